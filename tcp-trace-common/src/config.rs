@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the user asked for, set as a read-only global before the object is loaded: the verifier drops what is off.
+
+use crate::COMM_LEN;
+
+/// Filters and switches. A filter is off where its bit in [`filter`] is clear.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// cgroup v2 id.
+    pub cgroup_id: u64,
+    /// Kernel address of the pointer `table_perturb`, 0 = not known.
+    pub table_perturb: u64,
+    /// Remote address and mask, two halves each, as native words of the network-order bytes.
+    pub daddr: [u64; 2],
+    /// See `daddr`.
+    pub daddr_mask: [u64; 2],
+    /// `INET_TABLE_PERTURB_SIZE - 1`.
+    pub table_perturb_mask: u32,
+    /// Bits of [`filter`].
+    pub filters: u32,
+    /// Thread group.
+    pub tgid: u32,
+    /// User.
+    pub uid: u32,
+    /// Inode of a network namespace.
+    pub netns: u32,
+    /// The agent itself: its own connects are not of interest.
+    pub agent_tgid: u32,
+    /// Bytes waiting in the ring buffer from which on the agent is woken at once rather than at its next tick.
+    pub wake_bytes: u32,
+    /// Address family.
+    pub family: u16,
+    /// Remote port.
+    pub dport: u16,
+    /// 1 = stream TIME_WAIT events; totals are kept in any case.
+    pub time_wait_events: u32,
+    /// Explicit padding.
+    pub pad: u32,
+    /// Name of the calling thread.
+    pub comm: [u8; COMM_LEN],
+}
+
+impl Config {
+    /// Nothing filtered, nothing known.
+    pub const EMPTY: Self = Self {
+        cgroup_id: 0,
+        table_perturb: 0,
+        daddr: [0; 2],
+        daddr_mask: [0; 2],
+        table_perturb_mask: 0xffff,
+        filters: 0,
+        tgid: 0,
+        uid: 0,
+        netns: 0,
+        agent_tgid: 0,
+        wake_bytes: 0,
+        family: 0,
+        dport: 0,
+        time_wait_events: 0,
+        pad: 0,
+        comm: [0; COMM_LEN],
+    };
+}
+
+/// Filters in force.
+pub mod filter {
+    #![expect(missing_docs, reason = "one bit for each field of Config")]
+    pub const TGID: u32 = 1 << 0;
+    pub const UID: u32 = 1 << 1;
+    pub const COMM: u32 = 1 << 2;
+    pub const CGROUP: u32 = 1 << 3;
+    pub const NETNS: u32 = 1 << 4;
+    pub const FAMILY: u32 = 1 << 5;
+    pub const DPORT: u32 = 1 << 6;
+    pub const DADDR: u32 = 1 << 7;
+}
+
+#[cfg(feature = "user")]
+mod user {
+    // SAFETY: `repr(C)`, integers only; the padding is explicit.
+    unsafe impl aya::Pod for super::Config {}
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The contract between the kernel side and the user side: bytes, and what they mean. No logic.
+//!
+//! Rules: `#[repr(C)]`, integers and byte arrays only, widest fields first, no implicit padding (zerocopy's
+//! `IntoBytes` refuses to compile it). Units are in the names. Ports are in host order; addresses are in network
+//! order, IPv4 as v4-mapped IPv6 (`::ffff:a.b.c.d`). A layout here lives only between one object and the agent that
+//! embeds it: it never reaches a disk or a network, so it has no version.
+#![no_std]
+
+pub mod config;
+pub mod connect;
+pub mod counters;
+pub mod names;
+pub mod offsets;
+pub mod time_wait;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Every raw event begins with this.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct RawHeader {
+    /// When the event happened, `CLOCK_MONOTONIC` (`bpf_ktime_get_ns`).
+    pub ktime_ns: u64,
+    /// One of [`kind`].
+    pub kind: u16,
+    /// Bytes of the whole raw event, this header included.
+    pub size: u16,
+    /// The CPU that wrote it.
+    pub cpu: u32,
+}
+
+/// Kinds of raw events. `u16` constants rather than an enum: bytes from a newer object must stay decodable.
+pub mod kind {
+    /// [`RawConnect`](crate::connect::RawConnect)
+    pub const CONNECT: u16 = 1;
+    /// [`RawTimeWait`](crate::time_wait::RawTimeWait)
+    pub const TIME_WAIT: u16 = 16;
+}
+
+/// Length of `comm`, the kernel's `TASK_COMM_LEN`.
+pub const COMM_LEN: usize = 16;
+
+/// Address families, as in `struct sock_common.skc_family`.
+pub mod family {
+    /// `AF_INET`
+    pub const INET: u16 = 2;
+    /// `AF_INET6`
+    pub const INET6: u16 = 10;
+}
+
+/// TCP states, `include/net/tcp_states.h`.
+pub mod tcp_state {
+    #![expect(missing_docs, reason = "the kernel's own names")]
+    pub const ESTABLISHED: u8 = 1;
+    pub const SYN_SENT: u8 = 2;
+    pub const FIN_WAIT1: u8 = 4;
+    pub const FIN_WAIT2: u8 = 5;
+    pub const TIME_WAIT: u8 = 6;
+    pub const CLOSE: u8 = 7;
+}

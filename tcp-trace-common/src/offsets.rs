@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where the running kernel keeps what we read: resolved from its BTF, set as a read-only global before loading.
+
+/// The field, function or enumerator does not exist on this kernel.
+pub const ABSENT: u16 = u16::MAX;
+
+/// Byte offsets of kernel fields; [`ABSENT`] where the kernel has no such field.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offsets {
+    /// `sock_common.skc_daddr`
+    pub skc_daddr: u16,
+    /// `sock_common.skc_rcv_saddr`
+    pub skc_rcv_saddr: u16,
+    /// `sock_common.skc_dport`, big endian
+    pub skc_dport: u16,
+    /// `sock_common.skc_num`
+    pub skc_num: u16,
+    /// `sock_common.skc_family`
+    pub skc_family: u16,
+    /// `sock_common.skc_net.net`
+    pub skc_net: u16,
+    /// `sock_common.skc_v6_daddr`
+    pub skc_v6_daddr: u16,
+    /// `sock_common.skc_v6_rcv_saddr`
+    pub skc_v6_rcv_saddr: u16,
+    /// `sock.sk_err`
+    pub sk_err: u16,
+    /// `sock.sk_protocol`, a u16 (a bit-field byte before 5.6)
+    pub sk_protocol: u16,
+    /// `socket.sk`
+    pub socket_sk: u16,
+    /// `inet_sock.inet_sport`, big endian
+    pub inet_sport: u16,
+    /// `inet_sock.local_port_range`
+    pub local_port_range: u16,
+    /// Byte holding `DEFER_CONNECT` (`inet_sock.inet_flags` or the bit-field `defer_connect`)
+    pub defer_connect: u16,
+    /// Mask of that bit within its byte
+    pub defer_connect_mask: u16,
+    /// `tcp_sock.total_retrans`
+    pub total_retrans: u16,
+    /// `tcp_sock.is_mptcp`
+    pub is_mptcp: u16,
+    /// `net.ns.inum`
+    pub net_inum: u16,
+    /// `net.ipv4.ip_local_ports.range`
+    pub local_ports_range: u16,
+    /// Its size in bytes: 8 = `int[2]`, 4 = high and low packed in a u32
+    pub local_ports_range_size: u16,
+    /// `net.ipv4.sysctl_ip_local_port_step_width`
+    pub port_step_width: u16,
+    /// `net.ipv4.tcp_death_row.tw_count` or `.tw_refcount`
+    pub tw_count: u16,
+    /// What the counter holds for zero minisockets: 0 (`tw_count`) or 1 (`tw_refcount`)
+    pub tw_count_base: u16,
+    /// `net.ipv4.tcp_death_row.sysctl_max_tw_buckets`
+    pub max_tw_buckets: u16,
+    /// `inet_timewait_sock.tw_timer`
+    pub tw_timer: u16,
+    /// `inet_timewait_sock.tw_substate`
+    pub tw_substate: u16,
+    /// `inet_timewait_sock.tw_sport`, big endian
+    pub tw_sport: u16,
+    /// `task_struct.files`
+    pub task_files: u16,
+    /// `files_struct.fdt`
+    pub files_fdt: u16,
+    /// `fdtable.fd`
+    pub fdtable_fd: u16,
+    /// `fdtable.max_fds`
+    pub fdtable_max_fds: u16,
+    /// `file.private_data`
+    pub file_private_data: u16,
+    /// Parameters of `__inet_hash_connect`: 4, or 5 from 6.15 on
+    pub hash_connect_params: u16,
+    /// Parameters of `__inet_check_established`: 4, or 6 from 6.15 on
+    pub check_established_params: u16,
+    /// Parameters of `tcp_timewait_state_process`
+    pub timewait_process_params: u16,
+    /// Parameters of `__cgroup_bpf_run_filter_sock_addr`: 5, or 6 from 6.7 on
+    pub cgroup_sock_addr_params: u16,
+    /// Enumerator of the attach type for connect4 that this function is called with
+    pub cgroup_connect4: u16,
+    /// Enumerator for connect6
+    pub cgroup_connect6: u16,
+}
+
+impl Offsets {
+    /// Nothing known.
+    pub const ABSENT: Self = Self {
+        skc_daddr: ABSENT,
+        skc_rcv_saddr: ABSENT,
+        skc_dport: ABSENT,
+        skc_num: ABSENT,
+        skc_family: ABSENT,
+        skc_net: ABSENT,
+        skc_v6_daddr: ABSENT,
+        skc_v6_rcv_saddr: ABSENT,
+        sk_err: ABSENT,
+        sk_protocol: ABSENT,
+        socket_sk: ABSENT,
+        inet_sport: ABSENT,
+        local_port_range: ABSENT,
+        defer_connect: ABSENT,
+        defer_connect_mask: 0,
+        total_retrans: ABSENT,
+        is_mptcp: ABSENT,
+        net_inum: ABSENT,
+        local_ports_range: ABSENT,
+        local_ports_range_size: 0,
+        port_step_width: ABSENT,
+        tw_count: ABSENT,
+        tw_count_base: 0,
+        max_tw_buckets: ABSENT,
+        tw_timer: ABSENT,
+        tw_substate: ABSENT,
+        tw_sport: ABSENT,
+        task_files: ABSENT,
+        files_fdt: ABSENT,
+        fdtable_fd: ABSENT,
+        fdtable_max_fds: ABSENT,
+        file_private_data: ABSENT,
+        hash_connect_params: ABSENT,
+        check_established_params: ABSENT,
+        timewait_process_params: ABSENT,
+        cgroup_sock_addr_params: ABSENT,
+        cgroup_connect4: ABSENT,
+        cgroup_connect6: ABSENT,
+    };
+}
+
+#[cfg(feature = "user")]
+mod user {
+    // SAFETY: `repr(C)`, all fields u16, so no padding.
+    unsafe impl aya::Pod for super::Offsets {}
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the rest of the program speaks: owned values, times as wall clock, addresses as addresses.
+//!
+//! `None` means "not known on this tier, on this kernel, or for this attempt"; never 0.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// An attempt of `connect()` ended.
+    Connect(Box<Connect>),
+    /// A passage into or out of TIME_WAIT.
+    TimeWait(Box<TimeWait>),
+    /// Events or probes that were lost since the last such event.
+    Lost(Lost),
+}
+
+/// Who called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Process id (thread group).
+    pub pid: u32,
+    /// Thread id.
+    pub tid: u32,
+    /// Name of the calling thread.
+    pub comm: Arc<str>,
+    /// User id.
+    pub uid: u32,
+    /// Path of the cgroup below the cgroup v2 root, or its id as `cgroup:<id>` where it has no path any more.
+    pub cgroup: Option<Arc<str>>,
+}
+
+/// One attempt of `connect()`, whatever its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connect {
+    /// When it ended.
+    pub time: Timestamp,
+    /// Who called `connect()`.
+    pub caller: Caller,
+    /// Inode of the socket's network namespace.
+    pub netns: u32,
+    /// Local address and port; the port is unknown before one is chosen.
+    pub saddr: IpAddr,
+    /// Local port.
+    pub sport: Option<u16>,
+    /// Remote address. Its family is the family on the wire.
+    pub daddr: IpAddr,
+    /// Remote port.
+    pub dport: u16,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Positive errno that the caller saw or would have seen.
+    pub errno: Option<i32>,
+    /// Where the local port came from.
+    pub source_port: Option<SourcePort>,
+    /// Time in `__inet_hash_connect`.
+    pub port_search_ns: Option<u64>,
+    /// Candidates that the search looked at, the chosen one included.
+    pub ports_visited: Option<u32>,
+    /// Whether the search had to go through the other parity.
+    pub second_pass: Option<bool>,
+    /// The range searched, both ends included.
+    pub range: Option<(u16, u16)>,
+    /// From the end of the port search (tracepoint tier: from SYN_SENT) to the end of the attempt.
+    pub handshake_ns: Option<u64>,
+    /// SYNs sent again.
+    pub syn_retransmits: Option<u32>,
+    /// From the entry of `connect()` to the end of the attempt.
+    pub total_ns: Option<u64>,
+    /// Why candidates were refused, where the port probes were attached during the whole search.
+    pub candidates: Option<Candidates>,
+    /// A subflow of an MPTCP connection.
+    pub mptcp: Option<bool>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// The handshake was completed.
+    Established,
+    /// RST or ICMP port unreachable (ECONNREFUSED).
+    Refused,
+    /// No answer in time (ETIMEDOUT).
+    TimedOut,
+    /// Reset after the handshake had begun (ECONNRESET, ECONNABORTED).
+    Reset,
+    /// No route, or an ICMP error said so (ENETUNREACH, EHOSTUNREACH, …).
+    Unreachable,
+    /// The port search found no port (EADDRNOTAVAIL).
+    NoPort,
+    /// EADDRINUSE.
+    PortInUse,
+    /// A security module, a cgroup program or a rule forbade it (EPERM, EACCES).
+    Denied,
+    /// A signal interrupted `connect()`, and the socket was closed before the handshake ended.
+    Interrupted,
+    /// Closed by its owner before the handshake ended.
+    Abandoned,
+    /// Still under way when the tracing stopped.
+    Pending,
+}
+
+/// Where the local port came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SourcePort {
+    /// Chosen from the ephemeral range of the namespace.
+    Ephemeral,
+    /// Chosen before by `bind()`.
+    Bound,
+    /// Chosen from the socket's own IP_LOCAL_PORT_RANGE.
+    LocalRange,
+}
+
+/// Why candidates were refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Candidates {
+    /// The four-tuple is in use by a live connection.
+    pub in_use: u32,
+    /// The four-tuple is in TIME_WAIT and can't be reused.
+    pub time_wait: u32,
+    /// A TIME_WAIT four-tuple was taken over.
+    pub time_wait_reused: u32,
+    /// Skipped without a test: reserved, or bound explicitly. `None` where the visits are not known.
+    pub skipped: Option<u32>,
+}
+
+/// A passage into or out of TIME_WAIT.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimeWait {
+    /// When it happened.
+    pub time: Timestamp,
+    /// What happened.
+    pub passage: Passage,
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// Local address.
+    pub saddr: IpAddr,
+    /// Local port.
+    pub sport: u16,
+    /// Remote address.
+    pub daddr: IpAddr,
+    /// Remote port.
+    pub dport: u16,
+    /// Process that closed first.
+    pub owner_pid: Option<u32>,
+    /// Its name.
+    pub owner_comm: Option<Arc<str>>,
+    /// How long the minisocket lived.
+    pub lived_ns: Option<u64>,
+    /// Minisockets in this namespace afterwards.
+    pub level: Option<u32>,
+}
+
+/// Into, out of, or not into TIME_WAIT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Passage {
+    /// A minisocket was made, waiting for the peer's FIN (`FIN_WAIT2`) or already in TIME_WAIT.
+    Enter {
+        /// It still waits for the peer's FIN.
+        fin_wait2: bool,
+    },
+    /// The peer's FIN came.
+    FinReceived,
+    /// It is gone, for this reason.
+    Leave(LeaveReason),
+    /// None was made: tcp_max_tw_buckets is reached.
+    Overflow,
+}
+
+/// Why a minisocket went away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LeaveReason {
+    /// Its timer ran out.
+    Expired,
+    /// A `connect()` took the four-tuple over.
+    Reused,
+    /// An incoming SYN did.
+    Syn,
+    /// A RST ended it.
+    Reset,
+    /// `ss -K`, or the namespace went away.
+    Other,
+}
+
+/// What was lost since the last such event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Events that found the ring buffer full.
+    pub ring_buffer: u64,
+    /// Attempts that found a map full.
+    pub map_full: u64,
+    /// Probes that did not fire (kretprobe without a free instance, recursion).
+    pub missed: u64,
+}

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! tcp-trace's user side, in the order of the road: hook -> program -> ring buffer -> source -> decode -> enrich ->
+//! aggregate -> view | export. ARCHITECTURE.md draws it.
+
+pub mod event;
