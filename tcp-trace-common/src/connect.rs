@@ -70,8 +70,8 @@ pub struct RawConnect {
     pub first_candidate: u16,
     /// One of [`ended`].
     pub ended_by: u8,
-    /// Explicit padding.
-    pub pad: u8,
+    /// Low byte of `PROBE_EPOCH` when the search began; means nothing to user space.
+    pub probe_epoch: u8,
     /// Local address.
     pub saddr: [u8; 16],
     /// Remote address.

@@ -18,6 +18,8 @@ pub struct Offsets {
     pub skc_num: u16,
     /// `sock_common.skc_family`
     pub skc_family: u16,
+    /// `sock_common.skc_state`
+    pub skc_state: u16,
     /// `sock_common.skc_net.net`
     pub skc_net: u16,
     /// `sock_common.skc_v6_daddr`
@@ -30,6 +32,8 @@ pub struct Offsets {
     pub sk_protocol: u16,
     /// `socket.sk`
     pub socket_sk: u16,
+    /// `socket.file`
+    pub socket_file: u16,
     /// `inet_sock.inet_sport`, big endian
     pub inet_sport: u16,
     /// `inet_sock.local_port_range`
@@ -94,12 +98,14 @@ impl Offsets {
         skc_dport: ABSENT,
         skc_num: ABSENT,
         skc_family: ABSENT,
+        skc_state: ABSENT,
         skc_net: ABSENT,
         skc_v6_daddr: ABSENT,
         skc_v6_rcv_saddr: ABSENT,
         sk_err: ABSENT,
         sk_protocol: ABSENT,
         socket_sk: ABSENT,
+        socket_file: ABSENT,
         inet_sport: ABSENT,
         local_port_range: ABSENT,
         defer_connect: ABSENT,
