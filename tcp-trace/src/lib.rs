@@ -2,4 +2,7 @@
 //! tcp-trace's user side, in the order of the road: hook -> program -> ring buffer -> source -> decode -> enrich ->
 //! aggregate -> view | export. ARCHITECTURE.md draws it.
 
+pub mod clock;
 pub mod event;
+pub mod kernel;
+pub mod probes;

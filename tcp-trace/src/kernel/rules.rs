@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How this kernel searches for a port, and how it is set up to: what the derivation and the fixes depend on.
+
+use serde::{Deserialize, Serialize};
+
+/// Rules of `__inet_hash_connect` that differ between kernels, each asked of BTF.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchRules {
+    /// `inet_sk_get_local_port_range` returns bool: with IP_LOCAL_PORT_RANGE set, every port is tried in one pass.
+    pub socket_range_steps_by_one: bool,
+    /// `port_offset` is a u64: the start of the search comes from `table_perturb`.
+    pub perturb_table: bool,
+    /// `__inet_check_established` takes `rcu_lookup`: candidates are looked at without a lock first.
+    pub rcu_lookup: bool,
+    /// `ip_local_port_step_width` exists.
+    pub step_width: bool,
+    /// Buckets lose the mark of `bind()` when the last socket bound explicitly leaves.
+    pub heals_buckets: bool,
+}
+
+/// Settings of one network namespace. `None`: could not be read, or this kernel has no such setting.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sysctls {
+    /// `net.ipv4.ip_local_port_range`, both ends included.
+    pub ip_local_port_range: Option<(u16, u16)>,
+    /// `net.ipv4.ip_local_reserved_ports`, as the kernel prints it.
+    pub ip_local_reserved_ports: Option<String>,
+    /// `net.ipv4.ip_local_port_step_width` (7.1+).
+    pub ip_local_port_step_width: Option<u32>,
+    /// `net.ipv4.tcp_tw_reuse`: 0 never, 1 always, 2 on loopback.
+    pub tcp_tw_reuse: Option<u8>,
+    /// `net.ipv4.tcp_timestamps`: 0 off.
+    pub tcp_timestamps: Option<u8>,
+    /// `net.ipv4.tcp_max_tw_buckets`.
+    pub tcp_max_tw_buckets: Option<u32>,
+    /// `net.ipv4.tcp_fin_timeout`, seconds.
+    pub tcp_fin_timeout: Option<u32>,
+}
