@@ -1,6 +1,25 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The kernel side: says what happened, never what it means.
+//!
+//! A program is a thin shim per tier around one body per edge, so that every tier does the same thing.
 #![no_std]
 #![no_main]
+
+mod emit;
+mod filter;
+mod globals;
+mod identity;
+mod maps;
+mod signals;
+mod sock;
+
+/// The helpers used are for GPL-compatible programs only.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
 #[panic_handler]
-fn p(_: &core::panic::PanicInfo) -> ! {
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // The verifier refuses an endless loop, so a panic that is left in a program is found when it is loaded.
     loop {}
 }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Whether an attempt is of interest. Asked once, when it begins: what is refused here costs nothing later.
+
+use tcp_trace_common::{config::filter, connect::RawConnect};
+
+use crate::globals::config;
+
+#[inline(always)]
+fn on(bit: u32) -> bool {
+    config!(filters) & bit != 0
+}
+
+/// Whether the attempt passes every filter in force.
+#[inline(always)]
+pub fn wanted(attempt: &RawConnect) -> bool {
+    if attempt.tgid == config!(agent_tgid)
+        || (on(filter::TGID) && attempt.tgid != config!(tgid))
+        || (on(filter::UID) && attempt.uid != config!(uid))
+        || (on(filter::CGROUP) && attempt.cgroup_id != config!(cgroup_id))
+        || (on(filter::NETNS) && attempt.netns != config!(netns))
+        || (on(filter::FAMILY) && attempt.family != config!(family))
+        || (on(filter::DPORT) && attempt.dport != config!(dport))
+    {
+        return false;
+    }
+    if on(filter::COMM) && (half(&attempt.comm, 0) != half_comm(0) || half(&attempt.comm, 1) != half_comm(1)) {
+        return false;
+    }
+    !on(filter::DADDR)
+        || (half(&attempt.daddr, 0) & config!(daddr_mask[0]) == config!(daddr[0])
+            && half(&attempt.daddr, 1) & config!(daddr_mask[1]) == config!(daddr[1]))
+}
+
+#[inline(always)]
+fn half(bytes: &[u8; 16], index: usize) -> u64 {
+    // SAFETY: two words of eight bytes in sixteen; unaligned reads are allowed.
+    unsafe { bytes.as_ptr().cast::<u64>().add(index).read_unaligned() }
+}
+
+#[inline(always)]
+fn half_comm(index: usize) -> u64 {
+    // SAFETY: as above; volatile because user space sets the contents.
+    unsafe { core::ptr::read_volatile((&raw const crate::globals::CONFIG.comm).cast::<u64>().add(index)) }
+}

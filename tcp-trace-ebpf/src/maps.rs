@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every map: what it holds, how many at most, who deletes.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+};
+use tcp_trace_common::{
+    connect::RawConnect,
+    counters,
+    time_wait::{Closer, RawTimeWaitTotals},
+};
+
+/// Raw events on their way to user space. Sized by the agent.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+
+/// What was made, lost, missed: see `counters`. Per CPU, so counting needs no atomics.
+#[map]
+pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(counters::COUNT, 0);
+
+/// Socket address -> attempt under way. Deleted when the attempt ends, at the latest when the socket is destroyed.
+/// A hash because a socket's end is seen by address only, often in softirq.
+#[map]
+pub static ATTEMPTS: HashMap<u64, RawConnect> = HashMap::with_max_entries(16_384, 0);
+
+/// A `connect()` call under way.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Call {
+    /// Entry of the system call.
+    pub start_ns: u64,
+    /// The socket.
+    pub sk: u64,
+    /// Its destination, a `struct sockaddr *`.
+    pub address: u64,
+    /// The socket was in CLOSE when the call began: this call is a new attempt.
+    pub fresh: u32,
+    /// SYN_SENT was entered during the call.
+    pub syn_sent: u32,
+}
+
+/// Thread -> its call. Only where a return is seen without its arguments (kretprobe, system call exit). LRU because
+/// a return can be missed, and the thread may be gone for good.
+#[map]
+pub static CALLS: LruHashMap<u32, Call> = LruHashMap::with_max_entries(8_192, 0);
+
+/// One number, odd while the port probes are attached. Written by user space.
+#[map]
+pub static PROBE_EPOCH: Array<u64> = Array::with_max_entries(1, 0);
+
+/// What this CPU is doing to a minisocket. All of it happens with softirqs off, so one slot a CPU is enough.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct TimeWaitContext {
+    /// Its timer handler runs.
+    pub expiring: u64,
+    /// `tcp_twsk_unique` is asked about it.
+    pub asked: u64,
+    /// `tcp_twsk_unique` gave it to a `connect()`.
+    pub reusing: u64,
+    /// `tcp_timewait_state_process` handles a segment for it.
+    pub processing: u64,
+    /// `tcp_timewait_state_process` decided about it: `verdict`.
+    pub decided: u64,
+    /// `time_wait::event::SYN` or `RESET`.
+    pub verdict: u32,
+    /// Substate before `tcp_timewait_state_process`.
+    pub substate: u32,
+}
+
+/// See [`TimeWaitContext`].
+#[map]
+pub static TIME_WAIT_CONTEXT: PerCpuArray<TimeWaitContext> = PerCpuArray::with_max_entries(1, 0);
+
+/// Inode of a network namespace -> totals. Never deleted: a machine with more namespaces than this is counted in
+/// `TIME_WAIT_MAP_FULL`.
+#[map]
+pub static TIME_WAIT_TOTALS: HashMap<u32, RawTimeWaitTotals> = HashMap::with_max_entries(1_024, 0);
+
+/// Socket address, later minisocket address -> who closed first. LRU because a socket that was closed need not reach
+/// TIME_WAIT; an owner that was evicted is reported as unknown.
+#[map]
+pub static CLOSERS: LruHashMap<u64, Closer> = LruHashMap::with_max_entries(16_384, 0);

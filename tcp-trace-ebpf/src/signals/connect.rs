@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One attempt of `connect()`, edge by edge; the tiers call these.
+//!
+//! Sequence of a successful one: `begin` -> tcp_set_state(SYN_SENT) -> `search_entered` -> `search_left` ->
+//! `call_returned` -> `state_changed(ESTABLISHED)`. Every edge but the last only writes into `ATTEMPTS`.
+
+use aya_ebpf::EbpfContext;
+use aya_log_ebpf::debug;
+use tcp_trace_common::{
+    connect::{RawConnect, ended, flag},
+    counters, kind, tcp_state,
+};
+
+use crate::{
+    emit::{count, emit, header, now_ns},
+    filter, identity,
+    maps::{ATTEMPTS, PROBE_EPOCH},
+    sock,
+};
+
+/// `EINTR`, and what the kernel itself says before it decides whether to restart the call.
+const EINTR: i32 = -4;
+const ERESTARTSYS: i32 = -512;
+
+/// The caller of `connect()` is the current task; `address` is its destination, already in kernel memory.
+#[inline(always)]
+pub fn begin(context: &impl EbpfContext, sk: u64, address: u64) {
+    let mut attempt = RawConnect { start_ns: now_ns(), flags: flag::START, ..RawConnect::default() };
+    sock::read_sockaddr(address, &mut attempt);
+    insert(context, sk, attempt);
+}
+
+/// Fills in who and where, and remembers the attempt if it is of interest.
+#[inline(always)]
+pub fn insert(context: &impl EbpfContext, sk: u64, mut attempt: RawConnect) {
+    identity::stamp(&mut attempt);
+    attempt.netns = sock::netns(sk);
+    if !filter::wanted(&attempt) {
+        return;
+    }
+    if ATTEMPTS.insert(sk, &attempt, 0).is_err() {
+        count(counters::ATTEMPTS_FULL);
+        debug!(context, "no room for one more attempt");
+    }
+}
+
+/// The attempt under way on this socket.
+#[inline(always)]
+pub fn attempt(sk: u64) -> Option<&'static mut RawConnect> {
+    let attempt = ATTEMPTS.get_ptr_mut(sk)?;
+    // SAFETY: a live value of the map. The socket is locked by whoever gets here, so nobody else writes to it.
+    unsafe { attempt.as_mut() }
+}
+
+/// proto: int __inet_hash_connect(struct inet_timewait_death_row *, struct sock *, u64 port_offset, ...)
+#[inline(always)]
+pub fn search_entered(sk: u64, port_offset: u64) {
+    let Some(attempt) = attempt(sk) else { return };
+    let mut flags = attempt.flags | flag::SEARCH_ENTERED;
+    attempt.bound_port = sock::local_port(sk);
+    if attempt.bound_port == 0 {
+        attempt.port_offset = port_offset;
+        attempt.socket_range = sock::socket_port_range(sk);
+        attempt.step_width = sock::port_step_width(sk);
+        if let Some((low, high)) = sock::port_range(sk) {
+            attempt.range_low = low;
+            attempt.range_high = high;
+            flags |= flag::RANGE;
+        }
+        if let Some(entry) = sock::perturb(port_offset) {
+            attempt.perturb_before = entry;
+            flags |= flag::PERTURB;
+        }
+        let epoch = PROBE_EPOCH.get(0).copied().unwrap_or(0);
+        if epoch & 1 == 1 {
+            attempt.probe_epoch = epoch as u8;
+            flags |= flag::PROBED;
+        }
+    }
+    attempt.flags = flags;
+    attempt.search_start_ns = now_ns();
+}
+
+/// What `__inet_hash_connect` returned.
+#[inline(always)]
+pub fn search_left(sk: u64, ret: i32) {
+    let end_ns = now_ns();
+    let Some(attempt) = attempt(sk) else { return };
+    attempt.search_end_ns = end_ns;
+    attempt.search_ret = ret;
+    attempt.sport = sock::local_port(sk);
+    attempt.saddr = sock::local_address(sk, attempt.family);
+    if attempt.step_width != 0 {
+        attempt.perturb_after = sock::perturb(attempt.port_offset).unwrap_or(0);
+    }
+    let mut flags = attempt.flags | flag::SEARCH_LEFT;
+    if PROBE_EPOCH.get(0).copied().unwrap_or(0) as u8 != attempt.probe_epoch {
+        flags &= !flag::PROBED;
+    }
+    attempt.flags = flags;
+}
+
+/// What `tcp_v4_connect`/`tcp_v6_connect` returned: 0 once the SYN is on its way.
+#[inline(always)]
+pub fn call_returned(sk: u64, ret: i32) {
+    let Some(attempt) = attempt(sk) else { return };
+    attempt.call_ret = ret;
+    attempt.flags |= flag::RETURNED;
+    if ret != 0 {
+        finish(sk, attempt, ended::CALL_FAILED);
+    } else if sock::is_deferred(sk) {
+        attempt.flags |= flag::DEFERRED;
+    }
+}
+
+/// `connect()` itself returned, perhaps without waiting to the end.
+#[inline(always)]
+pub fn interrupted(sk: u64, ret: i32) {
+    if ret != EINTR && ret != ERESTARTSYS {
+        return;
+    }
+    if let Some(attempt) = attempt(sk) {
+        attempt.flags |= flag::INTERRUPTED;
+    }
+}
+
+/// proto: void tcp_set_state(struct sock *sk, int state). Often in softirq: the current task is a stranger.
+#[inline(always)]
+pub fn state_changed(sk: u64, state: u8) {
+    if state != tcp_state::ESTABLISHED && state != tcp_state::CLOSE {
+        return;
+    }
+    let Some(attempt) = attempt(sk) else { return };
+    if state == tcp_state::ESTABLISHED {
+        finish(sk, attempt, ended::ESTABLISHED);
+    } else if attempt.flags & flag::RETURNED != 0 {
+        finish(sk, attempt, ended::CLOSED);
+    }
+    // Otherwise the call is failing just now, and its return value, which comes next, says why.
+}
+
+/// proto: void tcp_v4_destroy_sock(struct sock *sk), for both families. Whatever was missed before ends here.
+#[inline(always)]
+pub fn destroyed(sk: u64) {
+    if let Some(attempt) = attempt(sk) {
+        finish(sk, attempt, ended::DESTROYED);
+    }
+}
+
+/// Refused before TCP saw it; `address` is the destination, in kernel memory.
+#[inline(always)]
+pub fn denied(sk: u64, address: u64, ret: i32) {
+    if sock::is_tcp(sk) {
+        let mut attempt = RawConnect { call_ret: ret, ..RawConnect::default() };
+        sock::read_sockaddr(address, &mut attempt);
+        refused_early(sk, attempt);
+    }
+}
+
+/// Sends an attempt that ended before anything of it had to be remembered.
+#[inline(always)]
+pub fn refused_early(sk: u64, mut attempt: RawConnect) {
+    identity::stamp(&mut attempt);
+    attempt.netns = sock::netns(sk);
+    if filter::wanted(&attempt) {
+        attempt.ended_by = ended::DENIED;
+        attempt.header = header::<RawConnect>(kind::CONNECT);
+        emit(&attempt, counters::CONNECT_MADE, counters::CONNECT_RING_FULL);
+    }
+}
+
+/// Completes the attempt, sends it and forgets it.
+#[inline(always)]
+pub fn finish(sk: u64, attempt: &mut RawConnect, ended_by: u8) {
+    attempt.header = header::<RawConnect>(kind::CONNECT);
+    attempt.ended_by = ended_by;
+    attempt.sk_err = sock::error(sk);
+    if attempt.flags & flag::SEARCH_LEFT == 0 {
+        attempt.saddr = sock::local_address(sk, attempt.family);
+        attempt.sport = sock::bound_local_port(sk);
+    }
+    attempt.syn_retransmits = sock::total_retransmits(sk).unwrap_or(0);
+    let mut flags = attempt.flags;
+    if let Some(subflow) = sock::is_mptcp_subflow(sk) {
+        flags |= flag::MPTCP_KNOWN | if subflow { flag::MPTCP } else { 0 };
+    }
+    let entered = flags & (flag::SEARCH_ENTERED | flag::SEARCH_LEFT) == flag::SEARCH_ENTERED;
+    let unreturned =
+        ended_by == ended::ESTABLISHED && flags & (flag::RETURNED | flag::SEARCH_ENTERED) == flag::SEARCH_ENTERED;
+    if entered || unreturned {
+        flags |= flag::GAP;
+        count(counters::RETURN_MISSED);
+    }
+    attempt.flags = flags;
+    emit(&*attempt, counters::CONNECT_MADE, counters::CONNECT_RING_FULL);
+    let _ = ATTEMPTS.remove(sk);
+}

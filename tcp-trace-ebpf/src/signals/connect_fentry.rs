@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The connect signal on fentry and fexit.
+
+use aya_ebpf::{
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
+};
+
+use super::connect;
+use crate::{globals::offset, sock};
+
+/// proto: int tcp_v4_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)
+#[fentry(function = "tcp_v4_connect")]
+pub fn connect_v4_enter_fentry(ctx: FEntryContext) -> i32 {
+    connect::begin(&ctx, ctx.arg(0), ctx.arg(1));
+    0
+}
+
+/// proto: int tcp_v6_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len). For a v4-mapped destination it
+/// calls tcp_v4_connect, which begins the same attempt anew.
+#[fentry(function = "tcp_v6_connect")]
+pub fn connect_v6_enter_fentry(ctx: FEntryContext) -> i32 {
+    connect::begin(&ctx, ctx.arg(0), ctx.arg(1));
+    0
+}
+
+#[fexit(function = "tcp_v4_connect")]
+pub fn connect_v4_exit_fentry(ctx: FExitContext) -> i32 {
+    connect::call_returned(ctx.arg(0), ctx.arg(3));
+    0
+}
+
+#[fexit(function = "tcp_v6_connect")]
+pub fn connect_v6_exit_fentry(ctx: FExitContext) -> i32 {
+    connect::call_returned(ctx.arg(0), ctx.arg(3));
+    0
+}
+
+#[fentry(function = "__inet_hash_connect")]
+pub fn search_enter_fentry(ctx: FEntryContext) -> i32 {
+    connect::search_entered(ctx.arg(1), ctx.arg(2));
+    0
+}
+
+/// The return value follows the parameters: 4 of them, 5 since `hash_port0` (d4438ce68bf1).
+#[fexit(function = "__inet_hash_connect")]
+pub fn search_exit_fentry(ctx: FExitContext) -> i32 {
+    let ret = if offset!(hash_connect_params) == 5 { ctx.arg(5) } else { ctx.arg(4) };
+    connect::search_left(ctx.arg(1), ret);
+    0
+}
+
+/// proto: int __inet_stream_connect(struct socket *sock, struct sockaddr *uaddr, int addr_len, int flags, int
+/// is_sendmsg)
+#[fexit(function = "__inet_stream_connect")]
+pub fn call_exit_fentry(ctx: FExitContext) -> i32 {
+    let ret: i32 = ctx.arg(5);
+    if ret < 0 {
+        connect::interrupted(sock::of_socket(ctx.arg(0)), ret);
+    }
+    0
+}
+
+#[fentry(function = "tcp_set_state")]
+pub fn state_fentry(ctx: FEntryContext) -> i32 {
+    connect::state_changed(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+#[fentry(function = "tcp_v4_destroy_sock")]
+pub fn destroy_fentry(ctx: FEntryContext) -> i32 {
+    connect::destroyed(ctx.arg(0));
+    0
+}
+
+/// proto: int security_socket_connect(struct socket *sock, struct sockaddr *address, int addrlen)
+#[fexit(function = "security_socket_connect")]
+pub fn denied_lsm_fentry(ctx: FExitContext) -> i32 {
+    let ret: i32 = ctx.arg(3);
+    if ret < 0 {
+        connect::denied(sock::of_socket(ctx.arg(0)), ctx.arg(1), ret);
+    }
+    0
+}
+
+/// proto: int __cgroup_bpf_run_filter_sock_addr(struct sock *sk, struct sockaddr *uaddr, [int *uaddrlen,] enum
+/// cgroup_bpf_attach_type atype, void *t_ctx, u32 *flags). Called for bind() and sendmsg() too, and only where a
+/// cgroup has such a program.
+#[fexit(function = "__cgroup_bpf_run_filter_sock_addr")]
+pub fn denied_cgroup_fentry(ctx: FExitContext) -> i32 {
+    let (attach_type, ret): (u32, i32) =
+        if offset!(cgroup_sock_addr_params) == 6 { (ctx.arg(3), ctx.arg(6)) } else { (ctx.arg(2), ctx.arg(5)) };
+    let connect4 = u32::from(offset!(cgroup_connect4));
+    let connect6 = u32::from(offset!(cgroup_connect6));
+    if ret < 0 && (attach_type == connect4 || attach_type == connect6) {
+        connect::denied(ctx.arg(0), ctx.arg(1), ret);
+    }
+    0
+}

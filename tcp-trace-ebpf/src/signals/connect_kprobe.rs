@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The connect signal on kprobes and kretprobes. A kretprobe does not have the arguments, so the calling thread's
+//! socket is kept in `CALLS` from entry to return.
+
+use aya_ebpf::{
+    macros::{kprobe, kretprobe},
+    programs::{ProbeContext, RetProbeContext},
+};
+use tcp_trace_common::counters;
+
+use super::connect;
+use crate::{
+    emit::count,
+    globals::offset,
+    identity,
+    maps::{CALLS, Call},
+    sock,
+};
+
+/// An argument of the probed function. The six register arguments are always there.
+#[inline(always)]
+pub fn arg(ctx: &ProbeContext, n: usize) -> u64 {
+    ctx.arg(n).unwrap_or(0)
+}
+
+#[inline(always)]
+fn remember(sk: u64, address: u64) {
+    let call = Call { start_ns: 0, sk, address, fresh: 0, syn_sent: 0 };
+    if CALLS.insert(identity::tid(), call, 0).is_err() {
+        count(counters::CALLS_FULL);
+    }
+}
+
+/// This thread's call, as remembered at an entry.
+#[inline(always)]
+pub fn called() -> Option<Call> {
+    // SAFETY: the value is only read, and only this thread writes it.
+    unsafe { CALLS.get(identity::tid()) }.copied()
+}
+
+#[inline(always)]
+fn enter(ctx: &ProbeContext) {
+    let (sk, address) = (arg(ctx, 0), arg(ctx, 1));
+    remember(sk, address);
+    connect::begin(ctx, sk, address);
+}
+
+#[inline(always)]
+fn exit(ret: i32) {
+    if let Some(call) = called() {
+        connect::call_returned(call.sk, ret);
+    }
+}
+
+#[kprobe]
+pub fn connect_v4_enter_kprobe(ctx: ProbeContext) -> u32 {
+    enter(&ctx);
+    0
+}
+
+#[kprobe]
+pub fn connect_v6_enter_kprobe(ctx: ProbeContext) -> u32 {
+    enter(&ctx);
+    0
+}
+
+#[kretprobe]
+pub fn connect_v4_exit_kprobe(ctx: RetProbeContext) -> u32 {
+    exit(ctx.ret());
+    0
+}
+
+#[kretprobe]
+pub fn connect_v6_exit_kprobe(ctx: RetProbeContext) -> u32 {
+    exit(ctx.ret());
+    0
+}
+
+#[kprobe]
+pub fn search_enter_kprobe(ctx: ProbeContext) -> u32 {
+    connect::search_entered(arg(&ctx, 1), arg(&ctx, 2));
+    0
+}
+
+#[kretprobe]
+pub fn search_exit_kprobe(ctx: RetProbeContext) -> u32 {
+    if let Some(call) = called() {
+        connect::search_left(call.sk, ctx.ret());
+    }
+    0
+}
+
+/// On `__inet_stream_connect`, which sleeps as long as `connect()` waits: its instances may run out, and then an
+/// interrupted connect is called abandoned.
+#[kretprobe]
+pub fn call_exit_kprobe(ctx: RetProbeContext) -> u32 {
+    if let Some(call) = called() {
+        let _ = CALLS.remove(identity::tid());
+        connect::interrupted(call.sk, ctx.ret());
+    }
+    0
+}
+
+#[kprobe]
+pub fn state_kprobe(ctx: ProbeContext) -> u32 {
+    connect::state_changed(arg(&ctx, 0), arg(&ctx, 1) as u8);
+    0
+}
+
+#[kprobe]
+pub fn destroy_kprobe(ctx: ProbeContext) -> u32 {
+    connect::destroyed(arg(&ctx, 0));
+    0
+}
+
+#[inline(always)]
+fn denied(ret: i32) {
+    if ret < 0
+        && let Some(call) = called()
+    {
+        connect::denied(call.sk, call.address, ret);
+    }
+}
+
+#[kprobe]
+pub fn denied_lsm_enter_kprobe(ctx: ProbeContext) -> u32 {
+    remember(sock::of_socket(arg(&ctx, 0)), arg(&ctx, 1));
+    0
+}
+
+#[kretprobe]
+pub fn denied_lsm_kprobe(ctx: RetProbeContext) -> u32 {
+    denied(ctx.ret());
+    0
+}
+
+#[kprobe]
+pub fn denied_cgroup_enter_kprobe(ctx: ProbeContext) -> u32 {
+    let attach_type = arg(&ctx, if offset!(cgroup_sock_addr_params) == 6 { 3 } else { 2 }) as u32;
+    let connects =
+        attach_type == u32::from(offset!(cgroup_connect4)) || attach_type == u32::from(offset!(cgroup_connect6));
+    // For bind() and sendmsg() a socket that is none, so that the return does not take an older call for this one.
+    remember(if connects { arg(&ctx, 0) } else { 0 }, arg(&ctx, 1));
+    0
+}
+
+#[kretprobe]
+pub fn denied_cgroup_kprobe(ctx: RetProbeContext) -> u32 {
+    denied(ctx.ret());
+    0
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The connect signal where only tracepoints are to be had: no port search, but every end.
+//!
+//! inet_sock_set_state shows the handshake and the searches that failed; the two system call tracepoints, where they
+//! can be attached, add the errno and the attempts that never reached SYN_SENT.
+
+use aya_ebpf::{
+    helpers::{bpf_get_current_task, bpf_probe_read_user},
+    macros::{raw_tracepoint, tracepoint},
+    programs::{RawTracePointContext, TracePointContext},
+};
+use tcp_trace_common::{
+    connect::{RawConnect, ended, flag},
+    counters, family, tcp_state,
+};
+
+use super::connect;
+use crate::{
+    emit::{count, now_ns},
+    identity,
+    maps::{CALLS, Call},
+    sock,
+};
+
+const EALREADY: i32 = -114;
+const EISCONN: i32 = -106;
+const EINPROGRESS: i32 = -115;
+const EINTR: i32 = -4;
+const ERESTARTSYS: i32 = -512;
+
+/// Offsets in the records of syscalls:sys_enter_connect and sys_exit_connect: fixed, `struct syscall_trace_enter`.
+const CALL_DESCRIPTOR: usize = 16;
+const CALL_ADDRESS: usize = 24;
+const CALL_RETURN: usize = 16;
+
+#[inline(always)]
+fn current_call() -> Option<&'static mut Call> {
+    let call = CALLS.get_ptr_mut(identity::tid())?;
+    // SAFETY: a live value of the map, written by this thread only.
+    unsafe { call.as_mut() }
+}
+
+/// TP_PROTO(const struct sock *sk, const int oldstate, const int newstate), fires before the state is stored.
+#[raw_tracepoint(tracepoint = "inet_sock_set_state")]
+pub fn connect_state_tp(ctx: RawTracePointContext) -> i32 {
+    let (sk, new_state): (u64, u8) = (ctx.arg(0), ctx.arg(2));
+    match new_state {
+        tcp_state::SYN_SENT if sock::is_tcp(sk) => syn_sent(&ctx, sk),
+        tcp_state::ESTABLISHED => {
+            if let Some(attempt) = connect::attempt(sk) {
+                connect::finish(sk, attempt, ended::ESTABLISHED);
+            }
+        }
+        tcp_state::CLOSE => closed(sk),
+        _ => {}
+    }
+    0
+}
+
+/// Always in the context of the caller: tcp_v4_connect and tcp_v6_connect set this state before they search a port.
+#[inline(always)]
+fn syn_sent(ctx: &RawTracePointContext, sk: u64) {
+    let mut attempt = RawConnect { flags: flag::SYN_SENT, ..RawConnect::default() };
+    attempt.search_start_ns = now_ns();
+    (attempt.family, attempt.daddr, attempt.dport) = sock::destination(sk);
+    attempt.bound_port = sock::local_port(sk);
+    attempt.socket_range = sock::socket_port_range(sk);
+    attempt.saddr = sock::local_address(sk, attempt.family);
+    if let Some((low, high)) = sock::port_range(sk) {
+        attempt.range_low = low;
+        attempt.range_high = high;
+        attempt.flags |= flag::RANGE;
+    }
+    if let Some(call) = current_call()
+        && call.sk == sk
+    {
+        call.syn_sent = 1;
+        attempt.start_ns = call.start_ns;
+        attempt.flags |= flag::START;
+    }
+    connect::insert(ctx, sk, attempt);
+}
+
+#[inline(always)]
+fn closed(sk: u64) {
+    let Some(attempt) = connect::attempt(sk) else { return };
+    // No error and the caller still in its connect(): the call is failing, its return value will say with what.
+    let failing = sock::error(sk) == 0 && current_call().is_some_and(|call| call.sk == sk && call.syn_sent == 1);
+    if failing {
+        attempt.sport = sock::bound_local_port(sk);
+        attempt.flags |= flag::RETURNED;
+    } else {
+        connect::finish(sk, attempt, ended::CLOSED);
+    }
+}
+
+/// TP_PROTO(struct sock *sk)
+#[raw_tracepoint(tracepoint = "tcp_destroy_sock")]
+pub fn connect_destroy_tp(ctx: RawTracePointContext) -> i32 {
+    connect::destroyed(ctx.arg(0));
+    0
+}
+
+#[tracepoint(category = "syscalls", name = "sys_enter_connect")]
+pub fn connect_call_enter_tp(ctx: TracePointContext) -> u32 {
+    // SAFETY: within the record of this tracepoint.
+    let (Ok(descriptor), Ok(address)) =
+        (unsafe { ctx.read_at::<u64>(CALL_DESCRIPTOR) }, unsafe { ctx.read_at::<u64>(CALL_ADDRESS) })
+    else {
+        return 0;
+    };
+    // SAFETY: the helper has no precondition.
+    let sk = sock::of_descriptor(unsafe { bpf_get_current_task() } as *mut _, descriptor as u32);
+    if sk == 0 || !sock::is_tcp(sk) {
+        return 0;
+    }
+    let call =
+        Call { start_ns: now_ns(), sk, address, fresh: u32::from(sock::state(sk) == tcp_state::CLOSE), syn_sent: 0 };
+    if CALLS.insert(identity::tid(), call, 0).is_err() {
+        count(counters::CALLS_FULL);
+    }
+    0
+}
+
+#[tracepoint(category = "syscalls", name = "sys_exit_connect")]
+pub fn connect_call_exit_tp(ctx: TracePointContext) -> u32 {
+    let Some(call) = current_call() else { return 0 };
+    let call = *call;
+    let _ = CALLS.remove(identity::tid());
+    // SAFETY: within the record of this tracepoint.
+    let Ok(ret) = (unsafe { ctx.read_at::<i64>(CALL_RETURN) }) else { return 0 };
+    match ret as i32 {
+        EINTR | ERESTARTSYS => connect::interrupted(call.sk, ret as i32),
+        0 | EINPROGRESS | EALREADY | EISCONN => {}
+        ret if call.syn_sent == 1 => {
+            if let Some(attempt) = connect::attempt(call.sk)
+                && attempt.flags & flag::RETURNED != 0
+            {
+                attempt.call_ret = ret;
+                connect::finish(call.sk, attempt, ended::CALL_FAILED);
+            }
+        }
+        ret if call.fresh == 1 => never_sent(&call, ret),
+        _ => {}
+    }
+    0
+}
+
+/// The call failed before SYN_SENT: no route, or forbidden. Goes the way of a refusal, for there is no socket state
+/// to remember anything of.
+#[inline(always)]
+fn never_sent(call: &Call, ret: i32) {
+    let mut attempt =
+        RawConnect { start_ns: call.start_ns, flags: flag::START, call_ret: ret, ..RawConnect::default() };
+    // SAFETY: the helper checks the address and fails on a bad one.
+    let Ok(head) = (unsafe { bpf_probe_read_user(call.address as *const [u8; 8]) }) else { return };
+    attempt.dport = u16::from_be_bytes([head[2], head[3]]);
+    if u16::from_ne_bytes([head[0], head[1]]) == family::INET6 {
+        // SAFETY: as above.
+        attempt.daddr = unsafe { bpf_probe_read_user((call.address + 8) as *const [u8; 16]) }.unwrap_or_default();
+        attempt.family = sock::family_on_wire(&attempt.daddr);
+    } else {
+        attempt.daddr = sock::mapped([head[4], head[5], head[6], head[7]]);
+        attempt.family = family::INET;
+    }
+    connect::refused_early(call.sk, attempt);
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One module a signal: `body` files hold what is done at an edge, the files named by tier hold the programs.
+
+mod connect;
+mod connect_fentry;
+mod connect_kprobe;
+mod connect_tracepoint;
+mod port_probes;
+mod time_wait;
+mod time_wait_fentry;
+mod time_wait_kprobe;

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! TIME_WAIT, edge by edge; the tiers call these.
+//!
+//! `tcp_set_state` never shows TIME_WAIT: tcp_time_wait puts a minisocket (inet_twsk_alloc) in the socket's place, and
+//! the socket goes to CLOSE. Every minisocket leaves through inet_twsk_kill. Totals are always kept, events are sent
+//! only if asked for.
+
+use tcp_trace_common::{
+    COMM_LEN, counters, kind, tcp_state,
+    time_wait::{Closer, RawTimeWait, RawTimeWaitTotals, event},
+};
+
+use crate::{
+    emit::{count, emit, header, now_ns},
+    globals::config,
+    identity,
+    maps::{CLOSERS, TIME_WAIT_CONTEXT, TIME_WAIT_TOTALS, TimeWaitContext},
+    sock,
+};
+
+/// `enum tcp_tw_status`
+const TCP_TW_RST: i32 = 1;
+const TCP_TW_ACK: i32 = 2;
+const TCP_TW_SYN: i32 = 3;
+
+#[inline(always)]
+fn context() -> Option<&'static mut TimeWaitContext> {
+    let context = TIME_WAIT_CONTEXT.get_ptr_mut(0)?;
+    // SAFETY: this CPU's slot; its writers run with softirqs off.
+    unsafe { context.as_mut() }
+}
+
+#[inline(always)]
+fn totals(netns: u32) -> Option<&'static mut RawTimeWaitTotals> {
+    if TIME_WAIT_TOTALS.get_ptr(netns).is_none() {
+        const NONE: RawTimeWaitTotals =
+            RawTimeWaitTotals { events: [0; event::COUNT], entered_fin_wait2: 0, level: u32::MAX, max_buckets: 0 };
+        // 1 = BPF_NOEXIST: another CPU may have been first, and its counts stay.
+        let _ = TIME_WAIT_TOTALS.insert(netns, NONE, 1);
+    }
+    let totals = TIME_WAIT_TOTALS.get_ptr_mut(netns);
+    if totals.is_none() {
+        count(counters::TIME_WAIT_MAP_FULL);
+    }
+    // SAFETY: a live value of the map; counts are added atomically, the level may be the last writer's.
+    totals.and_then(|totals| unsafe { totals.as_mut() })
+}
+
+/// Adds one, on whatever CPU.
+#[inline(always)]
+fn add_one(counter: &mut u64) {
+    // SAFETY: a valid, aligned u64 that is only ever changed so.
+    let counter = unsafe { core::sync::atomic::AtomicU64::from_ptr(counter) };
+    counter.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+}
+
+/// One passage, into the totals and, if asked for, onto the road.
+struct Passage {
+    event: u8,
+    substate: u8,
+    level: Option<(u32, u32)>,
+}
+
+#[inline(always)]
+fn record(sk: u64, local_port: u16, passage: Passage, closer: Option<Closer>) {
+    let netns = sock::netns(sk);
+    if let Some(totals) = totals(netns) {
+        match passage.event {
+            event::ENTER => {
+                add_one(&mut totals.events[event::ENTER as usize]);
+                if passage.substate == tcp_state::FIN_WAIT2 {
+                    add_one(&mut totals.entered_fin_wait2);
+                }
+            }
+            event::OVERFLOW => add_one(&mut totals.events[event::OVERFLOW as usize]),
+            event::EXPIRED => add_one(&mut totals.events[event::EXPIRED as usize]),
+            event::REUSED => add_one(&mut totals.events[event::REUSED as usize]),
+            event::SYN => add_one(&mut totals.events[event::SYN as usize]),
+            event::RESET => add_one(&mut totals.events[event::RESET as usize]),
+            event::FIN_RECEIVED => add_one(&mut totals.events[event::FIN_RECEIVED as usize]),
+            _ => add_one(&mut totals.events[event::OTHER as usize]),
+        }
+        if let Some((level, max)) = passage.level {
+            totals.level = level;
+            totals.max_buckets = max;
+        }
+    }
+    if config!(time_wait_events) == 0 {
+        return;
+    }
+    let (family, daddr, dport) = sock::destination(sk);
+    let mut raw = RawTimeWait {
+        header: header::<RawTimeWait>(kind::TIME_WAIT),
+        netns,
+        level: passage.level.map_or(u32::MAX, |(level, _)| level),
+        family,
+        sport: local_port,
+        dport,
+        event: passage.event,
+        substate: passage.substate,
+        saddr: sock::local_address(sk, family),
+        daddr,
+        ..RawTimeWait::default()
+    };
+    if let Some(closer) = closer {
+        raw.owner_tgid = closer.tgid;
+        raw.owner_comm = closer.comm;
+        if closer.entered_ns != 0 {
+            raw.lived_ns = raw.header.ktime_ns - closer.entered_ns;
+        }
+    }
+    emit(&raw, counters::TIME_WAIT_MADE, counters::TIME_WAIT_RING_FULL);
+}
+
+#[inline(always)]
+fn take_closer(address: u64) -> Option<Closer> {
+    if config!(time_wait_events) == 0 {
+        return None;
+    }
+    // SAFETY: copied at once.
+    let closer = unsafe { CLOSERS.get(address) }.copied();
+    if closer.is_some() {
+        let _ = CLOSERS.remove(address);
+    }
+    closer
+}
+
+/// The owner of a connection enters FIN_WAIT1 by close() or shutdown(), in its own context: it closes first.
+#[inline(always)]
+pub fn closing(sk: u64, state: u8) {
+    if state == tcp_state::FIN_WAIT1 {
+        let closer = Closer { entered_ns: 0, tgid: identity::tgid(), pad: 0, comm: identity::comm() };
+        let _ = CLOSERS.insert(sk, closer, 0);
+    }
+}
+
+/// A minisocket was made (`tw` not 0) or refused. `counted`: the namespace's counter already holds it.
+#[inline(always)]
+pub fn allocated(sk: u64, state: u8, tw: u64, counted: bool) {
+    let closer = take_closer(sk);
+    let level = sock::time_wait_level(sk).map(|(level, max)| (if counted { level } else { level + 1 }, max));
+    if tw == 0 {
+        let level = sock::time_wait_level(sk);
+        record(sk, sock::local_port(sk), Passage { event: event::OVERFLOW, substate: state, level }, closer);
+        return;
+    }
+    if config!(time_wait_events) != 0 {
+        let unknown = Closer { entered_ns: 0, tgid: 0, pad: 0, comm: [0; COMM_LEN] };
+        let entered = Closer { entered_ns: now_ns(), ..closer.unwrap_or(unknown) };
+        let _ = CLOSERS.insert(tw, entered, 0);
+    }
+    // Not yet lived: the closer of an entry has no time.
+    let closer = closer.map(|closer| Closer { entered_ns: 0, ..closer });
+    record(sk, sock::local_port(sk), Passage { event: event::ENTER, substate: state, level }, closer);
+}
+
+/// proto: void inet_twsk_kill(struct inet_timewait_sock *tw), once for each, whatever the reason.
+#[inline(always)]
+pub fn killed(tw: u64) {
+    let Some(context) = context() else { return };
+    let event = if context.expiring == tw {
+        event::EXPIRED
+    } else if context.reusing == tw {
+        event::REUSED
+    } else if context.processing == tw {
+        event::RESET
+    } else if context.decided == tw {
+        context.verdict as u8
+    } else {
+        event::OTHER
+    };
+    context.expiring = 0;
+    context.reusing = 0;
+    context.decided = 0;
+    // inet_twsk_kill takes it off the counter at its end.
+    let level = sock::time_wait_level(tw).map(|(level, max)| (level.wrapping_sub(1), max));
+    let substate = sock::time_wait_substate(tw);
+    record(tw, sock::time_wait_port(tw), Passage { event, substate, level }, take_closer(tw));
+}
+
+/// proto: void tw_timer_handler(struct timer_list *t)
+#[inline(always)]
+pub fn expiring(tw: u64) {
+    if let Some(context) = context() {
+        context.expiring = tw;
+    }
+}
+
+/// `tcp_twsk_unique` is asked about this one; its answer comes without arguments on the kprobe tier.
+#[inline(always)]
+pub fn asked(tw: u64) {
+    if let Some(context) = context() {
+        context.asked = tw;
+    }
+}
+
+/// It was asked about `tw` (0: about the one `asked` remembers) and answered `ret`.
+#[inline(always)]
+pub fn answered(tw: u64, ret: i32) {
+    if let Some(context) = context()
+        && ret == 1
+    {
+        context.reusing = if tw == 0 { context.asked } else { tw };
+    }
+}
+
+/// proto: enum tcp_tw_status tcp_timewait_state_process(struct inet_timewait_sock *tw, ...)
+#[inline(always)]
+pub fn segment_arrived(tw: u64) {
+    if let Some(context) = context() {
+        context.processing = tw;
+        context.substate = u32::from(sock::time_wait_substate(tw));
+    }
+}
+
+/// What it decided.
+#[inline(always)]
+pub fn segment_processed(ret: i32) {
+    let Some(context) = context() else { return };
+    let tw = context.processing;
+    context.processing = 0;
+    match ret {
+        TCP_TW_SYN => {
+            context.decided = tw;
+            context.verdict = u32::from(event::SYN);
+        }
+        TCP_TW_RST => {
+            context.decided = tw;
+            context.verdict = u32::from(event::RESET);
+        }
+        TCP_TW_ACK if context.substate == u32::from(tcp_state::FIN_WAIT2) => {
+            if sock::time_wait_substate(tw) == tcp_state::TIME_WAIT {
+                let level = sock::time_wait_level(tw);
+                let passage = Passage { event: event::FIN_RECEIVED, substate: tcp_state::TIME_WAIT, level };
+                record(tw, sock::time_wait_port(tw), passage, None);
+            }
+        }
+        _ => {}
+    }
+}

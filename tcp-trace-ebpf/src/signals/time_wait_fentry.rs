@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The time_wait signal on fentry and fexit.
+
+use aya_ebpf::{
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
+};
+
+use super::time_wait;
+use crate::{globals::offset, sock};
+
+/// proto: struct inet_timewait_sock *inet_twsk_alloc(const struct sock *sk, struct inet_timewait_death_row *dr, const
+/// int state)
+#[fexit(function = "inet_twsk_alloc")]
+pub fn tw_alloc_fentry(ctx: FExitContext) -> i32 {
+    time_wait::allocated(ctx.arg(0), ctx.arg(2), ctx.arg(3), true);
+    0
+}
+
+#[fentry(function = "inet_twsk_kill")]
+pub fn tw_kill_fentry(ctx: FEntryContext) -> i32 {
+    time_wait::killed(ctx.arg(0));
+    0
+}
+
+#[fentry(function = "tw_timer_handler")]
+pub fn tw_timer_fentry(ctx: FEntryContext) -> i32 {
+    time_wait::expiring(sock::of_time_wait_timer(ctx.arg(0)));
+    0
+}
+
+#[fexit(function = "tcp_twsk_unique")]
+pub fn tw_unique_fentry(ctx: FExitContext) -> i32 {
+    time_wait::answered(ctx.arg(1), ctx.arg(3));
+    0
+}
+
+#[fentry(function = "tcp_timewait_state_process")]
+pub fn tw_process_enter_fentry(ctx: FEntryContext) -> i32 {
+    time_wait::segment_arrived(ctx.arg(0));
+    0
+}
+
+/// 3 parameters; `u32 *tw_isn` since 6.10, `enum skb_drop_reason *` after that.
+#[fexit(function = "tcp_timewait_state_process")]
+pub fn tw_process_exit_fentry(ctx: FExitContext) -> i32 {
+    time_wait::segment_processed(match offset!(timewait_process_params) {
+        5 => ctx.arg(5),
+        4 => ctx.arg(4),
+        _ => ctx.arg(3),
+    });
+    0
+}
+
+#[fentry(function = "tcp_set_state")]
+pub fn tw_closer_fentry(ctx: FEntryContext) -> i32 {
+    time_wait::closing(ctx.arg(0), ctx.arg(1));
+    0
+}

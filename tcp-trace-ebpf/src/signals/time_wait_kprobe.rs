@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The time_wait signal on kprobes and kretprobes.
+
+use aya_ebpf::{
+    macros::{kprobe, kretprobe},
+    programs::{ProbeContext, RetProbeContext},
+};
+
+use super::{connect_kprobe::arg, time_wait};
+use crate::sock;
+
+/// At the entry, because a return would not have the arguments: whether the namespace is full is asked the way
+/// inet_twsk_alloc itself asks; only its running out of memory goes unseen.
+#[kprobe]
+pub fn tw_alloc_kprobe(ctx: ProbeContext) -> u32 {
+    let sk = arg(&ctx, 0);
+    let full = sock::time_wait_level(sk).is_some_and(|(level, max)| max != 0 && level >= max);
+    time_wait::allocated(sk, arg(&ctx, 2) as u8, u64::from(!full), false);
+    0
+}
+
+#[kprobe]
+pub fn tw_kill_kprobe(ctx: ProbeContext) -> u32 {
+    time_wait::killed(arg(&ctx, 0));
+    0
+}
+
+#[kprobe]
+pub fn tw_timer_kprobe(ctx: ProbeContext) -> u32 {
+    time_wait::expiring(sock::of_time_wait_timer(arg(&ctx, 0)));
+    0
+}
+
+#[kprobe]
+pub fn tw_unique_enter_kprobe(ctx: ProbeContext) -> u32 {
+    time_wait::asked(arg(&ctx, 1));
+    0
+}
+
+#[kretprobe]
+pub fn tw_unique_kprobe(ctx: RetProbeContext) -> u32 {
+    time_wait::answered(0, ctx.ret());
+    0
+}
+
+#[kprobe]
+pub fn tw_process_enter_kprobe(ctx: ProbeContext) -> u32 {
+    time_wait::segment_arrived(arg(&ctx, 0));
+    0
+}
+
+#[kretprobe]
+pub fn tw_process_exit_kprobe(ctx: RetProbeContext) -> u32 {
+    time_wait::segment_processed(ctx.ret());
+    0
+}
+
+#[kprobe]
+pub fn tw_closer_kprobe(ctx: ProbeContext) -> u32 {
+    time_wait::closing(arg(&ctx, 0), arg(&ctx, 1) as u8);
+    0
+}
