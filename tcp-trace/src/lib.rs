@@ -5,4 +5,5 @@
 pub mod clock;
 pub mod event;
 pub mod kernel;
+pub mod port_search;
 pub mod probes;

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How many ports `__inet_hash_connect` looked at, from what it was given and what it chose. Pure.
+//!
+//! The search walks the range in steps of two from a start that `port_offset` and `table_perturb` fix, first the
+//! parity of the low end, then the other. So the chosen port's distance from the start is the number of candidates.
+//! Where a term of that sum is missing the answer is `None`.
+
+use tcp_trace_common::connect::{RawConnect, ended, flag};
+
+use crate::event::SourcePort;
+use crate::kernel::rules::SearchRules;
+
+/// `i` is raised to a random multiple of the step below this one before `table_perturb` moves on.
+const RANDOM_STEPS: u32 = 8;
+
+/// What is known of one port search.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortSearch {
+    /// Where the local port came from.
+    pub source_port: Option<SourcePort>,
+    /// Candidates looked at, the chosen one included.
+    pub visited: Option<u32>,
+    /// Whether the ports of the other parity were looked at too.
+    pub second_pass: Option<bool>,
+    /// The range searched, both ends included.
+    pub range: Option<(u16, u16)>,
+}
+
+/// Derives it from the raw event.
+pub fn derive(raw: &RawConnect, rules: SearchRules) -> PortSearch {
+    let entered = raw.flags & flag::SEARCH_ENTERED != 0;
+    // The tracepoint tier knows the socket as it was on entering SYN_SENT, just before the search.
+    let syn_sent = raw.flags & (flag::SYN_SENT | flag::GAP) == flag::SYN_SENT;
+    if !entered && !syn_sent {
+        return PortSearch::default();
+    }
+    if raw.bound_port != 0 {
+        return PortSearch { source_port: Some(SourcePort::Bound), ..PortSearch::default() };
+    }
+    let source_port = Some(if raw.socket_range == 0 { SourcePort::Ephemeral } else { SourcePort::LocalRange });
+    let Some(range) = Range::of(raw, rules) else {
+        return PortSearch { source_port, ..PortSearch::default() };
+    };
+    let (visited, second_pass) = match end(raw) {
+        End::Found(port) => match range.place(port) {
+            Some(place) => (visited(raw, rules, &range, place), Some(place.second_pass)),
+            None => (None, None),
+        },
+        End::Exhausted => (Some(range.remaining), Some(range.step == 2 && range.remaining > 1)),
+        End::Unknown => (None, None),
+    };
+    PortSearch { source_port, visited, second_pass, range: Some((range.low, range.high)) }
+}
+
+enum End {
+    Found(u16),
+    Exhausted,
+    Unknown,
+}
+
+fn end(raw: &RawConnect) -> End {
+    const EXHAUSTED: i32 = -libc::EADDRNOTAVAIL;
+    let ret = if raw.flags & flag::SEARCH_LEFT != 0 {
+        Some(raw.search_ret)
+    } else if raw.sport == 0 && matches!(raw.ended_by, ended::CALL_FAILED | ended::CLOSED) && raw.call_ret != 0 {
+        // Without the exit of the search: the call's own errno, where no port had been chosen.
+        Some(raw.call_ret)
+    } else {
+        (raw.sport != 0).then_some(0)
+    };
+    match ret {
+        Some(0) if raw.sport != 0 => End::Found(raw.sport),
+        Some(EXHAUSTED) => End::Exhausted,
+        _ => End::Unknown,
+    }
+}
+
+/// The range as the search walks it.
+struct Range {
+    low: u16,
+    high: u16,
+    step: u32,
+    /// Ports that one search can look at: an odd range loses one port where the step is two.
+    remaining: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    /// Distance from the low end.
+    relative: u32,
+    second_pass: bool,
+}
+
+impl Range {
+    fn of(raw: &RawConnect, rules: SearchRules) -> Option<Self> {
+        if raw.flags & flag::RANGE == 0 || raw.range_low == 0 || raw.range_low > raw.range_high {
+            return None;
+        }
+        let (mut low, mut high) = (raw.range_low, raw.range_high);
+        // inet_sk_get_local_port_range clamps each half by itself, the second against the first's result; an unset
+        // half (0) is below every low end.
+        let (socket_low, socket_high) = (raw.socket_range as u16, (raw.socket_range >> 16) as u16);
+        if raw.socket_range != 0 {
+            if (low..=high).contains(&socket_low) {
+                low = socket_low;
+            }
+            if (low..=high).contains(&socket_high) {
+                high = socket_high;
+            }
+        }
+        let step = if raw.socket_range != 0 && rules.socket_range_steps_by_one { 1 } else { 2 };
+        let width = u32::from(high - low) + 1;
+        let remaining = if step == 2 && width > 1 { width & !1 } else { width };
+        Some(Self { low, high, step, remaining })
+    }
+
+    fn place(&self, port: u16) -> Option<Place> {
+        if !(self.low..=self.high).contains(&port) {
+            return None;
+        }
+        let relative = u32::from(port - self.low);
+        Some(Place { relative, second_pass: self.step == 2 && relative & 1 == 1 })
+    }
+
+    /// Candidates in one pass.
+    fn pass(&self) -> u32 {
+        (self.remaining / self.step).max(1)
+    }
+
+    /// Steps from one place to a later one of the same pass, the wrap at the high end included.
+    fn steps(&self, from: u32, to: u32) -> u32 {
+        (to % self.remaining + self.remaining - from % self.remaining) % self.remaining / self.step
+    }
+}
+
+fn visited(raw: &RawConnect, rules: SearchRules, range: &Range, place: Place) -> Option<u32> {
+    let before = if place.second_pass { range.pass() } else { 0 };
+    let counted = || counted(raw, range, place, before);
+    if raw.flags & flag::PERTURB == 0 || !rules.perturb_table {
+        return if random_step(raw, range) { None } else { counted() };
+    }
+    // The first connect after boot fills the table after its entry was read, as does every one before that.
+    if raw.perturb_before == 0 {
+        return None;
+    }
+    let moved = (raw.flags & flag::SEARCH_LEFT != 0).then(|| raw.perturb_after.wrapping_sub(raw.perturb_before));
+    if random_step(raw, range) {
+        // The order of candidates is random, but the table moves on by how many there were, if more than a few.
+        let moved = moved.filter(|moved| *moved > RANDOM_STEPS * range.step && moved % range.step == 0)?;
+        let index = moved / range.step - 1;
+        return (index < range.pass()).then_some(before + index + 1);
+    }
+    let mut start = raw.perturb_before.wrapping_add((raw.port_offset >> 32) as u32) % range.remaining;
+    if range.step == 2 {
+        start &= !1;
+    }
+    let index = range.steps(start + u32::from(place.second_pass), place.relative);
+    // Others may have moved the entry on further, but it can't have moved by less than this search did.
+    if moved.is_some_and(|moved| moved < (index + 1) * range.step) {
+        return counted();
+    }
+    let visited = before + index + 1;
+    if raw.flags & flag::PROBED != 0 && visited <= raw.refused_candidates { counted() } else { Some(visited) }
+}
+
+/// Whether the distance between two candidates is random. A width of 1 leaves only the step itself.
+fn random_step(raw: &RawConnect, range: &Range) -> bool {
+    raw.step_width > 1 && range.pass() > 1
+}
+
+/// Without the start: from the first candidate that was asked about, or from how many were refused.
+fn counted(raw: &RawConnect, range: &Range, place: Place, before: u32) -> Option<u32> {
+    if raw.flags & flag::PROBED == 0 {
+        return None;
+    }
+    if raw.first_candidate == 0 {
+        // Nobody was asked: the first port was free. In the other parity it was not the first.
+        return (!place.second_pass).then_some(1);
+    }
+    let first = range.place(raw.first_candidate)?;
+    let visited = match (first.second_pass, place.second_pass) {
+        (false, false) | (true, true) => before + range.steps(first.relative, place.relative) + 1,
+        (false, true) => before + range.steps(first.relative + 1, place.relative) + 1,
+        (true, false) => return None,
+    };
+    // Each refusal is a visit. More skips than a pass has candidates mean that the first one asked about was not the
+    // first visited, and the distance went the wrong way round.
+    let skipped = visited.checked_sub(raw.refused_candidates + 1)?;
+    (skipped < range.pass()).then_some(visited)
+}
+
+#[cfg(test)]
+mod tests;
