@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod event;
+pub mod exit;
 pub mod kernel;
 pub mod port_search;
 pub mod probes;
