@@ -3,6 +3,8 @@
 //! aggregate -> view | export. ARCHITECTURE.md draws it.
 
 pub mod clock;
+pub mod decode;
+pub mod enrich;
 pub mod event;
 pub mod exit;
 pub mod kernel;

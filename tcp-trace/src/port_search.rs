@@ -143,22 +143,21 @@ fn visited(raw: &RawConnect, rules: SearchRules, range: &Range, place: Place) ->
     if raw.perturb_before == 0 {
         return None;
     }
-    let moved = (raw.flags & flag::SEARCH_LEFT != 0).then(|| raw.perturb_after.wrapping_sub(raw.perturb_before));
     if random_step(raw, range) {
         // The order of candidates is random, but the table moves on by how many there were, if more than a few.
-        let moved = moved.filter(|moved| *moved > RANDOM_STEPS * range.step && moved % range.step == 0)?;
-        let index = moved / range.step - 1;
-        return (index < range.pass()).then_some(before + index + 1);
+        if raw.flags & flag::SEARCH_LEFT == 0 {
+            return None;
+        }
+        let moved = raw.perturb_after.wrapping_sub(raw.perturb_before);
+        let index = (moved / range.step).checked_sub(1)?;
+        let exact = moved > RANDOM_STEPS * range.step && moved.is_multiple_of(range.step) && index < range.pass();
+        return exact.then_some(before + index + 1);
     }
     let mut start = raw.perturb_before.wrapping_add((raw.port_offset >> 32) as u32) % range.remaining;
     if range.step == 2 {
         start &= !1;
     }
     let index = range.steps(start + u32::from(place.second_pass), place.relative);
-    // Others may have moved the entry on further, but it can't have moved by less than this search did.
-    if moved.is_some_and(|moved| moved < (index + 1) * range.step) {
-        return counted();
-    }
     let visited = before + index + 1;
     if raw.flags & flag::PROBED != 0 && visited <= raw.refused_candidates { counted() } else { Some(visited) }
 }
@@ -174,8 +173,9 @@ fn counted(raw: &RawConnect, range: &Range, place: Place, before: u32) -> Option
         return None;
     }
     if raw.first_candidate == 0 {
-        // Nobody was asked: the first port was free. In the other parity it was not the first.
-        return (!place.second_pass).then_some(1);
+        // Nobody was asked, or (kprobe tier) the ports asked about are not known: each refusal is a visit.
+        let visited = raw.refused_candidates.checked_add(1)?;
+        return (visited > before && visited <= range.remaining).then_some(visited);
     }
     let first = range.place(raw.first_candidate)?;
     let visited = match (first.second_pass, place.second_pass) {
@@ -183,9 +183,9 @@ fn counted(raw: &RawConnect, range: &Range, place: Place, before: u32) -> Option
         (false, true) => before + range.steps(first.relative + 1, place.relative) + 1,
         (true, false) => return None,
     };
-    // Each refusal is a visit. More skips than a pass has candidates mean that the first one asked about was not the
+    // More skips than a pass has candidates mean that the first one asked about was not the
     // first visited, and the distance went the wrong way round.
-    let skipped = visited.checked_sub(raw.refused_candidates + 1)?;
+    let skipped = visited.checked_sub(raw.refused_candidates.checked_add(1)?)?;
     (skipped < range.pass()).then_some(visited)
 }
 

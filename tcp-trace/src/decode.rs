@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Raw bytes to events. Total and without I/O: whatever the bytes are, there is an event or one more undecoded.
+
+mod connect;
+mod intern;
+mod outcome;
+#[cfg(test)]
+mod tests;
+mod time_wait;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use tcp_trace_common::connect::RawConnect;
+use tcp_trace_common::time_wait::RawTimeWait;
+use tcp_trace_common::{RawHeader, family, kind};
+use zerocopy::FromBytes;
+
+use crate::clock::Anchor;
+use crate::event::Event;
+use crate::kernel::rules::SearchRules;
+use crate::probes::tier::Tier;
+
+/// Turns raw events into events; owns the names that it has seen.
+#[derive(Debug)]
+pub struct Decoder {
+    tier: Tier,
+    rules: SearchRules,
+    clock: Anchor,
+    names: intern::Names,
+    undecoded: u64,
+}
+
+impl Decoder {
+    /// For the events of one object on one kernel; `tier` is the one of the connect signal.
+    pub fn new(tier: Tier, rules: SearchRules, clock: Anchor) -> Self {
+        Self { tier, rules, clock, names: intern::Names::default(), undecoded: 0 }
+    }
+
+    /// Ties the clocks together anew: the wall clock may have been set.
+    pub fn set_clock(&mut self, clock: Anchor) {
+        self.clock = clock;
+    }
+
+    /// `None`: of an unknown kind or cut short, which is counted.
+    pub fn decode(&mut self, bytes: &[u8]) -> Option<Event> {
+        let event = self.known(bytes);
+        if event.is_none() {
+            self.undecoded += 1;
+        }
+        event
+    }
+
+    /// Raw events that could not be decoded so far.
+    pub fn undecoded(&self) -> u64 {
+        self.undecoded
+    }
+
+    fn known(&mut self, bytes: &[u8]) -> Option<Event> {
+        let (header, _) = RawHeader::read_from_prefix(bytes).ok()?;
+        match header.kind {
+            kind::CONNECT => {
+                let (raw, _) = RawConnect::read_from_prefix(bytes).ok()?;
+                Some(Event::Connect(Box::new(self.connect(&raw))))
+            }
+            kind::TIME_WAIT => {
+                let (raw, _) = RawTimeWait::read_from_prefix(bytes).ok()?;
+                Some(Event::TimeWait(Box::new(self.time_wait(&raw)?)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// IPv4 comes as v4-mapped IPv6; the family on the wire decides.
+fn address(bytes: [u8; 16], on_wire: u16) -> IpAddr {
+    match on_wire {
+        family::INET => {
+            let [.., a, b, c, d] = bytes;
+            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+        }
+        family::INET6 => IpAddr::V6(Ipv6Addr::from(bytes)),
+        _ => Ipv6Addr::from(bytes).to_canonical(),
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! cgroup v2 ids to paths: the id is a file handle of the cgroup's directory, so the kernel itself finds the path.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::event::Event;
+
+/// What an event calls a cgroup whose path is not known.
+const UNNAMED: &str = "cgroup:";
+/// Above this many the cache starts anew.
+const LIMIT: usize = 4096;
+/// `FILEID_KERNFS`, include/linux/exportfs.h: the handle is the 64-bit id.
+const FILEID_KERNFS: libc::c_int = 0xfe;
+
+/// Paths of cgroups, looked up once each.
+#[derive(Debug)]
+pub struct Cgroups {
+    mount: Option<(PathBuf, OwnedFd)>,
+    /// `None`: gone, or not ours to look up.
+    paths: HashMap<Arc<str>, Option<Arc<str>>>,
+}
+
+impl Cgroups {
+    /// With the cgroup2 mount of this mount namespace; without one no id gets a path.
+    pub fn find() -> Self {
+        let mountinfo = fs::read("/proc/self/mountinfo").unwrap_or_default();
+        let mount = mount_point(&mountinfo).and_then(|path| {
+            let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+            rustix::fs::open(&path, flags, Mode::empty()).ok().map(|fd| (path, fd))
+        });
+        Self { mount, paths: HashMap::new() }
+    }
+
+    /// Puts the path in the place of `cgroup:<id>`, if it can be had.
+    pub fn enrich(&mut self, event: &mut Event) {
+        let Event::Connect(connect) = event else { return };
+        let Some(unnamed) = &connect.caller.cgroup else { return };
+        if !self.paths.contains_key(unnamed) {
+            let Some(id) = unnamed.strip_prefix(UNNAMED).and_then(|id| id.parse().ok()) else { return };
+            if self.paths.len() >= LIMIT {
+                self.paths.clear();
+            }
+            let path = self.path(id).map(Arc::from);
+            self.paths.insert(Arc::clone(unnamed), path);
+        }
+        if let Some(Some(path)) = self.paths.get(unnamed) {
+            connect.caller.cgroup = Some(Arc::clone(path));
+        }
+    }
+
+    /// The path below the root of the cgroup2 mount, `/` for the root itself.
+    pub fn path(&self, id: u64) -> Option<String> {
+        let (mount, mount_fd) = self.mount.as_ref()?;
+        let directory = open_by_id(mount_fd, id)?;
+        let path = fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd())).ok()?;
+        let below = path.strip_prefix(mount).ok()?;
+        Some(format!("/{}", below.display()))
+    }
+}
+
+fn open_by_id(mount: &OwnedFd, id: u64) -> Option<OwnedFd> {
+    /// `struct file_handle` with the eight bytes of a kernfs id.
+    #[repr(C)]
+    struct Handle {
+        bytes: libc::c_uint,
+        kind: libc::c_int,
+        id: [u8; 8],
+    }
+    let mut handle = Handle { bytes: 8, kind: FILEID_KERNFS, id: id.to_ne_bytes() };
+    // SAFETY: the handle has the layout of `struct file_handle` and as many bytes as it says; O_PATH opens nothing
+    // that could block.
+    let fd =
+        unsafe { libc::open_by_handle_at(mount.as_raw_fd(), (&raw mut handle).cast(), libc::O_PATH | libc::O_CLOEXEC) };
+    // SAFETY: a descriptor that was just made and that nobody else knows.
+    (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Where cgroup2 is mounted: `36 35 0:30 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw`.
+fn mount_point(mountinfo: &[u8]) -> Option<PathBuf> {
+    mountinfo.split(|byte| *byte == b'\n').find_map(|line| {
+        let mut fields = line.split(|byte| *byte == b' ');
+        let path = fields.nth(4)?;
+        let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+        (kind == b"cgroup2").then(|| unescaped(path))
+    })
+}
+
+/// mountinfo writes blanks, tabs, newlines and backslashes as three octal digits.
+fn unescaped(field: &[u8]) -> PathBuf {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&first, tail)) = rest.split_first() {
+        let octal = (first == b'\\').then(|| tail.get(..3)).flatten();
+        let octal = octal.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
+        bytes.push(octal.unwrap_or(first));
+        rest = if octal.is_some() { &tail[3..] } else { tail };
+    }
+    Path::new(std::ffi::OsStr::from_bytes(&bytes)).to_path_buf()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn finds_the_mount() {
+        let mountinfo = b"35 24 0:31 / /sys/fs/cgroup rw shared:9 - tmpfs tmpfs rw\n\
+            36 35 0:30 / /sys/fs/cgroup/a\\040b rw,nosuid shared:10 master:1 - cgroup2 cgroup2 rw\n";
+        assert_eq!(mount_point(mountinfo), Some(PathBuf::from("/sys/fs/cgroup/a b")));
+        assert_eq!(mount_point(b"35 24 0:31 / / rw - ext4 /dev/vda rw\nbroken"), None);
+    }
+
+    /// Where there is no cgroup2 mount, or no CAP_DAC_READ_SEARCH, the answer is `None`.
+    #[test]
+    fn names_the_root_or_nothing() {
+        let cgroups = Cgroups::find();
+        let Some((path, _)) = &cgroups.mount else { return };
+        let id = fs::metadata(path).expect("cgroup2 mount").ino();
+        assert!(matches!(cgroups.path(id).as_deref(), Some("/") | None));
+        assert_eq!(cgroups.path(u64::MAX), None);
+    }
+}

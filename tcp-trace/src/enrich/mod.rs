@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Names added to events, never numbers changed.
+
+pub mod cgroup;
