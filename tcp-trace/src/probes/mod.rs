@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Probes: which programs answer which signal, and how they attach.
+//! Probes: which programs answer which signal, which of them this kernel can run, and putting them up.
 
+pub mod attach;
+pub mod plan;
+pub mod table;
 pub mod tier;
+mod tracefs;
+
+/// The kernel side, as `cargo xtask ebpf` built it.
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../../object/tcp-trace.bpf.o");

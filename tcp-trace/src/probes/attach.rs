@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Puts a plan's programs up: tier by tier, by trying; what was tried and why it did not do is remembered.
+
+use std::error::Error as _;
+
+use anyhow::{Context as _, anyhow};
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    maps::{Array, MapData},
+    programs::{self, ProgramError},
+};
+use tcp_trace_common::{config::Config, names, offsets::Offsets};
+
+use super::{
+    plan::{Choice, Plan},
+    table::{Kind, Need, Program, Signal},
+    tier::Tier,
+    tracefs,
+};
+use crate::exit::{Failure, Tried};
+
+/// What the programs are loaded with.
+#[derive(Clone, Copy, Debug)]
+pub struct Load<'a> {
+    /// Where the kernel keeps what they read.
+    pub offsets: &'a Offsets,
+    /// What the user asked for.
+    pub config: &'a Config,
+    /// Size of the ring buffer.
+    pub ring_bytes: u32,
+    /// Level of the kernel side's own log (aya-log), 0 = silent: the verifier then drops it.
+    pub log_level: u8,
+}
+
+/// One tier that was tried.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// For which signal.
+    pub signal: Signal,
+    /// Which tier.
+    pub tier: Tier,
+    /// Why it could not be had; `None`: it is attached (port probes: loaded).
+    pub refused: Option<String>,
+    /// The verifier's log, where it refused a program.
+    pub verifier_log: Option<String>,
+    /// Optional programs that could not be had, and what that loses.
+    pub loses: Vec<String>,
+}
+
+/// Loaded and attached programs. Dropping it detaches them; so does the end of the process, however it ends.
+pub struct Attached {
+    /// The object, for its maps.
+    pub ebpf: Ebpf,
+    /// Everything that was tried, in order.
+    pub trials: Vec<Trial>,
+    port_probes: Option<PortProbes>,
+}
+
+/// Port probes: loaded once, attached in bursts.
+struct PortProbes {
+    programs: Vec<&'static Program>,
+    epoch: Array<MapData, u64>,
+    bursts: u64,
+    links: Vec<BurstLink>,
+}
+
+/// Held only to be dropped, which detaches.
+enum BurstLink {
+    Fexit(#[expect(dead_code, reason = "dropping it detaches")] programs::fexit::FExitLink),
+    Kretprobe(#[expect(dead_code, reason = "dropping it detaches")] programs::kprobe::KProbeLink),
+}
+
+impl std::fmt::Debug for Attached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attached").field("trials", &self.trials).finish_non_exhaustive()
+    }
+}
+
+/// Loads the object and attaches every signal of the plan at the best tier that works.
+///
+/// # Errors
+/// When the object cannot be loaded, or no tier of [`Signal::Connect`] attaches.
+pub fn attach(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Failure> {
+    let btf = Btf::from_sys_fs().ok();
+    let ebpf = load_object(object, btf.as_ref(), load).map_err(|error| not_loaded(&error))?;
+    let mut attached = Attached { ebpf, trials: Vec::new(), port_probes: None };
+    for planned in &plan.signals {
+        for choice in &planned.choices {
+            let trial = attached.try_tier(planned.signal, choice, btf.as_ref());
+            let done = trial.refused.is_none();
+            attached.trials.push(trial);
+            if done {
+                break;
+            }
+        }
+    }
+    if !plan.choices(Signal::Connect).is_empty() && attached.tier(Signal::Connect).is_none() {
+        return Err(attached.no_tier());
+    }
+    Ok(attached)
+}
+
+fn load_object(object: &[u8], btf: Option<&Btf>, load: Load<'_>) -> Result<Ebpf, aya::EbpfError> {
+    let mut loader = EbpfLoader::new();
+    loader
+        .btf(btf)
+        .override_global(names::CONFIG, load.config, true)
+        .override_global(names::OFFSETS, load.offsets, true)
+        .override_global("AYA_LOG_LEVEL", &load.log_level, true)
+        .map_max_entries(names::EVENTS, load.ring_bytes);
+    if load.log_level == 0 {
+        // Nobody writes to it: one page, the least a ring buffer can have.
+        loader.map_max_entries("AYA_LOGS", 4096);
+    }
+    loader.load(object)
+}
+
+fn not_loaded(error: &aya::EbpfError) -> Failure {
+    let why = chain(error);
+    let tried = vec![Tried::new("bpf()", why)];
+    if is_permission(error) {
+        Failure::NotPermitted {
+            headline: "cannot create BPF maps".into(),
+            tried,
+            try_next: vec![
+                "sudo tcp-trace …, or give the binary CAP_BPF and CAP_PERFMON".into(),
+                "before 5.11 maps count as locked memory: `ulimit -l unlimited` first".into(),
+            ],
+        }
+    } else {
+        Failure::KernelLacks {
+            headline: "cannot create BPF maps".into(),
+            tried,
+            try_next: vec!["a kernel with BPF ring buffers (5.8 or later)".into(), "tcp-trace doctor".into()],
+        }
+    }
+}
+
+impl Attached {
+    /// The tier at work for a signal.
+    pub fn tier(&self, signal: Signal) -> Option<Tier> {
+        self.trials.iter().find(|trial| trial.signal == signal && trial.refused.is_none()).map(|trial| trial.tier)
+    }
+
+    /// What the signal's tier cannot tell.
+    pub fn loses(&self, signal: Signal) -> Vec<String> {
+        let at_work = self.trials.iter().find(|trial| trial.signal == signal && trial.refused.is_none());
+        at_work.map(|trial| trial.loses.clone()).unwrap_or_default()
+    }
+
+    fn try_tier(&mut self, signal: Signal, choice: &Choice, btf: Option<&Btf>) -> Trial {
+        let mut trial = Trial {
+            signal,
+            tier: choice.tier,
+            refused: choice.ruled_out.clone(),
+            verifier_log: None,
+            loses: choice.loses.clone(),
+        };
+        if trial.refused.is_some() {
+            return trial;
+        }
+        for program in &choice.programs {
+            let tried = self.put_up(program, btf, signal != Signal::PortProbes);
+            let Err(error) = tried else { continue };
+            match program.need {
+                Need::Optional(loses) => trial.loses.push(format!("{loses} ({}: {})", program.hook, brief(&error))),
+                Need::Required | Need::TimeWaitEvents => {
+                    trial.refused = Some(format!("{} on {}: {}", kind_name(program.kind), program.hook, brief(&error)));
+                    trial.verifier_log = verifier_log(&error);
+                    self.take_down(choice);
+                    return trial;
+                }
+            }
+        }
+        if signal == Signal::PortProbes
+            && let Err(error) = self.prepare_port_probes(choice)
+        {
+            trial.refused = Some(brief(&error));
+        }
+        trial
+    }
+
+    fn put_up(&mut self, row: &'static Program, btf: Option<&Btf>, attach: bool) -> anyhow::Result<()> {
+        let program =
+            self.ebpf.program_mut(row.name).with_context(|| format!("no program {} in the object", row.name))?;
+        load_program(program, row, btf)?;
+        if attach { attach_program(program, row) } else { Ok(()) }
+    }
+
+    /// Unloading a program detaches it.
+    fn take_down(&mut self, choice: &Choice) {
+        for row in &choice.programs {
+            // Fails for those that were not loaded: nothing to take down.
+            let _ = match self.ebpf.program_mut(row.name) {
+                Some(programs::Program::FEntry(program)) => program.unload(),
+                Some(programs::Program::FExit(program)) => program.unload(),
+                Some(programs::Program::KProbe(program)) => program.unload(),
+                Some(programs::Program::RawTracePoint(program)) => program.unload(),
+                Some(programs::Program::TracePoint(program)) => program.unload(),
+                _ => Ok(()),
+            };
+        }
+    }
+
+    fn prepare_port_probes(&mut self, choice: &Choice) -> anyhow::Result<()> {
+        let map = self.ebpf.take_map(names::PROBE_EPOCH).context("no map PROBE_EPOCH in the object")?;
+        let epoch = Array::try_from(map)?;
+        self.port_probes = Some(PortProbes { programs: choice.programs.clone(), epoch, bursts: 0, links: Vec::new() });
+        Ok(())
+    }
+
+    /// Attaches the port probes: searches that begin from now on are probed.
+    ///
+    /// # Errors
+    /// When they were not planned, or the kernel refuses.
+    pub fn attach_port_probes(&mut self) -> anyhow::Result<()> {
+        let probes = self.port_probes.as_mut().context("port probes are not to be had on this tier")?;
+        for row in &probes.programs {
+            let program = self.ebpf.program_mut(row.name).context("program missing")?;
+            probes.links.push(attach_for_a_while(program, row)?);
+        }
+        probes.bursts += 1;
+        // Odd: attached. A search counts as probed if it saw the same odd number at both its ends.
+        probes.epoch.set(0, 2 * probes.bursts - 1, 0)?;
+        Ok(())
+    }
+
+    /// Detaches them: searches under way do not count as probed.
+    pub fn detach_port_probes(&mut self) {
+        if let Some(probes) = self.port_probes.as_mut() {
+            if let Err(error) = probes.epoch.set(0, 2 * probes.bursts, 0) {
+                tracing::warn!("cannot end a burst of port probes: {error}");
+            }
+            probes.links.clear();
+        }
+    }
+
+    fn no_tier(&self) -> Failure {
+        let refused = self.trials.iter().filter(|trial| trial.signal == Signal::Connect);
+        let tried: Vec<_> = refused
+            .map(|trial| Tried::new(trial.tier.to_string(), trial.refused.clone().unwrap_or_default()))
+            .collect();
+        let headline = String::from("cannot trace connect: no tier is available");
+        let by_privilege = tried.iter().any(|tried| tried.why.contains("EPERM") || tried.why.contains("CAP_"));
+        let mut try_next = vec![String::from("tcp-trace doctor")];
+        if by_privilege {
+            try_next.insert(0, "sudo tcp-trace …, or CAP_BPF and CAP_PERFMON".into());
+            Failure::NotPermitted { headline, tried, try_next }
+        } else {
+            Failure::KernelLacks { headline, tried, try_next }
+        }
+    }
+}
+
+fn load_program(program: &mut programs::Program, row: &Program, btf: Option<&Btf>) -> anyhow::Result<()> {
+    let btf = || btf.ok_or_else(|| anyhow!("no kernel BTF (/sys/kernel/btf/vmlinux)"));
+    match program {
+        programs::Program::FEntry(program) => program.load(row.hook, btf()?)?,
+        programs::Program::FExit(program) => program.load(row.hook, btf()?)?,
+        programs::Program::KProbe(program) => program.load()?,
+        programs::Program::RawTracePoint(program) => program.load()?,
+        programs::Program::TracePoint(program) => program.load()?,
+        _ => return Err(anyhow!("{} is of a kind that is not in the table", row.name)),
+    }
+    Ok(())
+}
+
+fn attach_program(program: &mut programs::Program, row: &Program) -> anyhow::Result<()> {
+    match program {
+        programs::Program::FEntry(program) => program.attach().map(|_| ())?,
+        programs::Program::FExit(program) => program.attach().map(|_| ())?,
+        programs::Program::KProbe(program) => program.attach(row.hook, 0).map(|_| ())?,
+        programs::Program::RawTracePoint(program) => program.attach(row.hook).map(|_| ())?,
+        programs::Program::TracePoint(program) => {
+            let Kind::Tracepoint { category } = row.kind else { return Err(anyhow!("{} has no category", row.name)) };
+            tracefs::with(|| program.attach(category, row.hook)).context("no tracefs")?.map(|_| ())?;
+        }
+        _ => return Err(anyhow!("{} is of a kind that is not in the table", row.name)),
+    }
+    Ok(())
+}
+
+/// Attaches, and hands the link out: dropping it detaches.
+fn attach_for_a_while(program: &mut programs::Program, row: &Program) -> anyhow::Result<BurstLink> {
+    Ok(match program {
+        programs::Program::FExit(program) => {
+            let id = program.attach()?;
+            BurstLink::Fexit(program.take_link(id)?)
+        }
+        programs::Program::KProbe(program) => {
+            let id = program.attach(row.hook, 0)?;
+            BurstLink::Kretprobe(program.take_link(id)?)
+        }
+        _ => return Err(anyhow!("{} is not a port probe", row.name)),
+    })
+}
+
+/// The whole chain of causes in one line, without the verifier's log.
+fn brief(error: &anyhow::Error) -> String {
+    let errno =
+        error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()).and_then(std::io::Error::raw_os_error);
+    match errno {
+        Some(libc::EPERM) => "EPERM (operation not permitted)".into(),
+        Some(libc::EACCES) if verifier_log(error).is_some() => {
+            "the verifier refused it (EACCES); -v shows its log".into()
+        }
+        Some(_) if verifier_log(error).is_some_and(|log| !log.trim().is_empty()) => {
+            "the verifier refused it; -v shows its log".into()
+        }
+        _ => {
+            let causes: Vec<_> =
+                error.chain().map(|cause| cause.to_string().lines().next().unwrap_or("").to_owned()).collect();
+            causes.join(": ")
+        }
+    }
+}
+
+fn verifier_log(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| match cause.downcast_ref::<ProgramError>() {
+        Some(ProgramError::LoadError { verifier_log, .. }) => Some(verifier_log.to_string()),
+        _ => None,
+    })
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn is_permission(error: &aya::EbpfError) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = error.source();
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return io.kind() == std::io::ErrorKind::PermissionDenied;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Fentry => "fentry",
+        Kind::Fexit => "fexit",
+        Kind::Kprobe => "kprobe",
+        Kind::Kretprobe => "kretprobe",
+        Kind::RawTracepoint => "raw tracepoint",
+        Kind::Tracepoint { .. } => "tracepoint",
+    }
+}
