@@ -8,5 +8,6 @@ pub mod enrich;
 pub mod event;
 pub mod exit;
 pub mod kernel;
+pub mod lab;
 pub mod port_search;
 pub mod probes;

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `tcp-trace lab`: stages an incident.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum as _;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
+
+use crate::lab::{self, Scenario, Settings};
+
+/// Stages one incident in a network namespace of its own and leaves nothing behind
+#[derive(Debug, clap::Args)]
+pub struct LabArgs {
+    /// The incident
+    #[arg(value_parser = wanted())]
+    name: Wanted,
+    /// How long to hold it, such as 30s, 500ms or 5m
+    #[arg(long, default_value = "30s", value_parser = super::duration::parse)]
+    duration: Duration,
+    /// Connects a second [default: depends on the incident]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
+    /// Over ::1 instead of 127.0.0.1
+    #[arg(long)]
+    ipv6: bool,
+    /// Create this file once the incident is there
+    #[arg(long, hide = true)]
+    ready_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    List,
+    Incident(Scenario),
+}
+
+const LIST: &str = "list";
+
+fn wanted() -> impl clap::builder::TypedValueParser<Value = Wanted> {
+    let list = PossibleValue::new(LIST).help("Print the incidents that there are");
+    let incidents = Scenario::value_variants().iter().filter_map(Scenario::to_possible_value);
+    PossibleValuesParser::new(std::iter::once(list).chain(incidents))
+        .map(|name| Scenario::from_str(&name, false).map_or(Wanted::List, Wanted::Incident))
+}
+
+/// Runs the command.
+pub fn run(args: LabArgs) -> anyhow::Result<()> {
+    match args.name {
+        Wanted::List => list(),
+        Wanted::Incident(scenario) => {
+            let LabArgs { name: _, duration, rate, ipv6, ready_file } = args;
+            lab::run(scenario, Settings { duration, rate, ipv6, ready_file })
+        }
+    }
+}
+
+fn list() -> anyhow::Result<()> {
+    let mut text = String::new();
+    for incident in Scenario::value_variants().iter().filter_map(Scenario::to_possible_value) {
+        let help = incident.get_help().map(ToString::to_string).unwrap_or_default();
+        text += &format!("{:<16} {help}\n", incident.get_name());
+    }
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A destination that answers nothing: some callers wait until the kernel gives up, others give up first.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use rustix::io::Errno;
+
+use super::tally::Tally;
+use super::{Stage, VICTIM, pace, say, sockets};
+
+/// Callers that wait. Each is busy for 3 s: the SYN, and one more after 1 s, answered by nobody for 2 s.
+const PATIENT: usize = 4;
+const SYN_RETRANSMITS: i32 = 1;
+/// How long the others wait.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
+    let listener = sockets::listener(stage.destination, 16)?;
+    sockets::drop_all_packets(&listener).context("could not attach the filter that drops every packet")?;
+    let tally = Tally::new();
+    stage.ready()?;
+    say(&format!(
+        "every SYN to {} is dropped: {PATIENT} callers wait, {} a second give up after 1 s",
+        stage.destination, stage.rate
+    ));
+    for _ in 0..PATIENT {
+        patient(stage, &tally)?;
+    }
+    let destination = stage.destination;
+    let mut waiting: VecDeque<(Instant, OwnedFd)> = VecDeque::new();
+    let hasty = pace::victim(stage, &tally, move |tally| {
+        while waiting.front().is_some_and(|(since, _)| since.elapsed() >= PATIENCE) {
+            waiting.pop_front();
+        }
+        let Ok(socket) = sockets::client(destination, false) else { return };
+        let start = Instant::now();
+        match rustix::net::connect(&socket, &destination) {
+            Err(Errno::INPROGRESS) => {
+                tally.count(start.elapsed(), "given up");
+                waiting.push_back((start, socket));
+            }
+            result => tally.count(start.elapsed(), &super::tally::outcome(result)),
+        }
+    })?;
+    stage.stop.wait(stage.duration);
+    stage.stop.end();
+    let _ = hasty.join();
+    say(&format!("{VICTIM} saw {}", tally.take()));
+    Ok(())
+}
+
+/// Not joined at the end: it may be blocked for seconds, and what it does then interests nobody any more.
+fn patient(stage: &Stage, tally: &Tally) -> anyhow::Result<()> {
+    let (stop, tally, destination) = (stage.stop.clone(), tally.clone(), stage.destination);
+    std::thread::Builder::new()
+        .name(VICTIM.to_owned())
+        .spawn(move || {
+            while !stop.is_over() {
+                let Ok(socket) = sockets::client(destination, true) else { return };
+                if sockets::set_syn_retransmits(&socket, SYN_RETRANSMITS).is_err() {
+                    return;
+                }
+                pace::timed_connect(&tally, || rustix::net::connect(&socket, &destination));
+            }
+        })
+        .context("could not start a thread that waits")?;
+    Ok(())
+}

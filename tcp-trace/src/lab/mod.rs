@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One incident at a time, in a network namespace of its own: for people who learn, for the demo and for the tests.
+//!
+//! The namespace is held by this process alone, by no file and no other process. It is gone when the process is gone,
+//! also after kill -9; so are its sockets, its TIME_WAIT entries and its sysctls.
+
+mod blackhole;
+mod crowd;
+mod descriptors;
+mod ground;
+mod pace;
+mod parity_cliff;
+mod range_full;
+mod refused;
+mod sockets;
+mod stop;
+mod tally;
+mod time_wait_flood;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+pub use ground::NotPermitted;
+
+/// The name that every victim's thread bears: what an engineer would look for in the tool's answer.
+const VICTIM: &str = "checkout-api";
+
+/// An incident that can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scenario {
+    /// More than half of the port range taken towards one destination: every connect() walks the full parity first
+    ParityCliff,
+    /// The whole port range taken towards one destination: connect() fails with EADDRNOTAVAIL
+    RangeFull,
+    /// Short connections that the client closes first: TIME_WAIT grows by each of them
+    TimeWaitFlood,
+    /// Nobody listens: connect() fails with ECONNREFUSED
+    Refused,
+    /// Every SYN is dropped: connect() times out, or its caller gives up
+    Blackhole,
+}
+
+impl Scenario {
+    /// Connects a second of the victim, where the user does not say.
+    fn default_rate(self) -> u32 {
+        match self {
+            Self::ParityCliff | Self::RangeFull | Self::Refused => 50,
+            Self::TimeWaitFlood => 500,
+            Self::Blackhole => 10,
+        }
+    }
+}
+
+/// How an incident is to be held.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long.
+    pub duration: Duration,
+    /// Connects a second.
+    pub rate: Option<u32>,
+    /// Over ::1 rather than 127.0.0.1.
+    pub ipv6: bool,
+    /// Created once the incident is there.
+    pub ready_file: Option<PathBuf>,
+}
+
+/// What every scenario is given.
+struct Stage {
+    destination: SocketAddr,
+    duration: Duration,
+    rate: u32,
+    ready_file: Option<PathBuf>,
+    stop: stop::Stop,
+}
+
+impl Stage {
+    fn ready(&self) -> anyhow::Result<()> {
+        let Some(path) = &self.ready_file else { return Ok(()) };
+        std::fs::write(path, "").with_context(|| format!("could not create the ready file {}", path.display()))
+    }
+}
+
+/// Stages `scenario`, holds it, and leaves. Moves the calling thread into a new network namespace, so the process must
+/// not need its old one any more.
+pub fn run(scenario: Scenario, settings: Settings) -> anyhow::Result<()> {
+    let stop = stop::Stop::install()?;
+    ground::enter()?;
+    let address = if settings.ipv6 { IpAddr::V6(Ipv6Addr::LOCALHOST) } else { IpAddr::V4(Ipv4Addr::LOCALHOST) };
+    let stage = Stage {
+        destination: SocketAddr::new(address, 8080),
+        duration: settings.duration,
+        rate: settings.rate.unwrap_or(scenario.default_rate()),
+        ready_file: settings.ready_file,
+        stop,
+    };
+    say(&format!("network namespace {} is this incident's own and goes away with it", ground::inode()?));
+    say("watch it from another terminal: sudo tcp-trace connect-latency --comm checkout-api");
+    match scenario {
+        Scenario::ParityCliff => parity_cliff::run(&stage),
+        Scenario::RangeFull => range_full::run(&stage),
+        Scenario::TimeWaitFlood => time_wait_flood::run(&stage),
+        Scenario::Refused => refused::run(&stage),
+        Scenario::Blackhole => blackhole::run(&stage),
+    }
+}
+
+/// Progress is no answer: it goes to standard error, and a closed one must not end the incident.
+fn say(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "lab: {line}");
+}

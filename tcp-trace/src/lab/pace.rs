@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A victim: a thread that connects at a steady rate.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use rustix::io::Errno;
+
+use super::stop::Stop;
+use super::tally::{self, Tally};
+use super::{Stage, VICTIM, sockets};
+
+/// Starts a victim that calls `connect_once` `stage.rate` times a second until the incident ends.
+pub(super) fn victim(
+    stage: &Stage,
+    tally: &Tally,
+    mut connect_once: impl FnMut(&Tally) + Send + 'static,
+) -> anyhow::Result<std::thread::JoinHandle<()>> {
+    let (stop, tally, rate) = (stage.stop.clone(), tally.clone(), stage.rate);
+    std::thread::Builder::new()
+        .name(VICTIM.to_owned())
+        .spawn(move || steadily(&stop, rate, || connect_once(&tally)))
+        .context("could not start the victim's thread")
+}
+
+/// A victim that connects, blocking, and closes at once with a RST.
+pub(super) fn resetting_victim(stage: &Stage, tally: &Tally) -> anyhow::Result<std::thread::JoinHandle<()>> {
+    let destination = stage.destination;
+    victim(stage, tally, move |tally| {
+        let Ok(socket) = sockets::client(destination, true) else { return tally.count(Duration::ZERO, "no socket") };
+        timed_connect(tally, || rustix::net::connect(&socket, &destination));
+    })
+}
+
+/// Counts one blocking call.
+pub(super) fn timed_connect(tally: &Tally, connect: impl FnOnce() -> Result<(), Errno>) {
+    let start = Instant::now();
+    let result = connect();
+    tally.count(start.elapsed(), &tally::outcome(result));
+}
+
+fn steadily(stop: &Stop, rate: u32, mut once: impl FnMut()) {
+    let period = Duration::from_secs(1) / rate;
+    let mut next = Instant::now();
+    while !stop.is_over() {
+        once();
+        // What is late stays late: catching up would be a burst that nobody asked for.
+        next = (next + period).max(Instant::now());
+        stop.sleep_until(next);
+    }
+}

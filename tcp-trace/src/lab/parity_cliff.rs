@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The port range fills up to its half and beyond, towards one destination.
+
+use std::time::Duration;
+
+use super::crowd::Crowd;
+use super::ground::{self, PortRange, Sysctl};
+use super::tally::Tally;
+use super::{Stage, pace, say, sockets};
+
+/// Long enough to see on a screen that is drawn once a second that all is well.
+const HEALTHY: Duration = Duration::from_secs(5);
+/// Shares of the range: well below the edge, and beyond it. The edge is at one half, where the first parity is full.
+const BELOW_PERCENT: u32 = 45;
+const BEYOND_PERCENT: u32 = 51;
+
+pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
+    let range = PortRange::read()?;
+    let _listener = listener(stage, range)?;
+    let mut crowd = Crowd::new(stage.destination)?;
+    crowd.grow_to(range.share(BELOW_PERCENT))?;
+    say(&format!(
+        "{} of {} ports ({BELOW_PERCENT} %) are taken towards {}",
+        crowd.held(),
+        range.ports(),
+        stage.destination
+    ));
+
+    let tally = Tally::new();
+    stage.ready()?;
+    let victim = pace::resetting_victim(stage, &tally)?;
+    let healthy = HEALTHY.min(stage.duration / 3);
+    let mut ended = stage.stop.wait(healthy);
+    say(&format!("below the edge, {} saw {}", super::VICTIM, tally.take()));
+    if !ended {
+        crowd.grow_to(range.share(BEYOND_PERCENT))?;
+        let _ = tally.take();
+        say(&format!("{} ports ({BEYOND_PERCENT} %) are taken: the first parity is full", crowd.held()));
+        ended = stage.stop.wait(stage.duration.saturating_sub(healthy));
+        say(&format!("beyond the edge, {} saw {}", super::VICTIM, tally.take()));
+    }
+    if !ended {
+        stage.stop.end();
+    }
+    let _ = victim.join();
+    Ok(())
+}
+
+/// A listener that never accepts, with room for the whole range and for all that the victim leaves behind: a
+/// connection that was reset stays in the accept queue.
+pub(super) fn listener(stage: &Stage, range: PortRange) -> anyhow::Result<rustix::fd::OwnedFd> {
+    let left_behind = u64::from(stage.rate) * (stage.duration.as_secs() + 1);
+    let backlog = i32::try_from(u64::from(range.ports()) + left_behind).unwrap_or(i32::MAX);
+    ground::set_sysctl(Sysctl::Somaxconn, &backlog.to_string())?;
+    Ok(sockets::listener(stage.destination, backlog.unsigned_abs())?)
+}

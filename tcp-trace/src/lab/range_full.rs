@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every port of the range is taken towards one destination.
+
+use super::crowd::Crowd;
+use super::ground::PortRange;
+use super::tally::Tally;
+use super::{Stage, pace, parity_cliff, say};
+
+/// Ports that are filled at a time.
+const WINDOW: u16 = 64;
+
+pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
+    let range = PortRange::read()?;
+    let _listener = parity_cliff::listener(stage, range)?;
+    let mut crowd = Crowd::new(stage.destination)?;
+    say(&format!("taking all {} ports towards {}", range.ports(), stage.destination));
+    fill(&mut crowd, range)?;
+    say(&format!("{} of {} ports are taken", crowd.held(), range.ports()));
+
+    let tally = Tally::new();
+    stage.ready()?;
+    let victim = pace::resetting_victim(stage, &tally)?;
+    stage.stop.wait(stage.duration);
+    stage.stop.end();
+    let _ = victim.join();
+    say(&format!("{} saw {}", super::VICTIM, tally.take()));
+    Ok(())
+}
+
+/// Through a window that moves along the range: in the open range, each connect of the second half would walk the full
+/// parity first, which takes minutes for all of them.
+fn fill(crowd: &mut Crowd, range: PortRange) -> anyhow::Result<()> {
+    let mut low = range.low;
+    loop {
+        let high = low.saturating_add(WINDOW - 1).min(range.high);
+        PortRange { low, high }.write()?;
+        crowd.grow_to(u32::from(high) - u32::from(range.low) + 1)?;
+        match high.checked_add(1) {
+            Some(next) if high < range.high => low = next,
+            _ => return range.write(),
+        }
+    }
+}

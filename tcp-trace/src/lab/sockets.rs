@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The few kinds of sockets that incidents are made of.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::time::Duration;
+
+use rustix::io::{Errno, Result};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+
+/// A TCP socket that sends a RST when it is closed, so that it leaves no TIME_WAIT where none is wanted.
+pub(super) fn client(destination: SocketAddr, blocking: bool) -> Result<OwnedFd> {
+    let socket = plain_client(destination, blocking)?;
+    sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+    Ok(socket)
+}
+
+/// A TCP socket with the usual ending.
+pub(super) fn plain_client(destination: SocketAddr, blocking: bool) -> Result<OwnedFd> {
+    let flags = if blocking { SocketFlags::CLOEXEC } else { SocketFlags::CLOEXEC | SocketFlags::NONBLOCK };
+    rustix::net::socket_with(family(destination), SocketType::STREAM, flags, None)
+}
+
+/// A listener whose accept queue has room for `backlog`.
+pub(super) fn listener(address: SocketAddr, backlog: u32) -> Result<OwnedFd> {
+    let socket = rustix::net::socket_with(family(address), SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket)
+}
+
+fn family(address: SocketAddr) -> AddressFamily {
+    if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 }
+}
+
+/// Makes `listener` deaf: a classic BPF program that lets no byte of any packet through.
+pub(super) fn drop_all_packets(listener: &OwnedFd) -> Result<()> {
+    const RETURN_CONSTANT: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let mut program = [libc::sock_filter { code: RETURN_CONSTANT, jt: 0, jf: 0, k: 0 }];
+    let filter = libc::sock_fprog { len: 1, filter: program.as_mut_ptr() };
+    set_option(listener, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)
+}
+
+/// How often a SYN is sent again before connect() gives up with ETIMEDOUT.
+pub(super) fn set_syn_retransmits(socket: &OwnedFd, count: libc::c_int) -> Result<()> {
+    set_option(socket, libc::IPPROTO_TCP, libc::TCP_SYNCNT, &count)
+}
+
+fn set_option<T>(socket: &OwnedFd, level: libc::c_int, name: libc::c_int, value: &T) -> Result<()> {
+    // SAFETY: the kernel reads `size_of::<T>()` bytes of `value` (and what a `sock_fprog` points to) during the call.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), size_of::<T>() as u32)
+    };
+    if result == 0 { Ok(()) } else { Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)) }
+}
