@@ -82,6 +82,12 @@ pub struct RawConnect {
 
 const _: () = assert!(size_of::<RawConnect>() == 184);
 
+#[cfg(feature = "user")]
+mod user {
+    // SAFETY: `repr(C)`, integers only, no padding (IntoBytes proves it), valid for every bit pattern (FromBytes).
+    unsafe impl aya::Pod for super::RawConnect {}
+}
+
 /// What is known of an attempt.
 pub mod flag {
     /// The entry of `__inet_hash_connect` was seen: `search_start_ns`, `bound_port`, `port_offset`, the ranges hold.

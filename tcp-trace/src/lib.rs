@@ -11,3 +11,4 @@ pub mod kernel;
 pub mod lab;
 pub mod port_search;
 pub mod probes;
+pub mod source;

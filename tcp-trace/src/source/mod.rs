@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where events come from. After this stage a live run and any other cannot be told apart.
+
+pub mod live;
+mod losses;
+mod ring;
