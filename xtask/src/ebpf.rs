@@ -36,8 +36,14 @@ struct KernelSide {
     object: &'static str,
 }
 
-const KERNEL_SIDES: [KernelSide; 1] =
-    [KernelSide { package: "tcp-trace-ebpf", folder: "tcp-trace-ebpf", object: "tcp-trace/object/tcp-trace.bpf.o" }];
+const KERNEL_SIDES: [KernelSide; 2] = [
+    KernelSide { package: "tcp-trace-ebpf", folder: "tcp-trace-ebpf", object: "tcp-trace/object/tcp-trace.bpf.o" },
+    KernelSide {
+        package: "tcp-trace-witness-ebpf",
+        folder: "tests/witness-ebpf",
+        object: "tests/vm/object/witness.bpf.o",
+    },
+];
 
 pub fn run(options: &Options) -> Result<()> {
     let toolchain = Toolchain::find()?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::ValueEnum as _;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 
+use crate::exit::{Failure, Tried};
 use crate::lab::{self, Scenario, Settings};
 
 /// Stages one incident in a network namespace of its own and leaves nothing behind
@@ -46,22 +47,37 @@ fn wanted() -> impl clap::builder::TypedValueParser<Value = Wanted> {
 }
 
 /// Runs the command.
-pub fn run(args: LabArgs) -> anyhow::Result<()> {
+pub fn run(args: LabArgs) -> Result<(), Failure> {
     match args.name {
         Wanted::List => list(),
         Wanted::Incident(scenario) => {
             let LabArgs { name: _, duration, rate, ipv6, ready_file } = args;
-            lab::run(scenario, Settings { duration, rate, ipv6, ready_file })
+            lab::run(scenario, Settings { duration, rate, ipv6, ready_file }).map_err(|error| failure(&error))
         }
     }
 }
 
-fn list() -> anyhow::Result<()> {
+fn list() -> Result<(), Failure> {
     let mut text = String::new();
     for incident in Scenario::value_variants().iter().filter_map(Scenario::to_possible_value) {
         let help = incident.get_help().map(ToString::to_string).unwrap_or_default();
         text += &format!("{:<16} {help}\n", incident.get_name());
     }
-    std::io::stdout().write_all(text.as_bytes())?;
-    Ok(())
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Output { to: "standard output".to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn failure(error: &anyhow::Error) -> Failure {
+    if error.is::<lab::NotPermitted>() {
+        return Failure::NotPermitted {
+            headline: "cannot stage an incident without a network namespace of its own".to_owned(),
+            tried: vec![Tried::new("unshare(CLONE_NEWNET)", format!("{error:#}"))],
+            try_next: vec!["sudo tcp-trace lab ...".to_owned()],
+        };
+    }
+    Failure::Failed { headline: format!("{error:#}"), tried: Vec::new(), try_next: Vec::new() }
 }
