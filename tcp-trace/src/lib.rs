@@ -2,6 +2,7 @@
 //! tcp-trace's user side, in the order of the road: hook -> program -> ring buffer -> source -> decode -> enrich ->
 //! aggregate -> view | export. ARCHITECTURE.md draws it.
 
+pub mod aggregate;
 pub mod clock;
 pub mod decode;
 pub mod enrich;

@@ -21,6 +21,8 @@ pub struct SearchRules {
 /// Settings of one network namespace. `None`: could not be read, or this kernel has no such setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sysctls {
+    /// Inode of the network namespace that these were read in.
+    pub netns: Option<u32>,
     /// `net.ipv4.ip_local_port_range`, both ends included.
     pub ip_local_port_range: Option<(u16, u16)>,
     /// `net.ipv4.ip_local_reserved_ports`, as the kernel prints it.

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is found in what, and that the fix is right for the kernel and its settings.
+
+use super::*;
+use crate::aggregate::connect::ConnectAggregate;
+use crate::aggregate::sample::{established, no_port, second_pass};
+use crate::aggregate::time_wait::TimeWaitTotals;
+use crate::event::{Connect, SourcePort};
+
+fn found(
+    connects: &[(u32, Connect)],
+    time_wait: &TimeWaitSnapshot,
+    rules: SearchRules,
+    sysctls: &Sysctls,
+) -> Vec<Finding> {
+    let mut aggregate = ConnectAggregate::default();
+    for (count, connect) in connects {
+        (0..*count).for_each(|_| aggregate.observe(connect));
+    }
+    findings(&aggregate.tick(), time_wait, &rules, sysctls)
+}
+
+fn default_found(connects: &[(u32, Connect)]) -> Vec<Finding> {
+    let sysctls = Sysctls {
+        netns: Some(1),
+        ip_local_port_range: Some((32_768, 60_999)),
+        tcp_tw_reuse: Some(2),
+        tcp_timestamps: Some(1),
+        ..Sysctls::default()
+    };
+    found(connects, &TimeWaitSnapshot::new(), SearchRules::default(), &sysctls)
+}
+
+fn commands(finding: &Finding) -> Vec<&str> {
+    finding.fix.iter().map(String::as_str).filter(|line| !line.starts_with('#')).collect()
+}
+
+fn level(level: u64) -> TimeWaitSnapshot {
+    [(1, TimeWaitTotals { level: Some(level), ..TimeWaitTotals::default() })].into()
+}
+
+#[test]
+fn a_quiet_machine_has_none() {
+    assert_eq!(default_found(&[]), []);
+    assert_eq!(default_found(&[(500, established()), (2, second_pass())]), []);
+}
+
+#[test]
+fn the_cliff_in_words() {
+    let [finding] = &default_found(&[(14_000, established()), (60, second_pass())])[..] else { panic!() };
+    assert_eq!((finding.code, finding.severity), (Code::ParityCliff, Severity::Critical));
+    assert_eq!(
+        finding.headline,
+        "the even half of the local ports towards 10.0.0.2:3306 is full: \
+         connect() walks 14,150 candidates before a free one"
+    );
+    assert_eq!(
+        commands(finding),
+        ["sysctl -w net.ipv4.tcp_tw_reuse=1", "sysctl -w net.ipv4.ip_local_port_range='10240 65535'"]
+    );
+    assert!(finding.fix.last().is_some_and(|line| line.contains("6.15")));
+    assert!(!finding.fix.iter().any(|line| line.contains("IP_LOCAL_PORT_RANGE")));
+}
+
+#[test]
+fn an_odd_low_end_fills_the_odd_half_first() {
+    let odd = Connect { range: Some((1_025, 60_999)), ..second_pass() };
+    let [finding] = &default_found(&[(5, odd)])[..] else { panic!() };
+    assert!(finding.headline.contains("odd half"));
+    assert!(!commands(finding).iter().any(|line| line.contains("ip_local_port_range")), "the range is wide already");
+}
+
+#[test]
+fn the_cliff_without_visits() {
+    let tracepoint = Connect { ports_visited: None, port_search_ns: None, ..second_pass() };
+    let [finding] = &default_found(&[(5, tracepoint)])[..] else { panic!() };
+    assert!(finding.headline.contains("all 14,116 of it"), "{}", finding.headline);
+    assert!(finding.evidence.contains(&("ports_visited_mean", Evidence::Unknown)));
+}
+
+#[test]
+fn a_full_range() {
+    let all = default_found(&[(3, no_port())]);
+    let [finding] = &all[..] else { panic!("{all:?}") };
+    assert_eq!((finding.code, finding.severity), (Code::RangeFull, Severity::Critical));
+    assert!(finding.headline.starts_with("all 28,232 local ports towards 10.0.0.2:3306 are taken: 3 connects"));
+}
+
+#[test]
+fn a_bound_socket_is_no_full_range() {
+    let bound = Connect { source_port: Some(SourcePort::Bound), second_pass: None, ports_visited: None, ..no_port() };
+    assert_eq!(default_found(&[(50, bound)]), []);
+}
+
+#[test]
+fn reuse_only_where_time_wait_may_hold_the_ports() {
+    let reuse = |time_wait: &TimeWaitSnapshot| {
+        let sysctls = Sysctls { netns: Some(1), tcp_timestamps: Some(0), ..Sysctls::default() };
+        let all = found(&[(5, second_pass())], time_wait, SearchRules::default(), &sysctls);
+        commands(&all[0])
+            .iter()
+            .map(|line| (*line).to_owned())
+            .filter(|line| line.contains("tcp_t"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(reuse(&level(12)), [""; 0]);
+    assert_eq!(reuse(&level(20_000)), ["sysctl -w net.ipv4.tcp_tw_reuse=1", "sysctl -w net.ipv4.tcp_timestamps=1"]);
+}
+
+#[test]
+fn the_fix_knows_the_kernel() {
+    let rules = SearchRules { socket_range_steps_by_one: true, rcu_lookup: true, ..SearchRules::default() };
+    let all = found(&[(5, second_pass())], &TimeWaitSnapshot::new(), rules, &Sysctls::default());
+    assert!(all[0].fix.iter().any(|line| line.contains("IP_LOCAL_PORT_RANGE")));
+    assert!(!all[0].fix.iter().any(|line| line.contains("6.15")));
+}
+
+#[test]
+fn settings_of_another_namespace_are_set_there() {
+    let sysctls = Sysctls { netns: Some(99), tcp_tw_reuse: Some(1), ..Sysctls::default() };
+    let all = found(&[(5, second_pass())], &TimeWaitSnapshot::new(), SearchRules::default(), &sysctls);
+    assert!(all[0].fix[0].contains("nsenter -t 10 -n"));
+    assert!(commands(&all[0]).iter().any(|line| line.contains("tcp_tw_reuse")), "its own setting is not known");
+}
+
+#[test]
+fn time_wait_overflows() {
+    let totals =
+        TimeWaitTotals { overflow: Some(120), max_buckets: Some(50_000), level: Some(50_000), ..Default::default() };
+    let all =
+        found(&[], &[(1, totals)].into(), SearchRules::default(), &Sysctls { netns: Some(1), ..Sysctls::default() });
+    let [finding] = &all[..] else { panic!() };
+    assert_eq!((finding.code, finding.severity), (Code::TimeWaitOverflow, Severity::Warning));
+    assert_eq!(commands(finding), ["sysctl -w net.ipv4.tcp_max_tw_buckets=100000"]);
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Events to answers. Pure: no I/O, no clock; bounded memory whatever comes.
+
+pub mod connect;
+pub mod distribution;
+pub mod findings;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod summary;
+pub mod tally;
+pub mod time_wait;
+pub mod top;
+pub mod words;

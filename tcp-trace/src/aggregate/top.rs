@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The heaviest of many keys in bounded memory: Space-Saving (Metwally, Agrawal, El Abbadi 2005).
+//!
+//! A key that finds no free counter takes over the lightest one. Every key whose true weight exceeds total/capacity is
+//! kept. Weights only rank; what is printed is the value, which counts from the moment its key was taken in: it may
+//! be too low after a take-over, never too high.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// One of the heaviest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row<K, V> {
+    /// Who or where.
+    pub key: K,
+    /// What was counted.
+    pub value: V,
+    /// The key may have been seen before it was taken in: the value is a lower bound.
+    pub at_least: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Counter<K, V> {
+    key: K,
+    value: V,
+    weight: u64,
+    taken_over: bool,
+    /// Where in `heap` its index stands.
+    position: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Top<K, V> {
+    capacity: usize,
+    counters: Vec<Counter<K, V>>,
+    index: HashMap<K, usize>,
+    /// Indices of `counters`, the lightest first (binary heap).
+    heap: Vec<usize>,
+}
+
+impl<K: Clone + Eq + Hash, V: Default> Top<K, V> {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { capacity: capacity.max(1), counters: Vec::new(), index: HashMap::new(), heap: Vec::new() }
+    }
+
+    /// The value of a key, to be added to; the key gets heavier by `weight`.
+    pub(super) fn add(&mut self, key: &K, weight: u64) -> &mut V {
+        let slot = match self.index.get(key) {
+            Some(slot) => *slot,
+            None => self.take_in(key),
+        };
+        self.counters[slot].weight += weight;
+        self.sink(self.counters[slot].position);
+        &mut self.counters[slot].value
+    }
+
+    fn take_in(&mut self, key: &K) -> usize {
+        if self.counters.len() < self.capacity {
+            let slot = self.counters.len();
+            let position = self.heap.len();
+            let (key, value) = (key.clone(), V::default());
+            self.index.insert(key.clone(), slot);
+            self.counters.push(Counter { key, value, weight: 0, taken_over: false, position });
+            self.heap.push(slot);
+            self.rise(position);
+            return slot;
+        }
+        let slot = self.heap[0];
+        let counter = &mut self.counters[slot];
+        self.index.remove(&counter.key);
+        counter.key = key.clone();
+        counter.value = V::default();
+        counter.taken_over = true;
+        self.index.insert(key.clone(), slot);
+        slot
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.counters.clear();
+        self.index.clear();
+        self.heap.clear();
+    }
+
+    /// Keys, values, weights and whether the value is a lower bound, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V, u64, bool)> {
+        self.counters.iter().map(|counter| (&counter.key, &counter.value, counter.weight, counter.taken_over))
+    }
+
+    /// Marks a key's value as a lower bound.
+    pub(super) fn mark(&mut self, key: &K) {
+        if let Some(slot) = self.index.get(key) {
+            self.counters[*slot].taken_over = true;
+        }
+    }
+
+    fn weight_at(&self, position: usize) -> u64 {
+        self.counters[self.heap[position]].weight
+    }
+
+    fn swap(&mut self, a: usize, b: usize) {
+        self.heap.swap(a, b);
+        self.counters[self.heap[a]].position = a;
+        self.counters[self.heap[b]].position = b;
+    }
+
+    fn sink(&mut self, mut position: usize) {
+        loop {
+            let children = 2 * position + 1..(2 * position + 3).min(self.heap.len());
+            let Some(lightest) = children.min_by_key(|child| self.weight_at(*child)) else { return };
+            if self.weight_at(lightest) >= self.weight_at(position) {
+                return;
+            }
+            self.swap(position, lightest);
+            position = lightest;
+        }
+    }
+
+    fn rise(&mut self, mut position: usize) {
+        while position > 0 {
+            let parent = (position - 1) / 2;
+            if self.weight_at(parent) <= self.weight_at(position) {
+                return;
+            }
+            self.swap(position, parent);
+            position = parent;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn keeps_every_heavy_key(keys in prop::collection::vec(prop_oneof![0..4_u32, 0..200_u32], 0..2_000)) {
+            const CAPACITY: usize = 16;
+            let mut top: Top<u32, u64> = Top::new(CAPACITY);
+            let mut exact: HashMap<u32, u64> = HashMap::new();
+            for key in &keys {
+                *top.add(key, 1) += 1;
+                *exact.entry(*key).or_default() += 1;
+            }
+            prop_assert!(top.iter().count() <= CAPACITY);
+            let kept: HashMap<u32, (u64, u64, bool)> =
+                top.iter().map(|(key, value, weight, bound)| (*key, (*value, weight, bound))).collect();
+            for (key, count) in exact {
+                match kept.get(&key) {
+                    Some((value, weight, bound)) => {
+                        prop_assert!(*value <= count && count <= *weight);
+                        prop_assert!(*bound || *value == count);
+                    }
+                    None => prop_assert!(count <= keys.len() as u64 / CAPACITY as u64),
+                }
+            }
+        }
+    }
+}
