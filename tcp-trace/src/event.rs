@@ -104,6 +104,25 @@ pub enum Outcome {
     Pending,
 }
 
+impl Outcome {
+    /// As every output spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Established => "established",
+            Self::Refused => "refused",
+            Self::TimedOut => "timed_out",
+            Self::Reset => "reset",
+            Self::Unreachable => "unreachable",
+            Self::NoPort => "no_port",
+            Self::PortInUse => "port_in_use",
+            Self::Denied => "denied",
+            Self::Interrupted => "interrupted",
+            Self::Abandoned => "abandoned",
+            Self::Pending => "pending",
+        }
+    }
+}
+
 /// Where the local port came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SourcePort {
@@ -113,6 +132,17 @@ pub enum SourcePort {
     Bound,
     /// Chosen from the socket's own IP_LOCAL_PORT_RANGE.
     LocalRange,
+}
+
+impl SourcePort {
+    /// As every output spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ephemeral => "ephemeral",
+            Self::Bound => "bound",
+            Self::LocalRange => "local_range",
+        }
+    }
 }
 
 /// Why candidates were refused.

@@ -8,6 +8,7 @@ pub mod decode;
 pub mod enrich;
 pub mod event;
 pub mod exit;
+pub mod export;
 pub mod kernel;
 pub mod lab;
 pub mod port_search;

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Events and answers to lines for other programs, appended to a buffer. The wire types here are apart from the
+//! domain types: a change of one must not change the other by chance.
+
+pub mod csv;
+pub mod json;
+mod json_summary;
