@@ -7,19 +7,16 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::ExitCode,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
 use object::{Object as _, ObjectSymbol as _};
 
 use crate::{
-    rustc_wrapper, sources,
-    workspace::{TARGET, cargo, output, root, run as run_command, target},
+    rustc_wrapper, setup, sources,
+    workspace::{TARGET, cargo, root, run as run_command, sysroot, target},
 };
-
-/// The bpf-linker that reads the pinned toolchain's bitcode.
-const LINKER_VERSION: &str = "0.10.4";
 
 /// Build the kernel side and refresh the committed BPF objects
 #[derive(clap::Args)]
@@ -45,13 +42,13 @@ const KERNEL_SIDES: [KernelSide; 2] = [
     },
 ];
 
-pub fn run(options: &Options) -> Result<()> {
-    let toolchain = Toolchain::find()?;
+pub fn run(options: &Options) -> Result<ExitCode> {
+    setup::bpf_linker()?;
     for side in &KERNEL_SIDES {
-        let built = toolchain.build(side)?;
+        let built = build(side)?;
         if options.check { check(side, &built)? } else { refresh(side, &built)? }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn refresh(side: &KernelSide, built: &Path) -> Result<()> {
@@ -78,82 +75,58 @@ fn manifest(side: &KernelSide) -> Result<String> {
     sources::manifest(root(), side.folder, side.object).context("could not read the kernel side's sources")
 }
 
-struct Toolchain {
-    sysroot: PathBuf,
-    cargo_home: PathBuf,
+fn build(side: &KernelSide) -> Result<PathBuf> {
+    let bitcode = compile(side)?;
+    // Besides bitcode rustc leaves a host object: its global symbols are exactly what the crate exports.
+    let exports = exports(&bitcode.with_extension("o"))?;
+    let linked = target("ebpf").join(format!("{}.linked.o", side.package));
+    let mut linker = setup::with_llvm("bpf-linker")?;
+    linker.args(["--target", "bpfel", "--btf", "--cpu", "v3", "-O3", "--export"]).arg(exports.join(","));
+    run_command(linker.arg("--output").arg(&linked).arg(bitcode))?;
+    let stripped = target("ebpf").join(format!("{}.o", side.package));
+    let mut objcopy = setup::with_llvm(sysroot()?.join("lib/rustlib").join(TARGET).join("bin/rust-objcopy"))?;
+    objcopy.args(["--strip-debug", "--remove-section=.eh_frame", "--remove-section=.rel.eh_frame"]);
+    run_command(objcopy.arg(linked).arg(&stripped))?;
+    Ok(stripped)
 }
 
-impl Toolchain {
-    fn find() -> Result<Self> {
-        let sysroot = PathBuf::from(output(Command::new("rustc").current_dir(root()).args(["--print", "sysroot"]))?);
-        let home = env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
-        let cargo_home =
-            env::var_os("CARGO_HOME").map(PathBuf::from).or(home).context("neither CARGO_HOME nor HOME")?;
-        let toolchain = Self { sysroot, cargo_home };
-        let found = output(toolchain.with_llvm("bpf-linker").arg("--version")).unwrap_or_default();
-        ensure!(
-            found.split_whitespace().any(|word| word == LINKER_VERSION),
-            "bpf-linker {LINKER_VERSION} is needed, found {found:?}; \
-             try: cargo install bpf-linker --version {LINKER_VERSION} --locked"
-        );
-        Ok(toolchain)
-    }
-
-    /// A program that loads the toolchain's LLVM.
-    fn with_llvm(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(program);
-        command.env("LD_LIBRARY_PATH", self.sysroot.join("lib"));
-        command
-    }
-
-    fn build(&self, side: &KernelSide) -> Result<PathBuf> {
-        let bitcode = self.compile(side)?;
-        // Besides bitcode rustc leaves a host object: its global symbols are exactly what the crate exports.
-        let exports = exports(&bitcode.with_extension("o"))?;
-        let linked = target("ebpf").join(format!("{}.linked.o", side.package));
-        let mut linker = self.with_llvm("bpf-linker");
-        linker.args(["--target", "bpfel", "--btf", "--cpu", "v3", "-O3", "--export"]).arg(exports.join(","));
-        run_command(linker.arg("--output").arg(&linked).arg(bitcode))?;
-        let stripped = target("ebpf").join(format!("{}.o", side.package));
-        let mut objcopy = self.with_llvm(self.sysroot.join("lib/rustlib").join(TARGET).join("bin/rust-objcopy"));
-        objcopy.args(["--strip-debug", "--remove-section=.eh_frame", "--remove-section=.rel.eh_frame"]);
-        run_command(objcopy.arg(linked).arg(&stripped))?;
-        Ok(stripped)
-    }
-
-    fn compile(&self, side: &KernelSide) -> Result<PathBuf> {
-        let common = ["--profile", "ebpf", "--target", TARGET, "--package", side.package, "--target-dir"];
-        // Cargo does not know about the bitcode, and would leave a stale one beside the new one.
-        run_command(cargo().args(["clean", "--quiet"]).args(common).arg(target("ebpf")))?;
-        let mut rustc = cargo();
-        rustc.args(["rustc", "--locked"]).args(common).arg(target("ebpf"));
-        rustc.args(["--", "--emit=llvm-bc,obj", "-Cforce-unwind-tables=no"]);
-        rustc.args(["-Cno-vectorize-loops", "-Cno-vectorize-slp"]);
-        rustc.env("CARGO_ENCODED_RUSTFLAGS", self.rustflags()?.join("\x1f"));
-        rustc.env("RUSTC_WRAPPER", env::current_exe()?).env(rustc_wrapper::MARK, "1");
-        run_command(&mut rustc)?;
-        let crate_name = format!("{}-", side.package.replace('-', "_"));
-        for entry in fs::read_dir(target("ebpf").join(TARGET).join("ebpf/deps"))? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with(&crate_name) && name.ends_with(".bc") {
-                return Ok(path);
-            }
+fn compile(side: &KernelSide) -> Result<PathBuf> {
+    let common = ["--profile", "ebpf", "--target", TARGET, "--package", side.package, "--target-dir"];
+    // Cargo does not know about the bitcode, and would leave a stale one beside the new one.
+    run_command(cargo().args(["clean", "--quiet"]).args(common).arg(target("ebpf")))?;
+    let mut rustc = cargo();
+    rustc.args(["rustc", "--locked"]).args(common).arg(target("ebpf"));
+    rustc.args(["--", "--emit=llvm-bc,obj", "-Cforce-unwind-tables=no"]);
+    rustc.args(["-Cno-vectorize-loops", "-Cno-vectorize-slp"]);
+    rustc.env("CARGO_ENCODED_RUSTFLAGS", rustflags()?.join("\x1f"));
+    rustc.env("RUSTC_WRAPPER", env::current_exe()?).env(rustc_wrapper::MARK, "1");
+    run_command(&mut rustc)?;
+    let crate_name = format!("{}-", side.package.replace('-', "_"));
+    for entry in fs::read_dir(target("ebpf").join(TARGET).join("ebpf/deps"))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(&crate_name) && name.ends_with(".bc") {
+            return Ok(path);
         }
-        bail!("rustc left no bitcode for {}", side.package)
     }
+    bail!("rustc left no bitcode for {}", side.package)
+}
 
-    /// The remapped folders must not exist anywhere: LLVM copies source lines into BTF from files that it finds.
-    fn rustflags(&self) -> Result<Vec<String>> {
-        let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-        let mut flags = vec!["--cfg".to_owned(), "bpf_target_arch=\"x86_64\"".to_owned()];
-        flags.push(remap(root(), "/tcp-trace"));
-        flags.push(remap(&self.sysroot, "/rust"));
-        for registry in fs::read_dir(self.cargo_home.join("registry/src")).into_iter().flatten() {
-            flags.push(remap(&registry?.path(), "/crates"));
-        }
-        Ok(flags)
+/// The remapped folders must not exist anywhere: LLVM copies source lines into BTF from files that it finds.
+fn rustflags() -> Result<Vec<String>> {
+    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let mut flags = vec!["--cfg".to_owned(), "bpf_target_arch=\"x86_64\"".to_owned()];
+    flags.push(remap(root(), "/tcp-trace"));
+    flags.push(remap(&sysroot()?, "/rust"));
+    for registry in fs::read_dir(cargo_home()?.join("registry/src")).into_iter().flatten() {
+        flags.push(remap(&registry?.path(), "/crates"));
     }
+    Ok(flags)
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    let home = env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
+    env::var_os("CARGO_HOME").map(PathBuf::from).or(home).context("neither CARGO_HOME nor HOME is set")
 }
 
 fn exports(host_object: &Path) -> Result<Vec<String>> {

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! tcp-trace's chores: one file per subcommand.
 
+mod accelerator;
 mod ebpf;
+mod guest;
+mod initramfs;
+mod kernels;
 mod rustc_wrapper;
+mod setup;
 #[path = "../../tcp-trace/build/sources.rs"]
 mod sources;
+mod static_build;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -15,20 +22,21 @@ use clap::Parser;
 #[command(name = "cargo xtask", about = "Build, run and test tcp-trace")]
 enum Xtask {
     Ebpf(ebpf::Options),
+    Setup(setup::Options),
+    Vm(vm::Options),
 }
 
 fn main() -> ExitCode {
     if let Some(status) = rustc_wrapper::wrap() {
         return status;
     }
-    let result = match Xtask::parse() {
+    let ended = match Xtask::parse() {
         Xtask::Ebpf(options) => ebpf::run(&options),
+        Xtask::Setup(options) => setup::run(&options),
+        Xtask::Vm(options) => vm::run(&options),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("xtask: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    ended.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -30,6 +30,11 @@ pub fn cargo() -> Command {
     cargo
 }
 
+/// The pinned toolchain's own folder.
+pub fn sysroot() -> Result<PathBuf> {
+    Ok(output(Command::new("rustc").current_dir(root()).args(["--print", "sysroot"]))?.into())
+}
+
 /// Runs a command; its failure is an error that names it.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("could not start {}", shown(command)))?;

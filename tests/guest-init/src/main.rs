@@ -1,3 +1,57 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Placeholder.
-fn main() {}
+//! PID 1 of a test's virtual machine: makes a Linux of the initramfs, runs one command, says how it ended, powers off.
+//!
+//! The kernel's console is the first serial port, the command's terminal the second; the third takes results out,
+//! and ends with a line `exit CODE`. What to run lies in /guest; the environment comes with the kernel's command line.
+
+mod machine;
+mod terminal;
+
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::ffi::OsStringExt as _,
+    process::{Child, Command},
+};
+
+use anyhow::{Context as _, Result};
+use rustix::{
+    process::{WaitOptions, wait},
+    system::{RebootCommand, reboot},
+};
+
+fn main() -> Result<()> {
+    let ended = machine::prepare().and_then(|()| run());
+    let last_line = match ended {
+        Ok(code) => format!("exit {code}\n"),
+        Err(error) => format!("init: {error:#}\n"),
+    };
+    fs::write(terminal::RESULTS_PORT, last_line)?;
+    rustix::fs::sync();
+    reboot(RebootCommand::PowerOff).context("could not power off")
+}
+
+/// Runs the command; 128 + signal where one ended it, as a shell says it.
+fn run() -> Result<i32> {
+    let argv = fs::read("/guest/argv").context("no /guest/argv")?;
+    let mut argv = argv.split(|&byte| byte == 0).filter(|word| !word.is_empty()).map(|w| OsString::from_vec(w.into()));
+    let program = argv.next();
+    let interactive = program.is_none();
+    let mut command = Command::new(program.unwrap_or_else(|| "/bin/sh".into()));
+    command.args(argv).current_dir("/root").env("PATH", "/bin").env("HOME", "/root");
+    let terminal = terminal::open(interactive)?;
+    command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal);
+    let child = command.spawn().with_context(|| format!("could not start {:?}", command.get_program()))?;
+    reap_until(&child)
+}
+
+/// Orphans are PID 1's to bury.
+fn reap_until(child: &Child) -> Result<i32> {
+    loop {
+        let Some((pid, status)) = wait(WaitOptions::empty())? else { continue };
+        if pid.as_raw_nonzero().get().cast_unsigned() == child.id() {
+            let signalled = status.terminating_signal().map(|signal| 128 + signal);
+            return status.exit_status().or(signalled).context("the command neither exited nor was killed");
+        }
+    }
+}

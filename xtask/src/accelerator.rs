@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! KVM where a guest was seen to boot under it; the device's presence says nothing.
+
+use std::{fs, time::Duration};
+
+use anyhow::Result;
+
+use crate::{
+    guest::{Guest, Screen},
+    kernels::Kernel,
+    workspace::target,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accelerator {
+    Kvm,
+    Tcg,
+}
+
+impl Accelerator {
+    /// The one that works here: found out by a boot, and remembered in target/vm.
+    pub fn find(kernel: &Kernel) -> Result<Self> {
+        let remembered = target("vm").join("accelerator");
+        match fs::read_to_string(&remembered).as_deref() {
+            Ok("kvm") => return Ok(Self::Kvm),
+            Ok("tcg") => return Ok(Self::Tcg),
+            _ => {}
+        }
+        let found = if boots_under_kvm(kernel) { Self::Kvm } else { Self::Tcg };
+        fs::create_dir_all(target("vm"))?;
+        fs::write(remembered, if found == Self::Kvm { "kvm" } else { "tcg" })?;
+        Ok(found)
+    }
+
+    pub fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Kvm => &["-accel", "kvm", "-cpu", "host"],
+            // QEMU 7.2 emulates cmpxchg16b wrongly: without -cx16 one boot of 6.12 in three panics.
+            Self::Tcg => &["-accel", "tcg,thread=multi", "-cpu", "max,-cx16"],
+        }
+    }
+}
+
+fn boots_under_kvm(kernel: &Kernel) -> bool {
+    if fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {
+        return false;
+    }
+    let mut guest = Guest::new(kernel, vec!["true".to_owned()]);
+    guest.time_limit = Some(Duration::from_secs(10));
+    guest.boot(Accelerator::Kvm, Screen::Lines(&mut |_| {})).is_ok_and(|code| code == 0)
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A virtual machine that boots a kernel, runs one command and is gone.
+
+mod watch;
+
+use std::{
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{self, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{accelerator::Accelerator, initramfs::Initramfs, kernels::Kernel, setup, static_build, workspace::target};
+use watch::Watch;
+
+/// What to boot, and what to run there.
+pub struct Guest<'a> {
+    pub kernel: &'a Kernel,
+    pub memory_mib: u32,
+    pub cpus: u32,
+    /// Empty: an interactive shell.
+    pub argv: Vec<String>,
+    pub env: Vec<(String, String)>,
+    /// Files of the host: programs go into /bin with their libraries, others into /root.
+    pub put: Vec<PathBuf>,
+    /// None for as long as the user likes.
+    pub time_limit: Option<Duration>,
+}
+
+/// Where the command's output goes.
+pub enum Screen<'a> {
+    /// Our own standard output, with our input to the command.
+    Terminal,
+    /// Line by line to a function.
+    Lines(&'a mut dyn FnMut(&str)),
+}
+
+impl<'a> Guest<'a> {
+    pub fn new(kernel: &'a Kernel, argv: Vec<String>) -> Self {
+        Self { kernel, memory_mib: 1024, cpus: 2, argv, env: Vec::new(), put: Vec::new(), time_limit: None }
+    }
+
+    /// Boots and waits. The command's exit code; a guest that did not live to give one is an error that says how it
+    /// ended.
+    pub fn boot(&self, accelerator: Accelerator, screen: Screen<'_>) -> Result<i32> {
+        let folder = target("vm").join(format!("{}.{}", self.kernel.line, process::id()));
+        fs::create_dir_all(&folder)?;
+        self.write_initramfs(&folder.join("initramfs"))?;
+        let mut qemu = self.qemu(accelerator, &folder);
+        if let Screen::Lines(_) = screen {
+            qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(folder.join("qemu"))?);
+        }
+        let child = qemu.spawn().context("could not start qemu-system-x86_64")?;
+        let code = Watch::new(child, &folder, self.time_limit).until_the_end(screen);
+        let code = code.with_context(|| format!("the guest with kernel {} died", self.kernel.release))?;
+        fs::remove_dir_all(&folder)?;
+        Ok(code)
+    }
+
+    fn qemu(&self, accelerator: Accelerator, folder: &Path) -> Command {
+        let mut qemu = Command::new("qemu-system-x86_64");
+        qemu.args(accelerator.arguments()).args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+        qemu.args(["-m", &self.memory_mib.to_string(), "-smp", &self.cpus.to_string()]);
+        // PID 1's order of ports: the kernel's console, the command's terminal, results.
+        let file = |name: &str| format!("file,id={name},path={}", folder.join(name).display());
+        let chardevs = [file("console"), "stdio,id=terminal,signal=off".to_owned(), file("results")];
+        for (chardev, port) in chardevs.iter().zip(["console", "terminal", "results"]) {
+            qemu.args(["-chardev", chardev, "-serial", &format!("chardev:{port}")]);
+        }
+        qemu.arg("-kernel").arg(&self.kernel.vmlinuz).arg("-initrd").arg(folder.join("initramfs"));
+        // What the kernel does not know itself becomes PID 1's environment.
+        let mut append = "console=ttyS0 quiet panic=-1 oops=panic random.trust_cpu=on rdinit=/init".to_owned();
+        for (key, value) in &self.env {
+            append += &format!(" {key}={value}");
+        }
+        qemu.args(["-append", &append]);
+        qemu
+    }
+
+    fn write_initramfs(&self, path: &Path) -> Result<()> {
+        let ours = ["tcp-trace-guest-init", "tcp-trace", "tcp-trace-vm-tests"];
+        let binaries = static_build::build(&ours, "guest")?;
+        let mut archive = Initramfs::create(path)?;
+        archive.file(&binaries.join("tcp-trace-guest-init"), "/init")?;
+        archive.busybox(&setup::find("busybox").context("no busybox to put into the guest")?)?;
+        for program in &ours[1..] {
+            archive.file(&binaries.join(program), &format!("/bin/{program}"))?;
+        }
+        for file in &self.put {
+            put(&mut archive, file)?;
+        }
+        archive.text("/etc/passwd", b"root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")?;
+        archive.text("/etc/group", b"root:x:0:\nnogroup:x:65534:\n")?;
+        archive.text("/etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n")?;
+        archive.text("/guest/argv", self.argv.join("\0").as_bytes())?;
+        let mut modules = String::new();
+        for module in &self.kernel.modules {
+            let name = module.file_name().unwrap_or_default().to_string_lossy();
+            archive.file(module, &format!("/modules/{name}"))?;
+            modules += &format!("{name}\n");
+        }
+        archive.text("/guest/modules", modules.as_bytes())?;
+        archive.finish()
+    }
+}
+
+fn put(archive: &mut Initramfs, file: &Path) -> Result<()> {
+    let head = fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
+    if head.starts_with(b"\x7fELF") {
+        return archive.program(file);
+    }
+    let name = file.file_name().with_context(|| format!("{} names no file", file.display()))?.to_string_lossy();
+    archive.file(file, &format!("/root/{name}"))
+}
+
+/// What a program in the guest needs to know of the host's terminal.
+pub fn terminal_env() -> Vec<(String, String)> {
+    let known = ["TERM", "COLUMNS", "LINES", "NO_COLOR"];
+    known.iter().filter_map(|&key| Some((key.to_owned(), env::var(key).ok()?))).collect()
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From QEMU's start to its end: who takes the output, and how a guest that dies is recognised.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, ChildStdout},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::Screen;
+
+const TICK: Duration = Duration::from_millis(50);
+
+/// So many of the console's last lines are shown when a guest dies.
+const LAST_WORDS: usize = 20;
+
+/// A running QEMU; it does not outlive this.
+pub struct Watch<'a> {
+    qemu: Child,
+    folder: &'a Path,
+    time_limit: Option<Duration>,
+    started: Instant,
+}
+
+impl<'a> Watch<'a> {
+    pub fn new(qemu: Child, folder: &'a Path, time_limit: Option<Duration>) -> Self {
+        Self { qemu, folder, time_limit, started: Instant::now() }
+    }
+
+    /// The command's exit code.
+    pub fn until_the_end(mut self, screen: Screen<'_>) -> Result<i32> {
+        match screen {
+            Screen::Terminal => {
+                while self.is_alive()? {
+                    thread::sleep(TICK);
+                }
+            }
+            Screen::Lines(show) => {
+                let lines = lines_of(self.qemu.stdout.take().context("QEMU's output was not asked for")?);
+                while self.is_alive()? {
+                    let first = lines.recv_timeout(TICK);
+                    first.iter().for_each(|line| show(line));
+                    if first.is_err() {
+                        thread::sleep(TICK);
+                    }
+                }
+                lines.iter().for_each(|line| show(&line));
+            }
+        }
+        self.exit_code()
+    }
+
+    /// Whether QEMU still runs; a guest that will never answer is an error.
+    fn is_alive(&mut self) -> Result<bool> {
+        if self.qemu.try_wait()?.is_some() {
+            return Ok(false);
+        }
+        if let Some(limit) = self.time_limit.filter(|limit| self.started.elapsed() > *limit) {
+            bail!("it hung: not done within {} s\n{}", limit.as_secs(), self.last_words());
+        }
+        Ok(true)
+    }
+
+    fn exit_code(&self) -> Result<i32> {
+        let results = fs::read(self.folder.join("results")).unwrap_or_default();
+        let results = String::from_utf8_lossy(&results);
+        match results.lines().last().and_then(|line| line.split_once(' ')) {
+            Some(("exit", code)) => return code.parse().context("PID 1 gave no exit code"),
+            Some(("init:", reason)) => bail!("PID 1 gave up: {reason}"),
+            _ => {}
+        }
+        let console = self.last_words();
+        match console.find("Kernel panic") {
+            Some(_) => bail!("its kernel panicked\n{console}"),
+            None => bail!("it went away without a word from PID 1\n{console}"),
+        }
+    }
+
+    fn last_words(&self) -> String {
+        let said = ["console", "qemu"].map(|name| fs::read(self.folder.join(name)).unwrap_or_default()).concat();
+        let said = String::from_utf8_lossy(&said);
+        let lines: Vec<_> = said.lines().map(str::trim_end).collect();
+        lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n")
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        // It may have ended by itself, which is what we want.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+fn lines_of(output: ChildStdout) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).split(b'\n') {
+            let Ok(line) = line else { return };
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}

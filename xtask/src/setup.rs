@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `cargo xtask setup`: what this machine lacks is installed, and named while it is. The other subcommands call it
+//! for their own needs.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context as _, Result};
+use object::read::elf::ProgramHeader as _;
+
+use crate::workspace::{cargo, output, run as run_command, sysroot};
+
+/// A program, and the Debian package that has it.
+pub struct Tool {
+    program: &'static str,
+    package: &'static str,
+}
+
+/// To fetch a kernel and boot it.
+pub const MACHINE: [Tool; 3] = [
+    Tool { program: "qemu-system-x86_64", package: "qemu-system-x86" },
+    Tool { program: "busybox", package: "busybox-static" },
+    Tool { program: "xz", package: "xz-utils" },
+];
+
+/// Programs that connect, and that nobody here wrote.
+pub const PEERS: [Tool; 2] =
+    [Tool { program: "curl", package: "curl" }, Tool { program: "haproxy", package: "haproxy" }];
+
+/// The bpf-linker that reads the pinned toolchain's bitcode.
+const BPF_LINKER: &str = "0.10.4";
+
+/// Install what building, testing and running in a virtual machine need
+#[derive(clap::Args)]
+pub struct Options {}
+
+pub fn run(_: &Options) -> Result<ExitCode> {
+    packages(MACHINE.iter().chain(&PEERS))?;
+    bpf_linker()?;
+    println!("setup: everything is there");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Installs the packages of those tools that are missing.
+pub fn packages<'a>(tools: impl IntoIterator<Item = &'a Tool>) -> Result<()> {
+    let missing: Vec<_> = tools.into_iter().filter(|tool| !tool.is_there()).map(|tool| tool.package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let install = ["install", "--yes", "--no-install-recommends"];
+    println!("setup: installing {} (apt-get {})", missing.join(" "), install.join(" "));
+    let installed = run_command(apt_get().args(["--quiet=2", "update"]))
+        .and_then(|()| run_command(apt_get().arg("--quiet=2").args(install).args(&missing)));
+    let missing = missing.join(" ");
+    installed.with_context(|| format!("missing: {missing}; try: sudo apt-get install {missing}"))
+}
+
+/// Installs bpf-linker where it is missing or of another version.
+pub fn bpf_linker() -> Result<()> {
+    let found = output(with_llvm("bpf-linker")?.arg("--version")).unwrap_or_default();
+    if found.split_whitespace().any(|word| word == BPF_LINKER) {
+        return Ok(());
+    }
+    println!("setup: installing bpf-linker {BPF_LINKER} (cargo install; two minutes)");
+    let install = ["install", "--quiet", "--locked", "--force", "--version", BPF_LINKER, "bpf-linker"];
+    let installed = run_command(cargo().args(install));
+    installed.with_context(|| format!("missing: bpf-linker {BPF_LINKER}; try: cargo {}", install.join(" ")))
+}
+
+/// A program that loads the pinned toolchain's LLVM.
+pub fn with_llvm(program: impl AsRef<OsStr>) -> Result<Command> {
+    let mut command = Command::new(program);
+    command.env("LD_LIBRARY_PATH", sysroot()?.join("lib"));
+    Ok(command)
+}
+
+impl Tool {
+    fn is_there(&self) -> bool {
+        // Debian's other busybox package is dynamic, and of no use in a guest.
+        find(self.program).is_some_and(|path| self.program != "busybox" || is_static(&path))
+    }
+}
+
+/// Where a program is; packages of daemons put theirs where only root's PATH looks.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&folders).chain(["/usr/sbin".into(), "/sbin".into()]);
+    folders.map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+/// Whether a program needs no loader.
+pub fn is_static(path: &Path) -> bool {
+    let Ok(bytes) = fs::read(path) else { return false };
+    let Ok(elf) = object::read::elf::ElfFile64::<object::Endianness>::parse(&*bytes) else { return false };
+    elf.elf_program_headers().iter().all(|header| header.p_type(elf.endian()) != object::elf::PT_INTERP)
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new(if is_root() { "env" } else { "sudo" });
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+    command
+}
+
+fn is_root() -> bool {
+    output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0")
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `cargo xtask vm`: a guest with a real kernel, for one command or for a shell.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    accelerator::Accelerator,
+    guest::{Guest, Screen, terminal_env},
+    kernels, setup,
+};
+
+/// Run a command, or a shell, in a virtual machine with one of Debian's kernels
+#[derive(clap::Args)]
+pub struct Options {
+    /// Line of the kernel: 5.10 6.1 6.12 6.16 6.17 6.18 7.0 7.1 7.2 7.3
+    #[arg(long, default_value = "6.12")]
+    kernel: String,
+    /// Force a tier: fentry, kprobe or tracepoint
+    #[arg(long)]
+    tier: Option<String>,
+    /// Memory in MiB
+    #[arg(long, default_value_t = 1024)]
+    mem: u32,
+    #[arg(long, default_value_t = 2)]
+    cpus: u32,
+    /// A file to take along: a program goes into /bin with its libraries, another file into /root
+    #[arg(long)]
+    put: Vec<PathBuf>,
+    /// The command; without one a shell
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+pub fn run(options: &Options) -> Result<ExitCode> {
+    setup::packages(&setup::MACHINE)?;
+    let kernel = kernels::get(&options.kernel)?;
+    let mut guest = Guest::new(&kernel, options.command.clone());
+    guest.memory_mib = options.mem;
+    guest.cpus = options.cpus;
+    guest.put.clone_from(&options.put);
+    guest.env = terminal_env();
+    if let Some(tier) = &options.tier {
+        guest.env.push(("TCP_TRACE_TIER".to_owned(), tier.clone()));
+        if guest.argv.starts_with(&["tcp-trace".to_owned(), "connect-latency".to_owned()]) {
+            guest.argv.extend(["--tier".to_owned(), tier.clone()]);
+        }
+    }
+    ensure!(guest.env.iter().all(|(_, value)| !value.contains(char::is_whitespace)), "blanks in the environment");
+    let code = guest.boot(Accelerator::find(&kernel)?, Screen::Terminal)?;
+    Ok(ExitCode::from(u8::try_from(code)?))
+}
