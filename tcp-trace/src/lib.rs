@@ -14,3 +14,4 @@ pub mod lab;
 pub mod port_search;
 pub mod probes;
 pub mod source;
+pub mod view;

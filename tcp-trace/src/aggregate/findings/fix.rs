@@ -122,7 +122,7 @@ fn widen(scene: &Scene<'_>) -> Vec<String> {
     let new_ports = new_high - new_low + 1;
     vec![
         format!(
-            "# {} ports instead of {}: the cliff comes at {} connections to one destination instead of {};",
+            "# {} ports instead of {}: the cliff comes at {} connections to one destination instead of {}",
             grouped(new_ports),
             grouped(ports),
             grouped(new_ports / 2),

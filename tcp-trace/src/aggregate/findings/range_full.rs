@@ -16,9 +16,10 @@ pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
         code: Code::RangeFull,
         severity: Severity::Critical,
         headline: format!(
-            "{ports} towards {} are taken: {} connects failed with EADDRNOTAVAIL",
+            "{ports} towards {} are taken: {} connect{} failed with EADDRNOTAVAIL",
             scene.to(),
-            grouped(tally.exhausted)
+            grouped(tally.exhausted),
+            if tally.exhausted == 1 { "" } else { "s" }
         ),
         evidence: vec![
             ("destination", Evidence::Text(scene.to())),

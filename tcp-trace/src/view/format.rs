@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Units, widths, and names that nobody vouches for. What is not known is `?`.
+
+use crate::aggregate::words::grouped;
+
+/// Three digits and a unit: `15.2 us`.
+pub fn duration(ns: Option<u64>) -> String {
+    let Some(ns) = ns else { return "?".to_owned() };
+    let (value, unit) = match ns {
+        0..1_000 => return format!("{ns} ns"),
+        1_000..1_000_000 => (ns as f64 / 1e3, "us"),
+        1_000_000..1_000_000_000 => (ns as f64 / 1e6, "ms"),
+        _ => (ns as f64 / 1e9, "s"),
+    };
+    format!("{} {unit}", three_digits(value))
+}
+
+fn three_digits(value: f64) -> String {
+    match value {
+        value if value < 9.995 => format!("{value:.2}"),
+        value if value < 99.95 => format!("{value:.1}"),
+        value => format!("{value:.0}"),
+    }
+}
+
+/// `14,116`, or `?`.
+pub fn count(number: Option<u64>) -> String {
+    number.map_or("?".to_owned(), grouped)
+}
+
+/// `12.3 %`, or `?` of nothing.
+pub fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "?".to_owned();
+    }
+    share(Some(part as f64 / whole as f64))
+}
+
+/// `12.3 %` of a share, or `?`.
+pub fn share(share: Option<f64>) -> String {
+    share.map_or("?".to_owned(), |share| format!("{:.1} %", share * 100.0))
+}
+
+/// A rate in events a second, or `?`.
+pub fn rate(number: Option<u64>, seconds: f64) -> String {
+    match number {
+        Some(0) => "0".to_owned(),
+        Some(number) if seconds > 0.0 => {
+            let rate = number as f64 / seconds;
+            if rate < 100.0 { three_digits(rate) } else { grouped(rate.round() as u64) }
+        }
+        _ => "?".to_owned(),
+    }
+}
+
+/// A process may call itself what it likes, escape sequences included.
+pub fn harmless(name: &str) -> String {
+    name.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
+
+/// At most `width` letters; what is cut off leaves a `~`.
+pub fn fitted(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['~']).collect()
+}
+
+/// Breaks at blanks so that no line is longer than `width`, unless one word is.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > width {
+            lines.push(String::new());
+            used = 0;
+        }
+        let line = lines.last_mut().expect("never empty");
+        if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        line.push_str(word);
+        used += length;
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_digits() {
+        let cases =
+            [(0, "0 ns"), (999, "999 ns"), (15_240, "15.2 us"), (2_673_000, "2.67 ms"), (127_000_000_000, "127 s")];
+        for (ns, text) in cases {
+            assert_eq!(duration(Some(ns)), text);
+        }
+        assert_eq!(duration(None), "?");
+    }
+
+    #[test]
+    fn rates_and_shares() {
+        assert_eq!((rate(Some(0), 1.0), rate(Some(5), 2.0), rate(None, 1.0)), ("0".into(), "2.50".into(), "?".into()));
+        assert_eq!((percent(1, 8), percent(0, 0)), ("12.5 %".into(), "?".into()));
+    }
+
+    #[test]
+    fn names_are_made_harmless() {
+        assert_eq!(harmless("a\u{1b}[2Jb"), "a\u{fffd}[2Jb");
+        assert_eq!(fitted("php-fpm8.2", 8), "php-fpm~");
+    }
+
+    #[test]
+    fn wraps_at_blanks() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("incomprehensibilities a", 5), ["incomprehensibilities", "a"]);
+    }
+}

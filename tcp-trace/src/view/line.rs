@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One line an interval, for pipes, in the manner of vmstat.
+
+use super::format::{count, duration, percent, rate};
+use crate::aggregate::summary::Summary;
+use crate::event::Outcome;
+
+/// Names of the columns; worth repeating now and then.
+pub fn header() -> String {
+    format!(
+        "{:<8} {:>6} {:>5} {:>7} {:>6} {:>7} {:>7} {:>7} {:>7} {:>6} {:>4}\n",
+        "time", "conn/s", "fail", "no_port", "2nd", "visited", "srch50", "srch99", "hand99", "tw", "lost"
+    )
+}
+
+/// One interval. `srch50`, `srch99` are quantiles of the port search; `visited` is the largest, `hand99` the 99th percentile of the handshake.
+pub fn line(summary: &Summary) -> String {
+    let connect = &summary.connect;
+    let failures = connect.connects - connect.ended(Outcome::Established) - connect.ended(Outcome::Pending);
+    let levels: Option<u64> = summary.time_wait.values().map(|totals| totals.level).sum();
+    let lost = summary.lost.ring_buffer + summary.lost.map_full + summary.lost.missed;
+    format!(
+        "{:<8} {:>6} {:>5} {:>7} {:>6} {:>7} {:>7} {:>7} {:>7} {:>6} {:>4}\n",
+        summary.time.strftime("%H:%M:%S"),
+        rate(Some(connect.connects), summary.seconds),
+        count(Some(failures)),
+        count(Some(connect.ended(Outcome::NoPort))),
+        percent(connect.second_pass, connect.second_pass_known),
+        count(connect.ports_visited.max),
+        duration(connect.port_search.p50),
+        duration(connect.port_search.p99),
+        duration(connect.handshake.p99),
+        count(levels.filter(|_| !summary.time_wait.is_empty())),
+        count(Some(lost))
+    )
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Answers as text for people.
+
+pub mod connect;
+pub mod format;
+pub mod line;
+mod table;
+mod theme;
+mod verdict;

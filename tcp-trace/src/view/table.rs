@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The tables of the screen: phases, bars, processes and destinations.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use super::connect::Layout;
+use super::format::{count, duration, fitted, harmless};
+use super::theme::Theme;
+use crate::aggregate::connect::ConnectSnapshot;
+use crate::aggregate::distribution::Distribution;
+use crate::aggregate::tally::Tally;
+use crate::aggregate::words::grouped;
+
+/// Puts a value in words.
+type Unit = fn(Option<u64>) -> String;
+
+pub(super) fn phases(out: &mut String, theme: Theme, connect: &ConnectSnapshot) {
+    let head = format!("{:<14}{:>12}{:>13}{:>13}{:>13}{:>13}", "phase", "count", "p50", "p90", "p99", "max");
+    let _ = writeln!(out, "{}", theme.title(&head));
+    let rows: [(&str, &Distribution, Unit); 4] = [
+        ("port search", &connect.port_search, duration),
+        ("handshake", &connect.handshake, duration),
+        ("total", &connect.total, duration),
+        ("ports visited", &connect.ports_visited, count),
+    ];
+    for (name, of, unit) in rows {
+        let [p50, p90, p99, max] = [of.p50, of.p90, of.p99, of.max].map(unit);
+        let _ = writeln!(out, "{name:<14}{:>12}{p50:>13}{p90:>13}{p99:>13}{max:>13}", grouped(of.count));
+    }
+}
+
+/// Power-of-two buckets with bars, as bcc draws them.
+pub(super) fn bars(out: &mut String, theme: Theme, layout: Layout, title: &str, of: &Distribution) {
+    if of.count == 0 {
+        return;
+    }
+    let width = layout.width.saturating_sub(42).max(20);
+    let largest = of.buckets.iter().map(|bucket| bucket.count).max().unwrap_or(1);
+    let head = format!("{title:<27}{:>10}  distribution", "count");
+    let _ = writeln!(out, "\n{}", theme.title(&head));
+    let mut empty = 0;
+    for bucket in &of.buckets {
+        // One outlier must not push everything else off the screen.
+        empty = if bucket.count == 0 { empty + 1 } else { 0 };
+        match empty {
+            0 | 1 => {}
+            2 => {
+                let _ = writeln!(out, "{:>13}", "...");
+                continue;
+            }
+            _ => continue,
+        }
+        let (low, high) = (duration(Some(bucket.low)), duration(Some(bucket.high)));
+        let stars = usize::try_from(u128::from(bucket.count) * width as u128 / u128::from(largest)).unwrap_or(width);
+        let bar = "*".repeat(stars.max(usize::from(bucket.count > 0)));
+        let _ = writeln!(out, "{low:>11} -> {high:<12}{:>10}  |{bar:<width$}|", grouped(bucket.count));
+    }
+}
+
+pub(super) fn worst(out: &mut String, theme: Theme, layout: Layout, connect: &ConnectSnapshot) {
+    let processes = connect
+        .processes
+        .iter()
+        .take(layout.top)
+        .map(|row| (format!("{} {}", row.key.pid, harmless(&row.key.comm)), &row.value, row.at_least));
+    tallies(out, theme, layout, "process", processes);
+    // Namespaces are named only where there is more than one.
+    let several = connect.destinations.windows(2).any(|pair| pair[0].key.netns != pair[1].key.netns);
+    let destinations = connect.destinations.iter().take(layout.top).map(|row| {
+        let to = SocketAddr::new(row.key.daddr, row.key.dport);
+        let name = if several { format!("{to} netns {}", row.key.netns) } else { to.to_string() };
+        (name, &row.value, row.at_least)
+    });
+    tallies(out, theme, layout, "destination", destinations);
+}
+
+fn tallies<'a>(
+    out: &mut String,
+    theme: Theme,
+    layout: Layout,
+    title: &str,
+    rows: impl Iterator<Item = (String, &'a Tally, bool)>,
+) {
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return;
+    }
+    let name_width = layout.width.saturating_sub(54).max(20);
+    let head = format!(
+        "{title:<name_width$}{:>10}{:>8}{:>8}{:>9}{:>9}{:>10}",
+        "connects", "failed", "no_port", "2nd pass", "visited", "search"
+    );
+    let _ = writeln!(out, "\n{}", theme.title(&head));
+    for (name, tally, at_least) in rows {
+        let name = fitted(&name, name_width - 1);
+        let connects = format!("{}{}", if at_least { ">=" } else { "" }, grouped(tally.connects));
+        let second_pass = (tally.second_pass_known > 0).then_some(tally.second_pass);
+        let visited = (tally.visited.known > 0).then_some(tally.visited.max);
+        let search = (tally.search_ns.known > 0).then_some(tally.search_ns.max);
+        let _ = writeln!(
+            out,
+            "{name:<name_width$}{connects:>10}{:>8}{:>8}{:>9}{:>9}{:>10}",
+            grouped(tally.failures),
+            grouped(tally.no_port),
+            count(second_pass),
+            count(visited),
+            duration(search)
+        );
+    }
+    if title == "destination" {
+        let _ = writeln!(out, "{}", theme.faint("visited, search: the largest; 2nd pass: found a port only there"));
+    }
+}

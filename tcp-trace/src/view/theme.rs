@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Colours, or none.
+
+use anstyle::{AnsiColor, Style};
+
+use crate::aggregate::findings::Severity;
+
+#[derive(Clone, Copy)]
+pub(super) struct Theme {
+    pub(super) colours: bool,
+}
+
+impl Theme {
+    pub(super) fn title(self, text: &str) -> String {
+        self.paint(Style::new().bold(), text)
+    }
+
+    pub(super) fn faint(self, text: &str) -> String {
+        self.paint(Style::new().dimmed(), text)
+    }
+
+    pub(super) fn alarm(self, text: &str) -> String {
+        self.paint(AnsiColor::Red.on_default().bold(), text)
+    }
+
+    pub(super) fn severity(self, severity: Severity, text: &str) -> String {
+        let colour = match severity {
+            Severity::Critical => AnsiColor::Red,
+            Severity::Warning => AnsiColor::Yellow,
+            Severity::Info => AnsiColor::Cyan,
+        };
+        self.paint(colour.on_default().bold(), text)
+    }
+
+    fn paint(self, style: Style, text: &str) -> String {
+        if self.colours { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}

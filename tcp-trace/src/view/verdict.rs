@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Findings in words, with their evidence and what to do.
+
+use std::fmt::Write;
+
+use super::connect::Layout;
+use super::format::{duration, harmless, share, wrapped};
+use super::theme::Theme;
+use crate::aggregate::findings::{Evidence, Finding};
+use crate::aggregate::words::grouped;
+
+pub(super) fn findings(out: &mut String, theme: Theme, layout: Layout, findings: &[Finding]) {
+    let shown = &findings[..findings.len().min(layout.top)];
+    for (index, finding) in shown.iter().enumerate() {
+        let head = format!("{} ({}): {}", finding.code, finding.severity, finding.headline);
+        let _ = writeln!(out);
+        for line in wrapped(&head, layout.width) {
+            let _ = writeln!(out, "{}", theme.severity(finding.severity, &line));
+        }
+        let evidence: Vec<String> = finding.evidence.iter().map(|(name, value)| in_words(name, value)).collect();
+        for line in wrapped(&format!("evidence: {}", evidence.join(", ")), layout.width - 2) {
+            let _ = writeln!(out, "  {line}");
+        }
+        if let Some(same) = shown[..index].iter().find(|earlier| earlier.fix == finding.fix) {
+            let _ = writeln!(out, "  fix: as for {} above", same.code);
+            continue;
+        }
+        let _ = writeln!(out, "  fix:");
+        for line in &finding.fix {
+            fix(out, theme, layout, line);
+        }
+    }
+    if findings.len() > layout.top {
+        let _ = writeln!(out, "\n{} more findings (--top)", findings.len() - layout.top);
+    }
+}
+
+/// Comments are broken to the width; a command is never broken, lest half of it is pasted.
+fn fix(out: &mut String, theme: Theme, layout: Layout, line: &str) {
+    match line.strip_prefix("# ") {
+        Some(comment) => {
+            for part in wrapped(comment, layout.width - 6) {
+                let _ = writeln!(out, "    {}", theme.faint(&format!("# {part}")));
+            }
+        }
+        None => {
+            let _ = writeln!(out, "    {line}");
+        }
+    }
+}
+
+fn in_words(name: &str, value: &Evidence) -> String {
+    let (name, is_duration) = match name.strip_suffix("_ns") {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let value = match value {
+        Evidence::Number(ns) if is_duration => duration(Some(*ns)),
+        // An inode is a name, not a quantity.
+        Evidence::Number(inode) if name == "netns" => inode.to_string(),
+        Evidence::Number(number) => grouped(*number),
+        Evidence::Share(part) => share(Some(*part)),
+        Evidence::Text(text) => harmless(text),
+        Evidence::Unknown => "?".to_owned(),
+    };
+    format!("{} {value}", name.replace('_', " "))
+}

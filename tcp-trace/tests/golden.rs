@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Outputs compared with the files in tests/golden. `TCP_TRACE_BLESS=1 cargo test -p tcp-trace --test golden` writes
+//! them anew.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+use jiff::Timestamp;
+use tcp_trace::aggregate::connect::ConnectAggregate;
+use tcp_trace::aggregate::findings::findings;
+use tcp_trace::aggregate::summary::{Overhead, Summary};
+use tcp_trace::aggregate::time_wait::{TimeWaitAggregate, TimeWaitTotals};
+use tcp_trace::event::{Caller, Candidates, Connect, Event, LeaveReason, Lost, Outcome, Passage, SourcePort, TimeWait};
+use tcp_trace::export::{csv, json};
+use tcp_trace::kernel::rules::{SearchRules, Sysctls};
+use tcp_trace::probes::tier::Tier;
+use tcp_trace::view::connect::{Layout, screen};
+use tcp_trace::view::line;
+
+const NETNS: u32 = 4_026_531_840;
+
+fn check(name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("TCP_TRACE_BLESS").is_some_and(|bless| bless == "1") {
+        std::fs::write(&path, actual).unwrap_or_else(|error| panic!("write {}: {error}", path.display()));
+        return;
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        expected == actual,
+        "{} differs.\n--- expected\n{expected}\n--- actual\n{actual}\n\
+         If the new output is right: TCP_TRACE_BLESS=1 cargo test -p tcp-trace --test golden",
+        path.display()
+    );
+}
+
+fn time() -> Timestamp {
+    "2026-01-02T03:04:05.678901234Z".parse().expect("a timestamp")
+}
+
+fn established() -> Connect {
+    Connect {
+        time: time(),
+        caller: Caller {
+            pid: 4242,
+            tid: 4243,
+            comm: "php-fpm".into(),
+            uid: 33,
+            cgroup: Some("/system.slice/php-fpm.service".into()),
+        },
+        netns: NETNS,
+        saddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
+        sport: Some(40_000),
+        daddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
+        dport: 3306,
+        outcome: Outcome::Established,
+        errno: None,
+        source_port: Some(SourcePort::Ephemeral),
+        port_search_ns: Some(5_120),
+        ports_visited: Some(2),
+        second_pass: Some(false),
+        range: Some((32_768, 60_999)),
+        handshake_ns: Some(52_000),
+        syn_retransmits: Some(0),
+        total_ns: Some(60_500),
+        candidates: None,
+        mptcp: Some(false),
+    }
+}
+
+/// One of every kind, the unknown and the awkward among them.
+fn events() -> Vec<Event> {
+    let cliff = Connect {
+        sport: Some(40_001),
+        port_search_ns: Some(2_673_000),
+        ports_visited: Some(14_150),
+        second_pass: Some(true),
+        total_ns: Some(2_730_000),
+        candidates: Some(Candidates { in_use: 14_100, time_wait: 40, time_wait_reused: 0, skipped: Some(9) }),
+        ..established()
+    };
+    let no_port = Connect {
+        sport: None,
+        outcome: Outcome::NoPort,
+        errno: Some(99),
+        port_search_ns: Some(5_300_000),
+        ports_visited: Some(28_232),
+        second_pass: Some(true),
+        handshake_ns: None,
+        syn_retransmits: None,
+        total_ns: Some(5_310_000),
+        ..established()
+    };
+    let denied = Connect {
+        caller: Caller { pid: 7, tid: 7, comm: "a\"b,c\u{1b}[2J".into(), uid: 0, cgroup: None },
+        saddr: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        sport: None,
+        daddr: IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+        dport: 443,
+        outcome: Outcome::Denied,
+        errno: Some(1),
+        source_port: None,
+        port_search_ns: None,
+        ports_visited: None,
+        second_pass: None,
+        range: None,
+        handshake_ns: None,
+        syn_retransmits: None,
+        total_ns: None,
+        mptcp: None,
+        ..established()
+    };
+    let tracepoint = Connect {
+        outcome: Outcome::TimedOut,
+        errno: Some(110),
+        port_search_ns: None,
+        ports_visited: None,
+        handshake_ns: Some(127_000_000_000),
+        syn_retransmits: Some(6),
+        total_ns: None,
+        dport: 80,
+        mptcp: None,
+        ..established()
+    };
+    let minisocket = |passage, owner: bool| {
+        Event::TimeWait(Box::new(TimeWait {
+            time: time(),
+            passage,
+            netns: NETNS,
+            saddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
+            sport: 40_000,
+            daddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
+            dport: 3306,
+            owner_pid: owner.then_some(4242),
+            owner_comm: owner.then(|| "php-fpm".into()),
+            lived_ns: matches!(passage, Passage::Leave(_)).then_some(60_000_000_000),
+            level: Some(12),
+        }))
+    };
+    let mut events: Vec<Event> = [established(), cliff, no_port, denied, tracepoint]
+        .into_iter()
+        .map(|connect| Event::Connect(Box::new(connect)))
+        .collect();
+    events.extend([
+        minisocket(Passage::Enter { fin_wait2: true }, true),
+        minisocket(Passage::FinReceived, false),
+        minisocket(Passage::Leave(LeaveReason::Expired), true),
+        minisocket(Passage::Leave(LeaveReason::Reused), true),
+        minisocket(Passage::Overflow, false),
+        Event::Lost(Lost { ring_buffer: 3, map_full: 0, missed: 1 }),
+    ]);
+    events
+}
+
+/// A run in which the cliff came and then the range was full.
+fn incident() -> Summary {
+    let mut aggregate = ConnectAggregate::default();
+    for round in 0..40_u32 {
+        for event in events() {
+            let Event::Connect(mut connect) = event else { continue };
+            let slower = u64::from(round * round) * 300;
+            connect.port_search_ns = connect.port_search_ns.map(|ns| ns + slower);
+            if connect.outcome == Outcome::Established || round == 0 {
+                aggregate.observe(&connect);
+            }
+        }
+        aggregate.tick();
+    }
+    let mut time_wait = TimeWaitAggregate::default();
+    time_wait.observe(
+        NETNS,
+        TimeWaitTotals {
+            level: Some(12_345),
+            max_buckets: Some(131_072),
+            entered: Some(20_000),
+            entered_fin_wait2: Some(15_000),
+            expired: Some(7_000),
+            reused: Some(0),
+            by_syn: Some(1),
+            reset: Some(2),
+            other: Some(0),
+            overflow: Some(40),
+        },
+    );
+    let rules = SearchRules { perturb_table: true, ..SearchRules::default() };
+    let sysctls = Sysctls {
+        netns: Some(NETNS),
+        ip_local_port_range: Some((32_768, 60_999)),
+        tcp_tw_reuse: Some(2),
+        tcp_timestamps: Some(1),
+        ..Sysctls::default()
+    };
+    let connect = aggregate.total();
+    let time_wait = time_wait.total();
+    Summary {
+        time: time(),
+        seconds: 40.0004,
+        is_final: true,
+        findings: findings(&connect, &time_wait, &rules, &sysctls),
+        connect,
+        time_wait,
+        lost: Lost { ring_buffer: 3, map_full: 0, missed: 1 },
+        tier: Tier::Fentry,
+        kernel: "6.1.0-40-amd64".into(),
+        overhead: Overhead { programs_ns: Some(80_000_000), agent_ns: Some(120_000_000), port_probe_bursts: Some(4) },
+        notes: Vec::new(),
+    }
+}
+
+/// Nothing but what the tracepoint tier can know, and not even a connect of it.
+fn quiet() -> Summary {
+    Summary {
+        time: time(),
+        seconds: 1.0,
+        is_final: false,
+        connect: ConnectAggregate::default().tick(),
+        time_wait: [(NETNS, TimeWaitTotals { level: Some(3), reused: Some(0), ..TimeWaitTotals::default() })].into(),
+        lost: Lost::default(),
+        tier: Tier::Tracepoint,
+        kernel: "6.18.44".into(),
+        overhead: Overhead { agent_ns: Some(1_000_000), ..Overhead::default() },
+        findings: Vec::new(),
+        notes: vec![
+            "the port search can't be seen on the tracepoint tier: its time and the ports visited are ?".into(),
+        ],
+    }
+}
+
+fn text(lines: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    lines(&mut out);
+    String::from_utf8(out).expect("UTF-8")
+}
+
+#[test]
+fn screens() {
+    let plain = Layout { width: 80, top: 10, colours: false };
+    check("incident.txt", &screen(&incident(), plain));
+    check("incident-wide-colours.txt", &screen(&incident(), Layout { width: 120, top: 1, colours: true }));
+    check("quiet.txt", &screen(&quiet(), plain));
+}
+
+#[test]
+fn no_line_is_wider_than_the_screen() {
+    let text = screen(&incident(), Layout { width: 80, top: 10, colours: false });
+    let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80 && !line.contains("sysctl")).collect();
+    assert_eq!(long, [""; 0]);
+}
+
+#[test]
+fn lines() {
+    check("lines.txt", &[line::header(), line::line(&incident()), line::line(&quiet())].concat());
+}
+
+#[test]
+fn json_lines() {
+    let all = text(|out| {
+        events().iter().for_each(|event| json::event(out, event));
+        for summary in [incident(), quiet()] {
+            summary.findings.iter().for_each(|finding| json::finding(out, finding));
+            json::summary(out, &summary, 10);
+        }
+    });
+    for line in all.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).expect("one object a line");
+        assert_eq!(value["v"], 1);
+        assert!(value["type"].is_string());
+    }
+    check("events.jsonl", &all);
+}
+
+#[test]
+fn csv_lines() {
+    let all = text(|out| {
+        csv::header(out);
+        for event in events() {
+            if let Event::Connect(connect) = event {
+                csv::connect(out, &connect);
+            }
+        }
+    });
+    check("connects.csv", &all);
+}
