@@ -1,4 +1,117 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Facts: what this kernel offers.
+//! Facts: what this kernel offers and allows. Read from `/sys`, `/proc` and `/boot`, nothing is ever written. What cannot
+//! be read is a fact with a reason, not an error.
 
+pub mod btf;
+#[cfg(test)]
+mod fixture;
+pub mod hooks;
+pub mod offsets;
+pub mod privileges;
 pub mod rules;
+pub mod symbols;
+mod sysctl;
+
+use std::{fs, path::PathBuf};
+
+use tcp_trace_common::{config::Config, offsets::Offsets};
+
+use self::{
+    btf::Btf,
+    hooks::Hooks,
+    privileges::{Lockdown, Privileges},
+    rules::{SearchRules, Sysctls},
+    symbols::{Known, TableOrder},
+};
+
+/// Where the kernel's own file systems are.
+#[derive(Clone, Debug)]
+pub struct Roots {
+    /// procfs
+    pub proc: PathBuf,
+    /// sysfs
+    pub sys: PathBuf,
+    /// Where distributions put the kernel's configuration.
+    pub boot: PathBuf,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self { proc: "/proc".into(), sys: "/sys".into(), boot: "/boot".into() }
+    }
+}
+
+/// Everything that a plan depends on.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// What `uname -r` says; for people only, nothing is decided by it.
+    pub release: String,
+    /// Size of the kernel's BTF, or why there is none to go by.
+    pub btf: Known<usize>,
+    /// Where the kernel keeps what is read.
+    pub offsets: Offsets,
+    /// Fields that were expected and are not there.
+    pub missing: Vec<String>,
+    /// The kernel has BPF ring buffers (5.8 and later).
+    pub ring_buffer: bool,
+    /// BPF maps count as locked memory (before 5.11).
+    pub accounts_locked_memory: bool,
+    /// What there is to hook.
+    pub hooks: Hooks,
+    /// How the port search works.
+    pub search: SearchRules,
+    /// Address of `table_perturb`, or why it is not known.
+    pub table_perturb: Known<u64>,
+    /// How large that table is.
+    pub table_order: TableOrder,
+    /// What this process may do.
+    pub privileges: Privileges,
+    /// Lockdown, where the kernel has it.
+    pub lockdown: Option<Lockdown>,
+    /// Settings of the agent's own network namespace.
+    pub sysctls: Sysctls,
+}
+
+impl Facts {
+    /// Reads everything.
+    pub fn survey(roots: &Roots) -> Self {
+        let release = fs::read_to_string(roots.proc.join("sys/kernel/osrelease")).unwrap_or_default().trim().to_owned();
+        let path = roots.sys.join("kernel/btf/vmlinux");
+        let bytes = fs::read(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => format!("{} is not there (CONFIG_DEBUG_INFO_BTF)", path.display()),
+            _ => format!("cannot read {}: {error}", path.display()),
+        });
+        let parsed = bytes.as_deref().map_err(String::clone).and_then(|bytes| {
+            Btf::parse(bytes).map_err(|error| format!("{} cannot be understood: {error}", path.display()))
+        });
+        let btf = parsed.as_ref().ok();
+        let resolved = btf.map(offsets::resolve);
+        let search = btf.map(SearchRules::from_btf).unwrap_or_default();
+        let privileges = Privileges::survey(roots);
+        Self {
+            table_order: symbols::table_order(roots, &release),
+            table_perturb: if search.perturb_table {
+                symbols::table_perturb(roots, &privileges)
+            } else {
+                Err("this kernel's port search does not start from table_perturb, as far as is known".into())
+            },
+            release,
+            ring_buffer: btf.is_some_and(|btf| btf.enumerator(Some("bpf_map_type"), "BPF_MAP_TYPE_RINGBUF").is_some()),
+            accounts_locked_memory: btf.is_some_and(|btf| btf.has_struct("bpf_map_memory")),
+            offsets: resolved.as_ref().map_or(Offsets::ABSENT, |resolved| resolved.offsets),
+            missing: resolved.map(|resolved| resolved.missing).unwrap_or_default(),
+            hooks: Hooks::survey(roots, btf),
+            search,
+            privileges,
+            lockdown: Lockdown::survey(roots),
+            sysctls: Sysctls::survey(roots),
+            btf: parsed.and(bytes.as_ref().map(Vec::len).map_err(String::clone)),
+        }
+    }
+
+    /// Tells the kernel side what is known about the start of the port search.
+    pub fn put_into(&self, config: &mut Config) {
+        config.table_perturb = self.table_perturb.as_ref().copied().unwrap_or(0);
+        config.table_perturb_mask = (1 << self.table_order.order) - 1;
+    }
+}

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::btf::{Btf, Returns};
+
 /// Rules of `__inet_hash_connect` that differ between kernels, each asked of BTF.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchRules {
@@ -16,6 +18,27 @@ pub struct SearchRules {
     pub step_width: bool,
     /// Buckets lose the mark of `bind()` when the last socket bound explicitly leaves.
     pub heals_buckets: bool,
+}
+
+impl SearchRules {
+    /// Asks the running kernel's BTF.
+    pub fn from_btf(btf: &Btf<'_>) -> Self {
+        let search = btf.function("__inet_hash_connect");
+        let socket_range = btf.function("inet_sk_get_local_port_range");
+        let check = btf.function("__inet_check_established");
+        Self {
+            // 207184853dbd: void before, when a range of the socket's own was still searched by parity.
+            socket_range_steps_by_one: socket_range.is_some_and(|function| function.returns == Returns::Bool),
+            // b2d057560b81: a u32 before, with other tables.
+            perturb_table: search.is_some_and(|function| btf.param_size(&function, 2) == Some(8)),
+            // 86c2bc293b81
+            rcu_lookup: check.is_some_and(|function| function.param_count() > 4),
+            // 7da62262ec96
+            step_width: btf.field("netns_ipv4", "sysctl_ip_local_port_step_width").is_ok(),
+            // d57f4b874946
+            heals_buckets: btf.field("inet_bind2_bucket", "fastreuse").is_ok(),
+        }
+    }
 }
 
 /// Settings of one network namespace. `None`: could not be read, or this kernel has no such setting.

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What there is to hook: functions and tracepoints by BTF, the kprobe PMU, tracefs.
+
+use std::{collections::BTreeSet, fmt, fs, io};
+
+use serde::Serialize;
+
+use super::{Roots, btf::Btf};
+
+/// Functions that programs hook. A program on any other would be ruled out on every kernel: a test in `probes` compares.
+const FUNCTIONS: &[&str] = &[
+    "__cgroup_bpf_run_filter_sock_addr",
+    "__inet6_check_established",
+    "__inet_check_established",
+    "__inet_hash_connect",
+    "__inet_stream_connect",
+    "inet_twsk_alloc",
+    "inet_twsk_kill",
+    "security_socket_connect",
+    "tcp_set_state",
+    "tcp_timewait_state_process",
+    "tcp_twsk_unique",
+    "tcp_v4_connect",
+    "tcp_v4_destroy_sock",
+    "tcp_v6_connect",
+    "tw_timer_handler",
+];
+
+/// Tracepoints that programs hook by name. Those of system calls have no typedef in BTF.
+const TRACEPOINTS: &[&str] = &["inet_sock_set_state", "tcp_destroy_sock"];
+
+/// What there is to hook.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Hooks {
+    /// Of the functions that programs hook, those in BTF.
+    pub functions: BTreeSet<&'static str>,
+    /// Of the raw tracepoints that programs hook, those in BTF.
+    pub tracepoints: BTreeSet<&'static str>,
+    /// Kprobes can be made by perf_event_open (CONFIG_KPROBE_EVENTS).
+    pub kprobe_pmu: bool,
+    /// Kretprobes too.
+    pub kretprobe: bool,
+    /// Where tracepoint ids come from.
+    pub tracefs: Tracefs,
+}
+
+/// State of tracefs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tracefs {
+    /// Mounted, and we may look.
+    Mounted,
+    /// Mounted, not for us.
+    Forbidden,
+    /// Not mounted, but the kernel has it.
+    NotMounted,
+    /// The kernel has none.
+    #[default]
+    Absent,
+}
+
+impl fmt::Display for Tracefs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Mounted => "mounted",
+            Self::Forbidden => "mounted, but not readable",
+            Self::NotMounted => "not mounted (a private mount is made when needed)",
+            Self::Absent => "absent",
+        })
+    }
+}
+
+impl Hooks {
+    /// Looks.
+    pub fn survey(roots: &Roots, btf: Option<&Btf<'_>>) -> Self {
+        let pmu = roots.sys.join("bus/event_source/devices/kprobe");
+        Self {
+            functions: btf.map(|btf| btf.functions_among(FUNCTIONS)).unwrap_or_default(),
+            tracepoints: btf
+                .map(|btf| TRACEPOINTS.iter().filter(|name| btf.has_tracepoint(name)).copied().collect())
+                .unwrap_or_default(),
+            kprobe_pmu: pmu.join("type").exists(),
+            kretprobe: pmu.join("format/retprobe").exists(),
+            tracefs: tracefs(roots),
+        }
+    }
+}
+
+fn tracefs(roots: &Roots) -> Tracefs {
+    match fs::read_dir(roots.sys.join("kernel/tracing")).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => return Tracefs::Mounted,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Tracefs::Forbidden,
+        Ok(false) | Err(_) => {}
+    }
+    let known = fs::read_to_string(roots.proc.join("filesystems")).unwrap_or_default();
+    if known.lines().any(|line| line.trim_start_matches("nodev").trim() == "tracefs") {
+        Tracefs::NotMounted
+    } else {
+        Tracefs::Absent
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where the kernel keeps `table_perturb`, and how large it is: from there the port search starts, and the number of
+//! ports visited is derived.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead as _, BufReader},
+};
+
+use super::{Roots, privileges::Privileges};
+
+/// A fact, or why there is none.
+pub type Known<T> = Result<T, String>;
+
+/// How large `table_perturb` is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableOrder {
+    /// CONFIG_INET_TABLE_PERTURB_ORDER: the table has 1 << order entries.
+    pub order: u32,
+    /// Where that was read, or why the default is assumed.
+    pub source: String,
+}
+
+/// The default, which can be changed under CONFIG_EXPERT only.
+const DEFAULT_ORDER: u32 = 16;
+const OPTION: &str = "CONFIG_INET_TABLE_PERTURB_ORDER=";
+const NAME: &[u8] = b" table_perturb";
+
+/// Address of the pointer `table_perturb`.
+pub fn table_perturb(roots: &Roots, privileges: &Privileges) -> Known<u64> {
+    let path = roots.proc.join("kallsyms");
+    let file = File::open(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let mut lines = BufReader::with_capacity(1 << 16, file);
+    let (mut line, mut data_symbols, mut addresses) = (Vec::new(), false, Vec::new());
+    loop {
+        line.clear();
+        match lines.read_until(b'\n', &mut line) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
+        }
+        // `ffffffff82a0b1c0 b table_perturb`, for a module with its name in brackets behind a tab.
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        let Some(space) = text.iter().position(|byte| *byte == b' ') else { continue };
+        // Linker-made section bounds (B, D) are listed in any case, static variables only with KALLSYMS_ALL.
+        data_symbols |= matches!(text.get(space + 1), Some(b'b' | b'd'));
+        if text.ends_with(NAME) && text.len() == space + 2 + NAME.len() {
+            let digits = std::str::from_utf8(&text[..space]).unwrap_or_default();
+            addresses.extend(u64::from_str_radix(digits, 16));
+        }
+    }
+    match addresses[..] {
+        [] if data_symbols => Err("/proc/kallsyms has no symbol table_perturb".into()),
+        [] => Err("/proc/kallsyms lists functions only (CONFIG_KALLSYMS_ALL is not set)".into()),
+        [0] => Err(hidden(privileges)),
+        [address] => Ok(address),
+        _ => Err("/proc/kallsyms has more than one symbol table_perturb".into()),
+    }
+}
+
+fn hidden(privileges: &Privileges) -> String {
+    match privileges.kptr_restrict {
+        Some(2) => "addresses are hidden from everybody (kernel.kptr_restrict = 2)".into(),
+        _ if !privileges.may_see_addresses() => "addresses are hidden without CAP_SYSLOG".into(),
+        _ => "addresses in /proc/kallsyms are zero".into(),
+    }
+}
+
+/// The order of the table, from the running kernel's configuration where that is a plain file.
+pub fn table_order(roots: &Roots, release: &str) -> TableOrder {
+    let path = roots.boot.join(format!("config-{release}"));
+    let configured = fs::read_to_string(&path).ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix(OPTION))?;
+        line.trim().parse().ok().filter(|order| (8..=24).contains(order))
+    });
+    match configured {
+        Some(order) => TableOrder { order, source: path.display().to_string() },
+        None if roots.proc.join("config.gz").exists() => TableOrder {
+            order: DEFAULT_ORDER,
+            source: format!("assumed: /proc/config.gz is compressed and {} cannot be read", path.display()),
+        },
+        None => TableOrder { order: DEFAULT_ORDER, source: format!("assumed: {} cannot be read", path.display()) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kallsyms(text: &str, privileges: &Privileges) -> Known<u64> {
+        let folder = super::super::fixture::Folder::new();
+        folder.write("proc/kallsyms", text);
+        table_perturb(&folder.roots(), privileges)
+    }
+
+    #[test]
+    fn the_address_is_found_by_its_exact_name() {
+        let text = "ffffffff81000000 T _stext\n\
+                    ffffffff82aa0000 b not_table_perturb\n\
+                    ffffffff82aa0008 b table_perturb.1\n\
+                    ffffffff82aa0010 b table_perturb\n\
+                    ffffffff82aa0018 b table_perturb\t[dccp]\n";
+        assert_eq!(kallsyms(text, &Privileges::default()), Ok(0xffff_ffff_82aa_0010));
+    }
+
+    #[test]
+    fn each_way_of_not_knowing_has_its_reason() {
+        let nobody = Privileges::default();
+        let functions_only = kallsyms("ffffffff81000000 T _stext\n", &nobody);
+        assert!(functions_only.unwrap_err().contains("CONFIG_KALLSYMS_ALL"));
+        let zero = "0000000000000000 b table_perturb\n";
+        assert!(kallsyms(zero, &nobody).unwrap_err().contains("CAP_SYSLOG"));
+        let restricted = Privileges { kptr_restrict: Some(2), effective: Some(u64::MAX), ..nobody };
+        assert!(kallsyms(zero, &restricted).unwrap_err().contains("kptr_restrict"));
+        let twice = "ffffffff82aa0010 b table_perturb\nffffffff82aa0020 b table_perturb\n";
+        assert!(kallsyms(twice, &restricted).is_err());
+        let folder = super::super::fixture::Folder::new();
+        assert!(table_perturb(&folder.roots(), &restricted).unwrap_err().starts_with("cannot read"));
+    }
+
+    #[test]
+    fn the_order_is_read_or_assumed_aloud() {
+        let folder = super::super::fixture::Folder::new();
+        assert!(table_order(&folder.roots(), "6.1").source.starts_with("assumed"));
+        folder.write("boot/config-6.1", "CONFIG_X=y\nCONFIG_INET_TABLE_PERTURB_ORDER=12\n");
+        assert_eq!(table_order(&folder.roots(), "6.1").order, 12);
+    }
+}

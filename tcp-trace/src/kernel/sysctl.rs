@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Settings of the network namespace that `/proc/sys` is looked at from: the agent's own.
+
+use std::{fs, str::FromStr};
+
+use super::{Roots, rules::Sysctls};
+
+impl Roots {
+    /// A setting of one value; `None` where it cannot be read or is none of that type.
+    pub(super) fn sysctl<T: FromStr>(&self, path: &str) -> Option<T> {
+        self.sysctl_text(path)?.parse().ok()
+    }
+
+    fn sysctl_text(&self, path: &str) -> Option<String> {
+        Some(fs::read_to_string(self.proc.join("sys").join(path)).ok()?.trim().to_owned())
+    }
+}
+
+impl Sysctls {
+    /// Reads them.
+    pub fn survey(roots: &Roots) -> Self {
+        let range = roots.sysctl_text("net/ipv4/ip_local_port_range");
+        Self {
+            ip_local_port_range: range.and_then(|text| {
+                let (low, high) = text.split_once(char::is_whitespace)?;
+                Some((low.parse().ok()?, high.trim().parse().ok()?))
+            }),
+            ip_local_reserved_ports: roots.sysctl_text("net/ipv4/ip_local_reserved_ports"),
+            ip_local_port_step_width: roots.sysctl("net/ipv4/ip_local_port_step_width"),
+            tcp_tw_reuse: roots.sysctl("net/ipv4/tcp_tw_reuse"),
+            tcp_timestamps: roots.sysctl("net/ipv4/tcp_timestamps"),
+            tcp_max_tw_buckets: roots.sysctl("net/ipv4/tcp_max_tw_buckets"),
+            tcp_fin_timeout: roots.sysctl("net/ipv4/tcp_fin_timeout"),
+        }
+    }
+}
