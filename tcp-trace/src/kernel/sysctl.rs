@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Settings of the network namespace that `/proc/sys` is looked at from: the agent's own.
 
-use std::{fs, str::FromStr};
+use std::{fs, os::unix::fs::MetadataExt as _, str::FromStr};
 
 use super::{Roots, rules::Sysctls};
 
@@ -21,6 +21,7 @@ impl Sysctls {
     pub fn survey(roots: &Roots) -> Self {
         let range = roots.sysctl_text("net/ipv4/ip_local_port_range");
         Self {
+            netns: fs::metadata(roots.proc.join("self/ns/net")).ok().and_then(|file| u32::try_from(file.ino()).ok()),
             ip_local_port_range: range.and_then(|text| {
                 let (low, high) = text.split_once(char::is_whitespace)?;
                 Some((low.parse().ok()?, high.trim().parse().ok()?))
