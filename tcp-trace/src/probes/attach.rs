@@ -164,7 +164,7 @@ impl Attached {
             let Err(error) = tried else { continue };
             match program.need {
                 Need::Optional(loses) => trial.loses.push(format!("{loses} ({}: {})", program.hook, brief(&error))),
-                Need::Required | Need::TimeWaitEvents => {
+                Need::Required | Need::IfPresent(_) | Need::TimeWaitEvents => {
                     trial.refused = Some(format!("{} on {}: {}", kind_name(program.kind), program.hook, brief(&error)));
                     trial.verifier_log = verifier_log(&error);
                     self.take_down(choice);

@@ -1,16 +1,34 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The plan: for each signal the tiers worth trying on this kernel, each with its reason.
+//! The plan: for each signal the tiers worth trying on this kernel, each with its reason. Pure: facts in, plan out.
+
+use std::fmt;
 
 use super::{
-    table::{Program, Signal},
+    table::{Alternative, Kind, Need, Program, SIGNALS, Signal},
     tier::Tier,
 };
+use crate::kernel::{Facts, hooks::Tracefs, privileges::Lockdown};
+
+/// What is to be traced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// In any order.
+    pub signals: Vec<Signal>,
+    /// This tier and no other.
+    pub tier: Option<Tier>,
+    /// TIME_WAIT events are to be streamed, not just counted.
+    pub time_wait_events: bool,
+}
 
 /// What is to be tried, signal by signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// In the order of the table.
     pub signals: Vec<SignalPlan>,
+    /// Maps count as locked memory on this kernel.
+    pub locks_memory: bool,
+    /// This process may trace, so where the kernel says EPERM something else than privileges forbids it.
+    pub may_trace: bool,
 }
 
 /// The tiers of one signal, best first.
@@ -41,3 +59,137 @@ impl Plan {
         self.signals.iter().find(|planned| planned.signal == signal).map_or(&[], |planned| &planned.choices)
     }
 }
+
+/// Decides what to try.
+pub fn plan(facts: &Facts, wanted: &Wanted) -> Plan {
+    let rows = SIGNALS.iter().filter(|row| wanted.signals.contains(&row.signal));
+    Plan {
+        signals: rows
+            .map(|row| SignalPlan {
+                signal: row.signal,
+                choices: row
+                    .alternatives
+                    .iter()
+                    .filter(|alternative| wanted.tier.is_none_or(|tier| tier == alternative.tier))
+                    .map(|alternative| choose(facts, wanted, row.signal, alternative))
+                    .collect(),
+            })
+            .collect(),
+        locks_memory: facts.accounts_locked_memory,
+        may_trace: facts.privileges.may_trace(),
+    }
+}
+
+fn choose(facts: &Facts, wanted: &Wanted, signal: Signal, alternative: &'static Alternative) -> Choice {
+    let mut choice = Choice {
+        tier: alternative.tier,
+        ruled_out: no_bpf(facts).or_else(|| no_tier(facts, alternative.tier)),
+        programs: Vec::new(),
+        loses: Vec::new(),
+    };
+    choice.loses.extend((!alternative.loses.is_empty()).then(|| alternative.loses.to_owned()));
+    for program in alternative.programs {
+        match (program.need, no_hook(facts, program)) {
+            (Need::TimeWaitEvents, _) if !wanted.time_wait_events => {}
+            (_, None) => choice.programs.push(program),
+            (Need::Optional(loses) | Need::IfPresent(loses), Some(why)) => choice.lose(format!("{loses} ({why})")),
+            (Need::Required | Need::TimeWaitEvents, Some(why)) => {
+                choice.ruled_out.get_or_insert(why);
+            }
+        }
+    }
+    choice.loses.extend(blind_spots(facts, signal, alternative.tier));
+    choice
+}
+
+impl Choice {
+    /// Two programs may lose the same thing.
+    fn lose(&mut self, what: String) {
+        if !self.loses.contains(&what) {
+            self.loses.push(what);
+        }
+    }
+}
+
+/// What stands in the way of every program.
+fn no_bpf(facts: &Facts) -> Option<String> {
+    if let Err(why) = &facts.btf {
+        Some(format!("no kernel BTF to find fields by: {why}"))
+    } else if !facts.ring_buffer {
+        Some("the kernel has no BPF ring buffer (5.8 and later have it)".into())
+    } else if facts.lockdown == Some(Lockdown::Confidentiality) {
+        Some("the kernel is locked down (confidentiality): programs may not read its memory".into())
+    } else {
+        facts.privileges.lacks_for_tracing()
+    }
+}
+
+/// What stands in the way of every program of a tier. Whether fentry works is found out by trying.
+fn no_tier(facts: &Facts, tier: Tier) -> Option<String> {
+    match tier {
+        Tier::Kprobe if !facts.hooks.kprobe_pmu => Some("the kernel has no kprobe PMU (CONFIG_KPROBE_EVENTS)".into()),
+        Tier::Kprobe if !facts.hooks.kretprobe => Some("the kernel has no kretprobes".into()),
+        _ => None,
+    }
+}
+
+fn no_hook(facts: &Facts, program: &Program) -> Option<String> {
+    let hooks = &facts.hooks;
+    match program.kind {
+        Kind::Fentry | Kind::Fexit | Kind::Kprobe | Kind::Kretprobe => {
+            (!hooks.functions.contains(program.hook)).then(|| format!("the kernel has no function {}", program.hook))
+        }
+        Kind::RawTracepoint => (!hooks.tracepoints.contains(program.hook))
+            .then(|| format!("the kernel has no tracepoint {}", program.hook)),
+        Kind::Tracepoint { .. } => match hooks.tracefs {
+            Tracefs::Mounted => None,
+            Tracefs::NotMounted if facts.privileges.may_mount() => None,
+            Tracefs::NotMounted => Some("tracefs is not mounted, and a private mount needs CAP_SYS_ADMIN".into()),
+            Tracefs::Forbidden => Some("tracefs is not readable for this user".into()),
+            Tracefs::Absent => Some("the kernel has no tracefs".into()),
+        },
+    }
+}
+
+/// What the signal cannot tell on this kernel, whatever is attached.
+fn blind_spots(facts: &Facts, signal: Signal, tier: Tier) -> Vec<String> {
+    match (signal, tier, &facts.table_perturb) {
+        (Signal::Connect, Tier::Fentry | Tier::Kprobe, Err(why)) => {
+            vec![format!("ports visited are known only while port probes are attached: {why}")]
+        }
+        (Signal::TimeWait, ..) if facts.offsets.tw_count == tcp_trace_common::offsets::ABSENT => {
+            vec!["the number of TIME_WAIT sockets is not known".into()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for planned in &self.signals {
+            writeln!(f, "{}", planned.signal)?;
+            for choice in &planned.choices {
+                let verdict = match &choice.ruled_out {
+                    Some(why) => format!("no: {why}"),
+                    None => format!("to be tried, {} programs", choice.programs.len()),
+                };
+                writeln!(f, "  {:<10}  {verdict}", choice.tier)?;
+                if choice.ruled_out.is_none() {
+                    for loses in &choice.loses {
+                        writeln!(f, "              - {loses}")?;
+                    }
+                }
+            }
+            if planned.signal == Signal::TimeWait {
+                writeln!(f, "  {:<10}  always: {SAMPLED}", "/proc")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is left of TIME_WAIT without programs.
+pub const SAMPLED: &str = "level and overflows of the agent's own namespace, from sockstat and netstat";
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,8 @@ pub enum Need {
     Required,
     /// The tier works, and this is what is lost.
     Optional(&'static str),
+    /// Required, but the kernel may be built without what it hooks, and then this is lost.
+    IfPresent(&'static str),
     /// Only where TIME_WAIT events are asked for.
     TimeWaitEvents,
 }
@@ -102,6 +104,11 @@ const fn optional(name: &'static str, hook: &'static str, kind: Kind, loses: &'s
     Program { name, hook, kind, need: Need::Optional(loses) }
 }
 
+/// A program on a function of IPv6.
+const fn ipv6(name: &'static str, hook: &'static str, kind: Kind) -> Program {
+    Program { name, hook, kind, need: Need::IfPresent("IPv6 is not seen") }
+}
+
 const SYSCALLS: Kind = Kind::Tracepoint { category: "syscalls" };
 const NO_INTERRUPTED: &str = "interrupted connects are reported as abandoned";
 const NO_LSM: &str = "connects that a security module refuses are not seen";
@@ -119,14 +126,14 @@ pub const SIGNALS: [Row; 3] = [
                 programs: &[
                     program("destroy_fentry", "tcp_v4_destroy_sock", Kind::Fentry),
                     program("state_fentry", "tcp_set_state", Kind::Fentry),
-                    program("connect_v6_exit_fentry", "tcp_v6_connect", Kind::Fexit),
+                    ipv6("connect_v6_exit_fentry", "tcp_v6_connect", Kind::Fexit),
                     program("connect_v4_exit_fentry", "tcp_v4_connect", Kind::Fexit),
                     program("search_exit_fentry", "__inet_hash_connect", Kind::Fexit),
                     program("search_enter_fentry", "__inet_hash_connect", Kind::Fentry),
                     optional("call_exit_fentry", "__inet_stream_connect", Kind::Fexit, NO_INTERRUPTED),
                     optional("denied_lsm_fentry", "security_socket_connect", Kind::Fexit, NO_LSM),
                     optional("denied_cgroup_fentry", "__cgroup_bpf_run_filter_sock_addr", Kind::Fexit, NO_CGROUP),
-                    program("connect_v6_enter_fentry", "tcp_v6_connect", Kind::Fentry),
+                    ipv6("connect_v6_enter_fentry", "tcp_v6_connect", Kind::Fentry),
                     program("connect_v4_enter_fentry", "tcp_v4_connect", Kind::Fentry),
                 ],
                 loses: "",
@@ -136,7 +143,7 @@ pub const SIGNALS: [Row; 3] = [
                 programs: &[
                     program("destroy_kprobe", "tcp_v4_destroy_sock", Kind::Kprobe),
                     program("state_kprobe", "tcp_set_state", Kind::Kprobe),
-                    program("connect_v6_exit_kprobe", "tcp_v6_connect", Kind::Kretprobe),
+                    ipv6("connect_v6_exit_kprobe", "tcp_v6_connect", Kind::Kretprobe),
                     program("connect_v4_exit_kprobe", "tcp_v4_connect", Kind::Kretprobe),
                     program("search_exit_kprobe", "__inet_hash_connect", Kind::Kretprobe),
                     program("search_enter_kprobe", "__inet_hash_connect", Kind::Kprobe),
@@ -150,7 +157,7 @@ pub const SIGNALS: [Row; 3] = [
                         Kind::Kprobe,
                         NO_CGROUP,
                     ),
-                    program("connect_v6_enter_kprobe", "tcp_v6_connect", Kind::Kprobe),
+                    ipv6("connect_v6_enter_kprobe", "tcp_v6_connect", Kind::Kprobe),
                     program("connect_v4_enter_kprobe", "tcp_v4_connect", Kind::Kprobe),
                 ],
                 loses: "returns are missed when more calls are under way than there are probe instances (counted as missed)",
@@ -175,7 +182,7 @@ pub const SIGNALS: [Row; 3] = [
                 programs: &[
                     program("probe_tw_fentry", "tcp_twsk_unique", Kind::Fexit),
                     program("probe_v4_fentry", "__inet_check_established", Kind::Fexit),
-                    program("probe_v6_fentry", "__inet6_check_established", Kind::Fexit),
+                    ipv6("probe_v6_fentry", "__inet6_check_established", Kind::Fexit),
                 ],
                 loses: "",
             },
@@ -184,7 +191,7 @@ pub const SIGNALS: [Row; 3] = [
                 programs: &[
                     program("probe_tw_kprobe", "tcp_twsk_unique", Kind::Kretprobe),
                     program("probe_v4_kprobe", "__inet_check_established", Kind::Kretprobe),
-                    program("probe_v6_kprobe", "__inet6_check_established", Kind::Kretprobe),
+                    ipv6("probe_v6_kprobe", "__inet6_check_established", Kind::Kretprobe),
                 ],
                 loses: "several times the cost for each candidate, and the first candidate is not known",
             },
