@@ -55,7 +55,10 @@ impl<'a> Guest<'a> {
         }
         let child = qemu.spawn().context("could not start qemu-system-x86_64")?;
         let code = Watch::new(child, &folder, self.time_limit).until_the_end(screen);
-        let code = code.with_context(|| format!("the guest with kernel {} died", self.kernel.release))?;
+        fs::remove_file(folder.join("initramfs"))?;
+        let code = code.with_context(|| {
+            format!("the guest with kernel {} died; its console is in {}", self.kernel.release, folder.display())
+        })?;
         fs::remove_dir_all(&folder)?;
         Ok(code)
     }

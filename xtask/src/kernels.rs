@@ -78,7 +78,7 @@ fn fetch(line: &Line, folder: &Path) -> Result<()> {
             }
         };
         if let Some(image) = newest(line.name, &index.package_names()?) {
-            println!("kernel {}: fetching {} from {}", line.name, image.package, suite.name);
+            eprintln!("kernel {}: fetching {} from {}", line.name, image.package, suite.name);
             return unpack(&index, &image, folder);
         }
         tried.push(format!("{}: none", suite.name));

@@ -53,7 +53,7 @@ pub fn packages<'a>(tools: impl IntoIterator<Item = &'a Tool>) -> Result<()> {
         return Ok(());
     }
     let install = ["install", "--yes", "--no-install-recommends"];
-    println!("setup: installing {} (apt-get {})", missing.join(" "), install.join(" "));
+    eprintln!("setup: installing {} (apt-get {})", missing.join(" "), install.join(" "));
     let installed = run_command(apt_get().args(["--quiet=2", "update"]))
         .and_then(|()| run_command(apt_get().arg("--quiet=2").args(install).args(&missing)));
     let missing = missing.join(" ");
@@ -66,7 +66,7 @@ pub fn bpf_linker() -> Result<()> {
     if found.split_whitespace().any(|word| word == BPF_LINKER) {
         return Ok(());
     }
-    println!("setup: installing bpf-linker {BPF_LINKER} (cargo install; two minutes)");
+    eprintln!("setup: installing bpf-linker {BPF_LINKER} (cargo install; two minutes)");
     let install = ["install", "--quiet", "--locked", "--force", "--version", BPF_LINKER, "bpf-linker"];
     let installed = run_command(cargo().args(install));
     installed.with_context(|| format!("missing: bpf-linker {BPF_LINKER}; try: cargo {}", install.join(" ")))

@@ -10,6 +10,7 @@ mod terminal;
 use std::{
     ffi::OsString,
     fs,
+    io::Write as _,
     os::unix::ffi::OsStringExt as _,
     process::{Child, Command},
 };
@@ -19,6 +20,9 @@ use rustix::{
     process::{WaitOptions, wait},
     system::{RebootCommand, reboot},
 };
+
+/// What a shell says for a command that it could not start.
+const NOT_STARTED: i32 = 127;
 
 fn main() -> Result<()> {
     let ended = machine::prepare().and_then(|()| run());
@@ -40,9 +44,14 @@ fn run() -> Result<i32> {
     let mut command = Command::new(program.unwrap_or_else(|| "/bin/sh".into()));
     command.args(argv).current_dir("/root").env("PATH", "/bin").env("HOME", "/root");
     let terminal = terminal::open(interactive)?;
-    command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal);
-    let child = command.spawn().with_context(|| format!("could not start {:?}", command.get_program()))?;
-    reap_until(&child)
+    command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal.try_clone()?);
+    match command.spawn() {
+        Ok(child) => reap_until(&child),
+        Err(error) => {
+            writeln!(&terminal, "could not start {}: {error}", command.get_program().display())?;
+            Ok(NOT_STARTED)
+        }
+    }
 }
 
 /// Orphans are PID 1's to bury.

@@ -17,7 +17,10 @@ use super::Screen;
 
 const TICK: Duration = Duration::from_millis(50);
 
-/// So many of the console's last lines are shown when a guest dies.
+/// What a kernel says when it dies.
+const CRIES: [&str; 4] = ["Kernel panic", "BUG:", "Oops", "general protection fault"];
+
+/// So many of the console's lines are shown when a guest dies.
 const LAST_WORDS: usize = 20;
 
 /// A running QEMU; it does not outlive this.
@@ -75,18 +78,17 @@ impl<'a> Watch<'a> {
             Some(("init:", reason)) => bail!("PID 1 gave up: {reason}"),
             _ => {}
         }
-        let console = self.last_words();
-        match console.find("Kernel panic") {
-            Some(_) => bail!("its kernel panicked\n{console}"),
-            None => bail!("it went away without a word from PID 1\n{console}"),
-        }
+        bail!("it went away without a word from PID 1\n{}", self.last_words())
     }
 
+    /// The console from the kernel's first cry on, or else its end.
     fn last_words(&self) -> String {
         let said = ["console", "qemu"].map(|name| fs::read(self.folder.join(name)).unwrap_or_default()).concat();
         let said = String::from_utf8_lossy(&said);
         let lines: Vec<_> = said.lines().map(str::trim_end).collect();
-        lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n")
+        let cried = lines.iter().position(|line| CRIES.iter().any(|cry| line.contains(cry)));
+        let from = cried.unwrap_or(lines.len().saturating_sub(LAST_WORDS));
+        lines[from..lines.len().min(from + LAST_WORDS)].join("\n")
     }
 }
 
