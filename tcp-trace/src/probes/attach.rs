@@ -12,6 +12,7 @@ use aya::{
 use tcp_trace_common::{config::Config, names, offsets::Offsets};
 
 use super::{
+    memlock, missed,
     plan::{Choice, Plan},
     table::{Kind, Need, Program, Signal},
     tier::Tier,
@@ -81,8 +82,20 @@ impl std::fmt::Debug for Attached {
 /// # Errors
 /// When the object cannot be loaded, or no tier of [`Signal::Connect`] attaches.
 pub fn attach(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Failure> {
+    let attached = try_all(object, plan, load)?;
+    attached.require(Signal::Connect, plan)?;
+    Ok(attached)
+}
+
+/// The same, content with whatever attaches.
+///
+/// # Errors
+/// When the object cannot be loaded.
+pub fn try_all(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Failure> {
+    // Where maps count as locked memory the libraries' own feature tests depend on the limit too, and are made once.
+    let limit = if plan.locks_memory { memlock::raise() } else { Ok(()) };
     let btf = Btf::from_sys_fs().ok();
-    let ebpf = load_object(object, btf.as_ref(), load).map_err(|error| not_loaded(&error))?;
+    let ebpf = load_object(object, btf.as_ref(), load).map_err(|error| not_loaded(&error, limit))?;
     let mut attached = Attached { ebpf, trials: Vec::new(), port_probes: None };
     for planned in &plan.signals {
         for choice in &planned.choices {
@@ -93,9 +106,6 @@ pub fn attach(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Fa
                 break;
             }
         }
-    }
-    if !plan.choices(Signal::Connect).is_empty() && attached.tier(Signal::Connect).is_none() {
-        return Err(attached.no_tier());
     }
     Ok(attached)
 }
@@ -115,16 +125,18 @@ fn load_object(object: &[u8], btf: Option<&Btf>, load: Load<'_>) -> Result<Ebpf,
     loader.load(object)
 }
 
-fn not_loaded(error: &aya::EbpfError) -> Failure {
-    let why = chain(error);
-    let tried = vec![Tried::new("bpf()", why)];
+fn not_loaded(error: &aya::EbpfError, limit: Result<(), String>) -> Failure {
+    let mut tried = vec![Tried::new("bpf()", chain(error))];
+    if let Err(why) = limit {
+        tried.push(Tried::new("memlock", why));
+    }
     if is_permission(error) {
         Failure::NotPermitted {
             headline: "cannot create BPF maps".into(),
             tried,
             try_next: vec![
                 "sudo tcp-trace …, or give the binary CAP_BPF and CAP_PERFMON".into(),
-                "before 5.11 maps count as locked memory: `ulimit -l unlimited` first".into(),
+                "where maps count as locked memory (before 5.11): `ulimit -l unlimited` first".into(),
             ],
         }
     } else {
@@ -142,6 +154,11 @@ impl Attached {
         self.trials.iter().find(|trial| trial.signal == signal && trial.refused.is_none()).map(|trial| trial.tier)
     }
 
+    /// Runs of programs missed so far; `None` where the kernel does not count them.
+    pub fn missed(&self) -> Option<u64> {
+        missed::missed(&self.ebpf)
+    }
+
     /// What the signal's tier cannot tell.
     pub fn loses(&self, signal: Signal) -> Vec<String> {
         let at_work = self.trials.iter().find(|trial| trial.signal == signal && trial.refused.is_none());
@@ -156,6 +173,10 @@ impl Attached {
             verifier_log: None,
             loses: choice.loses.clone(),
         };
+        // Port probes write to the attempts that connect's programs of the same tier remember.
+        if signal == Signal::PortProbes && self.tier(Signal::Connect) != Some(choice.tier) {
+            trial.refused.get_or_insert_with(|| "connect is not on this tier".into());
+        }
         if trial.refused.is_some() {
             return trial;
         }
@@ -217,7 +238,7 @@ impl Attached {
         let probes = self.port_probes.as_mut().context("port probes are not to be had on this tier")?;
         for row in &probes.programs {
             let program = self.ebpf.program_mut(row.name).context("program missing")?;
-            probes.links.push(attach_for_a_while(program, row)?);
+            probes.links.push(attach_for_a_while(program, row, probes.bursts)?);
         }
         probes.bursts += 1;
         // Odd: attached. A search counts as probed if it saw the same odd number at both its ends.
@@ -235,20 +256,35 @@ impl Attached {
         }
     }
 
-    fn no_tier(&self) -> Failure {
-        let refused = self.trials.iter().filter(|trial| trial.signal == Signal::Connect);
+    /// Insists on a signal, if it was planned at all.
+    ///
+    /// # Errors
+    /// When no tier of it attached: each is named with its reason.
+    pub fn require(&self, signal: Signal, plan: &Plan) -> Result<(), Failure> {
+        if plan.choices(signal).is_empty() || self.tier(signal).is_some() {
+            return Ok(());
+        }
+        let refused = self.trials.iter().filter(|trial| trial.signal == signal);
         let tried: Vec<_> = refused
             .map(|trial| Tried::new(trial.tier.to_string(), trial.refused.clone().unwrap_or_default()))
             .collect();
-        let headline = String::from("cannot trace connect: no tier is available");
-        let by_privilege = tried.iter().any(|tried| tried.why.contains("EPERM") || tried.why.contains("CAP_"));
-        let mut try_next = vec![String::from("tcp-trace doctor")];
-        if by_privilege {
-            try_next.insert(0, "sudo tcp-trace …, or CAP_BPF and CAP_PERFMON".into());
+        let headline = format!("cannot trace {signal}: no tier is available");
+        let forbidden = tried.iter().any(|tried| tried.why.contains("EPERM") || tried.why.contains("CAP_"));
+        let mut try_next = Vec::new();
+        if forbidden && plan.may_trace {
+            try_next.push("outside the container or sandbox: something other than privileges forbids it here".into());
+        } else if forbidden {
+            try_next.push("sudo tcp-trace …, or give the binary CAP_BPF and CAP_PERFMON".into());
+        }
+        if plan.choices(signal).len() == 1 {
+            try_next.push("without --tier: the other tiers are tried as well".into());
+        }
+        try_next.push("tcp-trace doctor".into());
+        Err(if forbidden {
             Failure::NotPermitted { headline, tried, try_next }
         } else {
             Failure::KernelLacks { headline, tried, try_next }
-        }
+        })
     }
 }
 
@@ -281,10 +317,18 @@ fn attach_program(program: &mut programs::Program, row: &Program) -> anyhow::Res
 }
 
 /// Attaches, and hands the link out: dropping it detaches.
-fn attach_for_a_while(program: &mut programs::Program, row: &Program) -> anyhow::Result<BurstLink> {
+fn attach_for_a_while(program: &mut programs::Program, row: &Program, before: u64) -> anyhow::Result<BurstLink> {
     Ok(match program {
         programs::Program::FExit(program) => {
-            let id = program.attach()?;
+            let id = match program.attach() {
+                // Until f3a95075549e (5.13) a trampoline program can be attached once in its life.
+                Err(_) if before > 0 => {
+                    program.unload()?;
+                    program.load(row.hook, &Btf::from_sys_fs()?)?;
+                    program.attach()?
+                }
+                attached => attached?,
+            };
             BurstLink::Fexit(program.take_link(id)?)
         }
         programs::Program::KProbe(program) => {

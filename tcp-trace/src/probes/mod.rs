@@ -2,6 +2,8 @@
 //! Probes: which programs answer which signal, which of them this kernel can run, and putting them up.
 
 pub mod attach;
+mod memlock;
+mod missed;
 pub mod plan;
 pub mod table;
 pub mod tier;

@@ -83,13 +83,13 @@ pub fn plan(facts: &Facts, wanted: &Wanted) -> Plan {
 fn choose(facts: &Facts, wanted: &Wanted, signal: Signal, alternative: &'static Alternative) -> Choice {
     let mut choice = Choice {
         tier: alternative.tier,
-        ruled_out: no_bpf(facts).or_else(|| no_tier(facts, alternative.tier)),
+        ruled_out: kernel_lacks(facts).or_else(|| tier_lacks(facts, alternative.tier)),
         programs: Vec::new(),
         loses: Vec::new(),
     };
     choice.loses.extend((!alternative.loses.is_empty()).then(|| alternative.loses.to_owned()));
     for program in alternative.programs {
-        match (program.need, no_hook(facts, program)) {
+        match (program.need, hook_lacks(facts, program)) {
             (Need::TimeWaitEvents, _) if !wanted.time_wait_events => {}
             (_, None) => choice.programs.push(program),
             (Need::Optional(loses) | Need::IfPresent(loses), Some(why)) => choice.lose(format!("{loses} ({why})")),
@@ -99,6 +99,8 @@ fn choose(facts: &Facts, wanted: &Wanted, signal: Signal, alternative: &'static 
         }
     }
     choice.loses.extend(blind_spots(facts, signal, alternative.tier));
+    // Last: what no privilege helps against is the better reason.
+    choice.ruled_out = choice.ruled_out.or_else(|| facts.privileges.lacks_for_tracing());
     choice
 }
 
@@ -112,7 +114,7 @@ impl Choice {
 }
 
 /// What stands in the way of every program.
-fn no_bpf(facts: &Facts) -> Option<String> {
+fn kernel_lacks(facts: &Facts) -> Option<String> {
     if let Err(why) = &facts.btf {
         Some(format!("no kernel BTF to find fields by: {why}"))
     } else if !facts.ring_buffer {
@@ -120,12 +122,12 @@ fn no_bpf(facts: &Facts) -> Option<String> {
     } else if facts.lockdown == Some(Lockdown::Confidentiality) {
         Some("the kernel is locked down (confidentiality): programs may not read its memory".into())
     } else {
-        facts.privileges.lacks_for_tracing()
+        None
     }
 }
 
 /// What stands in the way of every program of a tier. Whether fentry works is found out by trying.
-fn no_tier(facts: &Facts, tier: Tier) -> Option<String> {
+fn tier_lacks(facts: &Facts, tier: Tier) -> Option<String> {
     match tier {
         Tier::Kprobe if !facts.hooks.kprobe_pmu => Some("the kernel has no kprobe PMU (CONFIG_KPROBE_EVENTS)".into()),
         Tier::Kprobe if !facts.hooks.kretprobe => Some("the kernel has no kretprobes".into()),
@@ -133,7 +135,7 @@ fn no_tier(facts: &Facts, tier: Tier) -> Option<String> {
     }
 }
 
-fn no_hook(facts: &Facts, program: &Program) -> Option<String> {
+fn hook_lacks(facts: &Facts, program: &Program) -> Option<String> {
     let hooks = &facts.hooks;
     match program.kind {
         Kind::Fentry | Kind::Fexit | Kind::Kprobe | Kind::Kretprobe => {
