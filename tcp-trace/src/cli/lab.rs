@@ -18,7 +18,7 @@ pub struct LabArgs {
     #[arg(value_parser = wanted())]
     name: Wanted,
     /// How long to hold it, such as 30s, 500ms or 5m
-    #[arg(long, default_value = "30s", value_parser = super::duration::parse)]
+    #[arg(long, default_value = "30s", value_parser = super::duration::parse, allow_hyphen_values = true)]
     duration: Duration,
     /// Connects a second [default: depends on the incident]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Bad command lines, too few privileges, outputs that break: the exit code, and a word on what to do.
+
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::bpf::Loaded;
+use crate::harness::{Report, not_run};
+use crate::netns;
+use crate::seen;
+use crate::socket::{LOCALHOST, Socket};
+use crate::tiers;
+use crate::tool::{self, Tool};
+
+pub fn run(report: &mut Report) {
+    let cases: [(&str, i32, &[&str]); 10] = [
+        ("duration_0", 2, &["--duration", "0"]),
+        ("duration_negative", 2, &["--duration", "-1s"]),
+        ("duration_unit", 2, &["--duration", "1x"]),
+        ("flag", 2, &["--no-such-flag"]),
+        ("tier", 2, &["--tier", "uprobe"]),
+        ("pid", 2, &["--pid", "4194303"]),
+        ("netns", 2, &["--netns", "1"]),
+        ("cgroup", 2, &["--cgroup", "/no/such/cgroup"]),
+        ("daddr", 2, &["--daddr", "127.0.0.1/33"]),
+        ("output", 1, &["--output", "/no/such/folder/file"]),
+    ];
+    for (name, code, arguments) in cases {
+        report.test(&format!("bad_input/{name}"), || refused(arguments, code));
+    }
+    report.test("bad_input/not_root", not_root);
+    report.test("bad_input/lab_not_root", lab_not_root);
+    report.test("bad_input/only_bpf_and_perfmon", only_bpf_and_perfmon);
+    report.test("bad_input/no_syslog", no_syslog);
+    report.test("bad_input/closed_pipe", closed_pipe);
+    report.test("bad_input/disk_full", disk_full);
+}
+
+fn connect_latency(arguments: &[&str]) -> Command {
+    let mut command = Command::new(tool::path());
+    command.arg("connect-latency").args(arguments);
+    command
+}
+
+fn refused(arguments: &[&str], code: i32) -> Result<()> {
+    let before = Loaded::now();
+    says_why(&mut connect_latency(arguments), code)?;
+    before.nothing_new()
+}
+
+/// Ends with `code`, nothing on standard output, and something on standard error.
+fn says_why(command: &mut Command, code: i32) -> Result<String> {
+    let finished = tool::run(command)?;
+    ensure!(finished.code == Some(code), "exit code {:?}, wanted {code}: {}", finished.code, finished.stderr.trim());
+    ensure!(finished.stdout.is_empty(), "standard output has {:?}", finished.stdout);
+    ensure!(!finished.stderr.trim().is_empty(), "not a word on standard error");
+    Ok(finished.stderr)
+}
+
+fn not_root() -> Result<()> {
+    let word = says_why(connect_latency(&["--duration", "1s"]).uid(65534).gid(65534), 77)?;
+    ensure!(word.contains("try:"), "it does not say what to do: {word}");
+    Ok(())
+}
+
+fn lab_not_root() -> Result<()> {
+    let mut command = Command::new(tool::path());
+    let word = says_why(command.args(["lab", "refused"]).uid(65534).gid(65534), 77)?;
+    ensure!(word.contains("try:"), "it does not say what to do: {word}");
+    Ok(())
+}
+
+const CAP_SYSLOG: u32 = 34;
+const CAP_PERFMON: u32 = 38;
+const CAP_BPF: u32 = 39;
+
+fn checked(result: libc::c_long) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Nobody, with two capabilities that survive the exec.
+fn become_nobody_with_bpf() -> io::Result<()> {
+    const CAPABILITIES: u64 = 1 << CAP_BPF | 1 << CAP_PERFMON;
+    let (low, high) = (CAPABILITIES as u32, (CAPABILITIES >> 32) as u32);
+    // struct __user_cap_header_struct of version 3; two of effective, permitted, inheritable.
+    let header = [0x2008_0522_u32, 0];
+    let sets = [low, low, low, high, high, high];
+    // SAFETY: system calls with integers, and with two arrays that outlive theirs.
+    unsafe {
+        checked(libc::prctl(libc::PR_SET_KEEPCAPS, 1).into())?;
+        checked(libc::syscall(libc::SYS_setresuid, 65534, 65534, 65534))?;
+        checked(libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()))?;
+        for capability in [CAP_BPF, CAP_PERFMON] {
+            checked(libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0).into())?;
+        }
+    }
+    Ok(())
+}
+
+fn only_bpf_and_perfmon() -> Result<()> {
+    if tiers::kernel() < (6, 1) {
+        return Err(not_run("before 6.1 more capabilities are needed"));
+    }
+    let mut command = connect_latency(&[]);
+    // SAFETY: the function only makes system calls.
+    unsafe { command.pre_exec(become_nobody_with_bpf) };
+    // The output is a file in /tmp that root has made: nobody has to be able to write it.
+    let folder = tool::temporary("nobody");
+    fs::create_dir_all(&folder)?;
+    std::os::unix::fs::chown(&folder, Some(65534), Some(65534))?;
+    let result = sees_a_connect(command, Some(&folder));
+    let _ = fs::remove_dir_all(&folder);
+    result
+}
+
+fn no_syslog() -> Result<()> {
+    let mut command = connect_latency(&[]);
+    // SAFETY: the closure only makes a system call.
+    unsafe { command.pre_exec(|| checked(libc::prctl(libc::PR_CAPBSET_DROP, CAP_SYSLOG, 0, 0, 0).into())) };
+    sees_a_connect(command, None)
+}
+
+/// The tool works: one connect has its line, with visits that are right or null.
+fn sees_a_connect(command: Command, folder: Option<&std::path::Path>) -> Result<()> {
+    let tool = Tool::spawn_in(command, folder)?;
+    let netns = netns::within("caller", |netns| {
+        let remote = std::net::SocketAddr::new(LOCALHOST, 2001);
+        let _listener = Socket::listener(remote, 16)?;
+        seen::established(remote)?;
+        Ok(netns.inode)
+    })?;
+    let answer = tool.stop()?;
+    let lines = answer.connects(netns);
+    let [line] = lines[..] else { bail!("{} lines for one connect", lines.len()) };
+    ensure!(line["outcome"] == "established", "{line}");
+    ensure!(line["ports_visited"].is_null() || line["ports_visited"] == 1, "{line}");
+    Ok(())
+}
+
+/// Connects until the tool has had to write a good deal.
+fn many_connects() -> Result<()> {
+    netns::within("caller", |_| {
+        let remote = std::net::SocketAddr::new(LOCALHOST, 2001);
+        for _ in 0..300 {
+            let _ = Socket::tcp(LOCALHOST)?.connect(remote);
+        }
+        Ok(())
+    })
+}
+
+fn closed_pipe() -> Result<()> {
+    let ready = tool::temporary("ready");
+    let mut command = connect_latency(&["--format", "json", "--ready-file"]);
+    let mut child = command.arg(&ready).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    drop(child.stdout.take());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !ready.exists() && child.try_wait()?.is_none() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = fs::remove_file(&ready);
+    many_connects()?;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait()? {
+            ensure!(status.code() == Some(0), "{status}");
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill()?;
+    child.wait()?;
+    bail!("it went on writing for nobody")
+}
+
+fn disk_full() -> Result<()> {
+    let folder = tool::temporary("full");
+    fs::create_dir_all(&folder)?;
+    let at = folder.to_str().context("a name in ASCII")?;
+    tiers::mount_with("tmpfs", at, "tmpfs", 0, "size=4k")?;
+    let result = (|| {
+        let mut tool = Tool::spawn_in(connect_latency(&[]), Some(&folder))?;
+        many_connects()?;
+        let code = tool.wait(Duration::from_secs(20))?;
+        ensure!(code == Some(1), "exit code {code:?}: {}", tool.errors());
+        ensure!(tool.errors().contains("No space left"), "it does not say why: {}", tool.errors());
+        Ok(())
+    })();
+    let at = std::ffi::CString::new(at)?;
+    // SAFETY: a C string.
+    unsafe { libc::umount2(at.as_ptr(), libc::MNT_DETACH) };
+    let _ = fs::remove_dir(&folder);
+    result
+}

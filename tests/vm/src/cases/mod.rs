@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The tests, one file a theme.
+
+mod bad_input;
+mod denied;
+mod filters;
+mod incidents;
+mod leftovers;
+mod options;
+mod outcomes;
+mod ports;
+mod ports_default_range;
+mod programs;
+mod signals;
+mod theme;
+mod time_wait;
+
+use crate::harness::Report;
+use crate::tiers::Tier;
+
+/// Everything, in an order in which only the first test depends on what was before: nothing.
+pub fn run_all(report: &mut Report) {
+    let tiers = Tier::available();
+    let best = tiers[0];
+    let names: Vec<_> = tiers.iter().map(Tier::to_string).collect();
+    println!("kernel {}: {}", crate::tiers::release(), names.join(", "));
+    ports::first_after_boot(report, best);
+    for &tier in &tiers {
+        outcomes::run(report, tier);
+        signals::run(report, tier);
+        denied::run(report, tier);
+        options::run(report, tier);
+        ports::run(report, tier);
+        time_wait::run(report, tier);
+        leftovers::run(report, tier);
+        filters::run(report, tier);
+    }
+    ports_default_range::run(report, &tiers);
+    bad_input::run(report);
+    programs::run(report, best);
+    incidents::run(report, best);
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Programs that nobody here wrote, in front of the tool.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use crate::harness::{Report, not_run};
+use crate::netns;
+use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
+use crate::tiers::Tier;
+use crate::tool::{self, Answer, Tool};
+
+const REQUESTS: usize = 20;
+
+pub fn run(report: &mut Report, tier: Tier) {
+    report.test("programs/curl", || curl(tier));
+    report.test("programs/haproxy", || haproxy(tier));
+}
+
+fn present(places: &[&'static str]) -> Result<&'static str> {
+    places.iter().copied().find(|place| Path::new(place).exists()).ok_or_else(|| not_run("not in the guest"))
+}
+
+/// Answers that many requests, and gives the ports that they came from: what the server saw is the witness.
+fn serve(listener: &Socket, requests: usize) -> Result<Vec<u16>> {
+    let mut ports = Vec::new();
+    for _ in 0..requests {
+        let (socket, peer) = listener.accept()?;
+        socket.receive(&mut [0; 4096])?;
+        socket.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")?;
+        ports.push(peer.port());
+    }
+    Ok(ports)
+}
+
+fn lines<'a>(answer: &'a Answer, netns: u64, comm: &str) -> Vec<&'a Value> {
+    answer.connects(netns).into_iter().filter(|line| line["comm"] == comm).collect()
+}
+
+fn curl(tier: Tier) -> Result<()> {
+    let program = present(&["/bin/curl", "/usr/bin/curl"])?;
+    let tool = Tool::start(tier, &["--comm", "curl"])?;
+    let (netns, ports) = netns::within("caller", |netns| {
+        let ipv4 = Socket::listener(SocketAddr::new(LOCALHOST, 2001), 16)?;
+        let ipv6 = Socket::listener(SocketAddr::new(LOCALHOST6, 2001), 16)?;
+        let mut ports = Vec::new();
+        for (url, listener) in [("http://127.0.0.1:2001/", &ipv4), ("http://[::1]:2001/", &ipv6)] {
+            let mut child = Command::new(program).args(["-sS", "-m", "20", url]).stdout(Stdio::null()).spawn()?;
+            ports.extend(serve(listener, 1)?);
+            let status = child.wait()?;
+            ensure!(status.success(), "curl {url}: {status}");
+        }
+        // CURLE_COULDNT_CONNECT
+        let refused = tool::run(Command::new(program).args(["-sS", "http://127.0.0.1:2002/"]))?;
+        ensure!(refused.code == Some(7), "curl ended with {:?}: {}", refused.code, refused.stderr);
+        Ok((netns.inode, ports))
+    })?;
+    let answer = tool.stop()?;
+    let lines = lines(&answer, netns, "curl");
+    let seen: Vec<_> = lines.iter().map(|line| (line["outcome"].as_str(), line["family"].as_str())).collect();
+    let wanted = [("established", "ipv4"), ("established", "ipv6"), ("refused", "ipv4")];
+    ensure!(seen == wanted.map(|(outcome, family)| (Some(outcome), Some(family))), "got {seen:?}");
+    for (line, port) in lines.iter().zip(ports) {
+        ensure!(line["sport"] == port, "the server saw port {port}: {line}");
+    }
+    Ok(())
+}
+
+/// Ends it whatever happens.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const CONFIGURATION: &str = "defaults
+    mode http
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+    option http-server-close
+frontend front
+    bind 127.0.0.1:2001
+    default_backend back
+backend back
+    http-reuse never
+    server one 127.0.0.1:2002
+";
+
+fn haproxy(tier: Tier) -> Result<()> {
+    let program = present(&["/usr/sbin/haproxy", "/bin/haproxy"])?;
+    let configuration = tool::temporary("haproxy.cfg");
+    fs::write(&configuration, CONFIGURATION)?;
+    let tool = Tool::start(tier, &["--comm", "haproxy"])?;
+    let told = netns::within("caller", |netns| {
+        let upstream = Socket::listener(SocketAddr::new(LOCALHOST, 2002), 64)?;
+        let server = thread::spawn(move || serve(&upstream, REQUESTS));
+        let child = Command::new(program).args(["-db", "-f"]).arg(&configuration).stdout(Stdio::null()).spawn();
+        let _haproxy = Running(child.context("could not start haproxy")?);
+        for _ in 0..REQUESTS {
+            request(SocketAddr::new(LOCALHOST, 2001))?;
+        }
+        let ports = server.join().ok().context("the server panicked")??;
+        Ok((netns.inode, ports))
+    });
+    let _ = fs::remove_file(&configuration);
+    let (netns, ports) = told?;
+    let answer = tool.stop()?;
+    let lines = lines(&answer, netns, "haproxy");
+    ensure!(lines.len() == REQUESTS, "{} lines for {REQUESTS} connects", lines.len());
+    for (line, port) in lines.iter().zip(ports) {
+        ensure!(line["sport"] == port && line["dport"] == 2002, "the server saw port {port}: {line}");
+        ensure!(line["outcome"] == "established", "{line}");
+    }
+    Ok(())
+}
+
+/// One request through the proxy, which takes a moment to start.
+fn request(remote: SocketAddr) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let socket = loop {
+        let socket = Socket::tcp(remote.ip())?;
+        if socket.connect(remote) == 0 {
+            break socket;
+        }
+        ensure!(Instant::now() < deadline, "haproxy does not listen");
+        thread::sleep(Duration::from_millis(50));
+    };
+    let reply = socket.exchange(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
+    ensure!(reply.starts_with(b"HTTP/1.1 200"), "haproxy said {:?}", String::from_utf8_lossy(&reply));
+    Ok(())
+}

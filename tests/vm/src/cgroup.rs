@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A cgroup v2 to connect from.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+
+use crate::harness::not_run;
+use crate::tiers;
+
+/// A cgroup below the root; removed when it is dropped.
+pub struct Cgroup {
+    root: String,
+    pub path: String,
+    entered: bool,
+}
+
+impl Cgroup {
+    /// Makes it, and nobody is in it.
+    pub fn keep(name: &str) -> Result<Self> {
+        let root = tiers::cgroup_mount().ok_or_else(|| not_run("no cgroup2 is mounted"))?;
+        let path = format!("{root}/{name}");
+        fs::create_dir_all(&path).with_context(|| format!("could not make {path}"))?;
+        Ok(Self { root, path, entered: false })
+    }
+
+    /// Moves this process into it, until it is dropped.
+    pub fn enter(name: &str) -> Result<Self> {
+        let mut cgroup = Self::keep(name)?;
+        cgroup.entered = true;
+        fs::write(format!("{}/cgroup.procs", cgroup.path), "0").context("could not enter a cgroup")?;
+        Ok(cgroup)
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        if self.entered {
+            let _ = fs::write(format!("{}/cgroup.procs", self.root), "0");
+        }
+        let _ = fs::remove_dir(&self.path);
+    }
+}

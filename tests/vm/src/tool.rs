@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! tcp-trace, run as its users run it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::tiers::Tier;
+
+/// Long enough for a guest that is emulated on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where the binary is: in the guest at /bin, elsewhere where TCP_TRACE says.
+pub fn path() -> PathBuf {
+    std::env::var_os("TCP_TRACE").map_or_else(|| PathBuf::from("/bin/tcp-trace"), PathBuf::from)
+}
+
+/// A new name in /tmp.
+pub fn temporary(what: &str) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    PathBuf::from(format!("/tmp/tcp-trace-test-{}-{number}-{what}", std::process::id()))
+}
+
+/// `connect-latency`, attached.
+pub struct Tool {
+    child: Child,
+    output: PathBuf,
+    errors: PathBuf,
+}
+
+/// What it said.
+pub struct Answer {
+    pub lines: Vec<Value>,
+}
+
+impl Tool {
+    /// Starts `connect-latency --format json` and waits until it is attached.
+    pub fn start(tier: Tier, arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new(path());
+        command.args(["connect-latency", "--tier", &tier.to_string()]).args(arguments);
+        Self::spawn_in(command, None)
+    }
+
+    /// `command` is all but `--format`, `--output` and `--ready-file`; the files that it writes go to `folder`.
+    pub fn spawn_in(mut command: Command, folder: Option<&Path>) -> Result<Self> {
+        let place = |file: PathBuf| match (folder, file.file_name()) {
+            (Some(folder), Some(name)) => folder.join(name),
+            _ => file,
+        };
+        let (output, errors, ready) = (place(temporary("json")), temporary("stderr"), place(temporary("ready")));
+        command.args(["--format", "json", "--output"]).arg(&output).arg("--ready-file").arg(&ready);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(fs::File::create(&errors).context("could not make a file in /tmp")?);
+        let child = command.spawn().with_context(|| format!("could not start {}", path().display()))?;
+        let mut tool = Self { child, output, errors };
+        let deadline = Instant::now() + PATIENCE;
+        while !ready.exists() {
+            if let Some(status) = tool.child.try_wait()? {
+                bail!("tcp-trace ended before it was ready: {status}: {}", tool.errors());
+            }
+            ensure!(Instant::now() < deadline, "tcp-trace was not ready after {PATIENCE:?}: {}", tool.errors());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = fs::remove_file(ready);
+        Ok(tool)
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    pub fn errors(&self) -> String {
+        fs::read_to_string(&self.errors).unwrap_or_default().trim().replace('\n', " | ")
+    }
+
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: the child is ours and not yet waited for, so its id is still its own.
+        unsafe { libc::kill(self.pid(), signal) };
+    }
+
+    /// Waits for the end; the code is `None` if a signal ended it.
+    pub fn wait(&mut self, patience: Duration) -> Result<Option<i32>> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status.code());
+            }
+            ensure!(Instant::now() < deadline, "tcp-trace did not end within {patience:?}: {}", self.errors());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Ctrl-C, and the whole answer.
+    pub fn stop(mut self) -> Result<Answer> {
+        // The last events may still be in the ring buffer: the tool must get them out itself, so no sleep here.
+        self.signal(libc::SIGINT);
+        let code = self.wait(PATIENCE)?;
+        ensure!(code == Some(0), "tcp-trace ended with {code:?}: {}", self.errors());
+        let answer = read(&self.output)?;
+        let last = answer.lines.last().context("no line at all")?;
+        ensure!(answer.of("summary").any(|line| line["final"] == true), "no final summary, the last line is {last}");
+        Ok(answer)
+    }
+}
+
+impl Drop for Tool {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_file(&self.output);
+        let _ = fs::remove_file(&self.errors);
+    }
+}
+
+fn read(output: &Path) -> Result<Answer> {
+    let text = fs::read_to_string(output).with_context(|| format!("could not read {}", output.display()))?;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let value: Value = serde_json::from_str(line).with_context(|| format!("not JSON: {line:?}"))?;
+        ensure!(value["v"] == 1, "not of version 1: {line}");
+        lines.push(value);
+    }
+    Ok(Answer { lines })
+}
+
+impl Answer {
+    /// The lines of one type.
+    pub fn of(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        self.lines.iter().filter(move |line| line["type"] == kind)
+    }
+
+    /// The connects in one network namespace.
+    pub fn connects(&self, netns: u64) -> Vec<&Value> {
+        self.of("connect").filter(|line| line["netns"] == netns).collect()
+    }
+
+    pub fn final_summary(&self) -> Result<&Value> {
+        self.of("summary").find(|line| line["final"] == true).context("no final summary")
+    }
+
+    /// Nothing was lost: all else would make the comparisons meaningless.
+    pub fn nothing_lost(&self) -> Result<()> {
+        let lost = &self.final_summary()?["lost"];
+        for what in ["ring_buffer", "map_full", "missed"] {
+            ensure!(lost[what] == 0, "lost: {lost}");
+        }
+        Ok(())
+    }
+}
+
+/// One run to its end, with what it printed.
+pub struct Finished {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs a command that must end by itself.
+pub fn run(command: &mut Command) -> Result<Finished> {
+    let output = command.stdin(Stdio::null()).output().context("could not start it")?;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok(Finished { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) })
+}

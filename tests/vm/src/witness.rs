@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The independent counter in the kernel: tests/witness-ebpf, loaded and read.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use aya::maps::{HashMap, MapData};
+use aya::programs::KProbe;
+use aya::{Ebpf, EbpfLoader};
+
+use crate::harness::not_run;
+use crate::tiers;
+
+static OBJECT: &[u8] = {
+    #[repr(align(8))]
+    struct Aligned<T: ?Sized>(T);
+    static BYTES: &Aligned<[u8]> = &Aligned(*include_bytes!("../object/witness.bpf.o"));
+    &BYTES.0
+};
+
+/// What one thread was told since the beginning, and how its last search began. The kernel side has the same layout.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Calls {
+    pub refused: u64,
+    pub time_wait_refused: u64,
+    pub time_wait_reused: u64,
+    pub port_offset: u64,
+    pub perturb: u64,
+}
+
+// SAFETY: `repr(C)`, integers of one width, no padding.
+unsafe impl aya::Pod for Calls {}
+
+/// Attached until it is dropped.
+pub struct Witness {
+    ebpf: Ebpf,
+}
+
+const PROBES: [(&str, &str); 4] = [
+    ("check_v4_return", "__inet_check_established"),
+    ("check_v6_return", "__inet6_check_established"),
+    ("twsk_unique_return", "tcp_twsk_unique"),
+    ("hash_connect_enter", "__inet_hash_connect"),
+];
+
+impl Witness {
+    pub fn attach() -> Result<Self> {
+        if !tiers::has_kprobes() {
+            return Err(not_run("this kernel has no kprobes, so there is no witness"));
+        }
+        let table = table_perturb()?;
+        let mut ebpf = EbpfLoader::new().override_global("TABLE_PERTURB", &table, true).load(OBJECT)?;
+        for (program, function) in PROBES {
+            let probe: &mut KProbe = ebpf.program_mut(program).context(program)?.try_into()?;
+            probe.load().with_context(|| format!("could not load {program}"))?;
+            probe.attach(function, 0).with_context(|| format!("could not attach {program} to {function}"))?;
+        }
+        Ok(Self { ebpf })
+    }
+
+    /// The calling thread's counts.
+    pub fn mine(&self) -> Result<Calls> {
+        let calls: HashMap<&MapData, u32, Calls> = HashMap::try_from(self.ebpf.map("CALLS").context("no map CALLS")?)?;
+        // SAFETY: has no preconditions.
+        let tid = unsafe { libc::gettid() };
+        match calls.get(&(tid as u32), 0) {
+            Err(aya::maps::MapError::KeyNotFound) => Ok(Calls::default()),
+            counts => Ok(counts?),
+        }
+    }
+}
+
+fn table_perturb() -> Result<u64> {
+    let symbols = fs::read_to_string("/proc/kallsyms").context("could not read /proc/kallsyms")?;
+    let line = symbols.lines().find(|line| line.ends_with(" table_perturb"));
+    let line = line.ok_or_else(|| not_run("/proc/kallsyms has no table_perturb"))?;
+    Ok(u64::from_str_radix(line.split(' ').next().unwrap_or(""), 16)?)
+}
