@@ -19,11 +19,13 @@ const PINNED: [&str; 9] = [
     "zerocopy-derive",
 ];
 
-/// The inputs of the object at `object`, built from the crate in `kernel_side`; paths are relative to `root`.
-pub fn manifest(root: &Path, kernel_side: &str, object: &str) -> io::Result<String> {
-    let mut files = vec!["rust-toolchain.toml".to_owned(), object.to_owned(), format!("{kernel_side}/Cargo.toml")];
-    list_files(root, &format!("{kernel_side}/src"), &mut files)?;
-    list_files(root, "tcp-trace-common/src", &mut files)?;
+/// The inputs of the object at `object`, built from the crates in the folders `crates`; paths are relative to `root`.
+pub fn manifest(root: &Path, crates: &[&str], object: &str) -> io::Result<String> {
+    let mut files = vec!["rust-toolchain.toml".to_owned(), object.to_owned()];
+    for folder in crates {
+        files.push(format!("{folder}/Cargo.toml"));
+        list_files(root, &format!("{folder}/src"), &mut files)?;
+    }
     files.sort();
     let mut text = pinned_versions(&fs::read_to_string(root.join("Cargo.lock"))?);
     for file in files {

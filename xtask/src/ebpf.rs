@@ -26,18 +26,23 @@ pub struct Options {
     check: bool,
 }
 
-/// One crate of kernel code, and where its object is committed.
+/// One program for the kernel, and where its object is committed.
 struct KernelSide {
     package: &'static str,
-    folder: &'static str,
+    /// Folders of the crates that its code comes from.
+    crates: &'static [&'static str],
     object: &'static str,
 }
 
 const KERNEL_SIDES: [KernelSide; 2] = [
-    KernelSide { package: "tcp-trace-ebpf", folder: "tcp-trace-ebpf", object: "tcp-trace/object/tcp-trace.bpf.o" },
+    KernelSide {
+        package: "tcp-trace-ebpf",
+        crates: &["tcp-trace-ebpf", "tcp-trace-common"],
+        object: "tcp-trace/object/tcp-trace.bpf.o",
+    },
     KernelSide {
         package: "tcp-trace-witness-ebpf",
-        folder: "tests/witness-ebpf",
+        crates: &["tests/witness-ebpf"],
         object: "tests/vm/object/witness.bpf.o",
     },
 ];
@@ -72,7 +77,7 @@ fn check(side: &KernelSide, built: &Path) -> Result<()> {
 }
 
 fn manifest(side: &KernelSide) -> Result<String> {
-    sources::manifest(root(), side.folder, side.object).context("could not read the kernel side's sources")
+    sources::manifest(root(), side.crates, side.object).context("could not read the kernel side's sources")
 }
 
 fn build(side: &KernelSide) -> Result<PathBuf> {

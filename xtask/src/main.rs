@@ -2,6 +2,7 @@
 //! tcp-trace's chores: one file per subcommand.
 
 mod accelerator;
+mod dist;
 mod ebpf;
 mod guest;
 mod initramfs;
@@ -11,6 +12,7 @@ mod setup;
 #[path = "../../tcp-trace/build/sources.rs"]
 mod sources;
 mod static_build;
+mod test;
 mod vm;
 mod workspace;
 
@@ -21,8 +23,10 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Build, run and test tcp-trace")]
 enum Xtask {
+    Dist(dist::Options),
     Ebpf(ebpf::Options),
     Setup(setup::Options),
+    Test(test::Options),
     Vm(vm::Options),
 }
 
@@ -31,8 +35,10 @@ fn main() -> ExitCode {
         return status;
     }
     let ended = match Xtask::parse() {
+        Xtask::Dist(options) => dist::run(&options),
         Xtask::Ebpf(options) => ebpf::run(&options),
         Xtask::Setup(options) => setup::run(&options),
+        Xtask::Test(options) => test::run(&options),
         Xtask::Vm(options) => vm::run(&options),
     };
     ended.unwrap_or_else(|error| {

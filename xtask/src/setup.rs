@@ -5,19 +5,18 @@
 use std::{
     env,
     ffi::OsStr,
-    fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, ExitCode},
 };
 
 use anyhow::{Context as _, Result};
-use object::read::elf::ProgramHeader as _;
 
+use crate::dist;
 use crate::workspace::{cargo, output, run as run_command, sysroot};
 
 /// A program, and the Debian package that has it.
 pub struct Tool {
-    program: &'static str,
+    pub program: &'static str,
     package: &'static str,
 }
 
@@ -82,7 +81,7 @@ pub fn with_llvm(program: impl AsRef<OsStr>) -> Result<Command> {
 impl Tool {
     fn is_there(&self) -> bool {
         // Debian's other busybox package is dynamic, and of no use in a guest.
-        find(self.program).is_some_and(|path| self.program != "busybox" || is_static(&path))
+        find(self.program).is_some_and(|path| self.program != "busybox" || dist::needs_nothing(&path).unwrap_or(false))
     }
 }
 
@@ -91,13 +90,6 @@ pub fn find(program: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&folders).chain(["/usr/sbin".into(), "/sbin".into()]);
     folders.map(|folder| folder.join(program)).find(|path| path.is_file())
-}
-
-/// Whether a program needs no loader.
-pub fn is_static(path: &Path) -> bool {
-    let Ok(bytes) = fs::read(path) else { return false };
-    let Ok(elf) = object::read::elf::ElfFile64::<object::Endianness>::parse(&*bytes) else { return false };
-    elf.elf_program_headers().iter().all(|header| header.p_type(elf.endian()) != object::elf::PT_INTERP)
 }
 
 fn apt_get() -> Command {

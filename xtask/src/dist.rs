@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `cargo xtask dist`: one static binary that runs on any x86_64 Linux, an initramfs with nothing else in it included.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use object::{
+    Endianness,
+    elf::PT_INTERP,
+    read::elf::{Dyn as _, ElfFile64, ProgramHeader as _},
+};
+
+use crate::{static_build, workspace::target};
+
+/// Leave one static x86_64 binary at target/dist/tcp-trace
+#[derive(clap::Args)]
+pub struct Options {}
+
+pub fn run(_: &Options) -> Result<ExitCode> {
+    let binary = build()?;
+    println!("{}: {} bytes, static", binary.display(), fs::metadata(&binary)?.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the binary, and makes sure that it needs nothing.
+pub fn build() -> Result<PathBuf> {
+    let built = static_build::build(&["tcp-trace"], "release")?.join("tcp-trace");
+    let binary = target("dist").join("tcp-trace");
+    fs::create_dir_all(target("dist"))?;
+    fs::copy(&built, &binary).with_context(|| format!("could not write {}", binary.display()))?;
+    ensure!(needs_nothing(&binary)?, "{} asks for a loader or for libraries", binary.display());
+    Ok(binary)
+}
+
+/// No interpreter and no library: the kernel alone can start it.
+pub fn needs_nothing(program: &Path) -> Result<bool> {
+    let bytes = fs::read(program).with_context(|| format!("could not read {}", program.display()))?;
+    let elf = ElfFile64::<Endianness>::parse(&*bytes).with_context(|| format!("{} is no ELF", program.display()))?;
+    let endian = elf.endian();
+    for header in elf.elf_program_headers() {
+        let libraries = header.dynamic(endian, &*bytes)?.unwrap_or_default();
+        let needs_library = libraries.iter().any(|entry| entry.tag(endian) == object::elf::DT_NEEDED);
+        if header.p_type(endian) == PT_INTERP || needs_library {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `cargo xtask test`: everything, on this machine and on real kernels, and one table of what came of it.
+
+mod suite;
+mod tally;
+
+use std::{process::ExitCode, time::Instant};
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::{kernels, setup};
+use tally::Tally;
+
+/// On every run; the others with --all-kernels.
+const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.2"];
+
+/// Run every test: on this machine, then in a virtual machine for each kernel
+#[derive(clap::Args)]
+pub struct Options {
+    /// Every kernel line that Debian has
+    #[arg(long, conflicts_with = "kernel")]
+    all_kernels: bool,
+    /// Only this kernel's line, such as 6.12; may be repeated
+    #[arg(long)]
+    kernel: Vec<String>,
+    /// Only the tests that need no virtual machine, or only those that do
+    #[arg(long)]
+    only: Option<Only>,
+    /// In the virtual machines, only tests whose names contain this
+    filter: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Only {
+    Unit,
+    Vm,
+}
+
+struct Row {
+    name: String,
+    tally: Tally,
+    seconds: u64,
+}
+
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let mut rows = Vec::new();
+    if options.only != Some(Only::Vm) {
+        rows.push(timed("this machine", suite::host)?);
+    }
+    if options.only != Some(Only::Unit) {
+        setup::packages(setup::MACHINE.iter().chain(&setup::PEERS))?;
+        for line in chosen(options) {
+            rows.push(timed(&line, || suite::guest(&line, options.filter.as_deref()))?);
+        }
+    }
+    let total = report(rows);
+    Ok(if total.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn chosen(options: &Options) -> Vec<String> {
+    if options.all_kernels {
+        kernels::lines().map(str::to_owned).collect()
+    } else if options.kernel.is_empty() {
+        KERNELS.map(str::to_owned).to_vec()
+    } else {
+        options.kernel.clone()
+    }
+}
+
+fn timed(name: &str, tests: impl FnOnce() -> Result<Tally>) -> Result<Row> {
+    let start = Instant::now();
+    let tally = tests()?;
+    Ok(Row { name: name.to_owned(), tally, seconds: start.elapsed().as_secs() })
+}
+
+/// The table, what failed and what was not run by name, and the plain line that ends it all.
+fn report(rows: Vec<Row>) -> Tally {
+    println!("\n{:<14}{:>8}{:>8}{:>9}{:>10}", "", "passed", "failed", "not run", "seconds");
+    let mut total = Tally::default();
+    let mut notes = Vec::new();
+    for Row { name, tally, seconds } in rows {
+        let Tally { passed, failed, not_run } = &tally;
+        println!("{name:<14}{passed:>8}{:>8}{:>9}{seconds:>10}", failed.len(), not_run.len());
+        notes.extend(not_run.iter().map(|(test, why)| format!("not run: {name}: {test}: {why}")));
+        notes.extend(failed.iter().map(|test| format!("FAILED:  {name}: {test}")));
+        total.add(tally);
+    }
+    notes.sort_by_key(|note| note.starts_with("FAILED"));
+    println!();
+    notes.iter().for_each(|note| println!("{note}"));
+    println!("{} passed, {} failed, {} skipped", total.passed, total.failed.len(), total.not_run.len());
+    total
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The programs that test: cargo's on the host, the guest's suite on each kernel.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+
+use super::tally::Tally;
+use crate::{
+    accelerator::Accelerator,
+    guest::{Guest, Screen},
+    kernels, setup,
+    workspace::{cargo, root},
+};
+
+/// Ends a guest that hangs, well before the whole run's forty minutes are over.
+const TIME_LIMIT: Duration = Duration::from_secs(12 * 60);
+
+/// Everything that needs no kernel of its own.
+pub fn host() -> Result<Tally> {
+    let mut tests = cargo();
+    tests.args(["test", "--locked", "--no-fail-fast"]);
+    let (mut tally, success) = watch(&mut tests, "host")?;
+    if !success && tally.failed.is_empty() {
+        tally.add(Tally::failure("cargo test did not come to its end".to_owned()));
+    }
+    Ok(tally)
+}
+
+/// The suite on one kernel. A kernel that cannot be had is not run; a guest that dies is a failure.
+pub fn guest(line: &str, filter: Option<&str>) -> Result<Tally> {
+    let kernel = match kernels::get(line) {
+        Ok(kernel) => kernel,
+        Err(error) => return Ok(Tally::not_run(format!("kernel {line}"), format!("{error:#}"))),
+    };
+    let mut guest = Guest::new(&kernel, vec!["tcp-trace-vm-tests".to_owned()]);
+    guest.argv.extend(filter.map(str::to_owned));
+    guest.put = peers();
+    guest.env = vec![("NO_COLOR".to_owned(), "1".to_owned()), ("RUST_BACKTRACE".to_owned(), "1".to_owned())];
+    guest.time_limit = Some(TIME_LIMIT);
+    let mut tally = Tally::default();
+    let mut last_line = String::new();
+    let ended = guest.boot(
+        Accelerator::find(&kernel)?,
+        Screen::Lines(&mut |text| {
+            println!("{line:>5} | {text}");
+            tally.line(text);
+            text.clone_into(&mut last_line);
+        }),
+    );
+    let counted = (tally.passed, tally.failed.len(), tally.not_run.len());
+    let complaint = match ended {
+        Err(error) => Some(format!("{error:#}")),
+        Ok(code) if code != i32::from(counted.1 > 0) => Some(format!("the suite ended with exit code {code}")),
+        Ok(_) if last_line.trim() != format!("{} passed, {} failed, {} not run", counted.0, counted.1, counted.2) => {
+            Some(format!("the suite's last line is {last_line:?}, but its tests say {counted:?}"))
+        }
+        Ok(_) => None,
+    };
+    if let Some(complaint) = complaint {
+        println!("{line:>5} | {complaint}");
+        tally.add(Tally::failure(complaint));
+    }
+    Ok(tally)
+}
+
+fn peers() -> Vec<PathBuf> {
+    setup::PEERS.iter().filter_map(|tool| setup::find(tool.program)).collect()
+}
+
+/// Runs a test program, shows what it says and counts it.
+fn watch(command: &mut Command, who: &str) -> Result<(Tally, bool)> {
+    let mut child = command.current_dir(root()).stdout(Stdio::piped()).spawn().context("could not start the tests")?;
+    let mut tally = Tally::default();
+    for line in BufReader::new(child.stdout.take().context("its output is piped")?).lines() {
+        let line = line?;
+        println!("{who:>5} | {line}");
+        tally.line(&line);
+    }
+    Ok((tally, child.wait()?.success()))
+}
