@@ -130,7 +130,13 @@ fn not_loaded(error: &aya::EbpfError, limit: Result<(), String>) -> Failure {
     if let Err(why) = limit {
         tried.push(Tried::new("memlock", why));
     }
-    if is_permission(error) {
+    if !matches!(error, aya::EbpfError::MapError(_)) {
+        Failure::Failed {
+            headline: "cannot load the kernel side".into(),
+            tried,
+            try_next: vec!["report it, with the output of `tcp-trace doctor`".into()],
+        }
+    } else if is_permission(error) {
         Failure::NotPermitted {
             headline: "cannot create BPF maps".into(),
             tried,

@@ -47,6 +47,8 @@ pub struct Choice {
     pub tier: Tier,
     /// Why it cannot be, as far as the facts tell; `None`: worth trying.
     pub ruled_out: Option<String>,
+    /// It is ruled out for this process only: one with more privileges could try.
+    pub for_privileges: bool,
     /// What to attach, in order.
     pub programs: Vec<&'static Program>,
     /// What this tier cannot tell on this kernel, in words.
@@ -84,6 +86,7 @@ fn choose(facts: &Facts, wanted: &Wanted, signal: Signal, alternative: &'static 
     let mut choice = Choice {
         tier: alternative.tier,
         ruled_out: kernel_lacks(facts).or_else(|| tier_lacks(facts, alternative.tier)),
+        for_privileges: false,
         programs: Vec::new(),
         loses: Vec::new(),
     };
@@ -100,7 +103,10 @@ fn choose(facts: &Facts, wanted: &Wanted, signal: Signal, alternative: &'static 
     }
     choice.loses.extend(blind_spots(facts, signal, alternative.tier));
     // Last: what no privilege helps against is the better reason.
-    choice.ruled_out = choice.ruled_out.or_else(|| facts.privileges.lacks_for_tracing());
+    if choice.ruled_out.is_none() {
+        choice.ruled_out = facts.privileges.lacks_for_tracing();
+        choice.for_privileges = choice.ruled_out.is_some();
+    }
     choice
 }
 

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Facts as rows: a name, a value for programs, words for people.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use tcp_trace_common::offsets::ABSENT;
+
+use crate::kernel::{Facts, privileges::Privileges, rules::SearchRules};
+
+/// A fact, as one line of JSON.
+#[derive(Serialize)]
+struct Row {
+    v: u8,
+    r#type: &'static str,
+    #[serde(rename = "fact")]
+    name: &'static str,
+    value: Value,
+    words: String,
+}
+
+impl Row {
+    fn new(name: &'static str, value: impl Into<Value>, words: impl Into<String>) -> Self {
+        Self { v: 1, r#type: "fact", name, value: value.into(), words: words.into() }
+    }
+}
+
+pub fn text(facts: &Facts) -> String {
+    let mut text = String::new();
+    for Row { name, words, .. } in rows(facts) {
+        for (index, line) in words.lines().enumerate() {
+            // A `String` takes every write.
+            let _ = writeln!(text, "{:<14} {line}", if index == 0 { name } else { "" });
+        }
+    }
+    text
+}
+
+pub fn json(facts: &Facts) -> serde_json::Result<Vec<String>> {
+    rows(facts).iter().map(serde_json::to_string).collect()
+}
+
+fn rows(facts: &Facts) -> Vec<Row> {
+    let release = if facts.release.is_empty() { "not known".into() } else { facts.release.clone() };
+    let btf = match &facts.btf {
+        Ok(bytes) if facts.missing.is_empty() => format!("{} KiB, every field found", bytes >> 10),
+        Ok(bytes) => format!("{} KiB; not found: {}", bytes >> 10, facts.missing.join(", ")),
+        Err(why) => why.clone(),
+    };
+    let lockdown = match facts.lockdown {
+        Some(lockdown) => lockdown.to_string(),
+        None => "not known (the kernel has none, or securityfs is not mounted)".into(),
+    };
+    let kprobes = match (facts.hooks.kprobe_pmu, facts.hooks.kretprobe) {
+        (true, true) => "yes",
+        (true, false) => "without returns",
+        (false, _) => "no (CONFIG_KPROBE_EVENTS is not set)",
+    };
+    let ring_buffer = match (&facts.btf, facts.ring_buffer) {
+        (Err(_), _) => "not known without BTF",
+        (_, true) => "yes",
+        (_, false) => "no (5.8 and later have it)",
+    };
+    vec![
+        Row::new("kernel", facts.release.clone(), release),
+        privileges(&facts.privileges),
+        Row::new("lockdown", json!(facts.lockdown), lockdown),
+        Row::new("btf", facts.btf.is_ok(), btf),
+        Row::new("ring_buffer", facts.btf.is_ok().then_some(facts.ring_buffer), ring_buffer),
+        Row::new("kprobes", facts.hooks.kprobe_pmu && facts.hooks.kretprobe, kprobes),
+        Row::new("tracefs", json!(facts.hooks.tracefs), facts.hooks.tracefs.to_string()),
+        table_perturb(facts),
+        port_search(facts),
+        settings(facts),
+    ]
+}
+
+fn privileges(privileges: &Privileges) -> Row {
+    let who = match privileges.euid {
+        Some(0) => "root".into(),
+        Some(euid) => format!("uid {euid}"),
+        None => "nobody known".into(),
+    };
+    let words = match privileges.lacks_for_tracing() {
+        None => format!("{who}, may trace"),
+        Some(lacks) => format!("{who}, may not trace: {lacks}"),
+    };
+    Row::new("privileges", json!(privileges), words)
+}
+
+fn table_perturb(facts: &Facts) -> Row {
+    let order = &facts.table_order;
+    let words = match &facts.table_perturb {
+        Ok(_) => format!("found, {} entries ({}): ports visited are exact", 1_u64 << order.order, order.source),
+        Err(why) => format!("{why}: ports visited are known only while port probes are attached"),
+    };
+    Row::new("table_perturb", facts.table_perturb.is_ok(), words)
+}
+
+fn port_search(facts: &Facts) -> Row {
+    if facts.btf.is_err() {
+        return Row::new("port_search", Value::Null, "not known without BTF");
+    }
+    let SearchRules { socket_range_steps_by_one, perturb_table, rcu_lookup, step_width, heals_buckets } = facts.search;
+    let socket_range = match (facts.offsets.local_port_range == ABSENT, socket_range_steps_by_one) {
+        (true, _) => "sockets have no range of their own (IP_LOCAL_PORT_RANGE came with 6.3)",
+        (false, false) => {
+            "a socket's own range (IP_LOCAL_PORT_RANGE) is searched by parity too: no way round the cliff"
+        }
+        (false, true) => "a socket's own range (IP_LOCAL_PORT_RANGE) is searched in one pass: a way round the cliff",
+    };
+    let lines = [
+        "ports of one parity first, then of the other: the cliff is at half the range",
+        if perturb_table {
+            "starts at a random place of table_perturb (since 5.18 and its backports)"
+        } else {
+            "starts at a place that is not known here (before 5.18 and its backports)"
+        },
+        if rcu_lookup {
+            "taken ports are looked at without a lock first (6.15 and later): the second pass is cheaper, not gone"
+        } else {
+            "each taken port is tested under its bucket's lock (before 6.15)"
+        },
+        socket_range,
+        if step_width {
+            "steps can be random (ip_local_port_step_width, 7.1 and later)"
+        } else {
+            "steps are always two ports wide (ip_local_port_step_width came with 7.1)"
+        },
+        if heals_buckets {
+            "a port once bound explicitly is searched again when that socket has left (6.18 and later)"
+        } else {
+            "a port once bound explicitly is skipped until its last user has left (before 6.18)"
+        },
+    ];
+    Row::new("port_search", json!(facts.search), lines.join("\n"))
+}
+
+fn settings(facts: &Facts) -> Row {
+    let sysctls = &facts.sysctls;
+    let shown = |value: Option<String>| value.unwrap_or_else(|| "not known".into());
+    let mut lines = vec![
+        format!(
+            "ip_local_port_range {}",
+            shown(sysctls.ip_local_port_range.map(|(low, high)| format!("{low}-{high}")))
+        ),
+        format!("tcp_tw_reuse {}", shown(sysctls.tcp_tw_reuse.map(|value| value.to_string()))),
+        format!("tcp_timestamps {}", shown(sysctls.tcp_timestamps.map(|value| value.to_string()))),
+        format!("tcp_max_tw_buckets {}", shown(sysctls.tcp_max_tw_buckets.map(|value| value.to_string()))),
+    ];
+    if let Some(reserved) = sysctls.ip_local_reserved_ports.as_ref().filter(|ports| !ports.is_empty()) {
+        lines.push(format!("ip_local_reserved_ports {reserved}"));
+    }
+    if let Some(width) = sysctls.ip_local_port_step_width {
+        lines.push(format!("ip_local_port_step_width {width}"));
+    }
+    Row::new("settings", json!(sysctls), lines.join("\n"))
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Plan and trials as verdicts: for each tier of each signal whether it works, and why not. Pure.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::{
+    exit::{Failure, Tried},
+    probes::{
+        attach::Trial,
+        plan::{Plan, SAMPLED},
+        table::Signal,
+        tier::Tier,
+    },
+};
+
+/// What became of a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    /// Attached.
+    Works,
+    /// The kernel refused it.
+    Refused,
+    /// The facts rule it out.
+    RuledOut,
+    /// A better one works.
+    NotNeeded,
+    /// Only privileges are missing.
+    NotTried,
+}
+
+/// One tier of one signal, as one line of JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    v: u8,
+    r#type: &'static str,
+    signal: Signal,
+    tier: Tier,
+    #[serde(rename = "verdict")]
+    outcome: Outcome,
+    reason: Option<String>,
+    loses: Vec<String>,
+    verifier_log: Option<String>,
+}
+
+impl Verdict {
+    /// `trials`: what was tried, or why nothing was though the plan has something to try.
+    pub fn all(plan: &Plan, trials: Result<&[Trial], &str>) -> Vec<Self> {
+        let tiers = plan.signals.iter().flat_map(|planned| {
+            planned.choices.iter().map(move |choice| {
+                let of_choice = |trial: &&Trial| trial.signal == planned.signal && trial.tier == choice.tier;
+                let trial = trials.map(|trials| trials.iter().find(of_choice));
+                (planned.signal, choice, trial)
+            })
+        });
+        tiers
+            .map(|(signal, choice, trial)| {
+                let (outcome, reason) = match (&choice.ruled_out, trial) {
+                    (Some(_), _) if choice.for_privileges => (Outcome::NotTried, choice.ruled_out.clone()),
+                    (Some(_), _) => (Outcome::RuledOut, choice.ruled_out.clone()),
+                    (None, Err(why)) => (Outcome::Refused, Some(why.to_owned())),
+                    (None, Ok(Some(trial))) if trial.refused.is_some() => (Outcome::Refused, trial.refused.clone()),
+                    (None, Ok(Some(_))) => (Outcome::Works, None),
+                    (None, Ok(None)) => (Outcome::NotNeeded, None),
+                };
+                let trial = trial.ok().flatten();
+                Self {
+                    v: 1,
+                    r#type: "plan",
+                    signal,
+                    tier: choice.tier,
+                    outcome,
+                    reason,
+                    loses: trial.map_or_else(|| choice.loses.clone(), |trial| trial.loses.clone()),
+                    verifier_log: trial.and_then(|trial| trial.verifier_log.clone()),
+                }
+            })
+            .collect()
+    }
+
+    fn words(&self) -> String {
+        let reason = self.reason.as_deref().unwrap_or("no reason given");
+        match self.outcome {
+            Outcome::Works => "works".into(),
+            Outcome::Refused => format!("refused: {reason}"),
+            Outcome::RuledOut => format!("no: {reason}"),
+            Outcome::NotNeeded => "not needed: a better tier works".into(),
+            Outcome::NotTried => format!("not tried: {reason}"),
+        }
+    }
+}
+
+pub fn text(verdicts: &[Verdict]) -> String {
+    let mut text = String::new();
+    // A `String` takes every write.
+    for signal in [Signal::Connect, Signal::PortProbes, Signal::TimeWait] {
+        let of_signal = || verdicts.iter().filter(|verdict| verdict.signal == signal);
+        let at_work = of_signal().find(|verdict| verdict.outcome == Outcome::Works);
+        let headline = match at_work {
+            Some(verdict) => format!("{} tier", verdict.tier),
+            None if of_signal().any(|verdict| verdict.outcome == Outcome::NotTried) => "to be seen as root".into(),
+            None if signal == Signal::TimeWait => "sampled".into(),
+            None => "not to be had".into(),
+        };
+        let _ = writeln!(text, "{signal:<14} {headline}");
+        for verdict in of_signal() {
+            let _ = writeln!(text, "  {:<12} {}", verdict.tier, verdict.words());
+            if matches!(verdict.outcome, Outcome::Works | Outcome::NotTried) {
+                for loses in &verdict.loses {
+                    let _ = writeln!(text, "  {:<12} - {loses}", "");
+                }
+            }
+        }
+        if signal == Signal::TimeWait {
+            let _ = writeln!(text, "  {:<12} always: {SAMPLED}", "/proc");
+        }
+    }
+    text
+}
+
+/// Whether connects can be traced here, by root at least.
+pub fn hope(verdicts: &[Verdict], plan: &Plan) -> Result<(), Failure> {
+    let connect = || verdicts.iter().filter(|verdict| verdict.signal == Signal::Connect);
+    if connect().any(|verdict| matches!(verdict.outcome, Outcome::Works | Outcome::NotTried)) {
+        return Ok(());
+    }
+    let tried =
+        connect().map(|verdict| Tried::new(verdict.tier.to_string(), verdict.reason.clone().unwrap_or_default()));
+    let headline = "cannot trace connect: no tier is available".into();
+    let (tried, try_next) = (tried.collect(), Vec::new());
+    Err(if plan.may_trace && connect().any(|verdict| verdict.outcome == Outcome::Refused) {
+        Failure::NotPermitted { headline, tried, try_next }
+    } else {
+        Failure::KernelLacks { headline, tried, try_next }
+    })
+}
