@@ -27,14 +27,14 @@ pub struct Options {
 }
 
 /// One program for the kernel, and where its object is committed.
-struct KernelSide {
-    package: &'static str,
+pub struct KernelSide {
+    pub package: &'static str,
     /// Folders of the crates that its code comes from.
     crates: &'static [&'static str],
     object: &'static str,
 }
 
-const KERNEL_SIDES: [KernelSide; 2] = [
+pub const KERNEL_SIDES: [KernelSide; 2] = [
     KernelSide {
         package: "tcp-trace-ebpf",
         crates: &["tcp-trace-ebpf", "tcp-trace-common"],

@@ -7,6 +7,7 @@ mod ebpf;
 mod guest;
 mod initramfs;
 mod kernels;
+mod lint;
 mod rustc_wrapper;
 mod setup;
 #[path = "../../tcp-trace/build/sources.rs"]
@@ -25,6 +26,7 @@ use clap::Parser;
 enum Xtask {
     Dist(dist::Options),
     Ebpf(ebpf::Options),
+    Lint(lint::Options),
     Setup(setup::Options),
     Test(test::Options),
     Vm(vm::Options),
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     let ended = match Xtask::parse() {
         Xtask::Dist(options) => dist::run(&options),
         Xtask::Ebpf(options) => ebpf::run(&options),
+        Xtask::Lint(options) => lint::run(&options),
         Xtask::Setup(options) => setup::run(&options),
         Xtask::Test(options) => test::run(&options),
         Xtask::Vm(options) => vm::run(&options),

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `cargo xtask lint`: format and clippy, warnings as errors, the kernel side too.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::{
+    ebpf::KERNEL_SIDES,
+    workspace::{TARGET, cargo, run as run_command, target},
+};
+
+/// Check the format and run clippy with warnings as errors
+#[derive(clap::Args)]
+pub struct Options {}
+
+pub fn run(_: &Options) -> Result<ExitCode> {
+    run_command(cargo().args(["fmt", "--all", "--check"]))?;
+    run_command(cargo().args(["clippy", "--locked", "--all-targets", "--", "-Dwarnings"]))?;
+    // The kernel side has no std and no unwinding: only its own profile compiles it.
+    let mut clippy = cargo();
+    clippy.args(["clippy", "--locked", "--profile", "ebpf", "--target", TARGET, "--target-dir"]).arg(target("ebpf"));
+    clippy.args(KERNEL_SIDES.iter().flat_map(|side| ["--package", side.package])).args(["--", "-Dwarnings"]);
+    run_command(clippy.env("RUSTFLAGS", "--cfg bpf_target_arch=\"x86_64\""))?;
+    Ok(ExitCode::SUCCESS)
+}
