@@ -65,6 +65,17 @@ pub fn monotonic_ns() -> u64 {
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32).as_nanos() as u64
 }
 
+/// The wall clock now.
+pub fn wall_now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Processor time that this process has taken so far, all its threads together.
+pub fn own_cpu_ns() -> u64 {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32).as_nanos() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,8 @@
 //! aggregate -> view | export. ARCHITECTURE.md draws it.
 
 pub mod aggregate;
+pub mod answer;
+pub mod cli;
 pub mod clock;
 pub mod decode;
 pub mod enrich;
@@ -11,6 +13,7 @@ pub mod exit;
 pub mod export;
 pub mod kernel;
 pub mod lab;
+pub mod pipeline;
 pub mod port_search;
 pub mod probes;
 pub mod source;

@@ -1,3 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Parse, run, exit.
-fn main() {}
+//! Parse, run, exit: the only place that ends the process.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tcp_trace::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output and are no error; a closed pipe there is none either.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match cli::run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprint!("{}", failure.report());
+            ExitCode::from(failure.code())
+        }
+    }
+}

@@ -34,6 +34,9 @@ pub struct KernelSide {
     object: &'static str,
 }
 
+/// Unrolled, the loop of aya's memset is made into calls of memset itself, which the verifier follows to no end.
+const NO_UNROLLING: &str = "--llvm-args=-unroll-runtime=false";
+
 pub const KERNEL_SIDES: [KernelSide; 2] = [
     KernelSide {
         package: "tcp-trace-ebpf",
@@ -86,7 +89,7 @@ fn build(side: &KernelSide) -> Result<PathBuf> {
     let exports = exports(&bitcode.with_extension("o"))?;
     let linked = target("ebpf").join(format!("{}.linked.o", side.package));
     let mut linker = setup::with_llvm("bpf-linker")?;
-    linker.args(["--target", "bpfel", "--btf", "--cpu", "v3", "-O3", "--export"]).arg(exports.join(","));
+    linker.args(["--target", "bpfel", "--btf", "--cpu", "v3", "-O3", NO_UNROLLING, "--export"]).arg(exports.join(","));
     run_command(linker.arg("--output").arg(&linked).arg(bitcode))?;
     let stripped = target("ebpf").join(format!("{}.o", side.package));
     let mut objcopy = setup::with_llvm(sysroot()?.join("lib/rustlib").join(TARGET).join("bin/rust-objcopy"))?;
@@ -121,6 +124,7 @@ fn compile(side: &KernelSide) -> Result<PathBuf> {
 fn rustflags() -> Result<Vec<String>> {
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
     let mut flags = vec!["--cfg".to_owned(), "bpf_target_arch=\"x86_64\"".to_owned()];
+    flags.push(format!("-C{}", NO_UNROLLING.trim_start_matches("--")));
     flags.push(remap(root(), "/tcp-trace"));
     flags.push(remap(&sysroot()?, "/rust"));
     for registry in fs::read_dir(cargo_home()?.join("registry/src")).into_iter().flatten() {

@@ -52,26 +52,16 @@ fn exit(ret: i32) {
     }
 }
 
+/// On tcp_v4_connect and tcp_v6_connect.
 #[kprobe]
-pub fn connect_v4_enter_kprobe(ctx: ProbeContext) -> u32 {
+pub fn connect_enter_kprobe(ctx: ProbeContext) -> u32 {
     enter(&ctx);
     0
 }
 
-#[kprobe]
-pub fn connect_v6_enter_kprobe(ctx: ProbeContext) -> u32 {
-    enter(&ctx);
-    0
-}
-
+/// On the same two.
 #[kretprobe]
-pub fn connect_v4_exit_kprobe(ctx: RetProbeContext) -> u32 {
-    exit(ctx.ret());
-    0
-}
-
-#[kretprobe]
-pub fn connect_v6_exit_kprobe(ctx: RetProbeContext) -> u32 {
+pub fn connect_exit_kprobe(ctx: RetProbeContext) -> u32 {
     exit(ctx.ret());
     0
 }

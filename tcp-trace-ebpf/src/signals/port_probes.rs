@@ -76,14 +76,9 @@ fn returned(ret: i32) {
     }
 }
 
+/// On both twins.
 #[kretprobe]
-pub fn probe_v4_kprobe(ctx: RetProbeContext) -> u32 {
-    returned(ctx.ret());
-    0
-}
-
-#[kretprobe]
-pub fn probe_v6_kprobe(ctx: RetProbeContext) -> u32 {
+pub fn probe_check_kprobe(ctx: RetProbeContext) -> u32 {
     returned(ctx.ret());
     0
 }

@@ -27,11 +27,15 @@ pub struct Cgroups {
     paths: HashMap<Arc<str>, Option<Arc<str>>>,
 }
 
+/// Where cgroup2 is mounted in this mount namespace.
+pub fn mount() -> Option<PathBuf> {
+    mount_point(&fs::read("/proc/self/mountinfo").unwrap_or_default())
+}
+
 impl Cgroups {
     /// With the cgroup2 mount of this mount namespace; without one no id gets a path.
     pub fn find() -> Self {
-        let mountinfo = fs::read("/proc/self/mountinfo").unwrap_or_default();
-        let mount = mount_point(&mountinfo).and_then(|path| {
+        let mount = mount().and_then(|path| {
             let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
             rustix::fs::open(&path, flags, Mode::empty()).ok().map(|fd| (path, fd))
         });

@@ -82,3 +82,47 @@ pub fn table_order(roots: &Roots, release: &str) -> TableOrder {
         None => TableOrder { order: DEFAULT_ORDER, source: format!("assumed: {} cannot be read", path.display()) },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kallsyms(text: &str, privileges: &Privileges) -> Known<u64> {
+        let folder = super::super::fixture::Folder::new();
+        folder.write("proc/kallsyms", text);
+        table_perturb(&folder.roots(), privileges)
+    }
+
+    #[test]
+    fn the_address_is_found_by_its_exact_name() {
+        let text = "ffffffff81000000 T _stext\n\
+                    ffffffff82aa0000 b not_table_perturb\n\
+                    ffffffff82aa0008 b table_perturb.1\n\
+                    ffffffff82aa0010 b table_perturb\n\
+                    ffffffff82aa0018 b table_perturb\t[dccp]\n";
+        assert_eq!(kallsyms(text, &Privileges::default()), Ok(0xffff_ffff_82aa_0010));
+    }
+
+    #[test]
+    fn each_way_of_not_knowing_has_its_reason() {
+        let nobody = Privileges::default();
+        let functions_only = kallsyms("ffffffff81000000 T _stext\n", &nobody);
+        assert!(functions_only.unwrap_err().contains("CONFIG_KALLSYMS_ALL"));
+        let zero = "0000000000000000 b table_perturb\n";
+        assert!(kallsyms(zero, &nobody).unwrap_err().contains("CAP_SYSLOG"));
+        let restricted = Privileges { kptr_restrict: Some(2), effective: Some(u64::MAX), ..nobody };
+        assert!(kallsyms(zero, &restricted).unwrap_err().contains("kptr_restrict"));
+        let twice = "ffffffff82aa0010 b table_perturb\nffffffff82aa0020 b table_perturb\n";
+        assert!(kallsyms(twice, &restricted).is_err());
+        let folder = super::super::fixture::Folder::new();
+        assert!(table_perturb(&folder.roots(), &restricted).unwrap_err().starts_with("cannot read"));
+    }
+
+    #[test]
+    fn the_order_is_read_or_assumed_aloud() {
+        let folder = super::super::fixture::Folder::new();
+        assert!(table_order(&folder.roots(), "6.1").source.starts_with("assumed"));
+        folder.write("boot/config-6.1", "CONFIG_X=y\nCONFIG_INET_TABLE_PERTURB_ORDER=12\n");
+        assert_eq!(table_order(&folder.roots(), "6.1").order, 12);
+    }
+}

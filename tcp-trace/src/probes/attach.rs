@@ -54,6 +54,8 @@ pub struct Attached {
     pub ebpf: Ebpf,
     /// Everything that was tried, in order.
     pub trials: Vec<Trial>,
+    /// The kernel side logs.
+    pub logs: bool,
     port_probes: Option<PortProbes>,
 }
 
@@ -96,11 +98,14 @@ pub fn try_all(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, F
     let limit = if plan.locks_memory { memlock::raise() } else { Ok(()) };
     let btf = Btf::from_sys_fs().ok();
     let ebpf = load_object(object, btf.as_ref(), load).map_err(|error| not_loaded(&error, limit))?;
-    let mut attached = Attached { ebpf, trials: Vec::new(), port_probes: None };
+    let mut attached = Attached { ebpf, trials: Vec::new(), logs: load.log_level != 0, port_probes: None };
     for planned in &plan.signals {
         for choice in &planned.choices {
             let trial = attached.try_tier(planned.signal, choice, btf.as_ref());
             let done = trial.refused.is_none();
+            if let Some(log) = trial.verifier_log.as_deref().filter(|log| !log.is_empty()) {
+                tracing::info!("what the verifier said to {} on {}:\n{log}", trial.signal, trial.tier);
+            }
             attached.trials.push(trial);
             if done {
                 break;
@@ -210,7 +215,9 @@ impl Attached {
     fn put_up(&mut self, row: &'static Program, btf: Option<&Btf>, attach: bool) -> anyhow::Result<()> {
         let program =
             self.ebpf.program_mut(row.name).with_context(|| format!("no program {} in the object", row.name))?;
-        load_program(program, row, btf)?;
+        if program.fd().is_err() {
+            load_program(program, row, btf)?;
+        }
         if attach { attach_program(program, row) } else { Ok(()) }
     }
 

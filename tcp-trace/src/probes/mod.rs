@@ -2,6 +2,7 @@
 //! Probes: which programs answer which signal, which of them this kernel can run, and putting them up.
 
 pub mod attach;
+pub mod bursts;
 mod memlock;
 mod missed;
 pub mod plan;

@@ -66,7 +66,7 @@ pub enum Need {
 /// One program and its hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// Name in the object.
+    /// Name in the object. A kprobe program may stand on several hooks; one for a trampoline is made for one.
     pub name: &'static str,
     /// Kernel function or tracepoint.
     pub hook: &'static str,
@@ -143,8 +143,8 @@ pub const SIGNALS: [Row; 3] = [
                 programs: &[
                     program("destroy_kprobe", "tcp_v4_destroy_sock", Kind::Kprobe),
                     program("state_kprobe", "tcp_set_state", Kind::Kprobe),
-                    ipv6("connect_v6_exit_kprobe", "tcp_v6_connect", Kind::Kretprobe),
-                    program("connect_v4_exit_kprobe", "tcp_v4_connect", Kind::Kretprobe),
+                    ipv6("connect_exit_kprobe", "tcp_v6_connect", Kind::Kretprobe),
+                    program("connect_exit_kprobe", "tcp_v4_connect", Kind::Kretprobe),
                     program("search_exit_kprobe", "__inet_hash_connect", Kind::Kretprobe),
                     program("search_enter_kprobe", "__inet_hash_connect", Kind::Kprobe),
                     optional("call_exit_kprobe", "__inet_stream_connect", Kind::Kretprobe, NO_INTERRUPTED),
@@ -157,8 +157,8 @@ pub const SIGNALS: [Row; 3] = [
                         Kind::Kprobe,
                         NO_CGROUP,
                     ),
-                    ipv6("connect_v6_enter_kprobe", "tcp_v6_connect", Kind::Kprobe),
-                    program("connect_v4_enter_kprobe", "tcp_v4_connect", Kind::Kprobe),
+                    ipv6("connect_enter_kprobe", "tcp_v6_connect", Kind::Kprobe),
+                    program("connect_enter_kprobe", "tcp_v4_connect", Kind::Kprobe),
                 ],
                 loses: "returns are missed when more calls are under way than there are probe instances (counted as missed)",
             },
@@ -166,9 +166,9 @@ pub const SIGNALS: [Row; 3] = [
                 tier: Tier::Tracepoint,
                 programs: &[
                     program("connect_destroy_tp", "tcp_destroy_sock", Kind::RawTracepoint),
+                    program("connect_state_tp", "inet_sock_set_state", Kind::RawTracepoint),
                     optional("connect_call_exit_tp", "sys_exit_connect", SYSCALLS, NO_CALL),
                     optional("connect_call_enter_tp", "sys_enter_connect", SYSCALLS, NO_CALL),
-                    program("connect_state_tp", "inet_sock_set_state", Kind::RawTracepoint),
                 ],
                 loses: "no port search: neither its time nor the ports visited; the handshake's time includes it",
             },
@@ -190,8 +190,8 @@ pub const SIGNALS: [Row; 3] = [
                 tier: Tier::Kprobe,
                 programs: &[
                     program("probe_tw_kprobe", "tcp_twsk_unique", Kind::Kretprobe),
-                    program("probe_v4_kprobe", "__inet_check_established", Kind::Kretprobe),
-                    ipv6("probe_v6_kprobe", "__inet6_check_established", Kind::Kretprobe),
+                    program("probe_check_kprobe", "__inet_check_established", Kind::Kretprobe),
+                    ipv6("probe_check_kprobe", "__inet6_check_established", Kind::Kretprobe),
                 ],
                 loses: "several times the cost for each candidate, and the first candidate is not known",
             },

@@ -5,6 +5,7 @@ use std::{collections::HashSet, io};
 
 use anyhow::Context as _;
 use aya::maps::{HashMap, MapData, PerCpuArray, RingBuf};
+use aya_log::EbpfLogger;
 use bytes::Bytes;
 use tcp_trace_common::{RawHeader, connect::RawConnect, kind, names, time_wait::RawTimeWaitTotals};
 use zerocopy::{FromBytes as _, IntoBytes as _};
@@ -26,6 +27,7 @@ pub struct Live {
     losses: Losses,
     attempts: HashMap<MapData, u64, RawConnect>,
     time_wait: HashMap<MapData, u32, RawTimeWaitTotals>,
+    kernel_log: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
 /// What tells one attempt from another: a thread begins one at a time.
@@ -41,6 +43,7 @@ impl Live {
     /// # Errors
     /// When the object has not the maps of the contract.
     pub fn start(attached: &mut Attached, decoder: Decoder) -> anyhow::Result<Self> {
+        let kernel_log = if attached.logs { Some(EbpfLogger::init(&mut attached.ebpf)?) } else { None };
         let mut take = |name| attached.ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
         let ring: RingBuf<MapData> = take(names::EVENTS)?.try_into()?;
         Ok(Self {
@@ -50,6 +53,7 @@ impl Live {
             reader: Reader::start(ring)?,
             decoder,
             cgroups: Cgroups::find(),
+            kernel_log,
         })
     }
 
@@ -74,6 +78,13 @@ impl Live {
     pub fn time_wait_totals(&self) -> Vec<(u32, RawTimeWaitTotals)> {
         // A namespace that vanishes while the map is walked is left out.
         self.time_wait.iter().filter_map(Result::ok).collect()
+    }
+
+    /// Passes on what the kernel side logged, if it was asked to.
+    pub fn log_kernel_side(&mut self) {
+        if let Some(log) = &mut self.kernel_log {
+            log.flush();
+        }
     }
 
     /// Ties the clocks together anew.

@@ -2,6 +2,7 @@
 //! Answers as text for people.
 
 pub mod connect;
+pub mod events;
 pub mod format;
 pub mod line;
 mod table;

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Spans of time as people type them: `30s`, `500ms`, `2m`, `1h`.
+
+use std::time::Duration;
+
+/// Longest span: beyond it a sum of a few would no longer fit the kernel's clock.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Parses a span longer than nothing.
+///
+/// # Errors
+/// With what to write instead.
+pub fn parse(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| explain("starts with a number"))?;
+    let seconds = match unit {
+        "ms" => number / 1e3,
+        "s" => number,
+        "m" => number * 60.0,
+        "h" => number * 3600.0,
+        "" => return Err(explain("ends with a unit")),
+        _ => return Err(explain("has one of the units ms, s, m, h")),
+    };
+    if seconds <= 0.0 {
+        return Err(explain("is longer than nothing"));
+    }
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|span| *span <= LONGEST && !span.is_zero())
+        .ok_or_else(|| explain("is at most a year and at least a nanosecond"))
+}
+
+fn explain(rule: &str) -> String {
+    format!("a span of time {rule}: 30s, 500ms, 2m, 1h")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_type() {
+        assert_eq!(parse("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(parse("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse("2h"), Ok(Duration::from_secs(7200)));
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for text in ["", "0", "0s", "-1s", "1x", "s", "1.2.3s", "inf", "nans", "1e9h", "99999999h", "0.0000000001s"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

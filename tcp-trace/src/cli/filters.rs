@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Filters: shared by every live command, checked here, applied in the kernel.
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv6Addr},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use tcp_trace_common::{
+    COMM_LEN,
+    config::{Config, filter},
+    family,
+};
+
+use crate::{enrich::cgroup, exit::Failure};
+
+/// Which connects are of interest; several filters must all be met.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Filters (applied in the kernel)")]
+pub struct Filters {
+    /// Only of this process
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
+    /// Only of threads with this name (15 characters, as in /proc/PID/comm)
+    #[arg(long, value_name = "NAME")]
+    pub comm: Option<String>,
+    /// Only of this user
+    #[arg(long, value_name = "UID|NAME")]
+    pub uid: Option<String>,
+    /// Only of this cgroup v2: its path below the mount, or whole
+    #[arg(long, value_name = "PATH")]
+    pub cgroup: Option<PathBuf>,
+    /// Only in this network namespace: its inode number (as ls -Li /proc/PID/ns/net shows it), a name of `ip netns`, or a path
+    #[arg(long, value_name = "INODE|NAME|PATH")]
+    pub netns: Option<String>,
+    /// Only to this remote port
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// Only to this remote address or network: 10.0.0.0/8, 2001:db8::1
+    #[arg(long, value_name = "CIDR", value_parser = parse_network)]
+    pub daddr: Option<Network>,
+    /// Only IPv4 (v4-mapped IPv6 included)
+    #[arg(short = '4', conflicts_with = "v6")]
+    pub v4: bool,
+    /// Only IPv6
+    #[arg(short = '6')]
+    pub v6: bool,
+}
+
+/// An address and how many of its bits count, in IPv6 form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: [u8; 16],
+    bits: u8,
+    v4: bool,
+}
+
+fn parse_network(text: &str) -> Result<Network, String> {
+    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let address: IpAddr = address.parse().map_err(|_| "expected an address or network: 10.0.0.0/8, 2001:db8::1")?;
+    let (address, width): (Ipv6Addr, u8) = match address {
+        IpAddr::V4(v4) => (v4.to_ipv6_mapped(), 32),
+        IpAddr::V6(v6) => (v6, 128),
+    };
+    let bits = match bits {
+        None => width,
+        Some(bits) => bits
+            .parse()
+            .ok()
+            .filter(|bits| *bits <= width)
+            .ok_or_else(|| format!("a prefix is 0 to {width} bits long"))?,
+    };
+    Ok(Network { address: address.octets(), bits: 128 - width + bits, v4: width == 32 })
+}
+
+impl Network {
+    fn mask(self) -> [u8; 16] {
+        u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0).to_be_bytes()
+    }
+}
+
+/// Sixteen bytes as the two native words that the kernel side compares.
+fn words(bytes: [u8; 16]) -> [u64; 2] {
+    let half = |at: usize| u64::from_ne_bytes(std::array::from_fn(|index| bytes[at + index]));
+    [half(0), half(8)]
+}
+
+impl Filters {
+    /// Writes them into the kernel side's configuration.
+    ///
+    /// # Errors
+    /// When what a filter names does not exist: it would let nothing through for ever.
+    pub fn apply(&self, config: &mut Config) -> Result<(), Failure> {
+        let mut set = |bit: u32| config.filters |= bit;
+        if let Some(pid) = self.pid {
+            if !Path::new("/proc").join(pid.to_string()).is_dir() {
+                return Err(missing(format!("no process has pid {pid}"), "ps -e"));
+            }
+            config.tgid = pid;
+            set(filter::TGID);
+        }
+        if let Some(uid) = &self.uid {
+            config.uid = uid_of(uid)?;
+            set(filter::UID);
+        }
+        if let Some(comm) = &self.comm {
+            config.comm = padded(comm);
+            set(filter::COMM);
+        }
+        if let Some(path) = &self.cgroup {
+            config.cgroup_id = cgroup_id(path)?;
+            set(filter::CGROUP);
+        }
+        if let Some(netns) = &self.netns {
+            config.netns = netns_inode(netns)?;
+            set(filter::NETNS);
+        }
+        if let Some(port) = self.port {
+            config.dport = port;
+            set(filter::DPORT);
+        }
+        if let Some(network) = self.daddr {
+            config.daddr_mask = words(network.mask());
+            config.daddr =
+                words((u128::from_be_bytes(network.address) & u128::from_be_bytes(network.mask())).to_be_bytes());
+            set(filter::DADDR);
+        }
+        if self.v4 || self.v6 || self.daddr.is_some_and(|network| network.v4) {
+            config.family = if self.v6 { family::INET6 } else { family::INET };
+            set(filter::FAMILY);
+        }
+        Ok(())
+    }
+}
+
+fn missing(headline: String, look_up: &str) -> Failure {
+    Failure::Usage { headline, try_next: vec![format!("`{look_up}` lists what there is")] }
+}
+
+fn padded(comm: &str) -> [u8; COMM_LEN] {
+    let mut bytes = [0; COMM_LEN];
+    for (into, byte) in bytes.iter_mut().take(COMM_LEN - 1).zip(comm.bytes()) {
+        *into = byte;
+    }
+    bytes
+}
+
+fn uid_of(text: &str) -> Result<u32, Failure> {
+    if let Ok(uid) = text.parse() {
+        return Ok(uid);
+    }
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let entry =
+        passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.first() == Some(&text));
+    entry
+        .and_then(|fields| fields.get(2)?.parse().ok())
+        .ok_or_else(|| missing(format!("no user is called {text}"), "getent passwd"))
+}
+
+fn cgroup_id(path: &Path) -> Result<u64, Failure> {
+    let below_mount = cgroup::mount().map(|mount| mount.join(path.strip_prefix("/").unwrap_or(path)));
+    let found = [Some(path.to_path_buf()), below_mount].into_iter().flatten().find_map(|path| fs::metadata(path).ok());
+    // The id of a cgroup is the inode of its directory in the cgroup2 mount.
+    found.map(|metadata| metadata.ino()).ok_or_else(|| missing(format!("no cgroup {}", path.display()), "systemd-cgls"))
+}
+
+fn netns_inode(text: &str) -> Result<u32, Failure> {
+    let none = || missing(format!("no network namespace {text}"), "lsns -t net");
+    if let Ok(inode) = text.parse::<u32>() {
+        let seen = netns_files().any(|file| inode_of(&file) == Some(inode));
+        return if seen { Ok(inode) } else { Err(none()) };
+    }
+    [PathBuf::from(text), Path::new("/run/netns").join(text)].iter().find_map(|path| inode_of(path)).ok_or_else(none)
+}
+
+fn inode_of(path: &Path) -> Option<u32> {
+    u32::try_from(fs::metadata(path).ok()?.ino()).ok()
+}
+
+/// Every file that stands for a network namespace: those of processes, and those kept by `ip netns`.
+fn netns_files() -> impl Iterator<Item = PathBuf> {
+    let entries = |folder: &str| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries("/proc").map(|process| process.join("ns/net")).chain(entries("/run/netns"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(network: &str) -> Config {
+        let mut config = Config::EMPTY;
+        let filters = Filters { daddr: Some(parse_network(network).unwrap()), ..Filters::default() };
+        filters.apply(&mut config).unwrap();
+        config
+    }
+
+    fn passes(config: &Config, address: &str) -> bool {
+        let address: IpAddr = address.parse().unwrap();
+        let bytes = match address {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+        let words = words(bytes);
+        (0..2).all(|half| words[half] & config.daddr_mask[half] == config.daddr[half])
+    }
+
+    #[test]
+    fn networks() {
+        let ten = applied("10.0.0.0/8");
+        assert!(passes(&ten, "10.255.1.2") && !passes(&ten, "11.0.0.1") && !passes(&ten, "::1"));
+        let host = applied("2001:db8::1");
+        assert!(passes(&host, "2001:db8::1") && !passes(&host, "2001:db8::2"));
+        let all = applied("0.0.0.0/0");
+        assert!(passes(&all, "1.2.3.4"));
+        assert_eq!(all.family, family::INET);
+        assert!(passes(&applied("::/0"), "fe80::1"));
+    }
+
+    #[test]
+    fn what_is_not_a_network() {
+        for text in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "x", "10.0.0.0/"] {
+            assert!(parse_network(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_of_what_is_not_there() {
+        let nobody = Filters { pid: Some(u32::MAX), ..Filters::default() };
+        assert_eq!(nobody.apply(&mut Config::EMPTY.clone()).unwrap_err().code(), 2);
+        assert!(netns_inode("1").is_err());
+        assert!(cgroup_id(Path::new("no/such/cgroup")).is_err());
+    }
+}

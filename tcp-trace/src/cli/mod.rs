@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line: one file a command; what is typed becomes what is meant at once.
+
+pub mod connect_latency;
+pub mod doctor;
+pub mod duration;
+pub mod filters;
+pub mod lab;
+pub mod logging;
+pub mod output;
+
+use clap::{ArgAction, Parser, Subcommand};
+
+use crate::exit::Failure;
+
+const AFTER_HELP: &str = "\
+Start here:
+  sudo tcp-trace connect-latency              why is connect() slow or failing, right now?
+  tcp-trace doctor                            what can this machine show? (no root needed)
+  sudo tcp-trace lab parity-cliff             an incident to practise on, in a network namespace of its own
+
+Exit codes: 0 answered | 1 failed | 2 usage | 3 a finding that --fail-on asked for | 69 this kernel cannot | 77 not permitted";
+
+/// Says why connect() is slow or failing on Linux
+///
+/// How long each connect() searched for a source port and shook hands, how many ports the kernel tried, who did it, to
+/// where, why, and what to change on this kernel.
+#[derive(Debug, Parser)]
+#[command(name = "tcp-trace", version, after_help = AFTER_HELP, max_term_width = 110)]
+pub struct Cli {
+    /// Say more on standard error: -v reasons and verifier logs, -vv what the kernel side itself logs
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Trace every connect(): port search, handshake, outcome, cause and fix
+    ConnectLatency(Box<connect_latency::Args>),
+    /// Say what this machine can show, and why not more
+    Doctor(doctor::Args),
+    /// Build one incident in a network namespace of its own, to train on and to test with
+    Lab(lab::LabArgs),
+}
+
+/// Runs the command; the exit code is for a run that answered.
+///
+/// # Errors
+/// Whatever kept it from answering.
+pub fn run(cli: Cli) -> Result<u8, Failure> {
+    logging::init(cli.verbose);
+    match cli.command {
+        Command::ConnectLatency(args) => connect_latency::run(*args, cli.verbose),
+        Command::Doctor(args) => doctor::run(args).map(|()| 0),
+        Command::Lab(args) => lab::run(args).map(|()| 0),
+    }
+}

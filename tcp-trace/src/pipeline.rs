@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The only loop over time: events in, answers out at every tick, the last one at the end.
+
+use std::time::Duration;
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until},
+};
+
+use crate::{
+    answer::Answer,
+    cli::output::Written,
+    exit::{Failure, Tried},
+    probes::bursts::Bursts,
+    source::live::Live,
+};
+
+/// When to answer and when to end.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Between two answers.
+    pub interval: Duration,
+    /// Until the last one; `None`: until a signal.
+    pub duration: Option<Duration>,
+}
+
+/// Far enough to never come, near enough to be a moment.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// SIGINT and SIGTERM: the end, with the final answer; a second one leaves at once.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Runs until the time is up, a signal comes or nobody reads any more, and gives the final answer.
+///
+/// # Errors
+/// When the source breaks or an answer cannot be written.
+pub async fn run(mut source: Live, mut bursts: Bursts, answer: &mut Answer, pace: Pace) -> Result<(), Failure> {
+    let mut stop = Stop::listen().map_err(|error| broken("cannot listen to signals", &error))?;
+    let begin = Instant::now();
+    let mut ticks = interval_at(begin + pace.interval, pace.interval);
+    // A machine that stalls gets one late answer, not a heap of empty ones.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let end = begin + pace.duration.unwrap_or(NEVER);
+    loop {
+        let burst_end = bursts.end().unwrap_or(end);
+        tokio::select! {
+            events = source.next() => match events {
+                Some(events) => {
+                    for event in &events {
+                        answer.observe(event)?;
+                    }
+                    if answer.flush()? == Written::NobodyReads {
+                        return Ok(());
+                    }
+                }
+                None => return Err(reader_ended(&mut source)),
+            },
+            _ = ticks.tick() => {
+                source.set_clock();
+                take_stock(&mut source, answer)?;
+                let evidence = answer.tick()?;
+                bursts.consider(evidence);
+                if answer.flush()? == Written::NobodyReads {
+                    return Ok(());
+                }
+            }
+            () = sleep_until(burst_end), if bursts.end().is_some() => bursts.stop(),
+            () = sleep_until(end) => break,
+            () = stop.asked() => {
+                leave_at_once_next_time();
+                break;
+            }
+        }
+    }
+    for event in source.finish().await {
+        answer.observe(&event)?;
+    }
+    take_stock(&mut source, answer)?;
+    answer.finish(bursts.count())?;
+    answer.flush()?;
+    Ok(())
+}
+
+/// What is not an event: losses and the totals of TIME_WAIT.
+fn take_stock(source: &mut Live, answer: &mut Answer) -> Result<(), Failure> {
+    source.log_kernel_side();
+    if let Some(lost) = source.losses() {
+        answer.observe(&lost)?;
+    }
+    for (netns, totals) in source.time_wait_totals() {
+        answer.observe_time_wait(netns, totals);
+    }
+    Ok(())
+}
+
+/// From now on a signal does what it does to any program.
+fn leave_at_once_next_time() {
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        // SAFETY: sets the default disposition of a signal; no handler of ours runs code that depends on it.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+fn broken(what: &str, error: &std::io::Error) -> Failure {
+    Failure::Failed { headline: what.into(), tried: vec![Tried::new("tokio", error.to_string())], try_next: vec![] }
+}
+
+fn reader_ended(source: &mut Live) -> Failure {
+    let why = source.failure().map_or_else(|| "no reason given".into(), |error| error.to_string());
+    Failure::Failed {
+        headline: "the ring buffer can no longer be read".into(),
+        tried: vec![Tried::new("epoll", why)],
+        try_next: vec!["start again; with -v if it happens again".into()],
+    }
+}

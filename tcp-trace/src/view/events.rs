@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One line per event, in columns that people know from bcc's tools.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::format::{count, duration, fitted, harmless};
+use crate::event::{Connect, LeaveReason, Passage, TimeWait};
+
+/// Names the columns of [`connect`].
+pub fn header() -> String {
+    format!(
+        "{:<8} {:>7} {:<15} {:<11} {:<21} {:<21} {:>8} {:>7} {:>3} {:>8} {:>8}\n",
+        "time", "pid", "comm", "outcome", "local", "remote", "search", "visited", "2nd", "handshk", "total"
+    )
+}
+
+/// One attempt.
+pub fn connect(connect: &Connect) -> String {
+    let second = match connect.second_pass {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "?",
+    };
+    format!(
+        "{:<8} {:>7} {:<15} {:<11} {:<21} {:<21} {:>8} {:>7} {:>3} {:>8} {:>8}\n",
+        connect.time.strftime("%H:%M:%S"),
+        connect.caller.pid,
+        fitted(&harmless(&connect.caller.comm), 15),
+        connect.outcome.name(),
+        end(connect.saddr, connect.sport),
+        end(connect.daddr, Some(connect.dport)),
+        duration(connect.port_search_ns),
+        count(connect.ports_visited.map(u64::from)),
+        second,
+        duration(connect.handshake_ns),
+        duration(connect.total_ns),
+    )
+}
+
+/// One passage into or out of TIME_WAIT.
+pub fn time_wait(event: &TimeWait) -> String {
+    let what = match event.passage {
+        Passage::Enter { fin_wait2: true } => "enter (FIN_WAIT2)",
+        Passage::Enter { fin_wait2: false } => "enter",
+        Passage::FinReceived => "FIN received",
+        Passage::Leave(LeaveReason::Expired) => "expired",
+        Passage::Leave(LeaveReason::Reused) => "reused by connect",
+        Passage::Leave(LeaveReason::Syn) => "reused by SYN",
+        Passage::Leave(LeaveReason::Reset) => "reset",
+        Passage::Leave(LeaveReason::Other) => "left",
+        Passage::Overflow => "overflow",
+    };
+    format!(
+        "{:<8} {:>7} {:<15} TIME_WAIT {what}: {} {} after {}, level {}\n",
+        event.time.strftime("%H:%M:%S"),
+        count(event.owner_pid.map(u64::from)),
+        event.owner_comm.as_deref().map_or("?".into(), |comm| fitted(&harmless(comm), 15)),
+        end(event.saddr, Some(event.sport)),
+        end(event.daddr, Some(event.dport)),
+        duration(event.lived_ns),
+        count(event.level.map(u64::from)),
+    )
+}
+
+fn end(address: IpAddr, port: Option<u16>) -> String {
+    match port {
+        Some(port) => SocketAddr::new(address, port).to_string(),
+        None => format!("{address}:?"),
+    }
+}
