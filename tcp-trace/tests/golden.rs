@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Outputs compared with the files in tests/golden. `TCP_TRACE_BLESS=1 cargo test -p tcp-trace --test golden` writes
-//! them anew.
+//! Outputs compared with the files in tests/golden.
+
+mod support;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
 
 use jiff::Timestamp;
 use tcp_trace::aggregate::connect::ConnectAggregate;
@@ -17,22 +17,9 @@ use tcp_trace::probes::tier::Tier;
 use tcp_trace::view::connect::{Layout, screen};
 use tcp_trace::view::line;
 
-const NETNS: u32 = 4_026_531_840;
+use support::golden::check;
 
-fn check(name: &str, actual: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("TCP_TRACE_BLESS").is_some_and(|bless| bless == "1") {
-        std::fs::write(&path, actual).unwrap_or_else(|error| panic!("write {}: {error}", path.display()));
-        return;
-    }
-    let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        expected == actual,
-        "{} differs.\n--- expected\n{expected}\n--- actual\n{actual}\n\
-         If the new output is right: TCP_TRACE_BLESS=1 cargo test -p tcp-trace --test golden",
-        path.display()
-    );
-}
+const NETNS: u32 = 4_026_531_840;
 
 fn time() -> Timestamp {
     "2026-01-02T03:04:05.678901234Z".parse().expect("a timestamp")

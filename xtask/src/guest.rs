@@ -6,12 +6,14 @@ mod watch;
 use std::{
     env,
     fs::{self, File},
+    io,
     path::{Path, PathBuf},
     process::{self, Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
+use rustix::termios::tcgetwinsize;
 
 use crate::{accelerator::Accelerator, initramfs::Initramfs, kernels::Kernel, setup, static_build, workspace::target};
 use watch::Watch;
@@ -98,7 +100,8 @@ impl<'a> Guest<'a> {
         archive.text("/etc/passwd", b"root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")?;
         archive.text("/etc/group", b"root:x:0:\nnogroup:x:65534:\n")?;
         archive.text("/etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n")?;
-        archive.text("/guest/argv", self.argv.join("\0").as_bytes())?;
+        let argv: String = self.argv.iter().map(|word| format!("{word}\0")).collect();
+        archive.text("/guest/argv", argv.as_bytes())?;
         let mut modules = String::new();
         for module in &self.kernel.modules {
             let name = module.file_name().unwrap_or_default().to_string_lossy();
@@ -119,8 +122,15 @@ fn put(archive: &mut Initramfs, file: &Path) -> Result<()> {
     archive.file(file, &format!("/root/{name}"))
 }
 
-/// What a program in the guest needs to know of the host's terminal.
+/// What a program in the guest needs to know of our own terminal.
 pub fn terminal_env() -> Vec<(String, String)> {
-    let known = ["TERM", "COLUMNS", "LINES", "NO_COLOR"];
-    known.iter().filter_map(|&key| Some((key.to_owned(), env::var(key).ok()?))).collect()
+    let known = ["TERM", "NO_COLOR"].into_iter().filter_map(|key| Some((key.to_owned(), env::var(key).ok()?)));
+    let mut env: Vec<_> = known.filter(|(_, value)| !value.contains(char::is_whitespace)).collect();
+    match tcgetwinsize(io::stdout()) {
+        Ok(size) => {
+            env.extend([("LINES", size.ws_row), ("COLUMNS", size.ws_col)].map(|(k, v)| (k.into(), v.to_string())))
+        }
+        Err(_) => env.extend([("TERM", "dumb"), ("NO_COLOR", "1")].map(|(key, value)| (key.into(), value.into()))),
+    }
+    env
 }

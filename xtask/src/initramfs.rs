@@ -13,7 +13,10 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use cpio::newc;
 
-use crate::workspace::output;
+use crate::{peers, workspace::output};
+
+/// Where Debian's loader looks without a cache.
+const LIBRARIES: &str = "/lib/x86_64-linux-gnu";
 
 const DIRECTORY: u32 = 0o040_755;
 const FILE: u32 = 0o100_000;
@@ -60,12 +63,18 @@ impl Initramfs {
     pub fn program(&mut self, from: &Path) -> Result<()> {
         let name = from.file_name().with_context(|| format!("{} names no file", from.display()))?.to_string_lossy();
         self.file(from, &format!("/bin/{name}"))?;
-        let listed = Command::new("ldd").arg(from).output().context("could not start ldd")?;
+        let listed = Command::new("ldd").arg(from).env("LD_LIBRARY_PATH", peers::library_path()).output();
+        let listed = listed.context("could not start ldd")?;
         for line in String::from_utf8_lossy(&listed.stdout).lines() {
             ensure!(!line.contains("not found"), "{}: {}", from.display(), line.trim());
             let library = line.split_whitespace().find(|word| word.starts_with('/'));
-            if let Some(library) = library.filter(|library| !self.present.contains(*library)) {
-                self.file(Path::new(library), library)?;
+            let Some(library) = library.map(Path::new) else { continue };
+            // The loader's own path is written into the program; the rest it looks for here.
+            let is_loader = !line.contains("=>");
+            let name = library.file_name().unwrap_or_default().to_string_lossy();
+            let path = if is_loader { library.display().to_string() } else { format!("{LIBRARIES}/{name}") };
+            if !self.present.contains(&path) {
+                self.file(library, &path)?;
             }
         }
         Ok(())

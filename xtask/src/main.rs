@@ -8,6 +8,8 @@ mod guest;
 mod initramfs;
 mod kernels;
 mod lint;
+mod peers;
+mod run;
 mod rustc_wrapper;
 mod setup;
 #[path = "../../tcp-trace/build/sources.rs"]
@@ -27,6 +29,7 @@ enum Xtask {
     Dist(dist::Options),
     Ebpf(ebpf::Options),
     Lint(lint::Options),
+    Run(run::Options),
     Setup(setup::Options),
     Test(test::Options),
     Vm(vm::Options),
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Xtask::Dist(options) => dist::run(&options),
         Xtask::Ebpf(options) => ebpf::run(&options),
         Xtask::Lint(options) => lint::run(&options),
+        Xtask::Run(options) => run::run(&options),
         Xtask::Setup(options) => setup::run(&options),
         Xtask::Test(options) => test::run(&options),
         Xtask::Vm(options) => vm::run(&options),

@@ -11,12 +11,14 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::dist;
-use crate::workspace::{cargo, output, run as run_command, sysroot};
+use crate::{
+    dist, peers,
+    workspace::{cargo, output, run as run_command, sysroot},
+};
 
 /// A program, and the Debian package that has it.
 pub struct Tool {
-    pub program: &'static str,
+    program: &'static str,
     package: &'static str,
 }
 
@@ -27,10 +29,6 @@ pub const MACHINE: [Tool; 3] = [
     Tool { program: "xz", package: "xz-utils" },
 ];
 
-/// Programs that connect, and that nobody here wrote.
-pub const PEERS: [Tool; 2] =
-    [Tool { program: "curl", package: "curl" }, Tool { program: "haproxy", package: "haproxy" }];
-
 /// The bpf-linker that reads the pinned toolchain's bitcode.
 const BPF_LINKER: &str = "0.10.4";
 
@@ -39,24 +37,29 @@ const BPF_LINKER: &str = "0.10.4";
 pub struct Options {}
 
 pub fn run(_: &Options) -> Result<ExitCode> {
-    packages(MACHINE.iter().chain(&PEERS))?;
+    packages(&MACHINE)?;
+    peers::get()?;
     bpf_linker()?;
     println!("setup: everything is there");
     Ok(ExitCode::SUCCESS)
 }
 
 /// Installs the packages of those tools that are missing.
-pub fn packages<'a>(tools: impl IntoIterator<Item = &'a Tool>) -> Result<()> {
-    let missing: Vec<_> = tools.into_iter().filter(|tool| !tool.is_there()).map(|tool| tool.package).collect();
+pub fn packages(tools: &[Tool]) -> Result<()> {
+    let missing: Vec<_> = tools.iter().filter(|tool| !tool.is_there()).map(|tool| tool.package).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let install = ["install", "--yes", "--no-install-recommends"];
     eprintln!("setup: installing {} (apt-get {})", missing.join(" "), install.join(" "));
-    let installed = run_command(apt_get().args(["--quiet=2", "update"]))
-        .and_then(|()| run_command(apt_get().arg("--quiet=2").args(install).args(&missing)));
+    let installed = update_lists().and_then(|()| run_command(apt_get().arg("--quiet=2").args(install).args(&missing)));
     let missing = missing.join(" ");
     installed.with_context(|| format!("missing: {missing}; try: sudo apt-get install {missing}"))
+}
+
+/// Brings apt's package lists up to date.
+pub fn update_lists() -> Result<()> {
+    run_command(apt_get().args(["--quiet=2", "update"]))
 }
 
 /// Installs bpf-linker where it is missing or of another version.
@@ -93,11 +96,17 @@ pub fn find(program: &str) -> Option<PathBuf> {
 }
 
 fn apt_get() -> Command {
-    let mut command = Command::new(if is_root() { "env" } else { "sudo" });
+    let mut command = as_root("env");
     command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
     command
 }
 
-fn is_root() -> bool {
-    output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0")
+/// A program that runs as root, through sudo where we are not.
+pub fn as_root(program: impl AsRef<OsStr>) -> Command {
+    if output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0") {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sudo");
+    command.arg(program);
+    command
 }

@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use crate::{
     accelerator::Accelerator,
@@ -47,7 +47,6 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             guest.argv.extend(["--tier".to_owned(), tier.clone()]);
         }
     }
-    ensure!(guest.env.iter().all(|(_, value)| !value.contains(char::is_whitespace)), "blanks in the environment");
     let code = guest.boot(Accelerator::find(&kernel)?, Screen::Terminal)?;
     Ok(ExitCode::from(u8::try_from(code)?))
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Roots, btf::Btf};
 
 /// Functions that programs hook. A program on any other would be ruled out on every kernel: a test in `probes` compares.
-const FUNCTIONS: &[&str] = &[
+pub const FUNCTIONS: &[&str] = &[
     "__cgroup_bpf_run_filter_sock_addr",
     "__inet6_check_established",
     "__inet_check_established",
@@ -27,7 +27,7 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 /// Tracepoints that programs hook by name. Those of system calls have no typedef in BTF.
-const TRACEPOINTS: &[&str] = &["inet_sock_set_state", "tcp_destroy_sock"];
+pub const TRACEPOINTS: &[&str] = &["inet_sock_set_state", "tcp_destroy_sock"];
 
 /// What there is to hook.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -3,8 +3,6 @@
 //! be read is a fact with a reason, not an error.
 
 pub mod btf;
-#[cfg(test)]
-mod fixture;
 pub mod hooks;
 pub mod offsets;
 pub mod privileges;

@@ -122,7 +122,7 @@ impl Choice {
 /// What stands in the way of every program.
 fn kernel_lacks(facts: &Facts) -> Option<String> {
     if let Err(why) = &facts.btf {
-        Some(format!("no kernel BTF to find fields by: {why}"))
+        Some(format!("needs kernel BTF to find fields by, and {why}"))
     } else if !facts.ring_buffer {
         Some("the kernel has no BPF ring buffer (5.8 and later have it)".into())
     } else if facts.lockdown == Some(Lockdown::Confidentiality) {
@@ -198,6 +198,3 @@ impl fmt::Display for Plan {
 
 /// What is left of TIME_WAIT without programs.
 pub const SAMPLED: &str = "level and overflows of the agent's own namespace, from sockstat and netstat";
-
-#[cfg(test)]
-mod tests;

@@ -38,7 +38,8 @@ fn main() -> Result<()> {
 /// Runs the command; 128 + signal where one ended it, as a shell says it.
 fn run() -> Result<i32> {
     let argv = fs::read("/guest/argv").context("no /guest/argv")?;
-    let mut argv = argv.split(|&byte| byte == 0).filter(|word| !word.is_empty()).map(|w| OsString::from_vec(w.into()));
+    let words = argv.split_inclusive(|&byte| byte == 0).map(|word| word.strip_suffix(b"\0").unwrap_or(word));
+    let mut argv = words.map(|word| OsString::from_vec(word.into()));
     let program = argv.next();
     let interactive = program.is_none();
     let mut command = Command::new(program.unwrap_or_else(|| "/bin/sh".into()));

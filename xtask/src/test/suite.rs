@@ -3,7 +3,6 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    path::PathBuf,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -14,7 +13,7 @@ use super::tally::Tally;
 use crate::{
     accelerator::Accelerator,
     guest::{Guest, Screen},
-    kernels, setup,
+    kernels, peers,
     workspace::{cargo, root},
 };
 
@@ -40,7 +39,7 @@ pub fn guest(line: &str, filter: Option<&str>) -> Result<Tally> {
     };
     let mut guest = Guest::new(&kernel, vec!["tcp-trace-vm-tests".to_owned()]);
     guest.argv.extend(filter.map(str::to_owned));
-    guest.put = peers();
+    guest.put = peers::get()?;
     guest.env = vec![("NO_COLOR".to_owned(), "1".to_owned()), ("RUST_BACKTRACE".to_owned(), "1".to_owned())];
     guest.time_limit = Some(TIME_LIMIT);
     let mut tally = Tally::default();
@@ -67,10 +66,6 @@ pub fn guest(line: &str, filter: Option<&str>) -> Result<Tally> {
         tally.add(Tally::failure(complaint));
     }
     Ok(tally)
-}
-
-fn peers() -> Vec<PathBuf> {
-    setup::PEERS.iter().filter_map(|tool| setup::find(tool.program)).collect()
 }
 
 /// Runs a test program, shows what it says and counts it.

@@ -21,7 +21,7 @@ const REQUESTS: usize = 20;
 
 pub fn run(report: &mut Report, tier: Tier) {
     report.test("programs/curl", || curl(tier));
-    report.test("programs/haproxy", || haproxy(tier));
+    report.test("programs/nginx", || nginx(tier));
 }
 
 fn present(places: &[&'static str]) -> Result<&'static str> {
@@ -83,30 +83,36 @@ impl Drop for Running {
     }
 }
 
-const CONFIGURATION: &str = "defaults
-    mode http
-    timeout connect 5s
-    timeout client 5s
-    timeout server 5s
-    option http-server-close
-frontend front
-    bind 127.0.0.1:2001
-    default_backend back
-backend back
-    http-reuse never
-    server one 127.0.0.1:2002
+const CONFIGURATION: &str = "daemon off;
+master_process off;
+user root root;
+pid /tmp/nginx.pid;
+events {}
+http {
+    access_log off;
+    client_body_temp_path /tmp/nginx-body;
+    proxy_temp_path /tmp/nginx-proxy;
+    fastcgi_temp_path /tmp/nginx-fastcgi;
+    uwsgi_temp_path /tmp/nginx-uwsgi;
+    scgi_temp_path /tmp/nginx-scgi;
+    server {
+        listen 127.0.0.1:2001;
+        location / { proxy_pass http://127.0.0.1:2002; }
+    }
+}
 ";
 
-fn haproxy(tier: Tier) -> Result<()> {
-    let program = present(&["/usr/sbin/haproxy", "/bin/haproxy"])?;
-    let configuration = tool::temporary("haproxy.cfg");
+fn nginx(tier: Tier) -> Result<()> {
+    let program = present(&["/usr/sbin/nginx", "/bin/nginx"])?;
+    let configuration = tool::temporary("nginx.cfg");
     fs::write(&configuration, CONFIGURATION)?;
-    let tool = Tool::start(tier, &["--comm", "haproxy"])?;
+    let tool = Tool::start(tier, &["--comm", "nginx"])?;
     let told = netns::within("caller", |netns| {
         let upstream = Socket::listener(SocketAddr::new(LOCALHOST, 2002), 64)?;
         let server = thread::spawn(move || serve(&upstream, REQUESTS));
-        let child = Command::new(program).args(["-db", "-f"]).arg(&configuration).stdout(Stdio::null()).spawn();
-        let _haproxy = Running(child.context("could not start haproxy")?);
+        let child =
+            Command::new(program).args(["-e", "stderr", "-c"]).arg(&configuration).stdout(Stdio::null()).spawn();
+        let _nginx = Running(child.context("could not start nginx")?);
         for _ in 0..REQUESTS {
             request(SocketAddr::new(LOCALHOST, 2001))?;
         }
@@ -116,7 +122,7 @@ fn haproxy(tier: Tier) -> Result<()> {
     let _ = fs::remove_file(&configuration);
     let (netns, ports) = told?;
     let answer = tool.stop()?;
-    let lines = lines(&answer, netns, "haproxy");
+    let lines = lines(&answer, netns, "nginx");
     ensure!(lines.len() == REQUESTS, "{} lines for {REQUESTS} connects", lines.len());
     for (line, port) in lines.iter().zip(ports) {
         ensure!(line["sport"] == port && line["dport"] == 2002, "the server saw port {port}: {line}");
@@ -133,10 +139,10 @@ fn request(remote: SocketAddr) -> Result<()> {
         if socket.connect(remote) == 0 {
             break socket;
         }
-        ensure!(Instant::now() < deadline, "haproxy does not listen");
+        ensure!(Instant::now() < deadline, "nginx does not listen");
         thread::sleep(Duration::from_millis(50));
     };
     let reply = socket.exchange(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
-    ensure!(reply.starts_with(b"HTTP/1.1 200"), "haproxy said {:?}", String::from_utf8_lossy(&reply));
+    ensure!(reply.starts_with(b"HTTP/1.1 200"), "nginx said {:?}", String::from_utf8_lossy(&reply));
     Ok(())
 }

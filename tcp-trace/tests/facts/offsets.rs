@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Offsets and rules of five kernels. The figures were read with bpftool from the whole BTF.
+
+use tcp_trace::kernel::rules::SearchRules;
+use tcp_trace_common::offsets::{ABSENT, Offsets};
+
+use crate::machine::{KERNELS, Machine};
+
+type Column = (&'static str, fn(&Offsets) -> u16, [u16; 5]);
+
+/// One row a field, one figure a kernel, in the order of [`KERNELS`].
+const TABLE: &[Column] = &[
+    ("skc_daddr", |o| o.skc_daddr, [0; 5]),
+    ("skc_rcv_saddr", |o| o.skc_rcv_saddr, [4; 5]),
+    ("skc_dport", |o| o.skc_dport, [12; 5]),
+    ("skc_num", |o| o.skc_num, [14; 5]),
+    ("skc_family", |o| o.skc_family, [16; 5]),
+    ("skc_state", |o| o.skc_state, [18; 5]),
+    ("skc_net", |o| o.skc_net, [48; 5]),
+    ("skc_v6_daddr", |o| o.skc_v6_daddr, [56; 5]),
+    ("skc_v6_rcv_saddr", |o| o.skc_v6_rcv_saddr, [72; 5]),
+    ("sk_err", |o| o.sk_err, [568, 544, 284, 284, 284]),
+    ("sk_protocol", |o| o.sk_protocol, [540, 516, 574, 532, 540]),
+    ("socket_sk", |o| o.socket_sk, [24; 5]),
+    ("socket_file", |o| o.socket_file, [16; 5]),
+    ("inet_sport", |o| o.inet_sport, [784, 804, 798, 814, 830]),
+    ("local_port_range", |o| o.local_port_range, [ABSENT, 984, 832, 848, 864]),
+    // 5.10 and 6.1: bit 6474 and 6490 of the structure. Later: bit 19 of inet_flags.
+    ("defer_connect", |o| o.defer_connect, [809, 811, 786, 802, 818]),
+    ("defer_connect_mask", |o| o.defer_connect_mask, [4, 4, 8, 8, 8]),
+    ("total_retrans", |o| o.total_retrans, [2104, 2104, 2216, 2192, 2304]),
+    ("is_mptcp", |o| o.is_mptcp, [ABSENT, 2180, 2272, 2244, 2356]),
+    ("net_inum", |o| o.net_inum, [144, 144, 136, 176, 280]),
+    ("local_ports_range", |o| o.local_ports_range, [900, 1060, 1180, 1356, 1476]),
+    ("local_ports_range_size", |o| o.local_ports_range_size, [8, 8, 4, 4, 4]),
+    ("port_step_width", |o| o.port_step_width, [ABSENT, ABSENT, ABSENT, ABSENT, 1496]),
+    ("tw_count", |o| o.tw_count, [1152, 704, 832, 960, 1088]),
+    ("tw_count_base", |o| o.tw_count_base, [0, 1, 1, 1, 1]),
+    ("max_tw_buckets", |o| o.max_tw_buckets, [1224, 776, 904, 1032, 1160]),
+    ("tw_timer", |o| o.tw_timer, [160; 5]),
+    ("tw_substate", |o| o.tw_substate, [140; 5]),
+    ("tw_sport", |o| o.tw_sport, [142; 5]),
+    ("task_files", |o| o.task_files, [2808, 3048, 3048, 3320, 3416]),
+    ("files_fdt", |o| o.files_fdt, [32; 5]),
+    ("fdtable_fd", |o| o.fdtable_fd, [8; 5]),
+    ("fdtable_max_fds", |o| o.fdtable_max_fds, [0; 5]),
+    ("file_private_data", |o| o.file_private_data, [200, 200, 32, 24, 24]),
+    ("hash_connect_params", |o| o.hash_connect_params, [4, 4, 4, 5, 5]),
+    ("check_established_params", |o| o.check_established_params, [4, 4, 4, 6, 6]),
+    ("timewait_process_params", |o| o.timewait_process_params, [3, 3, 4, 5, 5]),
+    ("cgroup_sock_addr_params", |o| o.cgroup_sock_addr_params, [4, 5, 6, 6, 6]),
+    ("cgroup_connect4", |o| o.cgroup_connect4, [10, 7, 7, 7, 7]),
+    ("cgroup_connect6", |o| o.cgroup_connect6, [11, 8, 8, 8, 8]),
+];
+
+#[test]
+fn every_offset_of_every_kernel() {
+    for (index, version) in KERNELS.iter().enumerate() {
+        let facts = Machine::debian(version).facts();
+        assert_eq!(facts.missing, Vec::<String>::new(), "{version}");
+        for (name, get, expected) in TABLE {
+            assert_eq!(get(&facts.offsets), expected[index], "{name} on {version}");
+        }
+    }
+    assert_eq!(TABLE.len() * 2, size_of::<Offsets>(), "a field is not in the table");
+}
+
+#[test]
+fn rules_of_the_port_search() {
+    let rules = |version| Machine::debian(version).facts().search;
+    let oldest = SearchRules { perturb_table: true, ..SearchRules::default() };
+    assert_eq!(rules("5.10"), oldest);
+    // Has IP_LOCAL_PORT_RANGE, but searches it by parity.
+    assert_eq!(rules("6.1"), oldest);
+    assert_eq!(rules("6.12"), SearchRules { socket_range_steps_by_one: true, ..oldest });
+    let pre_pass = SearchRules { socket_range_steps_by_one: true, rcu_lookup: true, heals_buckets: true, ..oldest };
+    assert_eq!(rules("6.18"), pre_pass);
+    assert_eq!(rules("7.2"), SearchRules { step_width: true, ..pre_pass });
+}
+
+#[test]
+fn what_is_not_asked_of_the_version() {
+    let facts = |version| Machine::debian(version).facts();
+    assert!(facts("5.10").accounts_locked_memory);
+    assert!(!facts("6.1").accounts_locked_memory);
+    assert!(KERNELS.iter().all(|version| facts(version).ring_buffer));
+}
+
+#[test]
+fn a_machine_with_nothing_is_a_fact_too() {
+    let facts = Machine::bare().facts();
+    assert!(facts.btf.is_err());
+    assert_eq!(facts.offsets, Offsets::ABSENT);
+    assert!(facts.table_perturb.is_err());
+    assert!(!facts.privileges.may_trace());
+}

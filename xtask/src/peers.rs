@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Programs that connect and that nobody here wrote, for the guests. Those that this machine lacks are unpacked under
+//! target/peers rather than installed: a package of a daemon would start it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    setup,
+    workspace::{output, run, target},
+};
+
+/// Each is the name of its package, too.
+const PEERS: [&str; 2] = ["curl", "nginx"];
+
+/// Where the unpacked ones find their libraries.
+pub fn library_path() -> PathBuf {
+    target("peers/usr/lib/x86_64-linux-gnu")
+}
+
+/// Paths of all the programs, on this machine or under target/peers.
+pub fn get() -> Result<Vec<PathBuf>> {
+    PEERS.iter().map(|peer| find(peer).map_or_else(|| fetch(peer), Ok)).collect()
+}
+
+fn find(peer: &str) -> Option<PathBuf> {
+    let unpacked = ["usr/bin", "usr/sbin"].map(|folder| target("peers").join(folder).join(peer));
+    setup::find(peer).or_else(|| unpacked.into_iter().find(|path| path.is_file()))
+}
+
+fn fetch(peer: &str) -> Result<PathBuf> {
+    let archives = target("peers/archives");
+    fs::create_dir_all(archives.join("partial"))?;
+    eprintln!("setup: unpacking {peer} and what it needs under {}", target("peers").display());
+    // Simulating the installation is how apt names what is missing on this machine.
+    if download(peer, &archives).is_err() {
+        setup::update_lists()?;
+        download(peer, &archives).with_context(|| format!("missing: {peer}; try: sudo apt-get install {peer}"))?;
+    }
+    for deb in fs::read_dir(&archives)? {
+        let deb = deb?.path();
+        if deb.is_file() && deb.extension().is_some_and(|extension| extension == "deb") {
+            run(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(target("peers")))?;
+        }
+    }
+    find(peer).with_context(|| format!("the package {peer} holds no program of that name"))
+}
+
+fn download(peer: &str, archives: &Path) -> Result<String> {
+    let mut apt = Command::new("apt-get");
+    apt.args(["--quiet=2", "--yes", "--download-only", "--no-install-recommends"]);
+    apt.args(["-o", "Debug::NoLocking=true", "-o", "APT::Sandbox::User=root"]);
+    apt.arg("-o").arg(format!("Dir::Cache::archives={}", archives.display()));
+    output(apt.args(["install", peer]))
+}
