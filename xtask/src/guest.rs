@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A virtual machine that boots a kernel, runs one command and is gone.
 
+mod machine;
 mod watch;
 
 use std::{
-    env,
-    fs::{self, File},
-    io,
+    env, fs, io,
     path::{Path, PathBuf},
-    process::{self, Command, Stdio},
+    process,
     time::Duration,
 };
 
@@ -16,7 +15,7 @@ use anyhow::{Context as _, Result};
 use rustix::termios::tcgetwinsize;
 
 use crate::{accelerator::Accelerator, initramfs::Initramfs, kernels::Kernel, setup, static_build, workspace::target};
-use watch::Watch;
+pub use machine::{INITRAMFS, Machine};
 
 /// What to boot, and what to run there.
 pub struct Guest<'a> {
@@ -50,39 +49,24 @@ impl<'a> Guest<'a> {
     pub fn boot(&self, accelerator: Accelerator, screen: Screen<'_>) -> Result<i32> {
         let folder = target("vm").join(format!("{}.{}", self.kernel.line, process::id()));
         fs::create_dir_all(&folder)?;
-        self.write_initramfs(&folder.join("initramfs"))?;
-        let mut qemu = self.qemu(accelerator, &folder);
-        if let Screen::Lines(_) = screen {
-            qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(folder.join("qemu"))?);
-        }
-        let child = qemu.spawn().context("could not start qemu-system-x86_64")?;
-        let code = Watch::new(child, &folder, self.time_limit).until_the_end(screen);
-        fs::remove_file(folder.join("initramfs"))?;
+        self.write_initramfs(&folder.join(INITRAMFS))?;
+        // What the kernel does not know itself becomes PID 1's environment.
+        let env: String = self.env.iter().map(|(key, value)| format!(" {key}={value}")).collect();
+        let machine = Machine {
+            kernel: self.kernel,
+            accelerator,
+            memory_mib: self.memory_mib,
+            cpus: self.cpus,
+            parameters: format!("rdinit=/init{env}"),
+        };
+        let mut watch = machine.start(&folder, &screen, self.time_limit)?;
+        let code = watch.until_the_end(screen).and_then(|()| watch.exit_code());
+        fs::remove_file(folder.join(INITRAMFS))?;
         let code = code.with_context(|| {
             format!("the guest with kernel {} died; its console is in {}", self.kernel.release, folder.display())
         })?;
         fs::remove_dir_all(&folder)?;
         Ok(code)
-    }
-
-    fn qemu(&self, accelerator: Accelerator, folder: &Path) -> Command {
-        let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args(accelerator.arguments()).args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
-        qemu.args(["-m", &self.memory_mib.to_string(), "-smp", &self.cpus.to_string()]);
-        // PID 1's order of ports: the kernel's console, the command's terminal, results.
-        let file = |name: &str| format!("file,id={name},path={}", folder.join(name).display());
-        let chardevs = [file("console"), "stdio,id=terminal,signal=off".to_owned(), file("results")];
-        for (chardev, port) in chardevs.iter().zip(["console", "terminal", "results"]) {
-            qemu.args(["-chardev", chardev, "-serial", &format!("chardev:{port}")]);
-        }
-        qemu.arg("-kernel").arg(&self.kernel.vmlinuz).arg("-initrd").arg(folder.join("initramfs"));
-        // What the kernel does not know itself becomes PID 1's environment.
-        let mut append = "console=ttyS0 quiet panic=-1 oops=panic random.trust_cpu=on rdinit=/init".to_owned();
-        for (key, value) in &self.env {
-            append += &format!(" {key}={value}");
-        }
-        qemu.args(["-append", &append]);
-        qemu
     }
 
     fn write_initramfs(&self, path: &Path) -> Result<()> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask test`: everything, on this machine and on real kernels, and one table of what came of it.
 
+mod alone;
 mod suite;
 mod tally;
 
@@ -14,6 +15,9 @@ use tally::Tally;
 
 /// On every run; the others with --all-kernels.
 const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.2"];
+
+/// The kernel under which the static binary is tried.
+const OF_DIST: &str = "6.12";
 
 /// Run every test: on this machine, then in a virtual machine for each kernel
 #[derive(clap::Args)]
@@ -52,6 +56,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         setup::packages(&setup::MACHINE)?;
         for line in chosen(options) {
             rows.push(timed(&line, || suite::guest(&line, options.filter.as_deref()))?);
+        }
+        if options.filter.is_none() {
+            rows.push(timed("dist", || alone::run(OF_DIST))?);
         }
     }
     let total = report(rows);

@@ -36,8 +36,8 @@ impl<'a> Watch<'a> {
         Self { qemu, folder, time_limit, started: Instant::now() }
     }
 
-    /// The command's exit code.
-    pub fn until_the_end(mut self, screen: Screen<'_>) -> Result<i32> {
+    /// Waits for QEMU's end; a guest that hangs is an error.
+    pub fn until_the_end(&mut self, screen: Screen<'_>) -> Result<()> {
         match screen {
             Screen::Terminal => {
                 while self.is_alive()? {
@@ -56,7 +56,7 @@ impl<'a> Watch<'a> {
                 lines.iter().for_each(|line| show(&line));
             }
         }
-        self.exit_code()
+        Ok(())
     }
 
     /// Whether QEMU still runs; a guest that will never answer is an error.
@@ -70,7 +70,8 @@ impl<'a> Watch<'a> {
         Ok(true)
     }
 
-    fn exit_code(&self) -> Result<i32> {
+    /// The command's exit code, as PID 1 told it.
+    pub fn exit_code(&self) -> Result<i32> {
         let results = fs::read(self.folder.join("results")).unwrap_or_default();
         let results = String::from_utf8_lossy(&results);
         match results.lines().last().and_then(|line| line.split_once(' ')) {
