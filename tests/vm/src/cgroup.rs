@@ -12,32 +12,28 @@ use crate::tiers;
 pub struct Cgroup {
     root: String,
     pub path: String,
-    entered: bool,
 }
 
 impl Cgroup {
     /// Makes it, and nobody is in it.
-    pub fn keep(name: &str) -> Result<Self> {
+    pub fn make(name: &str) -> Result<Self> {
         let root = tiers::cgroup_mount().ok_or_else(|| not_run("no cgroup2 is mounted"))?;
         let path = format!("{root}/{name}");
         fs::create_dir_all(&path).with_context(|| format!("could not make {path}"))?;
-        Ok(Self { root, path, entered: false })
+        Ok(Self { root, path })
     }
 
-    /// Moves this process into it, until it is dropped.
-    pub fn enter(name: &str) -> Result<Self> {
-        let mut cgroup = Self::keep(name)?;
-        cgroup.entered = true;
-        fs::write(format!("{}/cgroup.procs", cgroup.path), "0").context("could not enter a cgroup")?;
-        Ok(cgroup)
+    /// Does something with this process in it.
+    pub fn within<T>(&self, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        fs::write(format!("{}/cgroup.procs", self.path), "0").context("could not enter a cgroup")?;
+        let result = act();
+        fs::write(format!("{}/cgroup.procs", self.root), "0").context("could not leave a cgroup")?;
+        result
     }
 }
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        if self.entered {
-            let _ = fs::write(format!("{}/cgroup.procs", self.root), "0");
-        }
         let _ = fs::remove_dir(&self.path);
     }
 }

@@ -15,6 +15,9 @@ use crate::tiers::Tier;
 /// Long enough for a guest that is emulated on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The longest that a command takes that ends by itself: an incident of the lab.
+const LONGEST: Duration = Duration::from_secs(90);
+
 /// Where the binary is: in the guest at /bin, elsewhere where TCP_TRACE says.
 pub fn path() -> PathBuf {
     std::env::var_os("TCP_TRACE").map_or_else(|| PathBuf::from("/bin/tcp-trace"), PathBuf::from)
@@ -161,9 +164,28 @@ pub struct Finished {
     pub stderr: String,
 }
 
-/// Runs a command that must end by itself.
+/// Runs a command that must end by itself, and in good time.
 pub fn run(command: &mut Command) -> Result<Finished> {
-    let output = command.stdin(Stdio::null()).output().context("could not start it")?;
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Finished { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) })
+    let [stdout, stderr] = ["stdout", "stderr"].map(temporary);
+    command.stdin(Stdio::null()).stdout(fs::File::create(&stdout)?).stderr(fs::File::create(&stderr)?);
+    let mut child = command.spawn().context("could not start it")?;
+    let deadline = Instant::now() + LONGEST;
+    let status = loop {
+        match child.try_wait()? {
+            Some(status) => break Ok(status),
+            None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(10)),
+            None => {
+                child.kill()?;
+                child.wait()?;
+                break Err(anyhow::anyhow!("it did not end within {LONGEST:?}"));
+            }
+        }
+    };
+    let text = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let _ = fs::remove_file(path);
+        text
+    };
+    let (stdout, stderr) = (text(&stdout), text(&stderr));
+    Ok(Finished { code: status?.code(), stdout, stderr })
 }

@@ -37,11 +37,10 @@ pub struct Witness {
     ebpf: Ebpf,
 }
 
-const PROBES: [(&str, &str); 4] = [
-    ("check_v4_return", "__inet_check_established"),
-    ("check_v6_return", "__inet6_check_established"),
-    ("twsk_unique_return", "tcp_twsk_unique"),
-    ("hash_connect_enter", "__inet_hash_connect"),
+const PROBES: [(&str, &[&str]); 3] = [
+    ("check_return", &["__inet_check_established", "__inet6_check_established"]),
+    ("twsk_unique_return", &["tcp_twsk_unique"]),
+    ("hash_connect_enter", &["__inet_hash_connect"]),
 ];
 
 impl Witness {
@@ -51,10 +50,12 @@ impl Witness {
         }
         let table = table_perturb()?;
         let mut ebpf = EbpfLoader::new().override_global("TABLE_PERTURB", &table, true).load(OBJECT)?;
-        for (program, function) in PROBES {
+        for (program, functions) in PROBES {
             let probe: &mut KProbe = ebpf.program_mut(program).context(program)?.try_into()?;
             probe.load().with_context(|| format!("could not load {program}"))?;
-            probe.attach(function, 0).with_context(|| format!("could not attach {program} to {function}"))?;
+            for function in functions {
+                probe.attach(function, 0).with_context(|| format!("could not attach {program} to {function}"))?;
+            }
         }
         Ok(Self { ebpf })
     }

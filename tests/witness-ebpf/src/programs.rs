@@ -44,24 +44,15 @@ fn calls() -> Option<&'static mut Calls> {
     CALLS.get_ptr_mut(tid).map(|calls| unsafe { &mut *calls })
 }
 
-#[inline(always)]
-fn checked(ctx: &RetProbeContext) -> u32 {
+/// For both families: of two equal programs LLVM would keep one.
+#[kretprobe]
+pub fn check_return(ctx: RetProbeContext) -> u32 {
     if ctx.ret::<i32>() < 0
         && let Some(calls) = calls()
     {
         calls.refused += 1;
     }
     0
-}
-
-#[kretprobe]
-pub fn check_v4_return(ctx: RetProbeContext) -> u32 {
-    checked(&ctx)
-}
-
-#[kretprobe]
-pub fn check_v6_return(ctx: RetProbeContext) -> u32 {
-    checked(&ctx)
 }
 
 #[kretprobe]

@@ -16,12 +16,14 @@ use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
 use crate::tiers::Tier;
 
 pub fn run(report: &mut Report, tier: Tier) {
+    // There until the tool has looked its path up.
+    let cgroup = Cgroup::make("tcp-trace-test");
     theme::run(report, "denied", tier, &[], |_, acts| {
         for (family, ip, attach_type) in
             [("ipv4", LOCALHOST, bpf::INET4_CONNECT), ("ipv6", LOCALHOST6, bpf::INET6_CONNECT)]
         {
             let (allowed, forbidden) = (acts.remote(ip), acts.remote(ip));
-            acts.act(&format!("cgroup_program_{family}"), by_cgroup(allowed, forbidden, attach_type));
+            acts.act(&format!("cgroup_program_{family}"), by_cgroup(&cgroup, allowed, forbidden, attach_type));
             let remote = acts.remote(ip);
             acts.one(&format!("landlock_{family}"), by_landlock(remote));
         }
@@ -29,13 +31,20 @@ pub fn run(report: &mut Report, tier: Tier) {
     });
 }
 
-fn by_cgroup(allowed: SocketAddr, forbidden: SocketAddr, attach_type: u32) -> Result<Vec<Seen>> {
+fn by_cgroup(
+    cgroup: &Result<Cgroup>,
+    allowed: SocketAddr,
+    forbidden: SocketAddr,
+    attach_type: u32,
+) -> Result<Vec<Seen>> {
+    let cgroup = cgroup.as_ref().map_err(|error| not_run(format!("{error:#}")))?;
     let _listener = Socket::listener(allowed, 16)?;
-    let cgroup = Cgroup::enter("tcp-trace-test")?;
-    let allowed = seen::established(allowed)?.with("cgroup", "/tcp-trace-test");
-    let _program = Forbidden::attach(&cgroup.path, attach_type)?;
-    let forbidden = failing(forbidden, "denied", libc::EPERM)?.with("cgroup", "/tcp-trace-test");
-    Ok(vec![allowed, forbidden])
+    cgroup.within(|| {
+        let allowed = seen::established(allowed)?.with("cgroup", "/tcp-trace-test");
+        let _program = Forbidden::attach(&cgroup.path, attach_type)?;
+        let forbidden = failing(forbidden, "denied", libc::EPERM)?.with("cgroup", "/tcp-trace-test");
+        Ok(vec![allowed, forbidden])
+    })
 }
 
 /// In a thread of its own: the rule is for the thread, and for good.

@@ -52,16 +52,13 @@ impl Made {
         Ok(())
     }
 
-    fn make(self) -> Result<()> {
+    fn make(self, cgroup: &Cgroup) -> Result<()> {
         match self {
             OtherComm => thread::scope(|scope| {
                 let thread = thread::Builder::new().name("stranger".to_owned());
                 thread.spawn_scoped(scope, || self.connect())?.join().map_err(|_| anyhow!("panicked"))?
             }),
-            OtherCgroup => {
-                let _cgroup = Cgroup::enter(CGROUP)?;
-                self.connect()
-            }
+            OtherCgroup => cgroup.within(|| self.connect()),
             OtherProcess => self.in_child(),
             OtherNetns => netns::within("caller", |_| self.connect()),
             _ => self.connect(),
@@ -119,19 +116,17 @@ pub fn run(report: &mut Report, tier: Tier) {
 }
 
 fn passes(tier: Tier, arguments: &[&str], wanted: &[Made]) -> Result<()> {
-    // A cgroup has to be there before its filter; leaving it removes it.
-    let cgroup = arguments.contains(&CGROUP).then(|| Cgroup::keep(CGROUP)).transpose()?;
+    let cgroup = Cgroup::make(CGROUP)?;
     let (since, answer) = netns::within("caller", |netns| {
         // SAFETY: neither has preconditions.
         let own = unsafe { format!("/proc/{}/task/{}/ns/net", libc::getpid(), libc::gettid()) };
         let arguments: Vec<_> = arguments.iter().map(|word| if *word == "own" { own.as_str() } else { word }).collect();
         let tool = Tool::start(tier, &arguments)?;
         for made in ALL {
-            made.make()?;
+            made.make(&cgroup)?;
         }
         Ok((netns.inode, tool.stop()?))
     })?;
-    drop(cgroup);
     let ports = ALL.map(|made| made.remote().port());
     // The other namespace is known by its port alone; others on this machine may use that port too.
     let ours =

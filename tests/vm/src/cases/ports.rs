@@ -272,7 +272,8 @@ fn few_mismatches(answer: &Answer, (netns, threads): &(u64, Vec<Vec<Step>>)) -> 
 pub fn compare(answer: &Answer, netns: u64, steps: &[Step]) -> Result<usize> {
     let mut told = 0;
     for (number, (step, line)) in pairs(answer, netns, steps)?.into_iter().enumerate() {
-        same(step, line).with_context(|| format!("connect {number}, {} refused, in {line}", step.refused))?;
+        same(step, line)
+            .map_err(|error| anyhow!("connect {number}: {error:#}, {} refused; in {line}", step.refused))?;
         told += usize::from(!line["ports_visited"].is_null());
     }
     Ok(told)
