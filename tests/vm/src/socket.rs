@@ -120,12 +120,23 @@ impl Socket {
         // SAFETY: one `pollfd`.
         let ready = unsafe { libc::poll(&mut poll, 1, patience.as_millis() as i32) };
         ensure!(ready == 1, "the connect was not over after {patience:?}");
-        let (mut errno, mut length) = (0_i32, size_of::<i32>() as u32);
-        let value = (&raw mut errno).cast();
-        // SAFETY: the kernel writes at most `length` bytes to `errno`.
-        let result = unsafe { libc::getsockopt(self.raw(), libc::SOL_SOCKET, libc::SO_ERROR, value, &mut length) };
-        ensure!(result == 0, io::Error::last_os_error());
-        Ok(errno)
+        self.get(libc::SOL_SOCKET, libc::SO_ERROR, 0)
+    }
+
+    /// How often segments were sent again, by TCP_INFO.
+    pub fn retransmits(&self) -> Result<u32> {
+        // SAFETY: integers and padding only.
+        let info: libc::tcp_info = unsafe { std::mem::zeroed() };
+        Ok(self.get(libc::IPPROTO_TCP, libc::TCP_INFO, info)?.tcpi_total_retrans)
+    }
+
+    /// `T` must be what the kernel writes for that option.
+    fn get<T: Copy>(&self, level: i32, name: i32, mut value: T) -> Result<T> {
+        let mut length = size_of::<T>() as u32;
+        // SAFETY: the kernel writes at most `length` bytes to `value`.
+        let result = unsafe { libc::getsockopt(self.raw(), level, name, (&raw mut value).cast(), &mut length) };
+        ensure!(result == 0, "getsockopt {level} {name}: {}", io::Error::last_os_error());
+        Ok(value)
     }
 
     pub fn local(&self) -> Result<SocketAddr> {
