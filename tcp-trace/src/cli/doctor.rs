@@ -57,7 +57,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Err(failure) => Verdict::all(&plan, Err(&failure.to_string())),
     };
     let text = match args.format {
-        Format::Text => format!("{}\n{}", facts::text(&facts), verdicts::text(&verdicts)),
+        Format::Text => format!("{}\n{}", facts::text(&facts), verdicts::text(&verdicts, &plan)),
         Format::Json => json(&facts, &verdicts)?,
     };
     print(&text)?;

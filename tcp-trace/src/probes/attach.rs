@@ -42,10 +42,26 @@ pub struct Trial {
     pub tier: Tier,
     /// Why it could not be had; `None`: it is attached (port probes: loaded).
     pub refused: Option<String>,
-    /// The verifier's log, where it refused a program.
+    /// The verifier's logs, where it refused programs.
     pub verifier_log: Option<String>,
     /// Optional programs that could not be had, and what that loses.
     pub loses: Vec<String>,
+}
+
+impl Trial {
+    /// Two programs may lose the same thing, an entry and its return.
+    fn lose(&mut self, what: &str, why: &str) {
+        if !self.loses.iter().any(|lost| lost.starts_with(what)) {
+            self.loses.push(format!("{what} ({why})"));
+        }
+    }
+
+    fn keep_log(&mut self, program: &Program, error: &anyhow::Error) {
+        if let Some(log) = verifier_log(error).filter(|log| !log.trim().is_empty()) {
+            let logs = self.verifier_log.get_or_insert_default();
+            logs.push_str(&format!("{}:\n{}\n", program.name, log.trim_end()));
+        }
+    }
 }
 
 /// Loaded and attached programs. Dropping it detaches them; so does the end of the process, however it ends.
@@ -194,11 +210,11 @@ impl Attached {
         for program in &choice.programs {
             let tried = self.put_up(program, btf, signal != Signal::PortProbes);
             let Err(error) = tried else { continue };
+            trial.keep_log(program, &error);
             match program.need {
-                Need::Optional(loses) => trial.loses.push(format!("{loses} ({}: {})", program.hook, brief(&error))),
+                Need::Optional(loses) => trial.lose(loses, &format!("{}: {}", program.hook, brief(&error))),
                 Need::Required | Need::IfPresent(_) | Need::TimeWaitEvents => {
                     trial.refused = Some(format!("{} on {}: {}", kind_name(program.kind), program.hook, brief(&error)));
-                    trial.verifier_log = verifier_log(&error);
                     self.take_down(choice);
                     return trial;
                 }

@@ -92,7 +92,7 @@ impl Verdict {
     }
 }
 
-pub fn text(verdicts: &[Verdict]) -> String {
+pub fn text(verdicts: &[Verdict], plan: &Plan) -> String {
     let mut text = String::new();
     // A `String` takes every write.
     for signal in [Signal::Connect, Signal::PortProbes, Signal::TimeWait] {
@@ -116,6 +116,10 @@ pub fn text(verdicts: &[Verdict]) -> String {
         if signal == Signal::TimeWait {
             let _ = writeln!(text, "  {:<12} always: {SAMPLED}", "/proc");
         }
+    }
+    let forbidden = |verdict: &Verdict| verdict.reason.as_ref().is_some_and(|reason| reason.contains("EPERM"));
+    if plan.may_trace && verdicts.iter().any(forbidden) {
+        text.push_str("\nEPERM though this process may trace: a security module, a container or a sandbox forbids such programs\n");
     }
     text
 }
