@@ -42,11 +42,17 @@ pub fn search_enter_fentry(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// The return value follows the parameters: 4 of them, 5 since `hash_port0` (d4438ce68bf1).
+/// The return value follows the parameters, of which there are 4, or 5 since `hash_port0` (d4438ce68bf1). A program for
+/// each: the compiler would join two reads into one at a computed place, which the verifier refuses.
 #[fexit(function = "__inet_hash_connect")]
-pub fn search_exit_fentry(ctx: FExitContext) -> i32 {
-    let ret = if offset!(hash_connect_params) == 5 { ctx.arg(5) } else { ctx.arg(4) };
-    connect::search_left(ctx.arg(1), ret);
+pub fn search_exit_4_fentry(ctx: FExitContext) -> i32 {
+    connect::search_left(ctx.arg(1), ctx.arg(4));
+    0
+}
+
+#[fexit(function = "__inet_hash_connect")]
+pub fn search_exit_5_fentry(ctx: FExitContext) -> i32 {
+    connect::search_left(ctx.arg(1), ctx.arg(5));
     0
 }
 
@@ -87,13 +93,23 @@ pub fn denied_lsm_fentry(ctx: FExitContext) -> i32 {
 /// cgroup_bpf_attach_type atype, void *t_ctx, u32 *flags). Called for bind() and sendmsg() too, and only where a
 /// cgroup has such a program.
 #[fexit(function = "__cgroup_bpf_run_filter_sock_addr")]
-pub fn denied_cgroup_fentry(ctx: FExitContext) -> i32 {
-    let (attach_type, ret): (u32, i32) =
-        if offset!(cgroup_sock_addr_params) == 6 { (ctx.arg(3), ctx.arg(6)) } else { (ctx.arg(2), ctx.arg(5)) };
-    let connect4 = u32::from(offset!(cgroup_connect4));
-    let connect6 = u32::from(offset!(cgroup_connect6));
-    if ret < 0 && (attach_type == connect4 || attach_type == connect6) {
-        connect::denied(ctx.arg(0), ctx.arg(1), ret);
-    }
+pub fn denied_cgroup_5_fentry(ctx: FExitContext) -> i32 {
+    denied_by_cgroup(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(5));
     0
+}
+
+/// With `uaddrlen`, since fefba7d1ae19 (6.7).
+#[fexit(function = "__cgroup_bpf_run_filter_sock_addr")]
+pub fn denied_cgroup_6_fentry(ctx: FExitContext) -> i32 {
+    denied_by_cgroup(ctx.arg(0), ctx.arg(1), ctx.arg(3), ctx.arg(6));
+    0
+}
+
+#[inline(always)]
+fn denied_by_cgroup(sk: u64, address: u64, attach_type: u32, ret: i32) {
+    let connects =
+        attach_type == u32::from(offset!(cgroup_connect4)) || attach_type == u32::from(offset!(cgroup_connect6));
+    if ret < 0 && connects {
+        connect::denied(sk, address, ret);
+    }
 }

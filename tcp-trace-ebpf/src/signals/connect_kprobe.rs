@@ -126,7 +126,9 @@ pub fn denied_lsm_kprobe(ctx: RetProbeContext) -> u32 {
 
 #[kprobe]
 pub fn denied_cgroup_enter_kprobe(ctx: ProbeContext) -> u32 {
-    let attach_type = arg(&ctx, if offset!(cgroup_sock_addr_params) == 6 { 3 } else { 2 }) as u32;
+    // Both are read in any case: a read at a computed place would be refused.
+    let (third, fourth) = (arg(&ctx, 2) as u32, arg(&ctx, 3) as u32);
+    let attach_type = if offset!(cgroup_sock_addr_params) == 6 { fourth } else { third };
     let connects =
         attach_type == u32::from(offset!(cgroup_connect4)) || attach_type == u32::from(offset!(cgroup_connect6));
     // For bind() and sendmsg() a socket that is none, so that the return does not take an older call for this one.

@@ -11,7 +11,6 @@ use aya_ebpf::{
 use tcp_trace_common::connect::{RawConnect, flag};
 
 use super::{connect, connect_kprobe::called};
-use crate::globals::offset;
 
 /// The attempt on this socket, if its search is under way and was probed from its start.
 #[inline(always)]
@@ -43,21 +42,27 @@ fn time_wait_asked(sk: u64, ret: i32) {
 /// proto: int __inet_check_established(struct inet_timewait_death_row *, struct sock *, __u16 lport, struct
 /// inet_timewait_sock **twp[, bool rcu_lookup, u32 hash]); `twp` must not be touched, the verifier of 5.10-6.12
 /// refuses to.
-#[inline(always)]
-fn checked(ctx: &FExitContext) {
-    let ret = if offset!(check_established_params) == 6 { ctx.arg(6) } else { ctx.arg(4) };
-    candidate(ctx.arg(1), ctx.arg(2), ret);
+#[fexit(function = "__inet_check_established")]
+pub fn probe_v4_4_fentry(ctx: FExitContext) -> i32 {
+    candidate(ctx.arg(1), ctx.arg(2), ctx.arg(4));
+    0
 }
 
 #[fexit(function = "__inet_check_established")]
-pub fn probe_v4_fentry(ctx: FExitContext) -> i32 {
-    checked(&ctx);
+pub fn probe_v4_6_fentry(ctx: FExitContext) -> i32 {
+    candidate(ctx.arg(1), ctx.arg(2), ctx.arg(6));
     0
 }
 
 #[fexit(function = "__inet6_check_established")]
-pub fn probe_v6_fentry(ctx: FExitContext) -> i32 {
-    checked(&ctx);
+pub fn probe_v6_4_fentry(ctx: FExitContext) -> i32 {
+    candidate(ctx.arg(1), ctx.arg(2), ctx.arg(4));
+    0
+}
+
+#[fexit(function = "__inet6_check_established")]
+pub fn probe_v6_6_fentry(ctx: FExitContext) -> i32 {
+    candidate(ctx.arg(1), ctx.arg(2), ctx.arg(6));
     0
 }
 

@@ -7,7 +7,7 @@ use aya_ebpf::{
 };
 
 use super::time_wait;
-use crate::{globals::offset, sock};
+use crate::sock;
 
 /// proto: struct inet_timewait_sock *inet_twsk_alloc(const struct sock *sk, struct inet_timewait_death_row *dr, const
 /// int state)
@@ -43,12 +43,20 @@ pub fn tw_process_enter_fentry(ctx: FEntryContext) -> i32 {
 
 /// 3 parameters; `u32 *tw_isn` since 6.10, `enum skb_drop_reason *` after that.
 #[fexit(function = "tcp_timewait_state_process")]
-pub fn tw_process_exit_fentry(ctx: FExitContext) -> i32 {
-    time_wait::segment_processed(match offset!(timewait_process_params) {
-        5 => ctx.arg(5),
-        4 => ctx.arg(4),
-        _ => ctx.arg(3),
-    });
+pub fn tw_process_exit_3_fentry(ctx: FExitContext) -> i32 {
+    time_wait::segment_processed(ctx.arg(3));
+    0
+}
+
+#[fexit(function = "tcp_timewait_state_process")]
+pub fn tw_process_exit_4_fentry(ctx: FExitContext) -> i32 {
+    time_wait::segment_processed(ctx.arg(4));
+    0
+}
+
+#[fexit(function = "tcp_timewait_state_process")]
+pub fn tw_process_exit_5_fentry(ctx: FExitContext) -> i32 {
+    time_wait::segment_processed(ctx.arg(5));
     0
 }
 

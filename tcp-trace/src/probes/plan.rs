@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use tcp_trace_common::offsets::ABSENT;
+
 use super::{
     table::{Alternative, Kind, Need, Program, SIGNALS, Signal},
     tier::Tier,
@@ -92,7 +94,11 @@ fn choose(facts: &Facts, wanted: &Wanted, signal: Signal, alternative: &'static 
     };
     choice.loses.extend((!alternative.loses.is_empty()).then(|| alternative.loses.to_owned()));
     for program in alternative.programs {
-        match (program.need, hook_lacks(facts, program)) {
+        let lacks = hook_lacks(facts, program).or_else(|| variant_lacks(facts, alternative, program));
+        if lacks.is_none() && !fits(facts, program) {
+            continue;
+        }
+        match (program.need, lacks) {
             (Need::TimeWaitEvents, _) if !wanted.time_wait_events => {}
             (_, None) => choice.programs.push(program),
             (Need::Optional(loses) | Need::IfPresent(loses), Some(why)) => choice.lose(format!("{loses} ({why})")),
@@ -117,6 +123,29 @@ impl Choice {
             self.loses.push(what);
         }
     }
+}
+
+/// Of several programs for one hook the one that knows where this kernel's return value is.
+fn fits(facts: &Facts, program: &Program) -> bool {
+    program.params.is_none_or(|params| params == params_of(facts, program.hook))
+}
+
+fn params_of(facts: &Facts, hook: &str) -> u16 {
+    match hook {
+        "__inet_hash_connect" => facts.offsets.hash_connect_params,
+        "__inet_check_established" | "__inet6_check_established" => facts.offsets.check_established_params,
+        "tcp_timewait_state_process" => facts.offsets.timewait_process_params,
+        "__cgroup_bpf_run_filter_sock_addr" => facts.offsets.cgroup_sock_addr_params,
+        _ => ABSENT,
+    }
+}
+
+/// A prototype that none of a hook's programs was made for: a guess would read a wrong value.
+fn variant_lacks(facts: &Facts, alternative: &Alternative, program: &Program) -> Option<String> {
+    program.params?;
+    let known = alternative.programs.iter().any(|other| other.hook == program.hook && fits(facts, other));
+    (!known)
+        .then(|| format!("{} has {} parameters, which no program knows", program.hook, params_of(facts, program.hook)))
 }
 
 /// What stands in the way of every program.

@@ -74,6 +74,8 @@ pub struct Program {
     pub kind: Kind,
     /// Whether the tier does without it.
     pub need: Need,
+    /// Parameters that its hook has, where that decides which of several programs fits.
+    pub params: Option<u16>,
 }
 
 /// One way to answer a signal.
@@ -97,18 +99,25 @@ pub struct Row {
 }
 
 const fn program(name: &'static str, hook: &'static str, kind: Kind) -> Program {
-    Program { name, hook, kind, need: Need::Required }
+    Program { name, hook, kind, need: Need::Required, params: None }
 }
 
 const fn optional(name: &'static str, hook: &'static str, kind: Kind, loses: &'static str) -> Program {
-    Program { name, hook, kind, need: Need::Optional(loses) }
+    Program { name, hook, kind, need: Need::Optional(loses), params: None }
 }
 
 /// A program on a function of IPv6.
 const fn ipv6(name: &'static str, hook: &'static str, kind: Kind) -> Program {
-    Program { name, hook, kind, need: Need::IfPresent("IPv6 is not seen") }
+    Program { name, hook, kind, need: NO_IPV6, params: None }
 }
 
+/// An exit program that fits a hook with so many parameters: the return value comes behind them.
+const fn variant(name: &'static str, hook: &'static str, params: u16) -> Program {
+    Program { name, hook, kind: Kind::Fexit, need: Need::Required, params: Some(params) }
+}
+
+const NO_IPV6: Need = Need::IfPresent("IPv6 is not seen");
+const SOCK_ADDR: &str = "__cgroup_bpf_run_filter_sock_addr";
 const SYSCALLS: Kind = Kind::Tracepoint { category: "syscalls" };
 const NO_INTERRUPTED: &str = "interrupted connects are reported as abandoned";
 const NO_LSM: &str = "connects that a security module refuses are not seen";
@@ -128,11 +137,13 @@ pub const SIGNALS: [Row; 3] = [
                     program("state_fentry", "tcp_set_state", Kind::Fentry),
                     ipv6("connect_v6_exit_fentry", "tcp_v6_connect", Kind::Fexit),
                     program("connect_v4_exit_fentry", "tcp_v4_connect", Kind::Fexit),
-                    program("search_exit_fentry", "__inet_hash_connect", Kind::Fexit),
+                    variant("search_exit_4_fentry", "__inet_hash_connect", 4),
+                    variant("search_exit_5_fentry", "__inet_hash_connect", 5),
                     program("search_enter_fentry", "__inet_hash_connect", Kind::Fentry),
                     optional("call_exit_fentry", "__inet_stream_connect", Kind::Fexit, NO_INTERRUPTED),
                     optional("denied_lsm_fentry", "security_socket_connect", Kind::Fexit, NO_LSM),
-                    optional("denied_cgroup_fentry", "__cgroup_bpf_run_filter_sock_addr", Kind::Fexit, NO_CGROUP),
+                    Program { need: Need::Optional(NO_CGROUP), ..variant("denied_cgroup_5_fentry", SOCK_ADDR, 5) },
+                    Program { need: Need::Optional(NO_CGROUP), ..variant("denied_cgroup_6_fentry", SOCK_ADDR, 6) },
                     ipv6("connect_v6_enter_fentry", "tcp_v6_connect", Kind::Fentry),
                     program("connect_v4_enter_fentry", "tcp_v4_connect", Kind::Fentry),
                 ],
@@ -181,8 +192,10 @@ pub const SIGNALS: [Row; 3] = [
                 tier: Tier::Fentry,
                 programs: &[
                     program("probe_tw_fentry", "tcp_twsk_unique", Kind::Fexit),
-                    program("probe_v4_fentry", "__inet_check_established", Kind::Fexit),
-                    ipv6("probe_v6_fentry", "__inet6_check_established", Kind::Fexit),
+                    variant("probe_v4_4_fentry", "__inet_check_established", 4),
+                    variant("probe_v4_6_fentry", "__inet_check_established", 6),
+                    Program { need: NO_IPV6, ..variant("probe_v6_4_fentry", "__inet6_check_established", 4) },
+                    Program { need: NO_IPV6, ..variant("probe_v6_6_fentry", "__inet6_check_established", 6) },
                 ],
                 loses: "",
             },
@@ -206,7 +219,9 @@ pub const SIGNALS: [Row; 3] = [
                     program("tw_kill_fentry", "inet_twsk_kill", Kind::Fentry),
                     program("tw_timer_fentry", "tw_timer_handler", Kind::Fentry),
                     program("tw_unique_fentry", "tcp_twsk_unique", Kind::Fexit),
-                    program("tw_process_exit_fentry", "tcp_timewait_state_process", Kind::Fexit),
+                    variant("tw_process_exit_3_fentry", "tcp_timewait_state_process", 3),
+                    variant("tw_process_exit_4_fentry", "tcp_timewait_state_process", 4),
+                    variant("tw_process_exit_5_fentry", "tcp_timewait_state_process", 5),
                     program("tw_process_enter_fentry", "tcp_timewait_state_process", Kind::Fentry),
                     program("tw_alloc_fentry", "inet_twsk_alloc", Kind::Fexit),
                     Program {
@@ -214,6 +229,7 @@ pub const SIGNALS: [Row; 3] = [
                         hook: "tcp_set_state",
                         kind: Kind::Fentry,
                         need: Need::TimeWaitEvents,
+                        params: None,
                     },
                 ],
                 loses: "",
@@ -233,6 +249,7 @@ pub const SIGNALS: [Row; 3] = [
                         hook: "tcp_set_state",
                         kind: Kind::Kprobe,
                         need: Need::TimeWaitEvents,
+                        params: None,
                     },
                 ],
                 loses: "an overflow for lack of memory is taken for an entry",
