@@ -82,7 +82,7 @@ pub struct Offsets {
     pub check_established_params: u16,
     /// Parameters of `tcp_timewait_state_process`
     pub timewait_process_params: u16,
-    /// Parameters of `__cgroup_bpf_run_filter_sock_addr`: 5, or 6 from 6.7 on
+    /// Parameters of `__cgroup_bpf_run_filter_sock_addr`: 4 (5.10), 5, or 6 from 6.7 on
     pub cgroup_sock_addr_params: u16,
     /// Enumerator of the attach type for connect4 that this function is called with
     pub cgroup_connect4: u16,

@@ -93,6 +93,13 @@ pub fn denied_lsm_fentry(ctx: FExitContext) -> i32 {
 /// cgroup_bpf_attach_type atype, void *t_ctx, u32 *flags). Called for bind() and sendmsg() too, and only where a
 /// cgroup has such a program.
 #[fexit(function = "__cgroup_bpf_run_filter_sock_addr")]
+pub fn denied_cgroup_4_fentry(ctx: FExitContext) -> i32 {
+    denied_by_cgroup(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(4));
+    0
+}
+
+/// With `flags` (after 5.10).
+#[fexit(function = "__cgroup_bpf_run_filter_sock_addr")]
 pub fn denied_cgroup_5_fentry(ctx: FExitContext) -> i32 {
     denied_by_cgroup(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(5));
     0

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The connect signal on kprobes and kretprobes. A kretprobe does not have the arguments, so the calling thread's
-//! socket is kept in `CALLS` from entry to return.
+//! socket is kept in `CALLS` from entry to return. Where two hooks ask for the same, one program stands on both.
 
 use aya_ebpf::{
     macros::{kprobe, kretprobe},
@@ -103,24 +103,9 @@ pub fn destroy_kprobe(ctx: ProbeContext) -> u32 {
     0
 }
 
-#[inline(always)]
-fn denied(ret: i32) {
-    if ret < 0
-        && let Some(call) = called()
-    {
-        connect::denied(call.sk, call.address, ret);
-    }
-}
-
 #[kprobe]
 pub fn denied_lsm_enter_kprobe(ctx: ProbeContext) -> u32 {
     remember(sock::of_socket(arg(&ctx, 0)), arg(&ctx, 1));
-    0
-}
-
-#[kretprobe]
-pub fn denied_lsm_kprobe(ctx: RetProbeContext) -> u32 {
-    denied(ctx.ret());
     0
 }
 
@@ -136,8 +121,14 @@ pub fn denied_cgroup_enter_kprobe(ctx: ProbeContext) -> u32 {
     0
 }
 
+/// At the return of either.
 #[kretprobe]
-pub fn denied_cgroup_kprobe(ctx: RetProbeContext) -> u32 {
-    denied(ctx.ret());
+pub fn denied_kprobe(ctx: RetProbeContext) -> u32 {
+    let ret: i32 = ctx.ret();
+    if ret < 0
+        && let Some(call) = called()
+    {
+        connect::denied(call.sk, call.address, ret);
+    }
     0
 }
