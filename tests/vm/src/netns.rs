@@ -43,6 +43,11 @@ fn loopback_up() -> Result<()> {
 }
 
 impl Netns {
+    /// Keeps it there, and so its inode from being another's.
+    pub fn keep(&self) -> Result<fs::File> {
+        fs::File::open("/proc/thread-self/ns/net").context("could not open /proc/thread-self/ns/net")
+    }
+
     /// Sets `net.<name>`, which must be per network namespace.
     pub fn set(&self, name: &str, value: &str) -> Result<()> {
         let path = format!("/proc/sys/net/{name}");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! TIME_WAIT: passages, levels and overflows against the kernel's own counters; what candidates in it do to a search.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::thread::sleep;
 use std::time::Duration;
@@ -25,9 +26,10 @@ pub fn run(report: &mut Report, tier: Tier) {
     }
 }
 
-/// What the kernel's counters said before the namespace went away.
+/// What the kernel's own counters said.
 struct Seen {
     netns: u64,
+    _kept: File,
     entered: u64,
     reused: u64,
     overflows: u64,
@@ -43,7 +45,6 @@ fn passages(report: &mut Report, tier: Tier) {
         let tool = Tool::start(tier, &["--events", "connect,time-wait,summary"])?;
         let seen = [("flood", flood as Act), ("reuse", reuse), ("overflow", overflow)];
         let seen = seen.map(|(name, act)| (name, netns::within("caller", act)));
-        // Let the last interval pass, so that a namespace that is gone has its last level told.
         Ok((seen, tool.stop()?))
     })();
     match told {
@@ -85,6 +86,7 @@ fn shorts(count: usize) -> Result<SocketAddr> {
 fn counters(netns: &Netns, entered: u64) -> Result<Seen> {
     Ok(Seen {
         netns: netns.inode,
+        _kept: netns.keep()?,
         entered,
         reused: netns.netstat("TWRecycled")?,
         overflows: netns.netstat("TCPTimeWaitOverflow")?,
