@@ -123,7 +123,7 @@ fn compile(side: &KernelSide) -> Result<PathBuf> {
 /// The remapped folders must not exist anywhere: LLVM copies source lines into BTF from files that it finds.
 fn rustflags() -> Result<Vec<String>> {
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    let mut flags = vec!["--cfg".to_owned(), "bpf_target_arch=\"x86_64\"".to_owned()];
+    let mut flags = ["--cfg", "bpf_target_arch=\"x86_64\"", rustc_wrapper::NO_MERGING].map(str::to_owned).to_vec();
     flags.push(format!("-C{}", NO_UNROLLING.trim_start_matches("--")));
     flags.push(remap(root(), "/tcp-trace"));
     flags.push(remap(&sysroot()?, "/rust"));
