@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The only reader of kernel structures, by the offsets of the running kernel's BTF.
 
-use aya_ebpf::{bindings::task_struct, helpers::bpf_probe_read_kernel};
+use aya_ebpf::{
+    bindings::task_struct,
+    helpers::{bpf_probe_read_kernel, bpf_probe_read_kernel_buf, bpf_probe_read_user, bpf_probe_read_user_buf},
+};
 use tcp_trace_common::{connect::RawConnect, family, offsets::ABSENT};
 
 use crate::globals::{config, offset};
@@ -17,6 +20,16 @@ fn read<T>(base: u64, offset: u16) -> Option<T> {
     }
     // SAFETY: the helper checks the address and fails on a bad one.
     unsafe { bpf_probe_read_kernel((base as *const u8).add(offset as usize).cast::<T>()) }.ok()
+}
+
+/// Reads bytes to where they are to stay: a copy on the way would go byte by byte.
+#[inline(always)]
+fn read_into<const N: usize>(base: u64, offset: u16, into: &mut [u8; N]) {
+    *into = [0; N];
+    if offset != ABSENT {
+        // SAFETY: the helper checks the address; on a bad one it leaves zeros.
+        let _ = unsafe { bpf_probe_read_kernel_buf((base as *const u8).add(offset as usize), into) };
+    }
 }
 
 /// Inode number of the socket's network namespace, 0 if unreadable. Works for minisockets too: both begin with
@@ -81,68 +94,89 @@ pub fn of_socket(socket: u64) -> u64 {
     read(socket, offset!(socket_sk)).unwrap_or(0)
 }
 
-const V4_MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+/// `::ffff:0:0` in native words: eight bytes, then four.
+const V4_MAPPED: (u64, u32) = (0, u32::from_ne_bytes([0, 0, 0xff, 0xff]));
 
-/// `::ffff:a.b.c.d`
+/// Writes `::ffff:` and leaves the last four bytes to be read.
 #[inline(always)]
-pub fn mapped(v4: [u8; 4]) -> [u8; 16] {
-    let mut address = [0u8; 16];
-    address[10] = 0xff;
-    address[11] = 0xff;
-    address[12] = v4[0];
-    address[13] = v4[1];
-    address[14] = v4[2];
-    address[15] = v4[3];
-    address
-}
-
-/// Local address as the attempt's family has it.
-#[inline(always)]
-pub fn local_address(sk: u64, on_wire: u16) -> [u8; 16] {
-    if on_wire == family::INET {
-        mapped(read(sk, offset!(skc_rcv_saddr)).unwrap_or_default())
-    } else {
-        read(sk, offset!(skc_v6_rcv_saddr)).unwrap_or_default()
-    }
-}
-
-/// Family, remote address and port of a socket whose destination is set. A v4-mapped IPv6 socket is IPv4 on the wire.
-#[inline(always)]
-pub fn destination(sk: u64) -> (u16, [u8; 16], u16) {
-    let dport = u16::from_be(read(sk, offset!(skc_dport)).unwrap_or(0));
-    if read::<u16>(sk, offset!(skc_family)) == Some(family::INET6) {
-        let address: [u8; 16] = read(sk, offset!(skc_v6_daddr)).unwrap_or_default();
-        (family_on_wire(&address), address, dport)
-    } else {
-        (family::INET, mapped(read(sk, offset!(skc_daddr)).unwrap_or_default()), dport)
-    }
+fn v4_part(address: &mut [u8; 16]) -> &mut [u8; 4] {
+    *address = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0];
+    // SAFETY: the last four of sixteen bytes.
+    unsafe { &mut *address.as_mut_ptr().add(12).cast() }
 }
 
 /// The family that a destination given as IPv6 is reached by.
 #[inline(always)]
-pub fn family_on_wire(address: &[u8; 16]) -> u16 {
-    let mut index = 0;
-    while index < V4_MAPPED.len() {
-        if address[index] != V4_MAPPED[index] {
-            return family::INET6;
-        }
-        index += 1;
-    }
-    family::INET
+fn family_on_wire(address: &[u8; 16]) -> u16 {
+    let start = address.as_ptr();
+    // SAFETY: twelve of sixteen bytes; unaligned reads are allowed.
+    let head = unsafe { (start.cast::<u64>().read_unaligned(), start.add(8).cast::<u32>().read_unaligned()) };
+    if head == V4_MAPPED { family::INET } else { family::INET6 }
 }
+
+/// Local address as the family on the wire has it.
+#[inline(always)]
+pub fn local_address(sk: u64, on_wire: u16, into: &mut [u8; 16]) {
+    if on_wire == family::INET {
+        read_into(sk, offset!(skc_rcv_saddr), v4_part(into));
+    } else {
+        read_into(sk, offset!(skc_v6_rcv_saddr), into);
+    }
+}
+
+/// Remote port of a socket or minisocket.
+#[inline(always)]
+pub fn remote_port(sk: u64) -> u16 {
+    u16::from_be(read(sk, offset!(skc_dport)).unwrap_or(0))
+}
+
+/// Remote address of a socket or minisocket; the family that it is reached by.
+#[inline(always)]
+pub fn remote_address(sk: u64, into: &mut [u8; 16]) -> u16 {
+    if read::<u16>(sk, offset!(skc_family)) == Some(family::INET6) {
+        read_into(sk, offset!(skc_v6_daddr), into);
+        family_on_wire(into)
+    } else {
+        read_into(sk, offset!(skc_daddr), v4_part(into));
+        family::INET
+    }
+}
+
+/// Offsets in `struct sockaddr_in` and `sockaddr_in6`, which begin alike.
+const SIN_PORT: u16 = 2;
+const SIN_ADDR: u16 = 4;
+const SIN6_ADDR: u16 = 8;
 
 /// Takes family, remote address and port from a `struct sockaddr` in kernel memory.
 #[inline(always)]
 pub fn read_sockaddr(address: u64, into: &mut RawConnect) {
-    let family: u16 = read(address, 0).unwrap_or(0);
-    into.dport = u16::from_be(read(address, 2).unwrap_or(0));
-    if family == family::INET6 {
-        into.daddr = read(address, 8).unwrap_or_default();
+    into.dport = u16::from_be(read(address, SIN_PORT).unwrap_or(0));
+    if read::<u16>(address, 0) == Some(family::INET6) {
+        read_into(address, SIN6_ADDR, &mut into.daddr);
         into.family = family_on_wire(&into.daddr);
     } else {
-        into.daddr = mapped(read(address, 4).unwrap_or_default());
+        read_into(address, SIN_ADDR, v4_part(&mut into.daddr));
         into.family = family::INET;
     }
+}
+
+/// The same from one in user space; `None` if it can't be read.
+#[inline(always)]
+pub fn read_user_sockaddr(address: u64, into: &mut RawConnect) -> Option<()> {
+    let at = |offset: u16| (address + u64::from(offset)) as *const u8;
+    // SAFETY: the helpers check the address and fail on a bad one.
+    unsafe {
+        let family = bpf_probe_read_user(at(0).cast::<u16>()).ok()?;
+        into.dport = u16::from_be(bpf_probe_read_user(at(SIN_PORT).cast::<u16>()).ok()?);
+        if family == family::INET6 {
+            bpf_probe_read_user_buf(at(SIN6_ADDR), &mut into.daddr).ok()?;
+            into.family = family_on_wire(&into.daddr);
+        } else {
+            bpf_probe_read_user_buf(at(SIN_ADDR), v4_part(&mut into.daddr)).ok()?;
+            into.family = family::INET;
+        }
+    }
+    Some(())
 }
 
 /// `net.ipv4.ip_local_port_range` of the socket's namespace; both families use it.
@@ -186,13 +220,19 @@ pub fn perturb(port_offset: u64) -> Option<u32> {
     read(table + 4 * (port_offset & u64::from(config!(table_perturb_mask))), 0)
 }
 
-/// `tw_count` (without what it holds for none) and `tcp_max_tw_buckets` of a socket's or minisocket's namespace.
+/// `tw_count` of a socket's or minisocket's namespace without what it holds for none, `u32::MAX` if not known.
 #[inline(always)]
-pub fn time_wait_level(sk: u64) -> Option<(u32, u32)> {
-    let net = net(sk)?;
-    let level: u32 = read(net, offset!(tw_count))?;
-    let max: u32 = read(net, offset!(max_tw_buckets)).unwrap_or(0);
-    Some((level.wrapping_sub(u32::from(offset!(tw_count_base))), max))
+pub fn time_wait_level(sk: u64) -> u32 {
+    match net(sk).and_then(|net| read::<u32>(net, offset!(tw_count))) {
+        Some(count) => count.wrapping_sub(u32::from(offset!(tw_count_base))),
+        None => u32::MAX,
+    }
+}
+
+/// `tcp_max_tw_buckets` of that namespace, 0 if not known.
+#[inline(always)]
+pub fn max_time_wait(sk: u64) -> u32 {
+    net(sk).and_then(|net| read(net, offset!(max_tw_buckets))).unwrap_or(0)
 }
 
 /// `container_of(timer, struct inet_timewait_sock, tw_timer)`, 0 where the offset is not known.

@@ -89,7 +89,7 @@ pub fn search_left(sk: u64, ret: i32) {
     attempt.search_end_ns = end_ns;
     attempt.search_ret = ret;
     attempt.sport = sock::local_port(sk);
-    attempt.saddr = sock::local_address(sk, attempt.family);
+    sock::local_address(sk, attempt.family, &mut attempt.saddr);
     if attempt.step_width != 0 {
         attempt.perturb_after = sock::perturb(attempt.port_offset).unwrap_or(0);
     }
@@ -176,7 +176,7 @@ pub fn finish(sk: u64, attempt: &mut RawConnect, ended_by: u8) {
     attempt.ended_by = ended_by;
     attempt.sk_err = sock::error(sk);
     if attempt.flags & flag::SEARCH_LEFT == 0 {
-        attempt.saddr = sock::local_address(sk, attempt.family);
+        sock::local_address(sk, attempt.family, &mut attempt.saddr);
         attempt.sport = sock::bound_local_port(sk);
     }
     attempt.syn_retransmits = sock::total_retransmits(sk).unwrap_or(0);

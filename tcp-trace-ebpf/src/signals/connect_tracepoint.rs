@@ -5,13 +5,13 @@
 //! can be attached, add the errno and the attempts that never reached SYN_SENT.
 
 use aya_ebpf::{
-    helpers::{bpf_get_current_task, bpf_probe_read_user},
+    helpers::bpf_get_current_task,
     macros::{raw_tracepoint, tracepoint},
     programs::{RawTracePointContext, TracePointContext},
 };
 use tcp_trace_common::{
     connect::{RawConnect, ended, flag},
-    counters, family, tcp_state,
+    counters, tcp_state,
 };
 
 use super::connect;
@@ -62,10 +62,11 @@ pub fn connect_state_tp(ctx: RawTracePointContext) -> i32 {
 fn syn_sent(ctx: &RawTracePointContext, sk: u64) {
     let mut attempt = RawConnect { flags: flag::SYN_SENT, ..RawConnect::default() };
     attempt.search_start_ns = now_ns();
-    (attempt.family, attempt.daddr, attempt.dport) = sock::destination(sk);
+    attempt.family = sock::remote_address(sk, &mut attempt.daddr);
+    attempt.dport = sock::remote_port(sk);
     attempt.bound_port = sock::local_port(sk);
     attempt.socket_range = sock::socket_port_range(sk);
-    attempt.saddr = sock::local_address(sk, attempt.family);
+    sock::local_address(sk, attempt.family, &mut attempt.saddr);
     if let Some((low, high)) = sock::port_range(sk) {
         attempt.range_low = low;
         attempt.range_high = high;
@@ -152,16 +153,7 @@ pub fn connect_call_exit_tp(ctx: TracePointContext) -> u32 {
 fn never_sent(call: &Call, ret: i32) {
     let mut attempt =
         RawConnect { start_ns: call.start_ns, flags: flag::START, call_ret: ret, ..RawConnect::default() };
-    // SAFETY: the helper checks the address and fails on a bad one.
-    let Ok(head) = (unsafe { bpf_probe_read_user(call.address as *const [u8; 8]) }) else { return };
-    attempt.dport = u16::from_be_bytes([head[2], head[3]]);
-    if u16::from_ne_bytes([head[0], head[1]]) == family::INET6 {
-        // SAFETY: as above.
-        attempt.daddr = unsafe { bpf_probe_read_user((call.address + 8) as *const [u8; 16]) }.unwrap_or_default();
-        attempt.family = sock::family_on_wire(&attempt.daddr);
-    } else {
-        attempt.daddr = sock::mapped([head[4], head[5], head[6], head[7]]);
-        attempt.family = family::INET;
+    if sock::read_user_sockaddr(call.address, &mut attempt).is_some() {
+        connect::refused_early(call.sk, attempt);
     }
-    connect::refused_early(call.sk, attempt);
 }

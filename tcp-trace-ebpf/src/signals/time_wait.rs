@@ -54,15 +54,16 @@ fn add_one(counter: &mut u64) {
     counter.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
 }
 
-/// One passage, into the totals and, if asked for, onto the road.
+/// One passage: what happened, the substate, and the namespace's level afterwards (`u32::MAX` if not known).
 struct Passage {
     event: u8,
     substate: u8,
-    level: Option<(u32, u32)>,
+    level: u32,
 }
 
+/// Into the totals and, if asked for, onto the road. `sk` may be a minisocket.
 #[inline(always)]
-fn record(sk: u64, local_port: u16, passage: Passage, closer: Option<Closer>) {
+fn record(sk: u64, local_port: u16, passage: &Passage, closer: Option<&Closer>) {
     let netns = sock::netns(sk);
     if let Some(totals) = totals(netns) {
         match passage.event {
@@ -80,28 +81,26 @@ fn record(sk: u64, local_port: u16, passage: Passage, closer: Option<Closer>) {
             event::FIN_RECEIVED => add_one(&mut totals.events[event::FIN_RECEIVED as usize]),
             _ => add_one(&mut totals.events[event::OTHER as usize]),
         }
-        if let Some((level, max)) = passage.level {
-            totals.level = level;
-            totals.max_buckets = max;
+        if passage.level != u32::MAX {
+            totals.level = passage.level;
+            totals.max_buckets = sock::max_time_wait(sk);
         }
     }
     if config!(time_wait_events) == 0 {
         return;
     }
-    let (family, daddr, dport) = sock::destination(sk);
     let mut raw = RawTimeWait {
         header: header::<RawTimeWait>(kind::TIME_WAIT),
         netns,
-        level: passage.level.map_or(u32::MAX, |(level, _)| level),
-        family,
+        level: passage.level,
         sport: local_port,
-        dport,
+        dport: sock::remote_port(sk),
         event: passage.event,
         substate: passage.substate,
-        saddr: sock::local_address(sk, family),
-        daddr,
         ..RawTimeWait::default()
     };
+    raw.family = sock::remote_address(sk, &mut raw.daddr);
+    sock::local_address(sk, raw.family, &mut raw.saddr);
     if let Some(closer) = closer {
         raw.owner_tgid = closer.tgid;
         raw.owner_comm = closer.comm;
@@ -112,17 +111,15 @@ fn record(sk: u64, local_port: u16, passage: Passage, closer: Option<Closer>) {
     emit(&raw, counters::TIME_WAIT_MADE, counters::TIME_WAIT_RING_FULL);
 }
 
+/// Who closed the socket or minisocket at this address, in place: a copy that may be of nothing is more than the
+/// verifier of 5.10 takes.
 #[inline(always)]
-fn take_closer(address: u64) -> Option<Closer> {
+fn closer(address: u64) -> Option<&'static Closer> {
     if config!(time_wait_events) == 0 {
         return None;
     }
-    // SAFETY: copied at once.
-    let closer = unsafe { CLOSERS.get(address) }.copied();
-    if closer.is_some() {
-        let _ = CLOSERS.remove(address);
-    }
-    closer
+    // SAFETY: read at once; an entry that is evicted meanwhile is memory of the map still.
+    unsafe { CLOSERS.get(address) }
 }
 
 /// The owner of a connection enters FIN_WAIT1 by close() or shutdown(), in its own context: it closes first.
@@ -137,21 +134,25 @@ pub fn closing(sk: u64, state: u8) {
 /// A minisocket was made (`tw` not 0) or refused. `counted`: the namespace's counter already holds it.
 #[inline(always)]
 pub fn allocated(sk: u64, state: u8, tw: u64, counted: bool) {
-    let closer = take_closer(sk);
-    let level = sock::time_wait_level(sk).map(|(level, max)| (if counted { level } else { level + 1 }, max));
-    if tw == 0 {
-        let level = sock::time_wait_level(sk);
-        record(sk, sock::local_port(sk), Passage { event: event::OVERFLOW, substate: state, level }, closer);
+    let mut level = sock::time_wait_level(sk);
+    let closer = closer(sk);
+    let event = if tw == 0 { event::OVERFLOW } else { event::ENTER };
+    if tw != 0 && !counted && level != u32::MAX {
+        level += 1;
+    }
+    record(sk, sock::local_port(sk), &Passage { event, substate: state, level }, closer);
+    if config!(time_wait_events) == 0 {
         return;
     }
-    if config!(time_wait_events) != 0 {
-        let unknown = Closer { entered_ns: 0, tgid: 0, pad: 0, comm: [0; COMM_LEN] };
-        let entered = Closer { entered_ns: now_ns(), ..closer.unwrap_or(unknown) };
-        let _ = CLOSERS.insert(tw, entered, 0);
+    if tw != 0 {
+        let mut entered = Closer { entered_ns: now_ns(), tgid: 0, pad: 0, comm: [0; COMM_LEN] };
+        if let Some(closer) = closer {
+            entered.tgid = closer.tgid;
+            entered.comm = closer.comm;
+        }
+        let _ = CLOSERS.insert(tw, &entered, 0);
     }
-    // Not yet lived: the closer of an entry has no time.
-    let closer = closer.map(|closer| Closer { entered_ns: 0, ..closer });
-    record(sk, sock::local_port(sk), Passage { event: event::ENTER, substate: state, level }, closer);
+    let _ = CLOSERS.remove(sk);
 }
 
 /// proto: void inet_twsk_kill(struct inet_timewait_sock *tw), once for each, whatever the reason.
@@ -173,9 +174,13 @@ pub fn killed(tw: u64) {
     context.reusing = 0;
     context.decided = 0;
     // inet_twsk_kill takes it off the counter at its end.
-    let level = sock::time_wait_level(tw).map(|(level, max)| (level.wrapping_sub(1), max));
+    let now = sock::time_wait_level(tw);
+    let level = if now == u32::MAX { now } else { now - 1 };
     let substate = sock::time_wait_substate(tw);
-    record(tw, sock::time_wait_port(tw), Passage { event, substate, level }, take_closer(tw));
+    record(tw, sock::time_wait_port(tw), &Passage { event, substate, level }, closer(tw));
+    if config!(time_wait_events) != 0 {
+        let _ = CLOSERS.remove(tw);
+    }
 }
 
 /// proto: void tw_timer_handler(struct timer_list *t)
@@ -232,7 +237,7 @@ pub fn segment_processed(ret: i32) {
             if sock::time_wait_substate(tw) == tcp_state::TIME_WAIT {
                 let level = sock::time_wait_level(tw);
                 let passage = Passage { event: event::FIN_RECEIVED, substate: tcp_state::TIME_WAIT, level };
-                record(tw, sock::time_wait_port(tw), passage, None);
+                record(tw, sock::time_wait_port(tw), &passage, None);
             }
         }
         _ => {}

@@ -14,7 +14,7 @@ use crate::sock;
 #[kprobe]
 pub fn tw_alloc_kprobe(ctx: ProbeContext) -> u32 {
     let sk = arg(&ctx, 0);
-    let full = sock::time_wait_level(sk).is_some_and(|(level, max)| max != 0 && level >= max);
+    let full = sock::max_time_wait(sk) != 0 && sock::time_wait_level(sk) >= sock::max_time_wait(sk);
     time_wait::allocated(sk, arg(&ctx, 2) as u8, u64::from(!full), false);
     0
 }
