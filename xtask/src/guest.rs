@@ -5,7 +5,8 @@ mod machine;
 mod watch;
 
 use std::{
-    env, fs, io,
+    env, fs,
+    io::{self, IsTerminal as _},
     path::{Path, PathBuf},
     process,
     time::Duration,
@@ -49,7 +50,9 @@ impl<'a> Guest<'a> {
     pub fn boot(&self, accelerator: Accelerator, screen: Screen<'_>) -> Result<i32> {
         let folder = target("vm").join(format!("{}.{}", self.kernel.line, process::id()));
         fs::create_dir_all(&folder)?;
-        self.write_initramfs(&folder.join(INITRAMFS))?;
+        let seen = matches!(screen, Screen::Terminal) && io::stdout().is_terminal();
+        let piped = !seen && !self.argv.is_empty();
+        self.write_initramfs(&folder.join(INITRAMFS), piped)?;
         // What the kernel does not know itself becomes PID 1's environment.
         let env: String = self.env.iter().map(|(key, value)| format!(" {key}={value}")).collect();
         let machine = Machine {
@@ -69,7 +72,7 @@ impl<'a> Guest<'a> {
         Ok(code)
     }
 
-    fn write_initramfs(&self, path: &Path) -> Result<()> {
+    fn write_initramfs(&self, path: &Path, piped: bool) -> Result<()> {
         let ours = ["tcp-trace-guest-init", "tcp-trace", "tcp-trace-vm-tests"];
         let binaries = static_build::build(&ours, "guest")?;
         let mut archive = Initramfs::create(path)?;
@@ -85,6 +88,9 @@ impl<'a> Guest<'a> {
         archive.text("/etc/group", b"root:x:0:\nnogroup:x:65534:\n")?;
         archive.text("/etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n")?;
         let argv: String = self.argv.iter().map(|word| format!("{word}\0")).collect();
+        if piped {
+            archive.text("/guest/piped", b"")?;
+        }
         archive.text("/guest/argv", argv.as_bytes())?;
         let mut modules = String::new();
         for module in &self.kernel.modules {
@@ -110,11 +116,8 @@ fn put(archive: &mut Initramfs, file: &Path) -> Result<()> {
 pub fn terminal_env() -> Vec<(String, String)> {
     let known = ["TERM", "NO_COLOR"].into_iter().filter_map(|key| Some((key.to_owned(), env::var(key).ok()?)));
     let mut env: Vec<_> = known.filter(|(_, value)| !value.contains(char::is_whitespace)).collect();
-    match tcgetwinsize(io::stdout()) {
-        Ok(size) => {
-            env.extend([("LINES", size.ws_row), ("COLUMNS", size.ws_col)].map(|(k, v)| (k.into(), v.to_string())))
-        }
-        Err(_) => env.extend([("TERM", "dumb"), ("NO_COLOR", "1")].map(|(key, value)| (key.into(), value.into()))),
+    if let Ok(size) = tcgetwinsize(io::stdout()) {
+        env.extend([("LINES", size.ws_row), ("COLUMNS", size.ws_col)].map(|(key, n)| (key.to_owned(), n.to_string())));
     }
     env
 }

@@ -22,7 +22,7 @@ pub struct Options {
     #[arg(long)]
     kernel: Option<String>,
     /// How long to watch
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 30)]
     seconds: u32,
 }
 

@@ -10,8 +10,8 @@ mod terminal;
 use std::{
     ffi::OsString,
     fs,
-    io::Write as _,
     os::unix::ffi::OsStringExt as _,
+    path::Path,
     process::{Child, Command},
 };
 
@@ -20,6 +20,8 @@ use rustix::{
     process::{WaitOptions, wait},
     system::{RebootCommand, reboot},
 };
+
+use terminal::{Shown, Terminal};
 
 /// What a shell says for a command that it could not start.
 const NOT_STARTED: i32 = 127;
@@ -41,18 +43,26 @@ fn run() -> Result<i32> {
     let words = argv.split_inclusive(|&byte| byte == 0).map(|word| word.strip_suffix(b"\0").unwrap_or(word));
     let mut argv = words.map(|word| OsString::from_vec(word.into()));
     let program = argv.next();
-    let interactive = program.is_none();
+    let shown = if program.is_some() { Shown::Bytes } else { Shown::Interactive };
     let mut command = Command::new(program.unwrap_or_else(|| "/bin/sh".into()));
     command.args(argv).current_dir("/root").env("PATH", "/bin").env("HOME", "/root");
-    let terminal = terminal::open(interactive)?;
-    command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal.try_clone()?);
-    match command.spawn() {
-        Ok(child) => reap_until(&child),
+    let terminal = Terminal::open(shown)?;
+    let relay = terminal.give_to(&mut command, Path::new("/guest/piped").exists())?;
+    let code = match command.spawn() {
+        Ok(child) => reap_until(&child)?,
         Err(error) => {
-            writeln!(&terminal, "could not start {}: {error}", command.get_program().display())?;
-            Ok(NOT_STARTED)
+            terminal.say(&format!("could not start {}: {error}", command.get_program().display()))?;
+            NOT_STARTED
         }
+    };
+    drop(command);
+    if let Some(relay) = relay {
+        // Whatever the command left behind holds the pipe open.
+        Command::new("/bin/busybox").args(["kill", "-9", "-1"]).status()?;
+        relay.join().ok().context("the relay panicked")??;
     }
+    terminal.drain()?;
+    Ok(code)
 }
 
 /// Orphans are PID 1's to bury.

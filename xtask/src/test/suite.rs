@@ -40,7 +40,7 @@ pub fn guest(line: &str, filter: Option<&str>) -> Result<Tally> {
     let mut guest = Guest::new(&kernel, vec!["tcp-trace-vm-tests".to_owned()]);
     guest.argv.extend(filter.map(str::to_owned));
     guest.put = peers::get()?;
-    guest.env = vec![("NO_COLOR".to_owned(), "1".to_owned()), ("RUST_BACKTRACE".to_owned(), "1".to_owned())];
+    guest.env = vec![("RUST_BACKTRACE".to_owned(), "1".to_owned())];
     guest.time_limit = Some(TIME_LIMIT);
     let mut tally = Tally::default();
     let mut last_line = String::new();
