@@ -47,12 +47,20 @@ impl Stop {
     }
 }
 
-/// Runs until the time is up, a signal comes or nobody reads any more, and gives the final answer.
+/// Runs until the time is up, a signal comes or nobody reads any more, and gives the final answer. `ready` is called
+/// once a signal would be heard: whoever waits for it may send one at once.
 ///
 /// # Errors
 /// When the source breaks or an answer cannot be written.
-pub async fn run(mut source: Live, mut bursts: Bursts, answer: &mut Answer, pace: Pace) -> Result<(), Failure> {
+pub async fn run(
+    mut source: Live,
+    mut bursts: Bursts,
+    answer: &mut Answer,
+    pace: Pace,
+    ready: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let mut stop = Stop::listen().map_err(|error| broken("cannot listen to signals", &error))?;
+    ready()?;
     let begin = Instant::now();
     let mut ticks = interval_at(begin + pace.interval, pace.interval);
     // A machine that stalls gets one late answer, not a heap of empty ones.

@@ -131,13 +131,13 @@ pub fn closing(sk: u64, state: u8) {
     }
 }
 
-/// A minisocket was made (`tw` not 0) or refused. `counted`: the namespace's counter already holds it.
+/// A minisocket was made (`tw` not 0) or refused. The namespace counts it when its timer is started: a little later.
 #[inline(always)]
-pub fn allocated(sk: u64, state: u8, tw: u64, counted: bool) {
+pub fn allocated(sk: u64, state: u8, tw: u64) {
     let mut level = sock::time_wait_level(sk);
     let closer = closer(sk);
     let event = if tw == 0 { event::OVERFLOW } else { event::ENTER };
-    if tw != 0 && !counted && level != u32::MAX {
+    if tw != 0 && level != u32::MAX {
         level += 1;
     }
     record(sk, sock::local_port(sk), &Passage { event, substate: state, level }, closer);

@@ -13,7 +13,7 @@ use crate::sock;
 /// int state)
 #[fexit(function = "inet_twsk_alloc")]
 pub fn tw_alloc_fentry(ctx: FExitContext) -> i32 {
-    time_wait::allocated(ctx.arg(0), ctx.arg(2), ctx.arg(3), true);
+    time_wait::allocated(ctx.arg(0), ctx.arg(2), ctx.arg(3));
     0
 }
 

@@ -15,7 +15,7 @@ use crate::sock;
 pub fn tw_alloc_kprobe(ctx: ProbeContext) -> u32 {
     let sk = arg(&ctx, 0);
     let full = sock::max_time_wait(sk) != 0 && sock::time_wait_level(sk) >= sock::max_time_wait(sk);
-    time_wait::allocated(sk, arg(&ctx, 2) as u8, u64::from(!full), false);
+    time_wait::allocated(sk, arg(&ctx, 2) as u8, u64::from(!full));
     0
 }
 

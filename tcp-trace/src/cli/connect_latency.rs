@@ -148,15 +148,19 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
     let bursts = Bursts::new(attached, args.port_probes, args.max_overhead)
         .map_err(|error| broken("cannot attach the port probes that --port-probes always asks for", &error))?;
     let mut answer = Answer::new(setting, args.wanted(&sink), sink)?;
-    if let Some(path) = &args.ready_file {
-        File::create(path).map_err(|source| Failure::Output { to: path.display().to_string(), source })?;
-    }
+    let ready = || match &args.ready_file {
+        Some(path) => match File::create(path) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(Failure::Output { to: path.display().to_string(), source }),
+        },
+        None => Ok(()),
+    };
     let pace = Pace { interval: args.interval, duration: args.duration };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| broken("cannot start the event loop", &error.into()))?;
-    runtime.block_on(pipeline::run(live, bursts, &mut answer, pace))?;
+    runtime.block_on(pipeline::run(live, bursts, &mut answer, pace, ready))?;
     Ok(args.exit_code(answer.worst()))
 }
 

@@ -7,12 +7,17 @@
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use super::stop::Stop;
 use super::{descriptors, sockets};
+
+/// Connections made between two looks at the signals.
+const BATCH: u32 = 512;
 
 /// Everything held.
 pub(super) struct Crowd {
@@ -42,11 +47,11 @@ impl Crowd {
         self.holders.iter().map(|holder| holder.held).sum()
     }
 
-    /// Connects until `target` connections are held.
-    pub(super) fn grow_to(&mut self, target: u32) -> anyhow::Result<()> {
+    /// Connects until `target` connections are held, or a signal comes.
+    pub(super) fn grow_to(&mut self, target: u32, stop: &Stop) -> anyhow::Result<()> {
         loop {
             let missing = target.saturating_sub(self.held());
-            if missing == 0 {
+            if missing == 0 || stop.wait(Duration::ZERO) {
                 return Ok(());
             }
             let room = self.room_per_table;
@@ -54,7 +59,7 @@ impl Crowd {
                 self.holders.push(Holder::start(self.destination)?);
             }
             let holder = self.holders.last_mut().context("a holder was just added")?;
-            let order = missing.min(room - holder.held);
+            let order = missing.min(room - holder.held).min(BATCH);
             holder.orders.send(order).context("the thread that holds connections ended")?;
             let answer = holder.answers.recv().context("the thread that holds connections ended")?;
             holder.held = answer.held;

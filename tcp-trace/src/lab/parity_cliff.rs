@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::crowd::Crowd;
 use super::ground::{self, PortRange, Sysctl};
 use super::tally::Tally;
-use super::{Stage, pace, say, sockets};
+use super::{Stage, VICTIM, pace, say, sockets};
 
 /// Long enough to see on a screen that is drawn once a second that all is well.
 const HEALTHY: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let range = PortRange::read()?;
     let _listener = listener(stage, range)?;
     let mut crowd = Crowd::new(stage.destination)?;
-    crowd.grow_to(range.share(BELOW_PERCENT))?;
+    crowd.grow_to(range.share(BELOW_PERCENT), &stage.stop)?;
     say(&format!(
         "{} of {} ports ({BELOW_PERCENT} %) are taken towards {}",
         crowd.held(),
@@ -30,19 +30,18 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     stage.ready()?;
     let victim = pace::resetting_victim(stage, &tally)?;
     let healthy = HEALTHY.min(stage.duration / 3);
-    let mut ended = stage.stop.wait(healthy);
-    say(&format!("below the edge, {} saw {}", super::VICTIM, tally.take()));
-    if !ended {
-        crowd.grow_to(range.share(BEYOND_PERCENT))?;
-        let _ = tally.take();
-        say(&format!("{} ports ({BEYOND_PERCENT} %) are taken: the first parity is full", crowd.held()));
-        ended = stage.stop.wait(stage.duration.saturating_sub(healthy));
-        say(&format!("beyond the edge, {} saw {}", super::VICTIM, tally.take()));
+    let mut when = "below the edge";
+    if !stage.stop.wait(healthy) {
+        say(&format!("{when}, {VICTIM} saw {}", tally.take()));
+        crowd.grow_to(range.share(BEYOND_PERCENT), &stage.stop)?;
+        say(&format!("while more were taken, {VICTIM} saw {}", tally.take()));
+        say(&format!("{} ports are taken: at {BEYOND_PERCENT} % the first parity is full", crowd.held()));
+        when = "beyond the edge";
+        stage.stop.wait(stage.duration.saturating_sub(healthy));
     }
-    if !ended {
-        stage.stop.end();
-    }
+    stage.stop.end();
     let _ = victim.join();
+    say(&format!("{when}, {VICTIM} saw {}", tally.take()));
     Ok(())
 }
 

@@ -3,8 +3,9 @@
 
 use super::crowd::Crowd;
 use super::ground::PortRange;
+use super::stop::Stop;
 use super::tally::Tally;
-use super::{Stage, pace, parity_cliff, say};
+use super::{Stage, VICTIM, pace, parity_cliff, say};
 
 /// Ports that are filled at a time.
 const WINDOW: u16 = 64;
@@ -14,7 +15,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let _listener = parity_cliff::listener(stage, range)?;
     let mut crowd = Crowd::new(stage.destination)?;
     say(&format!("taking all {} ports towards {}", range.ports(), stage.destination));
-    fill(&mut crowd, range)?;
+    fill(&mut crowd, range, &stage.stop)?;
     say(&format!("{} of {} ports are taken", crowd.held(), range.ports()));
 
     let tally = Tally::new();
@@ -23,20 +24,20 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     stage.stop.wait(stage.duration);
     stage.stop.end();
     let _ = victim.join();
-    say(&format!("{} saw {}", super::VICTIM, tally.take()));
+    say(&format!("{VICTIM} saw {}", tally.take()));
     Ok(())
 }
 
 /// Through a window that moves along the range: in the open range, each connect of the second half would walk the full
 /// parity first, which takes minutes for all of them.
-fn fill(crowd: &mut Crowd, range: PortRange) -> anyhow::Result<()> {
+fn fill(crowd: &mut Crowd, range: PortRange, stop: &Stop) -> anyhow::Result<()> {
     let mut low = range.low;
     loop {
         let high = low.saturating_add(WINDOW - 1).min(range.high);
         PortRange { low, high }.write()?;
-        crowd.grow_to(u32::from(high) - u32::from(range.low) + 1)?;
+        crowd.grow_to(u32::from(high) - u32::from(range.low) + 1, stop)?;
         match high.checked_add(1) {
-            Some(next) if high < range.high => low = next,
+            Some(next) if high < range.high && !stop.is_over() => low = next,
             _ => return range.write(),
         }
     }

@@ -2,7 +2,7 @@
 //! Nobody listens on the port.
 
 use super::tally::Tally;
-use super::{Stage, pace, say};
+use super::{Stage, VICTIM, pace, say};
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let tally = Tally::new();
@@ -12,6 +12,6 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     stage.stop.wait(stage.duration);
     stage.stop.end();
     let _ = victim.join();
-    say(&format!("{} saw {}", super::VICTIM, tally.take()));
+    say(&format!("{VICTIM} saw {}", tally.take()));
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use anyhow::Context as _;
 
 use super::tally::Tally;
-use super::{Stage, ground, pace, say, sockets};
+use super::{Stage, VICTIM, ground, pace, say, sockets};
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let listener = sockets::listener(stage.destination, 1024)?;
@@ -26,7 +26,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     stage.stop.wait(stage.duration);
     stage.stop.end();
     let _ = victim.join();
-    say(&format!("{} saw {}; TIME_WAIT now {}", super::VICTIM, tally.take(), ground::time_wait_level()?));
+    say(&format!("{VICTIM} saw {}; TIME_WAIT now {}", tally.take(), ground::time_wait_level()?));
     Ok(())
 }
 

@@ -40,12 +40,12 @@ fn lab(scenario: &str, duration: &str) -> Result<String> {
     Ok(finished.stderr)
 }
 
-/// The victim counted its connects itself. The few between two of its reports are in neither.
+/// The victim counted its connects itself.
 fn same_count(answer: &Answer, said: &str) -> Result<()> {
     let netns = said.split("network namespace ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
     let lines = answer.connects(netns.context("the lab names no namespace")?).len();
     let counts = said.split(" saw ").skip(1).filter_map(|rest| rest.split(' ').next()?.parse::<usize>().ok());
     let counted: usize = counts.sum();
-    ensure!(counted > 0 && lines >= counted && lines <= counted + 60, "the lab counted {counted}, the tool {lines}");
+    ensure!(counted > 0 && lines == counted, "the lab counted {counted}, the tool {lines}");
     Ok(())
 }

@@ -226,14 +226,15 @@ fn step_width(netns: &Netns, witness: &Witness) -> Result<Vec<Step>> {
     Ok(series.steps)
 }
 
-/// Two threads towards one destination, on a range whose first half is full.
+/// Two threads towards one destination, on a range whose first half is full. The search must be long compared with the
+/// moment between its entry and its reading of the table, or the threads would meet there more often than in any life.
 fn two_threads(witness: &Witness) -> Result<(u64, Vec<Vec<Step>>)> {
-    const RANGE: (u16, u16) = (41000, 41199);
+    const RANGE: (u16, u16) = (41000, 41999);
     netns::within("caller", |netns| {
         netns.set_range(RANGE.0, RANGE.1)?;
         let mut crowd = Series::new(witness, LOCALHOST, RANGE);
         let _listener = Socket::listener(crowd.remote, 16384)?;
-        for _ in 0..110 {
+        for _ in 0..510 {
             crowd.connect(true)?;
         }
         let hammer = || {
