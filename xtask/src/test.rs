@@ -5,12 +5,17 @@ mod alone;
 mod suite;
 mod tally;
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+    thread,
+    time::Instant,
+};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 
-use crate::{kernels, setup};
+use crate::{accelerator::Accelerator, kernels, setup};
 use tally::Tally;
 
 /// On every run; the others with --all-kernels.
@@ -54,15 +59,42 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     if options.only != Some(Only::Unit) {
         setup::packages(&setup::MACHINE)?;
-        for line in chosen(options) {
-            rows.push(timed(&line, || suite::guest(&line, options.filter.as_deref()))?);
-        }
+        rows.extend(guests(&chosen(options), options.filter.as_deref())?);
         if options.filter.is_none() {
             rows.push(timed("dist", || alone::run(OF_DIST))?);
         }
     }
     let total = report(rows);
     Ok(if total.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// An emulated guest keeps one host CPU busy, so as many run at once as there are CPUs.
+fn guests(lines: &[String], filter: Option<&str>) -> Result<Vec<Row>> {
+    // One after another: apt takes a lock of its own, and the first look at KVM is remembered.
+    let kernels: Vec<_> = lines.iter().map(|line| (line, kernels::get(line))).collect();
+    if let Some((_, Ok(kernel))) = kernels.iter().find(|(_, kernel)| kernel.is_ok()) {
+        Accelerator::find(kernel)?;
+    }
+    let waiting = Mutex::new(kernels.iter());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let worker = || {
+        let mut rows = Vec::new();
+        while let Some((line, kernel)) = next() {
+            rows.push(timed(line, || suite::guest(line, kernel, filter))?);
+        }
+        Ok::<_, anyhow::Error>(rows)
+    };
+    let mut rows = Vec::new();
+    thread::scope(|scope| {
+        let cpus = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..cpus.min(lines.len())).map(|_| scope.spawn(worker)).collect();
+        for worker in workers {
+            rows.extend(worker.join().map_err(|_| anyhow!("a thread that runs guests panicked"))??);
+        }
+        Ok::<_, anyhow::Error>(())
+    })?;
+    rows.sort_by_key(|row| lines.iter().position(|line| *line == row.name));
+    Ok(rows)
 }
 
 fn chosen(options: &Options) -> Vec<String> {

@@ -13,7 +13,8 @@ use super::tally::Tally;
 use crate::{
     accelerator::Accelerator,
     guest::{Guest, Screen},
-    kernels, peers,
+    kernels::Kernel,
+    peers,
     workspace::{cargo, root},
 };
 
@@ -31,13 +32,13 @@ pub fn host() -> Result<Tally> {
     Ok(tally)
 }
 
-/// The suite on one kernel. A kernel that cannot be had is not run; a guest that dies is a failure.
-pub fn guest(line: &str, filter: Option<&str>) -> Result<Tally> {
-    let kernel = match kernels::get(line) {
+/// The suite on one kernel. A kernel that could not be had is not run; a guest that dies is a failure.
+pub fn guest(line: &str, kernel: &Result<Kernel>, filter: Option<&str>) -> Result<Tally> {
+    let kernel = match kernel {
         Ok(kernel) => kernel,
         Err(error) => return Ok(Tally::not_run(format!("kernel {line}"), format!("{error:#}"))),
     };
-    let mut guest = Guest::new(&kernel, vec!["tcp-trace-vm-tests".to_owned()]);
+    let mut guest = Guest::new(kernel, vec!["tcp-trace-vm-tests".to_owned()]);
     guest.argv.extend(filter.map(str::to_owned));
     guest.put = peers::get()?;
     guest.env = vec![("RUST_BACKTRACE".to_owned(), "1".to_owned())];
@@ -45,7 +46,7 @@ pub fn guest(line: &str, filter: Option<&str>) -> Result<Tally> {
     let mut tally = Tally::default();
     let mut last_line = String::new();
     let ended = guest.boot(
-        Accelerator::find(&kernel)?,
+        Accelerator::find(kernel)?,
         Screen::Lines(&mut |text| {
             println!("{line:>5} | {text}");
             tally.line(text);
