@@ -82,7 +82,7 @@ pub async fn run(
             },
             _ = ticks.tick() => {
                 source.set_clock();
-                take_stock(&mut source, answer)?;
+                take_stock(&mut source, &bursts, answer)?;
                 let evidence = answer.tick()?;
                 bursts.consider(evidence);
                 if answer.flush()? == Written::NobodyReads {
@@ -100,16 +100,16 @@ pub async fn run(
     for event in source.finish().await {
         answer.observe(&event)?;
     }
-    take_stock(&mut source, answer)?;
+    take_stock(&mut source, &bursts, answer)?;
     answer.finish(bursts.count())?;
     answer.flush()?;
     Ok(())
 }
 
 /// What is not an event: losses and the totals of TIME_WAIT.
-fn take_stock(source: &mut Live, answer: &mut Answer) -> Result<(), Failure> {
+fn take_stock(source: &mut Live, bursts: &Bursts, answer: &mut Answer) -> Result<(), Failure> {
     source.log_kernel_side();
-    if let Some(lost) = source.losses() {
+    if let Some(lost) = source.losses(bursts.runs_missed()) {
         answer.observe(&lost)?;
     }
     for (netns, totals) in source.time_wait_totals() {

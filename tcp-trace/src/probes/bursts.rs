@@ -53,6 +53,11 @@ impl Bursts {
         (self.when == PortProbes::Auto).then_some(self.count)
     }
 
+    /// Runs of programs missed so far, port probes included; `None` where the kernel does not count them.
+    pub fn runs_missed(&self) -> Option<u64> {
+        self.attached.missed()
+    }
+
     /// When the burst under way is over.
     pub fn end(&self) -> Option<Instant> {
         self.began.map(|began| began + BURST)

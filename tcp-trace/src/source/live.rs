@@ -63,9 +63,9 @@ impl Live {
         Some(self.decode(&block, |_| {}))
     }
 
-    /// What was lost since the last call.
-    pub fn losses(&mut self) -> Option<Event> {
-        match self.losses.since_last() {
+    /// What was lost since the last call; `runs_missed` is the kernel's own count of programs that it did not run.
+    pub fn losses(&mut self, runs_missed: Option<u64>) -> Option<Event> {
+        match self.losses.since_last(runs_missed) {
             Ok(lost) => lost.map(Event::Lost),
             Err(error) => {
                 tracing::warn!("cannot read the counters of losses: {error}");

@@ -18,19 +18,20 @@ impl Losses {
         Self { counters, reported: Lost::default() }
     }
 
-    /// What was lost since the last call; `None`: nothing.
-    pub fn since_last(&mut self) -> Result<Option<Lost>, MapError> {
+    /// What was lost since the last call; `None`: nothing. `runs_missed` so far come from the kernel itself.
+    pub fn since_last(&mut self, runs_missed: Option<u64>) -> Result<Option<Lost>, MapError> {
         let total = Lost {
             ring_buffer: self.sum(counters::CONNECT_RING_FULL)? + self.sum(counters::TIME_WAIT_RING_FULL)?,
             map_full: self.sum(counters::ATTEMPTS_FULL)?
                 + self.sum(counters::TIME_WAIT_MAP_FULL)?
                 + self.sum(counters::CALLS_FULL)?,
-            missed: self.sum(counters::RETURN_MISSED)?,
+            missed: self.sum(counters::RETURN_MISSED)? + runs_missed.unwrap_or(0),
         };
         let news = Lost {
             ring_buffer: total.ring_buffer - self.reported.ring_buffer,
             map_full: total.map_full - self.reported.map_full,
-            missed: total.missed - self.reported.missed,
+            // A program that was taken down takes its count along.
+            missed: total.missed.saturating_sub(self.reported.missed),
         };
         self.reported = total;
         Ok((news != Lost::default()).then_some(news))
