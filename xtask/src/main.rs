@@ -53,3 +53,20 @@ fn main() -> ExitCode {
         ExitCode::FAILURE
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_of_the_readme_are_understood() {
+        let readme = include_str!("../../README.md");
+        let lines = readme.lines().filter_map(|line| line.strip_prefix("cargo xtask "));
+        let commands: Vec<_> = lines.map(|line| line.split('#').next().unwrap_or(line)).collect();
+        assert!(commands.len() >= 2);
+        for command in commands {
+            let words = ["cargo xtask"].into_iter().chain(command.split_whitespace());
+            assert!(Xtask::try_parse_from(words).is_ok(), "cargo xtask {command}");
+        }
+    }
+}
