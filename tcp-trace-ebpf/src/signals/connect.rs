@@ -38,7 +38,9 @@ pub fn insert(context: &impl EbpfContext, sk: u64, mut attempt: RawConnect) {
     if !filter::wanted(&attempt) {
         return;
     }
-    if ATTEMPTS.insert(sk, &attempt, 0).is_err() {
+    #[expect(clippy::needless_borrows_for_generic_args, reason = "by value it would be copied, and the stack is small")]
+    let inserted = ATTEMPTS.insert(sk, &attempt, 0);
+    if inserted.is_err() {
         count(counters::ATTEMPTS_FULL);
         debug!(context, "no room for one more attempt");
     }

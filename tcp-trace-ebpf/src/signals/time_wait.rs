@@ -150,7 +150,7 @@ pub fn allocated(sk: u64, state: u8, tw: u64) {
             entered.tgid = closer.tgid;
             entered.comm = closer.comm;
         }
-        let _ = CLOSERS.insert(tw, &entered, 0);
+        let _ = CLOSERS.insert(tw, entered, 0);
     }
     let _ = CLOSERS.remove(sk);
 }
@@ -233,12 +233,13 @@ pub fn segment_processed(ret: i32) {
             context.decided = tw;
             context.verdict = u32::from(event::RESET);
         }
-        TCP_TW_ACK if context.substate == u32::from(tcp_state::FIN_WAIT2) => {
-            if sock::time_wait_substate(tw) == tcp_state::TIME_WAIT {
-                let level = sock::time_wait_level(tw);
-                let passage = Passage { event: event::FIN_RECEIVED, substate: tcp_state::TIME_WAIT, level };
-                record(tw, sock::time_wait_port(tw), &passage, None);
-            }
+        TCP_TW_ACK
+            if context.substate == u32::from(tcp_state::FIN_WAIT2)
+                && sock::time_wait_substate(tw) == tcp_state::TIME_WAIT =>
+        {
+            let level = sock::time_wait_level(tw);
+            let passage = Passage { event: event::FIN_RECEIVED, substate: tcp_state::TIME_WAIT, level };
+            record(tw, sock::time_wait_port(tw), &passage, None);
         }
         _ => {}
     }
