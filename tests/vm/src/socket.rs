@@ -44,6 +44,10 @@ impl Socket {
         Self::new(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)
     }
 
+    pub fn diag() -> Result<Self> {
+        Self::new(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_SOCK_DIAG)
+    }
+
     /// A socket whose close sends a RST and leaves no TIME_WAIT.
     pub fn resetting(like: IpAddr) -> Result<Self> {
         let socket = Self::tcp(like)?;
@@ -112,6 +116,15 @@ impl Socket {
         // SAFETY: an address and its length.
         let result = unsafe { libc::connect(self.raw(), bytes.as_ptr().cast(), length) };
         if result == 0 { 0 } else { io::Error::last_os_error().raw_os_error().unwrap_or(-1) }
+    }
+
+    /// connect() to AF_UNSPEC: the end of whatever the socket was doing.
+    pub fn disconnect(&self) -> Result<()> {
+        let unspecified = [0_u8; 16];
+        // SAFETY: an address and its length.
+        let result = unsafe { libc::connect(self.raw(), unspecified.as_ptr().cast(), 16) };
+        ensure!(result == 0, io::Error::last_os_error());
+        Ok(())
     }
 
     /// Waits until a non-blocking connect is over: 0 or a positive errno.

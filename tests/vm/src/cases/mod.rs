@@ -6,6 +6,7 @@ mod denied;
 mod filters;
 mod incidents;
 mod leftovers;
+mod lockdown;
 mod options;
 mod outcomes;
 mod ports;
@@ -39,4 +40,6 @@ pub fn run_all(report: &mut Report) {
     bad_input::run(report);
     programs::run(report, best);
     incidents::run(report, best);
+    // Last: there is no way back.
+    lockdown::run(report);
 }

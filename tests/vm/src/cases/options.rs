@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 
 use super::theme;
 use crate::harness::{Report, not_run};
+use crate::netns::Netns;
 use crate::seen::{Attempt, Seen};
 use crate::socket::{IP_LOCAL_PORT_RANGE, LOCALHOST, LOCALHOST6, Socket};
 use crate::tiers::Tier;
@@ -22,7 +23,7 @@ pub fn run(report: &mut Report, tier: Tier) {
             acts.one(&format!("local_port_range_{family}"), local_port_range(remote, acts.tier));
         }
         let remote = acts.remote(LOCALHOST);
-        acts.one("mptcp", mptcp(remote, acts.tier));
+        acts.one("mptcp", mptcp(netns, remote, acts.tier));
         Ok(())
     });
 }
@@ -64,8 +65,13 @@ fn local_port_range(remote: SocketAddr, tier: Tier) -> Result<Seen> {
 }
 
 /// One subflow, and no line for the MPTCP socket above it.
-fn mptcp(remote: SocketAddr, tier: Tier) -> Result<Seen> {
-    let Ok(listener) = Socket::mptcp() else { return Err(not_run("this kernel has no MPTCP")) };
+fn mptcp(netns: &Netns, remote: SocketAddr, tier: Tier) -> Result<Seen> {
+    if !netns.has("mptcp/enabled") {
+        return Err(not_run("this kernel has no MPTCP"));
+    }
+    // Off by default before 5.12.
+    netns.set("mptcp/enabled", "1")?;
+    let listener = Socket::mptcp()?;
     listener.bind(remote)?;
     listener.listen(16)?;
     let socket = Socket::mptcp()?;

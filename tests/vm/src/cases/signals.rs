@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Connects that something else cuts into: a signal, another thread, the end of the process.
+//! Connects that something else cuts into: a signal, another thread, the end of the process, the administrator.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::channel;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use super::theme;
-use crate::harness::Report;
+use crate::harness::{Report, not_run};
 use crate::seen::{Attempt, Seen};
 use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
 use crate::tiers::Tier;
@@ -25,6 +25,10 @@ pub fn run(report: &mut Report, tier: Tier) {
             let remote = acts.remote(ip);
             acts.one(&format!("process_ends_{family}"), process_ends(remote));
         }
+        let remote = acts.remote(LOCALHOST);
+        acts.one("disconnected", disconnected(remote));
+        let remote = acts.remote(LOCALHOST);
+        acts.one("reset_by_ss_kill", killed(remote));
         let remote = acts.remote(LOCALHOST);
         acts.one("interrupted_then_established", interrupted_then_established(remote));
         Ok(())
@@ -89,6 +93,49 @@ fn closed_elsewhere(remote: SocketAddr) -> Result<Seen> {
     closer.context("could not start a thread")?;
     wait.recv()?;
     Ok(attempt.end("abandoned", None))
+}
+
+/// Its owner calls it off, and keeps the socket.
+fn disconnected(remote: SocketAddr) -> Result<Seen> {
+    let _listener = Socket::deaf_listener(remote)?;
+    let socket = Socket::tcp(remote.ip())?.nonblocking()?;
+    let (attempt, errno) = Attempt::begin(&socket, remote);
+    ensure!(errno == libc::EINPROGRESS, "errno {errno}");
+    socket.disconnect()?;
+    Ok(attempt.end("abandoned", None))
+}
+
+/// What `ss -K` does: SOCK_DESTROY, which ends it with ECONNABORTED.
+fn killed(remote: SocketAddr) -> Result<Seen> {
+    const SOCK_DESTROY: u16 = 21;
+    let _listener = Socket::deaf_listener(remote)?;
+    let socket = Socket::tcp(remote.ip())?.nonblocking()?;
+    let (attempt, errno) = Attempt::begin(&socket, remote);
+    ensure!(errno == libc::EINPROGRESS, "errno {errno}");
+    // struct nlmsghdr; struct inet_diag_req_v2: family, protocol, two spare bytes, all states, the four-tuple.
+    let mut message = Vec::new();
+    message.extend_from_slice(&72_u32.to_ne_bytes());
+    message.extend_from_slice(&SOCK_DESTROY.to_ne_bytes());
+    message.extend_from_slice(&((libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16).to_ne_bytes());
+    message.extend_from_slice(&[0; 8]);
+    message.extend_from_slice(&[libc::AF_INET as u8, libc::IPPROTO_TCP as u8, 0, 0]);
+    message.extend_from_slice(&u32::MAX.to_ne_bytes());
+    message.extend_from_slice(&socket.local()?.port().to_be_bytes());
+    message.extend_from_slice(&remote.port().to_be_bytes());
+    for _ in ["source", "destination"] {
+        message.extend_from_slice(&[127, 0, 0, 1]);
+        message.extend_from_slice(&[0; 12]);
+    }
+    // Any interface, any cookie.
+    message.extend_from_slice(&[0; 4]);
+    message.extend_from_slice(&[0xff; 8]);
+    let reply = Socket::diag()?.exchange(&message)?;
+    let errno = reply.get(16..20).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
+    if errno != Some(0) {
+        return Err(not_run(format!("this kernel does not destroy sockets: {errno:?}")));
+    }
+    ensure!(socket.connected(Duration::from_secs(5))? == libc::ECONNABORTED);
+    Ok(attempt.end("reset", Some(libc::ECONNABORTED)))
 }
 
 /// The child leaves with its socket in SYN_SENT.

@@ -32,6 +32,7 @@ struct Seen {
     _kept: File,
     entered: u64,
     reused: u64,
+    by_syn: u64,
     overflows: u64,
     level: u64,
 }
@@ -43,7 +44,7 @@ fn passages(report: &mut Report, tier: Tier) {
     }
     let told = (|| {
         let tool = Tool::start(tier, &["--events", "connect,time-wait,summary"])?;
-        let seen = [("flood", flood as Act), ("reuse", reuse), ("overflow", overflow)];
+        let seen = [("flood", flood as Act), ("reuse", reuse), ("syn", syn), ("overflow", overflow)];
         let seen = seen.map(|(name, act)| (name, netns::within("caller", act)));
         Ok((seen, tool.stop()?))
     })();
@@ -89,6 +90,7 @@ fn counters(netns: &Netns, entered: u64) -> Result<Seen> {
         _kept: netns.keep()?,
         entered,
         reused: netns.netstat("TWRecycled")?,
+        by_syn: 0,
         overflows: netns.netstat("TCPTimeWaitOverflow")?,
         level: netns.time_wait_level()?,
     })
@@ -117,6 +119,29 @@ fn reuse(netns: &Netns) -> Result<Seen> {
     Ok(seen)
 }
 
+/// The server closes first; then the client comes back from the same port, and its SYN takes the TIME_WAIT over.
+fn syn(netns: &Netns) -> Result<Seen> {
+    let remote = SocketAddr::new(LOCALHOST, 2001);
+    let local = SocketAddr::new(LOCALHOST, 2101);
+    let listener = Socket::listener(remote, 16)?;
+    for pause in [REUSABLE, Duration::ZERO] {
+        let client = Socket::resetting(LOCALHOST)?;
+        client.set(libc::SOL_SOCKET, libc::SO_REUSEADDR, &1_i32)?;
+        client.bind(local)?;
+        let errno = client.connect(remote);
+        ensure!(errno == 0, "errno {errno}");
+        let (server, _) = listener.accept()?;
+        if !pause.is_zero() {
+            drop(server);
+            ensure!(client.receive(&mut [0])? == 0, "the server sent something");
+            client.set(libc::SOL_SOCKET, libc::SO_LINGER, &libc::linger { l_onoff: 0, l_linger: 0 })?;
+        }
+        drop(client);
+        sleep(pause);
+    }
+    Ok(Seen { by_syn: 1, ..counters(netns, 1)? })
+}
+
 fn overflow(netns: &Netns) -> Result<Seen> {
     netns.set("ipv4/tcp_max_tw_buckets", "5")?;
     shorts(12)?;
@@ -131,17 +156,21 @@ fn compare_passages(answer: &Answer, seen: &Seen) -> Result<()> {
     for (event, wanted) in [("enter", seen.entered), ("reuse", seen.reused), ("overflow", seen.overflows)] {
         ensure!(of(event) == wanted, "{event}: wanted {wanted}, got {}", of(event));
     }
+    let by_syn = events.iter().filter(|line| line["reason"] == "syn").count() as u64;
+    ensure!(by_syn == seen.by_syn, "taken over by a SYN: wanted {}, got {by_syn}", seen.by_syn);
     for line in events.iter().filter(|line| line["event"] == "enter") {
         let ours = line["owner_pid"] == std::process::id() && line["owner_comm"] == "caller";
-        ensure!(ours && line["dport"] == 2001, "not ours: {line}");
+        ensure!(ours && (line["dport"] == 2001 || line["sport"] == 2001), "not ours: {line}");
     }
-    let last = events.iter().rev().find(|line| line["event"] == "enter" || line["event"] == "reuse");
+    let last = events.iter().rev().find(|line| line["event"] != "overflow" && line["event"] != "fin_received");
     let level = &last.context("no event")?["level"];
     ensure!(*level == seen.level, "level: wanted {}, got {level}", seen.level);
 
     let totals = answer.final_summary()?["time_wait"].as_array().context("no time_wait in the summary")?;
     let total = totals.iter().find(|total| total["netns"] == seen.netns).context("no total for the namespace")?;
-    for (field, wanted) in [("entered", seen.entered), ("reused", seen.reused), ("overflow", seen.overflows)] {
+    let wanted =
+        [("entered", seen.entered), ("reused", seen.reused), ("by_syn", seen.by_syn), ("overflow", seen.overflows)];
+    for (field, wanted) in wanted {
         ensure!(total[field] == wanted, "summary: {field}: wanted {wanted}: {total}");
     }
     Ok(())
