@@ -12,11 +12,13 @@ use crate::{
         summary::{Overhead, Summary},
         time_wait::{TimeWaitAggregate, TimeWaitSnapshot, TimeWaitTotals},
     },
-    cli::output::{Format, Sink, Written},
     clock,
     event::{Connect, Event, Lost},
     exit::Failure,
-    export::{csv, json},
+    export::{
+        csv, json,
+        sink::{Sink, Written},
+    },
     kernel::rules::{SearchRules, Sysctls},
     probes::tier::Tier,
     view::{
@@ -27,6 +29,18 @@ use crate::{
 
 /// Cursor home and everything erased: the next screen takes the place of the last.
 const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
+
+/// How answers are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people: a screen on a terminal, lines in a pipe
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+    /// Comma-separated, one connect a line
+    Csv,
+}
 
 /// What is to be written.
 #[derive(Clone, Copy, Debug)]

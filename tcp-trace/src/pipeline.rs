@@ -10,8 +10,8 @@ use tokio::{
 
 use crate::{
     answer::Answer,
-    cli::output::Written,
     exit::{Failure, Tried},
+    export::sink::Written,
     probes::bursts::Bursts,
     source::live::Live,
 };

@@ -5,17 +5,14 @@ use std::{fs::File, path::PathBuf, time::Duration};
 
 use tcp_trace_common::config::Config;
 
-use super::{
-    duration,
-    filters::Filters,
-    output::{Format, Output},
-};
+use super::{duration, filters::Filters, output::Output};
 use crate::{
     aggregate::findings::Severity,
-    answer::{Answer, Setting, Wanted},
+    answer::{Answer, Format, Setting, Wanted},
     clock::Anchor,
     decode::Decoder,
     exit::{FAIL_ON, Failure, Tried},
+    export::sink::Sink,
     kernel::{Facts, Roots},
     pipeline::{self, Pace},
     probes::{
@@ -126,7 +123,7 @@ fn percent(text: &str) -> Result<f64, String> {
 pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
     let mut config = Config { agent_tgid: std::process::id(), ..Config::EMPTY };
     args.filters.apply(&mut config)?;
-    let sink = args.output.open()?;
+    let sink = Sink::open(args.output.output.as_deref())?;
     let facts = Facts::survey(&Roots::default());
     facts.put_into(&mut config);
     config.time_wait_events = u32::from(args.events.contains(&EventKind::TimeWait));
@@ -179,7 +176,7 @@ impl Args {
         plan::Wanted { signals, tier, time_wait_events: self.events.contains(&EventKind::TimeWait) }
     }
 
-    fn wanted(&self, sink: &super::output::Sink) -> Wanted {
+    fn wanted(&self, sink: &Sink) -> Wanted {
         let asked = |kind| self.events.contains(&kind);
         let by_default = self.events.is_empty();
         let narrowed = self.min_latency.is_some() || self.second_pass_only;

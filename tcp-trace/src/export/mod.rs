@@ -5,3 +5,4 @@
 pub mod csv;
 pub mod json;
 mod json_summary;
+pub mod sink;

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where bytes end up: standard output or a file. A pipe that nobody reads any more is an end, not an error.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, IsTerminal as _, Write},
+    path::Path,
+};
+
+use crate::exit::Failure;
+
+/// An opened output.
+pub struct Sink {
+    name: String,
+    writer: BufWriter<Box<dyn Write + Send>>,
+    terminal: bool,
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is on its way.
+    Yes,
+    /// Nobody reads any more: the end of the run, and not an error.
+    NobodyReads,
+}
+
+impl Sink {
+    /// Standard output, or a file that is made anew.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn open(path: Option<&Path>) -> Result<Self, Failure> {
+        let (name, writer, terminal): (_, Box<dyn Write + Send>, _) = match path {
+            None => ("standard output".into(), Box::new(io::stdout()), io::stdout().is_terminal()),
+            Some(path) => {
+                let name = path.display().to_string();
+                match File::create(path) {
+                    Ok(file) => (name, Box::new(file), false),
+                    Err(source) => return Err(Failure::Output { to: name, source }),
+                }
+            }
+        };
+        Ok(Self { name, writer: BufWriter::with_capacity(64 << 10, writer), terminal })
+    }
+
+    /// Whether a person looks at it.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Columns of the terminal; 80 where there is none.
+    pub fn width(&self) -> usize {
+        let size = self.terminal.then(|| rustix::termios::tcgetwinsize(io::stdout()).ok()).flatten();
+        size.map_or(80, |size| usize::from(size.ws_col))
+    }
+
+    /// Whether colours are wanted there: not in a pipe, and not where NO_COLOR asks for none.
+    pub fn colours(&self) -> bool {
+        self.terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+
+    /// Writes bytes.
+    ///
+    /// # Errors
+    /// When it cannot be written, a full disk for one; a closed pipe is no error.
+    pub fn write(&mut self, text: &[u8]) -> Result<Written, Failure> {
+        let result = self.writer.write_all(text);
+        self.judge(result)
+    }
+
+    /// Makes sure that everything written so far is out.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn flush(&mut self) -> Result<Written, Failure> {
+        let result = self.writer.flush();
+        self.judge(result)
+    }
+
+    fn judge(&self, result: io::Result<()>) -> Result<Written, Failure> {
+        match result {
+            Ok(()) => Ok(Written::Yes),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Written::NobodyReads),
+            Err(source) => Err(Failure::Output { to: self.name.clone(), source }),
+        }
+    }
+}
+
+impl std::fmt::Debug for Sink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sink").field("name", &self.name).finish_non_exhaustive()
+    }
+}
