@@ -52,14 +52,14 @@ pub fn packages(tools: &[Tool]) -> Result<()> {
     }
     let install = ["install", "--yes", "--no-install-recommends"];
     eprintln!("setup: installing {} (apt-get {})", missing.join(" "), install.join(" "));
-    let installed = update_lists().and_then(|()| run_command(apt_get().arg("--quiet=2").args(install).args(&missing)));
+    let installed = update_lists().and_then(|()| output(apt_get().arg("--quiet=2").args(install).args(&missing)));
     let missing = missing.join(" ");
-    installed.with_context(|| format!("missing: {missing}; try: sudo apt-get install {missing}"))
+    installed.map(drop).with_context(|| format!("missing: {missing}; try: sudo apt-get install {missing}"))
 }
 
 /// Brings apt's package lists up to date.
 pub fn update_lists() -> Result<()> {
-    run_command(apt_get().args(["--quiet=2", "update"]))
+    output(apt_get().args(["--quiet=2", "update"])).map(drop)
 }
 
 /// Installs bpf-linker where it is missing or of another version.

@@ -10,7 +10,7 @@ use crate::workspace::{TARGET, cargo, run, target};
 /// Builds packages statically with a profile of the workspace; the folder that then holds their binaries.
 pub fn build(packages: &[&str], profile: &str) -> Result<PathBuf> {
     let mut build = cargo();
-    build.args(["build", "--quiet", "--locked", "--profile", profile, "--target", TARGET, "--target-dir"]);
+    build.args(["build", "--locked", "--profile", profile, "--target", TARGET, "--target-dir"]);
     build.arg(target("static")).args(packages.iter().flat_map(|package| ["--package", package]));
     run(build.env("RUSTFLAGS", "-Ctarget-feature=+crt-static"))?;
     Ok(target("static").join(TARGET).join(profile))
