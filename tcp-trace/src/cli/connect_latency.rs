@@ -208,10 +208,11 @@ impl Args {
 /// Which tiers were tried and why they did not do, for -v.
 fn explain(attached: &Attached) {
     for trial in &attached.trials {
-        match &trial.refused {
-            None => tracing::info!("{}: {} tier", trial.signal, trial.tier),
-            Some(why) => tracing::info!("{}: no {} tier: {why}", trial.signal, trial.tier),
+        if let Some(why) = &trial.refused {
+            tracing::info!("{}: no {} tier: {why}", trial.signal, trial.tier);
+            continue;
         }
+        tracing::info!("{}: {} tier", trial.signal, trial.tier);
         for loses in &trial.loses {
             tracing::info!("{}: {loses}", trial.signal);
         }
