@@ -36,7 +36,7 @@ pub fn host() -> Result<Tally> {
 pub fn guest(line: &str, kernel: &Result<Kernel>, filter: Option<&str>) -> Result<Tally> {
     let kernel = match kernel {
         Ok(kernel) => kernel,
-        Err(error) => return Ok(Tally::not_run(format!("kernel {line}"), format!("{error:#}"))),
+        Err(error) => return Ok(Tally::not_run("every test".to_owned(), format!("{error:#}"))),
     };
     let mut guest = Guest::new(kernel, vec!["tcp-trace-vm-tests".to_owned()]);
     guest.argv.extend(filter.map(str::to_owned));
