@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The destination, and the sockets that connect to it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, accept_with, bind, connect, listen, socket_with, sockopt};
+
+/// Room for what is connected and not yet accepted.
+pub const BACKLOG: i32 = 1 << 17;
+
+/// Outside the default range of local ports.
+const PORT: u16 = 8080;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+impl Family {
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "4" => Ok(Self::Ipv4),
+            "6" => Ok(Self::Ipv6),
+            _ => Err("expected 4 or 6".to_owned()),
+        }
+    }
+}
+
+/// A listening socket on loopback.
+pub struct Destination {
+    address: SocketAddr,
+    listener: OwnedFd,
+}
+
+impl Destination {
+    pub fn listen(family: Family) -> Result<Self> {
+        let ip = match family {
+            Family::Ipv4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            Family::Ipv6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        };
+        let address = SocketAddr::new(ip, PORT);
+        let listener = tcp(address, SocketFlags::NONBLOCK)?;
+        sockopt::set_socket_reuseaddr(&listener, true)?;
+        bind(&listener, &address).with_context(|| format!("could not bind {address}"))?;
+        listen(&listener, BACKLOG)?;
+        Ok(Self { address, listener })
+    }
+
+    /// A socket that will leave nothing behind: its close() sends a reset, so its port is free at once.
+    pub fn client(&self) -> rustix::io::Result<OwnedFd> {
+        let socket = tcp(self.address, SocketFlags::empty())?;
+        sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+        Ok(socket)
+    }
+
+    /// A connection to hold. Over loopback the handshake is over when the call is.
+    pub fn hold(&self) -> rustix::io::Result<OwnedFd> {
+        let socket = tcp(self.address, SocketFlags::NONBLOCK)?;
+        match self.connect(&socket) {
+            Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    pub fn connect(&self, socket: &OwnedFd) -> rustix::io::Result<()> {
+        connect(socket, &self.address)
+    }
+
+    /// The other ends of all connections that were not accepted yet.
+    pub fn accept_all(&self) -> rustix::io::Result<Vec<OwnedFd>> {
+        let mut ends = Vec::new();
+        loop {
+            match accept_with(&self.listener, SocketFlags::CLOEXEC) {
+                Ok(end) => ends.push(end),
+                Err(Errno::AGAIN) => return Ok(ends),
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+}
+
+fn tcp(like: SocketAddr, flags: SocketFlags) -> rustix::io::Result<OwnedFd> {
+    let family = if like.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    socket_with(family, SocketType::STREAM, flags | SocketFlags::CLOEXEC, None)
+}
