@@ -2,7 +2,6 @@
 //! Raw bytes to events. Total and without I/O: whatever the bytes are, there is an event or one more undecoded.
 
 mod connect;
-mod intern;
 mod outcome;
 #[cfg(test)]
 mod tests;
@@ -20,20 +19,19 @@ use crate::event::Event;
 use crate::kernel::rules::SearchRules;
 use crate::probes::tier::Tier;
 
-/// Turns raw events into events; owns the names that it has seen.
+/// Turns raw events into events.
 #[derive(Debug)]
 pub struct Decoder {
     tier: Tier,
     rules: SearchRules,
     clock: Anchor,
-    names: intern::Names,
     undecoded: u64,
 }
 
 impl Decoder {
     /// For the events of one object on one kernel; `tier` is the one of the connect signal.
     pub fn new(tier: Tier, rules: SearchRules, clock: Anchor) -> Self {
-        Self { tier, rules, clock, names: intern::Names::default(), undecoded: 0 }
+        Self { tier, rules, clock, undecoded: 0 }
     }
 
     /// Ties the clocks together anew: the wall clock may have been set.
@@ -41,7 +39,7 @@ impl Decoder {
         self.clock = clock;
     }
 
-    /// `None`: of an unknown kind or cut short, which is counted.
+    /// `None`: of an unknown kind, cut short or not aligned, which is counted.
     pub fn decode(&mut self, bytes: &[u8]) -> Option<Event> {
         let event = self.known(bytes);
         if event.is_none() {
@@ -56,15 +54,16 @@ impl Decoder {
     }
 
     fn known(&mut self, bytes: &[u8]) -> Option<Event> {
-        let (header, _) = RawHeader::read_from_prefix(bytes).ok()?;
+        // Read where they are: the ring keeps every record aligned to eight bytes.
+        let (header, _) = RawHeader::ref_from_prefix(bytes).ok()?;
         match header.kind {
             kind::CONNECT => {
-                let (raw, _) = RawConnect::read_from_prefix(bytes).ok()?;
-                Some(Event::Connect(Box::new(self.connect(&raw))))
+                let (raw, _) = RawConnect::ref_from_prefix(bytes).ok()?;
+                Some(Event::Connect(self.connect(raw)))
             }
             kind::TIME_WAIT => {
-                let (raw, _) = RawTimeWait::read_from_prefix(bytes).ok()?;
-                Some(Event::TimeWait(Box::new(self.time_wait(&raw)?)))
+                let (raw, _) = RawTimeWait::ref_from_prefix(bytes).ok()?;
+                Some(Event::TimeWait(self.time_wait(raw)?))
             }
             _ => None,
         }

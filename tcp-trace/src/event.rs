@@ -3,18 +3,23 @@
 //!
 //! `None` means "not known on this tier, on this kernel, or for this attempt"; never 0.
 
+mod comm;
+
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-/// One thing that happened.
+pub use comm::Comm;
+
+/// One thing that happened. It owns all of itself, in place: the road carries one at a time, from the ring to its line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// An attempt of `connect()` ended.
-    Connect(Box<Connect>),
+    Connect(Connect),
     /// A passage into or out of TIME_WAIT.
-    TimeWait(Box<TimeWait>),
+    TimeWait(TimeWait),
     /// Events or probes that were lost since the last such event.
     Lost(Lost),
 }
@@ -27,11 +32,29 @@ pub struct Caller {
     /// Thread id.
     pub tid: u32,
     /// Name of the calling thread.
-    pub comm: Arc<str>,
+    pub comm: Comm,
     /// User id.
     pub uid: u32,
-    /// Path of the cgroup below the cgroup v2 root, or its id as `cgroup:<id>` where it has no path any more.
-    pub cgroup: Option<Arc<str>>,
+    /// Its cgroup v2.
+    pub cgroup: Option<Cgroup>,
+}
+
+/// A cgroup v2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cgroup {
+    /// What the kernel calls it.
+    pub id: u64,
+    /// Path below the cgroup v2 root; `None`: it has none any more, or none that we may look up.
+    pub path: Option<Arc<str>>,
+}
+
+impl fmt::Display for Cgroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.path {
+            Some(path) => f.pad(path),
+            None => write!(f, "cgroup:{}", self.id),
+        }
+    }
 }
 
 /// One attempt of `connect()`, whatever its end.
@@ -178,7 +201,7 @@ pub struct TimeWait {
     /// Process that closed first.
     pub owner_pid: Option<u32>,
     /// Its name.
-    pub owner_comm: Option<Arc<str>>,
+    pub owner_comm: Option<Comm>,
     /// How long the minisocket lived.
     pub lived_ns: Option<u64>,
     /// Minisockets in this namespace afterwards.

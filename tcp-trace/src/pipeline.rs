@@ -25,6 +25,8 @@ pub struct Pace {
     pub duration: Option<Duration>,
 }
 
+/// The kernel side wakes us only when much is waiting, so what is little is looked for this often.
+const LOOK: Duration = Duration::from_millis(50);
 /// Far enough to never come, near enough to be a moment.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
@@ -65,23 +67,26 @@ pub async fn run(
     let mut ticks = interval_at(begin + pace.interval, pace.interval);
     // A machine that stalls gets one late answer, not a heap of empty ones.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looks = interval_at(begin + LOOK, LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = begin + pace.duration.unwrap_or(NEVER);
     loop {
         let burst_end = bursts.end().unwrap_or(end);
         tokio::select! {
-            events = source.next() => match events {
-                Some(events) => {
-                    for event in &events {
-                        answer.observe(event)?;
-                    }
-                    if answer.flush()? == Written::NobodyReads {
-                        return Ok(());
-                    }
+            woken = source.woken() => {
+                woken.map_err(|error| ring_ended(&error))?;
+                if read(&mut source, answer)? == Written::NobodyReads {
+                    return Ok(());
                 }
-                None => return Err(reader_ended(&mut source)),
-            },
+            }
+            _ = looks.tick() => {
+                if read(&mut source, answer)? == Written::NobodyReads {
+                    return Ok(());
+                }
+            }
             _ = ticks.tick() => {
                 source.set_clock();
+                source.read(|event| answer.observe(event))?;
                 take_stock(&mut source, &bursts, answer)?;
                 let evidence = answer.tick()?;
                 bursts.consider(evidence);
@@ -97,13 +102,17 @@ pub async fn run(
             }
         }
     }
-    for event in source.finish().await {
-        answer.observe(&event)?;
-    }
+    source.finish(|event| answer.observe(event))?;
     take_stock(&mut source, &bursts, answer)?;
     answer.finish(bursts.count())?;
     answer.flush()?;
     Ok(())
+}
+
+/// The events that wait, and on its way what they made us write.
+fn read(source: &mut Live, answer: &mut Answer) -> Result<Written, Failure> {
+    source.read(|event| answer.observe(event))?;
+    answer.flush()
 }
 
 /// What is not an event: losses and the totals of TIME_WAIT.
@@ -130,11 +139,10 @@ fn broken(what: &str, error: &std::io::Error) -> Failure {
     Failure::Failed { headline: what.into(), tried: vec![Tried::new("tokio", error.to_string())], try_next: vec![] }
 }
 
-fn reader_ended(source: &mut Live) -> Failure {
-    let why = source.failure().map_or_else(|| "no reason given".into(), |error| error.to_string());
+fn ring_ended(error: &std::io::Error) -> Failure {
     Failure::Failed {
         headline: "the ring buffer can no longer be read".into(),
-        tried: vec![Tried::new("epoll", why)],
+        tried: vec![Tried::new("epoll", error.to_string())],
         try_next: vec!["start again; with -v if it happens again".into()],
     }
 }

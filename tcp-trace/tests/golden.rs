@@ -10,7 +10,9 @@ use tcp_trace::aggregate::connect::ConnectAggregate;
 use tcp_trace::aggregate::findings::findings;
 use tcp_trace::aggregate::summary::{Overhead, Summary};
 use tcp_trace::aggregate::time_wait::{TimeWaitAggregate, TimeWaitTotals};
-use tcp_trace::event::{Caller, Candidates, Connect, Event, LeaveReason, Lost, Outcome, Passage, SourcePort, TimeWait};
+use tcp_trace::event::{
+    Caller, Candidates, Cgroup, Connect, Event, LeaveReason, Lost, Outcome, Passage, SourcePort, TimeWait,
+};
 use tcp_trace::export::{csv, json};
 use tcp_trace::kernel::rules::{SearchRules, Sysctls};
 use tcp_trace::probes::tier::Tier;
@@ -33,7 +35,7 @@ fn established() -> Connect {
             tid: 4243,
             comm: "php-fpm".into(),
             uid: 33,
-            cgroup: Some("/system.slice/php-fpm.service".into()),
+            cgroup: Some(Cgroup { id: 77, path: Some("/system.slice/php-fpm.service".into()) }),
         },
         netns: NETNS,
         saddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
@@ -110,7 +112,7 @@ fn events() -> Vec<Event> {
         ..established()
     };
     let minisocket = |passage, owner: bool| {
-        Event::TimeWait(Box::new(TimeWait {
+        Event::TimeWait(TimeWait {
             time: time(),
             passage,
             netns: NETNS,
@@ -122,12 +124,9 @@ fn events() -> Vec<Event> {
             owner_comm: owner.then(|| "php-fpm".into()),
             lived_ns: matches!(passage, Passage::Leave(_)).then_some(60_000_000_000),
             level: Some(12),
-        }))
+        })
     };
-    let mut events: Vec<Event> = [established(), cliff, no_port, denied, tracepoint]
-        .into_iter()
-        .map(|connect| Event::Connect(Box::new(connect)))
-        .collect();
+    let mut events: Vec<Event> = [established(), cliff, no_port, denied, tracepoint].map(Event::Connect).into();
     events.extend([
         minisocket(Passage::Enter { fin_wait2: true }, true),
         minisocket(Passage::FinReceived, false),

@@ -166,7 +166,7 @@ impl Counts {
             self.candidates.time_wait_reused += u64::from(candidates.time_wait_reused);
             self.candidates.skipped += u64::from(candidates.skipped.unwrap_or(0));
         }
-        let process = Process { pid: connect.caller.pid, comm: connect.caller.comm.clone() };
+        let process = Process { pid: connect.caller.pid, comm: connect.caller.comm };
         let destination = Destination { netns: connect.netns, daddr: connect.daddr, dport: connect.dport };
         self.destinations.add(&destination, 1).observe(connect, &process);
         self.processes.add(&process, 1).observe(connect, &process);

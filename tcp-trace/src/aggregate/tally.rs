@@ -2,17 +2,16 @@
 //! What is counted for one process or one destination.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use crate::event::{Connect, Outcome, SourcePort};
+use crate::event::{Comm, Connect, Outcome, SourcePort};
 
 /// A process: its thread group and the name of the thread that called.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Process {
     /// Process id.
     pub pid: u32,
     /// Name.
-    pub comm: Arc<str>,
+    pub comm: Comm,
 }
 
 /// A destination, as seen from one network namespace.
@@ -123,9 +122,7 @@ impl Tally {
         }
         self.range = connect.range.or(self.range);
         self.local_range += u64::from(connect.source_port == Some(SourcePort::LocalRange));
-        if self.caller.as_ref() != Some(process) {
-            self.caller = Some(process.clone());
-        }
+        self.caller = Some(*process);
     }
 
     /// Adds what came later.
@@ -150,6 +147,6 @@ impl Tally {
             sum.merge(later);
         }
         self.range = later.range.or(self.range);
-        self.caller = later.caller.clone().or(self.caller.take());
+        self.caller = later.caller.or(self.caller);
     }
 }

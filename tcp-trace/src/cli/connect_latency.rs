@@ -139,6 +139,11 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
     let mut attached = attach(OBJECT, &plan, load)?;
     explain(&attached);
     let setting = setting(&attached, &facts);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| broken("cannot start the event loop", &error.into()))?;
+    let within_runtime = runtime.enter();
     let decoder = Decoder::new(setting.tier, facts.search, Anchor::now());
     let live = Live::start(&mut attached, decoder)
         .map_err(|error| broken("cannot read what the kernel side sends", &error))?;
@@ -153,10 +158,7 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
         None => Ok(()),
     };
     let pace = Pace { interval: args.interval, duration: args.duration };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| broken("cannot start the event loop", &error.into()))?;
+    drop(within_runtime);
     runtime.block_on(pipeline::run(live, bursts, &mut answer, pace, ready))?;
     Ok(args.exit_code(answer.worst()))
 }

@@ -5,12 +5,12 @@ use tcp_trace_common::connect::{RawConnect, ended, flag};
 
 use super::outcome::outcome;
 use super::{Decoder, address};
-use crate::event::{Caller, Candidates, Connect, SourcePort};
+use crate::event::{Caller, Candidates, Cgroup, Comm, Connect, SourcePort};
 use crate::port_search;
 use crate::probes::tier::Tier;
 
 impl Decoder {
-    pub(super) fn connect(&mut self, raw: &RawConnect) -> Connect {
+    pub(super) fn connect(&self, raw: &RawConnect) -> Connect {
         let has = |bits: u32| raw.flags & bits == bits;
         let (outcome, errno) = outcome(raw);
         let search = port_search::derive(raw, self.rules);
@@ -22,9 +22,9 @@ impl Decoder {
             caller: Caller {
                 pid: raw.tgid,
                 tid: raw.tid,
-                comm: self.names.comm(raw.comm),
+                comm: Comm::from_kernel(&raw.comm),
                 uid: raw.uid,
-                cgroup: (raw.cgroup_id != 0).then(|| self.names.cgroup(raw.cgroup_id)),
+                cgroup: (raw.cgroup_id != 0).then_some(Cgroup { id: raw.cgroup_id, path: None }),
             },
             netns: raw.netns,
             saddr: address(raw.saddr, raw.family),

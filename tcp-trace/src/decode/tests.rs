@@ -12,7 +12,7 @@ use zerocopy::IntoBytes;
 
 use super::Decoder;
 use crate::clock::Anchor;
-use crate::event::{Candidates, Connect, Event, LeaveReason, Outcome, Passage, SourcePort};
+use crate::event::{Candidates, Cgroup, Connect, Event, LeaveReason, Outcome, Passage, SourcePort};
 use crate::kernel::rules::SearchRules;
 use crate::probes::tier::Tier;
 
@@ -56,7 +56,7 @@ fn raw() -> RawConnect {
 
 fn connect(tier: Tier, raw: RawConnect) -> Connect {
     match decoder(tier).decode(raw.as_bytes()) {
-        Some(Event::Connect(connect)) => *connect,
+        Some(Event::Connect(connect)) => connect,
         other => panic!("{other:?}"),
     }
 }
@@ -70,7 +70,7 @@ fn ends(raw: RawConnect) -> (Outcome, Option<i32>) {
 fn an_established_attempt() {
     let connect = connect(Tier::Fentry, raw());
     assert_eq!(connect.time.as_nanosecond(), 1_065_000);
-    assert_eq!((&*connect.caller.comm, connect.caller.cgroup.as_deref()), ("curl", Some("cgroup:77")));
+    assert_eq!((&*connect.caller.comm, connect.caller.cgroup), ("curl", Some(Cgroup { id: 77, path: None })));
     assert_eq!(connect.daddr, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)));
     assert_eq!((connect.outcome, connect.errno), (Outcome::Established, None));
     let times = (connect.port_search_ns, connect.handshake_ns, connect.total_ns);

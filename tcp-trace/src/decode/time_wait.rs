@@ -5,11 +5,11 @@ use tcp_trace_common::tcp_state;
 use tcp_trace_common::time_wait::{RawTimeWait, event};
 
 use super::{Decoder, address};
-use crate::event::{LeaveReason, Passage, TimeWait};
+use crate::event::{Comm, LeaveReason, Passage, TimeWait};
 
 impl Decoder {
     /// `None`: a passage that this side does not know.
-    pub(super) fn time_wait(&mut self, raw: &RawTimeWait) -> Option<TimeWait> {
+    pub(super) fn time_wait(&self, raw: &RawTimeWait) -> Option<TimeWait> {
         let passage = match raw.event {
             event::ENTER => Passage::Enter { fin_wait2: raw.substate == tcp_state::FIN_WAIT2 },
             event::OVERFLOW => Passage::Overflow,
@@ -31,7 +31,7 @@ impl Decoder {
             daddr: address(raw.daddr, raw.family),
             dport: raw.dport,
             owner_pid: owned.then_some(raw.owner_tgid),
-            owner_comm: owned.then(|| self.names.comm(raw.owner_comm)),
+            owner_comm: owned.then(|| Comm::from_kernel(&raw.owner_comm)),
             lived_ns: (raw.lived_ns != 0).then_some(raw.lived_ns),
             level: (raw.level != u32::MAX).then_some(raw.level),
         })

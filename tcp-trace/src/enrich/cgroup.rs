@@ -12,8 +12,6 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::event::Event;
 
-/// What an event calls a cgroup whose path is not known.
-const UNNAMED: &str = "cgroup:";
 /// Above this many the cache starts anew.
 const LIMIT: usize = 4096;
 /// `FILEID_KERNFS`, include/linux/exportfs.h: the handle is the 64-bit id.
@@ -24,7 +22,7 @@ const FILEID_KERNFS: libc::c_int = 0xfe;
 pub struct Cgroups {
     mount: Option<(PathBuf, OwnedFd)>,
     /// `None`: gone, or not ours to look up.
-    paths: HashMap<Arc<str>, Option<Arc<str>>>,
+    paths: HashMap<u64, Option<Arc<str>>>,
 }
 
 /// Where cgroup2 is mounted in this mount namespace.
@@ -42,21 +40,19 @@ impl Cgroups {
         Self { mount, paths: HashMap::new() }
     }
 
-    /// Puts the path in the place of `cgroup:<id>`, if it can be had.
+    /// Adds the path, if it can be had.
     pub fn enrich(&mut self, event: &mut Event) {
         let Event::Connect(connect) = event else { return };
-        let Some(unnamed) = &connect.caller.cgroup else { return };
-        if !self.paths.contains_key(unnamed) {
-            let Some(id) = unnamed.strip_prefix(UNNAMED).and_then(|id| id.parse().ok()) else { return };
-            if self.paths.len() >= LIMIT {
-                self.paths.clear();
-            }
-            let path = self.path(id).map(Arc::from);
-            self.paths.insert(Arc::clone(unnamed), path);
+        let Some(cgroup) = &mut connect.caller.cgroup else { return };
+        if let Some(known) = self.paths.get(&cgroup.id) {
+            cgroup.path.clone_from(known);
+            return;
         }
-        if let Some(Some(path)) = self.paths.get(unnamed) {
-            connect.caller.cgroup = Some(Arc::clone(path));
+        if self.paths.len() >= LIMIT {
+            self.paths.clear();
         }
+        cgroup.path = self.path(cgroup.id).map(Arc::from);
+        self.paths.insert(cgroup.id, cgroup.path.clone());
     }
 
     /// The path below the root of the cgroup2 mount, `/` for the root itself.

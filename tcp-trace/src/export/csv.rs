@@ -4,7 +4,7 @@
 use std::fmt::{Display, Write};
 
 use super::json::{chosen, family};
-use crate::event::Connect;
+use crate::event::{Cgroup, Connect};
 
 const COLUMNS: &str = "time,pid,tid,comm,uid,cgroup,netns,family,saddr,sport,daddr,dport,outcome,errno,source_port,\
     port_search_ns,ports_visited,second_pass,range_low,range_high,handshake_ns,syn_retransmits,total_ns";
@@ -23,7 +23,10 @@ pub fn connect(out: &mut Vec<u8>, connect: &Connect) {
     row.some(connect.caller.tid);
     row.text(Some(&connect.caller.comm));
     row.some(connect.caller.uid);
-    row.text(connect.caller.cgroup.as_deref());
+    match &connect.caller.cgroup {
+        Some(Cgroup { path: Some(path), .. }) => row.text(Some(path)),
+        cgroup => row.value(cgroup.as_ref()),
+    }
     row.some(connect.netns);
     row.some(family(connect.daddr));
     row.value(chosen(connect.saddr));

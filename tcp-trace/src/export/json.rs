@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::aggregate::findings::{Evidence, Finding};
 use crate::aggregate::summary::Summary;
-use crate::event::{Connect, Event, LeaveReason, Lost, Passage, TimeWait};
+use crate::event::{Cgroup, Connect, Event, LeaveReason, Lost, Passage, TimeWait};
 
 /// Version of the contract.
 pub(super) const VERSION: u8 = 1;
@@ -15,8 +15,8 @@ pub(super) const VERSION: u8 = 1;
 /// Appends the line of an event.
 pub fn event(out: &mut Vec<u8>, event: &Event) {
     match event {
-        Event::Connect(connect) => line(out, &ConnectLine::from(&**connect)),
-        Event::TimeWait(time_wait) => line(out, &TimeWaitLine::from(&**time_wait)),
+        Event::Connect(connect) => line(out, &ConnectLine::from(connect)),
+        Event::TimeWait(time_wait) => line(out, &TimeWaitLine::from(time_wait)),
         Event::Lost(lost) => line(out, &LostLine { v: VERSION, kind: "lost", counts: (*lost).into() }),
     }
 }
@@ -67,7 +67,8 @@ struct ConnectLine<'a> {
     tid: u32,
     comm: &'a str,
     uid: u32,
-    cgroup: Option<&'a str>,
+    #[serde(serialize_with = "shown")]
+    cgroup: Option<&'a Cgroup>,
     netns: u32,
     family: &'static str,
     saddr: Option<IpAddr>,
@@ -103,7 +104,7 @@ impl<'a> From<&'a Connect> for ConnectLine<'a> {
             tid: connect.caller.tid,
             comm: &connect.caller.comm,
             uid: connect.caller.uid,
-            cgroup: connect.caller.cgroup.as_deref(),
+            cgroup: connect.caller.cgroup.as_ref(),
             netns: connect.netns,
             family: family(connect.daddr),
             saddr: chosen(connect.saddr),
@@ -127,6 +128,13 @@ impl<'a> From<&'a Connect> for ConnectLine<'a> {
             candidates_skipped: candidates.and_then(|candidates| candidates.skipped),
             mptcp: connect.mptcp,
         }
+    }
+}
+
+fn shown<S: Serializer>(cgroup: &Option<&Cgroup>, serializer: S) -> Result<S::Ok, S::Error> {
+    match cgroup {
+        Some(cgroup) => serializer.collect_str(cgroup),
+        None => serializer.serialize_none(),
     }
 }
 

@@ -6,11 +6,10 @@ use std::{collections::HashSet, io};
 use anyhow::Context as _;
 use aya::maps::{HashMap, MapData, PerCpuArray, RingBuf};
 use aya_log::EbpfLogger;
-use bytes::Bytes;
 use tcp_trace_common::{RawHeader, connect::RawConnect, kind, names, time_wait::RawTimeWaitTotals};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
-use super::{losses::Losses, ring::Reader};
+use super::{losses::Losses, ring::Ring};
 use crate::{
     clock::{self, Anchor},
     decode::Decoder,
@@ -21,7 +20,7 @@ use crate::{
 
 /// A live source. The programs stay up as long as the [`Attached`] it was made from.
 pub struct Live {
-    reader: Reader,
+    ring: Ring,
     decoder: Decoder,
     cgroups: Cgroups,
     losses: Losses,
@@ -38,10 +37,10 @@ fn id(raw: &RawConnect) -> AttemptId {
 }
 
 impl Live {
-    /// Takes the maps that it reads from and starts reading.
+    /// Takes the maps that it reads from. Within a runtime: it is the runtime that is woken.
     ///
     /// # Errors
-    /// When the object has not the maps of the contract.
+    /// When the object has not the maps of the contract, or the ring buffer cannot be waited for.
     pub fn start(attached: &mut Attached, decoder: Decoder) -> anyhow::Result<Self> {
         let kernel_log = if attached.logs { Some(EbpfLogger::init(&mut attached.ebpf)?) } else { None };
         let mut take = |name| attached.ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
@@ -50,17 +49,30 @@ impl Live {
             losses: Losses::new(PerCpuArray::try_from(take(names::COUNTERS)?)?),
             attempts: HashMap::try_from(take(names::ATTEMPTS)?)?,
             time_wait: HashMap::try_from(take(names::TIME_WAIT_TOTALS)?)?,
-            reader: Reader::start(ring)?,
+            ring: Ring::new(ring)?,
             decoder,
             cgroups: Cgroups::find(),
             kernel_log,
         })
     }
 
-    /// The next events; `None` after [`finish`](Self::finish), once everything was read.
-    pub async fn next(&mut self) -> Option<Vec<Event>> {
-        let block = self.reader.next().await?;
-        Some(self.decode(&block, |_| {}))
+    /// Until the kernel side says that much is waiting. What is little has to be looked for with [`read`](Self::read).
+    ///
+    /// # Errors
+    /// When the ring buffer can no longer be waited for.
+    pub async fn woken(&mut self) -> io::Result<()> {
+        self.ring.woken().await
+    }
+
+    /// Shows the events that wait, one by one. Those that are too many for one go make [`woken`](Self::woken) come back
+    /// at once.
+    ///
+    /// # Errors
+    /// The first of `observe`.
+    pub fn read<E>(&mut self, mut observe: impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
+        let Self { ring, decoder, cgroups, .. } = self;
+        ring.read(|raw| event(decoder, cgroups, raw).map_or(Ok(()), |event| observe(&event)))?;
+        Ok(())
     }
 
     /// What was lost since the last call; `runs_missed` is the kernel's own count of programs that it did not run.
@@ -92,16 +104,25 @@ impl Live {
         self.decoder.set_clock(Anchor::now());
     }
 
-    /// Everything there is to say before the end: what the ring still holds, then the attempts still under way.
-    pub async fn finish(&mut self) -> Vec<Event> {
+    /// Shows everything there is to say before the end: what the ring still holds, then the attempts still under way.
+    ///
+    /// # Errors
+    /// The first of `observe`.
+    pub fn finish<E>(&mut self, mut observe: impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
         let under_way: Vec<RawConnect> = self.attempts.iter().filter_map(Result::ok).map(|(_, raw)| raw).collect();
-        self.reader.finish();
-        let mut events = Vec::new();
         let mut ended = HashSet::new();
-        while let Some(block) = self.reader.next().await {
-            events.extend(self.decode(&block, |raw| {
-                ended.insert(id(raw));
-            }));
+        let Self { ring, decoder, cgroups, .. } = self;
+        let mut show = |raw: &[u8]| event(decoder, cgroups, raw).map_or(Ok(()), |event| observe(&event));
+        let mut more = true;
+        while more {
+            more = ring.read(|raw| {
+                if let Ok((connect, _)) = RawConnect::ref_from_prefix(raw)
+                    && connect.header.kind == kind::CONNECT
+                {
+                    ended.insert(id(connect));
+                }
+                show(raw)
+            })?;
         }
         for mut raw in under_way.into_iter().filter(|raw| !ended.contains(&id(raw))) {
             raw.header = RawHeader {
@@ -110,34 +131,14 @@ impl Live {
                 size: size_of::<RawConnect>() as u16,
                 cpu: 0,
             };
-            events.extend(self.decode(&Bytes::copy_from_slice(raw.as_bytes()), |_| {}));
+            show(raw.as_bytes())?;
         }
-        events
+        Ok(())
     }
+}
 
-    /// Why reading ended before it was asked to.
-    pub fn failure(&mut self) -> Option<io::Error> {
-        self.reader.failure()
-    }
-
-    fn decode(&mut self, block: &Bytes, mut seen: impl FnMut(&RawConnect)) -> Vec<Event> {
-        let mut events = Vec::new();
-        let mut rest = &block[..];
-        while let Ok((header, _)) = RawHeader::read_from_prefix(rest) {
-            let Some((raw, after)) = rest.split_at_checked(usize::from(header.size).max(size_of::<RawHeader>())) else {
-                break;
-            };
-            rest = after;
-            if header.kind == kind::CONNECT
-                && let Ok((connect, _)) = RawConnect::read_from_prefix(raw)
-            {
-                seen(&connect);
-            }
-            if let Some(mut event) = self.decoder.decode(raw) {
-                self.cgroups.enrich(&mut event);
-                events.push(event);
-            }
-        }
-        events
-    }
+fn event(decoder: &mut Decoder, cgroups: &mut Cgroups, raw: &[u8]) -> Option<Event> {
+    let mut event = decoder.decode(raw)?;
+    cgroups.enrich(&mut event);
+    Some(event)
 }

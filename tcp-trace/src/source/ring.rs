@@ -1,90 +1,49 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Empties the ring buffer on a thread of its own, so that a slow terminal or disk never keeps the kernel waiting.
+//! The ring buffer, read where the kernel writes it: a record is given back once it was looked at, and none is copied.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
-};
+use std::io;
 
 use aya::maps::{MapData, RingBuf};
-use bytes::{Bytes, BytesMut};
-use rustix::event::epoll;
-use tokio::sync::mpsc;
+use tokio::io::{Interest, unix::AsyncFd};
 
-/// The kernel side wakes us only when much is waiting, so what is little is looked for this often.
-const TICK: rustix::time::Timespec = rustix::time::Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-/// Blocks that may wait to be decoded: 64 of up to [`BLOCK_BYTES`].
-const BLOCKS: usize = 64;
-const BLOCK_BYTES: usize = 256 << 10;
+/// Records in one go, a few milliseconds' worth: clocks and signals are heard in between.
+const AT_ONCE: usize = 8192;
 
-/// Blocks of raw events, one after another as the kernel wrote them.
-#[derive(Debug)]
-pub struct Reader {
-    blocks: mpsc::Receiver<Bytes>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<io::Result<()>>>,
+pub(super) struct Ring {
+    ring: AsyncFd<RingBuf<MapData>>,
+    /// The last go ended before the records did.
+    more: bool,
 }
 
-impl Reader {
-    /// Starts reading.
-    pub fn start(ring: RingBuf<MapData>) -> io::Result<Self> {
-        let (sender, blocks) = mpsc::channel(BLOCKS);
-        let stop = Arc::new(AtomicBool::new(false));
-        let asked = Arc::clone(&stop);
-        let thread = thread::Builder::new().name("ring-reader".into()).spawn(move || drain(ring, &sender, &asked))?;
-        Ok(Self { blocks, stop, thread: Some(thread) })
+impl Ring {
+    /// Within a runtime.
+    pub(super) fn new(ring: RingBuf<MapData>) -> io::Result<Self> {
+        // SAFETY: the ring owns its descriptor for as long as it lives, and always returns the same one.
+        let registered = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
+        Ok(Self { ring: registered?, more: false })
     }
 
-    /// The next block; `None` once it was asked to finish and everything has been read.
-    pub async fn next(&mut self) -> Option<Bytes> {
-        self.blocks.recv().await
-    }
-
-    /// Asks for one last look: after that `next` comes to its end.
-    pub fn finish(&self) {
-        self.stop.store(true, Ordering::Release);
-    }
-
-    /// Why the thread ended, if not because it was asked to.
-    pub fn failure(&mut self) -> Option<io::Error> {
-        match self.thread.take()?.join() {
-            Ok(result) => result.err(),
-            Err(_) => Some(io::Error::other("the ring reader panicked")),
-        }
-    }
-}
-
-fn drain(mut ring: RingBuf<MapData>, sender: &mpsc::Sender<Bytes>, stop: &AtomicBool) -> io::Result<()> {
-    let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    epoll::add(&poll, &ring, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
-    let mut ready = Vec::with_capacity(1);
-    let mut block = BytesMut::new();
-    loop {
-        // Asked before the last look, so that nothing written before the question is left behind.
-        let last = stop.load(Ordering::Acquire);
-        while let Some(record) = ring.next() {
-            block.extend_from_slice(&record);
-            if block.len() >= BLOCK_BYTES {
-                drop(record);
-                if sender.blocking_send(block.split().freeze()).is_err() {
-                    return Ok(());
-                }
-            }
-        }
-        if !block.is_empty() && sender.blocking_send(block.split().freeze()).is_err() {
+    /// Until the kernel side says that much is waiting; what is little has to be looked for.
+    pub(super) async fn woken(&mut self) -> io::Result<()> {
+        if self.more {
+            // There is no need to wait; but whoever else waits comes first.
+            tokio::task::yield_now().await;
             return Ok(());
         }
-        if last || sender.is_closed() {
-            return Ok(());
+        // Cleared before anything is read: whatever comes from now on wakes anew.
+        self.ring.readable_mut().await?.clear_ready();
+        Ok(())
+    }
+
+    /// Shows the records that wait, one by one; says whether one go was not enough.
+    pub(super) fn read<E>(&mut self, mut show: impl FnMut(&[u8]) -> Result<(), E>) -> Result<bool, E> {
+        let ring = self.ring.get_mut();
+        self.more = false;
+        for _ in 0..AT_ONCE {
+            let Some(record) = ring.next() else { return Ok(false) };
+            show(&record)?;
         }
-        ready.clear();
-        match epoll::wait(&poll, rustix::buffer::spare_capacity(&mut ready), Some(&TICK)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
+        self.more = true;
+        Ok(true)
     }
 }
