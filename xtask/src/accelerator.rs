@@ -15,6 +15,8 @@ use crate::{
 pub enum Accelerator {
     Kvm,
     Tcg,
+    /// A nanosecond of the guest's time is an instruction that it ran; idling takes none of ours.
+    Counting,
 }
 
 impl Accelerator {
@@ -39,6 +41,7 @@ impl Accelerator {
             // for each CPU, one may still run into an int3 that another has taken out of a hooked function (seen on
             // 6.12, in __inet_check_established): one thread for all of them emulates code that changes faithfully.
             Self::Tcg => &["-accel", "tcg,thread=single", "-cpu", "max,-cx16"],
+            Self::Counting => &["-accel", "tcg,thread=single", "-cpu", "max,-cx16", "-icount", "shift=0,sleep=off"],
         }
     }
 }

@@ -26,6 +26,9 @@ pub struct Guest<'a> {
     /// Empty: an interactive shell.
     pub argv: Vec<String>,
     pub env: Vec<(String, String)>,
+    /// Packages of the workspace whose programs go into /bin, and the profile that builds them.
+    pub programs: &'static [&'static str],
+    pub profile: &'static str,
     /// Files of the host: programs go into /bin with their libraries, others into /root.
     pub put: Vec<PathBuf>,
     /// None for as long as the user likes.
@@ -42,7 +45,17 @@ pub enum Screen<'a> {
 
 impl<'a> Guest<'a> {
     pub fn new(kernel: &'a Kernel, argv: Vec<String>) -> Self {
-        Self { kernel, memory_mib: 1024, cpus: 2, argv, env: Vec::new(), put: Vec::new(), time_limit: None }
+        Self {
+            kernel,
+            memory_mib: 1024,
+            cpus: 2,
+            argv,
+            env: Vec::new(),
+            programs: &["tcp-trace", "tcp-trace-vm-tests"],
+            profile: "guest",
+            put: Vec::new(),
+            time_limit: None,
+        }
     }
 
     /// Boots and waits. The command's exit code; a guest that did not live to give one is an error that says how it
@@ -73,12 +86,11 @@ impl<'a> Guest<'a> {
     }
 
     fn write_initramfs(&self, path: &Path, piped: bool) -> Result<()> {
-        let ours = ["tcp-trace-guest-init", "tcp-trace", "tcp-trace-vm-tests"];
-        let binaries = static_build::build(&ours, "guest")?;
+        let binaries = static_build::build(&[&["tcp-trace-guest-init"], self.programs].concat(), self.profile)?;
         let mut archive = Initramfs::create(path)?;
         archive.file(&binaries.join("tcp-trace-guest-init"), "/init")?;
         archive.busybox(&setup::find("busybox").context("no busybox to put into the guest")?)?;
-        for program in &ours[1..] {
+        for program in self.programs {
             archive.file(&binaries.join(program), &format!("/bin/{program}"))?;
         }
         for file in &self.put {

@@ -2,6 +2,7 @@
 //! tcp-trace's chores: one file per subcommand.
 
 mod accelerator;
+mod bench;
 mod dist;
 mod ebpf;
 mod guest;
@@ -26,6 +27,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Build, run and test tcp-trace")]
 enum Xtask {
+    Bench(bench::Options),
     Dist(dist::Options),
     Ebpf(ebpf::Options),
     Lint(lint::Options),
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         return status;
     }
     let ended = match Xtask::parse() {
+        Xtask::Bench(options) => bench::run(&options),
         Xtask::Dist(options) => dist::run(&options),
         Xtask::Ebpf(options) => ebpf::run(&options),
         Xtask::Lint(options) => lint::run(&options),

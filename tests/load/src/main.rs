@@ -2,16 +2,21 @@
 //! Connects to one destination, in a network namespace of its own: a number of them, timed one by one, or a number a
 //! second. Prints one line of JSON.
 
+mod busy;
 mod crowd;
 mod ground;
+mod guest;
 mod pace;
 mod sockets;
 mod timing;
+mod tracer;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::Parser;
+use serde::Serialize;
 
 use crowd::Crowd;
 use ground::Ground;
@@ -25,27 +30,19 @@ Examples:
 
 #[derive(Parser)]
 #[command(version, about = "Connects to load a tracer with, made in a network namespace of their own", after_help = EXAMPLES)]
-struct Arguments {
-    #[command(subcommand)]
-    load: Load,
-    /// 4: over 127.0.0.1, 6: over ::1
-    #[arg(long, global = true, default_value = "4", value_parser = Family::parse)]
-    family: Family,
-    /// Share of the local ports that held connections take towards the destination
-    #[arg(long, global = true, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=99))]
-    fill: u32,
-}
-
-#[derive(Subcommand)]
-enum Load {
+enum Arguments {
     /// Time connects one by one
     Time {
+        #[command(flatten)]
+        place: Place,
         /// How many
         #[arg(long, default_value_t = 1000)]
         connects: u32,
     },
     /// Make connects at a steady rate
     Pace {
+        #[command(flatten)]
+        place: Place,
         /// Connects a second, all threads together; what cannot be held is reported, never made up for
         #[arg(long)]
         rate: u32,
@@ -54,21 +51,41 @@ enum Load {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
         threads: u32,
     },
+    /// Measure what tracers cost, as `cargo xtask bench` wants it: a line of JSON for each run
+    Guest {
+        /// Stages and tracers, as JSON
+        plan: PathBuf,
+    },
+}
+
+#[derive(clap::Args)]
+struct Place {
+    /// 4: over 127.0.0.1, 6: over ::1
+    #[arg(long, default_value = "4", value_parser = Family::parse)]
+    family: Family,
+    /// Share of the local ports that held connections take towards the destination
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=99))]
+    fill: u32,
+}
+
+impl Place {
+    /// Does it where that share of the ports is taken, and prints what came of it.
+    fn within<T: Serialize>(&self, work: impl FnOnce(&Destination) -> Result<T>) -> Result<()> {
+        let ground = Ground::enter()?;
+        let destination = Destination::listen(self.family)?;
+        let _crowd = Crowd::fill(&ground, &destination, self.fill)?;
+        println!("{}", serde_json::to_string(&work(&destination)?)?);
+        Ok(())
+    }
 }
 
 fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let ground = Ground::enter()?;
-    let destination = Destination::listen(arguments.family)?;
-    let crowd = Crowd::fill(&ground, &destination, arguments.fill)?;
-    let said = match arguments.load {
-        Load::Time { connects } => serde_json::to_string(&timing::run(&destination, connects)?)?,
-        Load::Pace { rate, seconds, threads } => {
+    match Arguments::parse() {
+        Arguments::Time { place, connects } => place.within(|destination| timing::run(destination, connects)),
+        Arguments::Pace { place, rate, seconds, threads } => {
             let length = Duration::from_secs(u64::from(seconds));
-            serde_json::to_string(&pace::run(&destination, rate, length, threads)?)?
+            place.within(|destination| pace::run(destination, rate, length, threads))
         }
-    };
-    println!("{said}");
-    drop(crowd);
-    Ok(())
+        Arguments::Guest { plan } => guest::run(&plan),
+    }
 }

@@ -2,25 +2,13 @@
 //! Connects timed one by one.
 
 use anyhow::{Result, ensure};
+use connect_load::Timed;
 use rustix::time::{ClockId, clock_gettime};
-use serde::Serialize;
 
 use crate::sockets::Destination;
 
 /// Connects between two looks at what waits to be accepted.
 const BATCH: u32 = 256;
-
-/// Times of connect() alone; `total_ns` has making and closing the sockets in it, and the server's part.
-#[derive(Debug, Serialize)]
-pub struct Timed {
-    pub connects: u32,
-    /// Of these connects, how many failed.
-    pub errors: u32,
-    pub median_ns: u64,
-    pub mean_ns: u64,
-    pub p99_ns: u64,
-    pub total_ns: u64,
-}
 
 pub fn run(destination: &Destination, connects: u32) -> Result<Timed> {
     ensure!(connects > 0, "no connect to time");

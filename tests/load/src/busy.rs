@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How long CPUs worked, to the nanosecond.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+/// The field of a CPU's line in /proc/schedstat that sums the time that tasks other than the idle one ran.
+const RUN_TIME: usize = 7;
+
+/// Time for which any CPU ran a task since boot. What /proc/stat and /proc/uptime say of idling is rounded to 10 ms.
+pub fn busy_ns() -> Result<u64> {
+    // A task's time is added when it leaves the CPU, and this task's must be.
+    thread::sleep(Duration::from_millis(1));
+    let text = fs::read_to_string("/proc/schedstat").context("this kernel has no /proc/schedstat")?;
+    let cpus = text.lines().filter(|line| line.starts_with("cpu"));
+    let times = cpus.map(|line| line.split(' ').nth(RUN_TIME).and_then(|field| field.parse::<u64>().ok()));
+    times.sum::<Option<u64>>().context("/proc/schedstat is not as it was in version 15 and later")
+}

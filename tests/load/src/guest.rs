@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A whole benchmark, in a guest: stages one after the other, and in each of them every tracer in its turn.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use connect_load::{Answer, Measured, Plan, Run, Stage};
+
+use crate::busy;
+use crate::crowd::Crowd;
+use crate::ground::Ground;
+use crate::sockets::{Destination, Family};
+use crate::timing::{self, now_ns};
+use crate::tracer::Running;
+
+/// What a tracer leaves to be freed later is freed in this time.
+const AFTERMATH: Duration = Duration::from_millis(200);
+
+/// Until caches and tables have their size.
+const WARM_UP: u32 = 20;
+
+pub fn run(plan: &Path) -> Result<()> {
+    let text = fs::read_to_string(plan).with_context(|| format!("could not read {}", plan.display()))?;
+    let plan: Plan = serde_json::from_str(&text).with_context(|| format!("{} is no plan", plan.display()))?;
+    for stage in &plan.stages {
+        let family = Family::parse(&stage.family.to_string()).map_err(anyhow::Error::msg)?;
+        let ground = Ground::enter()?;
+        let destination = Destination::listen(family)?;
+        let _crowd = Crowd::fill(&ground, &destination, stage.fill)?;
+        timing::run(&destination, WARM_UP)?;
+        for run in &stage.runs {
+            let measured = measure(stage, run, &destination).map_err(|error| format!("{error:#}"));
+            let answer = Answer { family: stage.family, fill: stage.fill, mode: run.mode.clone(), measured };
+            println!("{}", serde_json::to_string(&answer)?);
+        }
+    }
+    Ok(())
+}
+
+fn measure(stage: &Stage, run: &Run, destination: &Destination) -> Result<Measured> {
+    let begin = now_ns();
+    let mut tracer = run.tracer.as_ref().map(Running::start).transpose()?;
+    let start_ns = tracer.is_some().then(|| now_ns() - begin);
+    thread::sleep(AFTERMATH);
+    let before = busy::busy_ns()?;
+    let timed = timing::run(destination, stage.connects)?;
+    let lines = tracer.as_mut().map(Running::stop).transpose()?;
+    thread::sleep(AFTERMATH);
+    let busy_ns = busy::busy_ns()? - before;
+    ensure!(timed.errors == 0, "{} of {} connects failed", timed.errors, timed.connects);
+    Ok(Measured { timed, busy_ns, start_ns, lines })
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A program that traces: started, waited for until it is attached, ended by SIGINT.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use connect_load::{OUTPUT, READY, Ready, Tracer};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::timing::now_ns;
+
+const ERRORS: &str = "/tmp/tracer.errors";
+
+/// Far longer than any tracer takes, even one that compiles.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const TICK: Duration = Duration::from_millis(10);
+
+/// A tracer that runs for less than this in a second has nothing left to prepare.
+const QUIET: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(1));
+
+/// Ended, whatever happens, when this is dropped.
+pub struct Running(Child);
+
+impl Running {
+    /// Comes back once it is attached.
+    pub fn start(tracer: &Tracer) -> Result<Self> {
+        for file in [OUTPUT, READY, ERRORS] {
+            let _ = fs::remove_file(file);
+        }
+        let (program, arguments) = tracer.argv.split_first().context("a tracer without a program")?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(File::create(OUTPUT)?).stderr(File::create(ERRORS)?);
+        let mut running = Self(command.spawn().with_context(|| format!("could not start {program}"))?);
+        let deadline = now_ns() + PATIENCE.as_nanos() as u64;
+        while !running.is_ready(tracer.ready)? {
+            if let Some(status) = running.0.try_wait()? {
+                bail!("it ended before it was attached: {}", last_words(status));
+            }
+            ensure!(now_ns() < deadline, "it was not attached after {} s", PATIENCE.as_secs());
+        }
+        Ok(running)
+    }
+
+    fn is_ready(&self, ready: Ready) -> Result<bool> {
+        match ready {
+            Ready::File => {
+                thread::sleep(TICK);
+                Ok(Path::new(READY).exists())
+            }
+            Ready::Quiet => {
+                let before = self.ran_ns();
+                thread::sleep(QUIET.0);
+                Ok(self.ran_ns() - before < QUIET.1.as_nanos() as u64)
+            }
+        }
+    }
+
+    /// Time that it had on a CPU.
+    fn ran_ns(&self) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/schedstat", self.0.id())).unwrap_or_default();
+        text.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or(0)
+    }
+
+    /// SIGINT, and its end. How many lines it wrote.
+    pub fn stop(&mut self) -> Result<u64> {
+        kill_process(Pid::from_child(&self.0), Signal::INT).context("it is not there any more")?;
+        let deadline = now_ns() + PATIENCE.as_nanos() as u64;
+        let status = loop {
+            if let Some(status) = self.0.try_wait()? {
+                break status;
+            }
+            ensure!(now_ns() < deadline, "it did not end within {} s of SIGINT", PATIENCE.as_secs());
+            thread::sleep(TICK);
+        };
+        ensure!(status.success(), "it ended with {}", last_words(status));
+        let output = fs::read(OUTPUT).unwrap_or_default();
+        Ok(output.iter().filter(|&&byte| byte == b'\n').count() as u64)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself, which is what we want.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn last_words(status: ExitStatus) -> String {
+    let said = fs::read_to_string(ERRORS).unwrap_or_default() + &fs::read_to_string(OUTPUT).unwrap_or_default();
+    let last: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(4).collect();
+    format!("{status}: {}", last.join(" | "))
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `cargo xtask bench`: what tracing costs, counted in instructions, beside what others cost.
+
+mod bounds;
+mod figures;
+mod guest;
+mod modes;
+mod native;
+mod page;
+
+use std::{process::ExitCode, thread};
+
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::setup;
+use figures::Figures;
+
+/// Measure what tracing costs, in virtual machines that count instructions and on this machine
+///
+/// Writes docs/benchmarks.md and docs/benchmarks.json when everything was measured; a part is printed only.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Options {
+    /// Write nothing; fail when a figure leaves its bound
+    #[arg(long)]
+    check: bool,
+    /// Measure one of the two parts
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    /// Line of a kernel; may be given more than once
+    #[arg(long, value_parser = KERNELS)]
+    kernel: Vec<String>,
+    /// 4 or 6
+    #[arg(long)]
+    family: Option<u32>,
+    /// Percent of the local ports that are taken: 0, 49, 51 or 95
+    #[arg(long)]
+    fill: Option<u32>,
+    /// Measure modes whose name contains this
+    #[arg(long)]
+    mode: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench                                       everything: ten minutes, and docs/benchmarks.* are rewritten
+  cargo xtask bench --check                               everything, against the bounds
+  cargo xtask bench --kernel 6.12 --family 4 --fill 0 --mode fentry    a quick look, half a minute";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// What a connect() costs, in virtual machines
+    Guest,
+    /// What an event costs in user space, on this machine
+    Native,
+}
+
+/// The kernels that the bounds hold for.
+const KERNELS: [&str; 2] = ["6.1", "6.12"];
+
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let mut figures = Figures::default();
+    if options.only != Some(Part::Native) {
+        setup::packages(&setup::MACHINE)?;
+        let kernels = KERNELS
+            .iter()
+            .filter(|line| options.kernel.is_empty() || options.kernel.iter().any(|asked| asked == *line));
+        // Their clocks count instructions, so guests that share this machine do not disturb each other.
+        let measured = thread::scope(|scope| {
+            let guests: Vec<_> = kernels.map(|line| scope.spawn(|| guest::measure(line, options))).collect();
+            guests
+                .into_iter()
+                .map(|guest| guest.join().map_err(|_| anyhow!("a thread that runs a guest panicked"))?)
+                .collect::<Result<Vec<_>>>()
+        })?;
+        measured.into_iter().for_each(|guest| figures.guests.push(guest));
+    }
+    if options.only != Some(Part::Guest) {
+        figures.native = native::measure().context("the native part")?;
+    }
+    figures.bounds = bounds::verdicts(&figures.guests);
+    print!("{}", page::tables(&figures));
+    if options.is_whole() && !options.check {
+        page::write(&figures)?;
+    }
+    let left = figures.out_of_bounds();
+    left.iter().for_each(|line| println!("OUT OF BOUNDS: {line}"));
+    Ok(if options.check && !left.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+impl Options {
+    fn is_whole(&self) -> bool {
+        let Self { check: _, only, kernel, family, fill, mode } = self;
+        only.is_none() && kernel.is_empty() && family.is_none() && fill.is_none() && mode.is_none()
+    }
+
+    fn wants(&self, mode: &str) -> bool {
+        self.mode.as_deref().is_none_or(|filter| mode.contains(filter))
+    }
+}

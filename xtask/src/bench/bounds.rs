@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What tracing may cost: one table, held for both families and on every kernel.
+
+use serde::Serialize;
+
+use super::figures::{Guest, Row};
+
+/// What is compared with the same figure when nobody traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Measure {
+    /// The median connect().
+    Median,
+    /// Everything that ran until the tracer was gone, the tracer's own work included.
+    Busy,
+}
+
+pub struct Bound {
+    mode: &'static str,
+    fill: u32,
+    measure: Measure,
+    at_most: f64,
+    /// What it is hoped to be.
+    stretch: Option<f64>,
+}
+
+const fn bound(mode: &'static str, fill: u32, measure: Measure, at_most: f64, stretch: Option<f64>) -> Bound {
+    Bound { mode, fill, measure, at_most, stretch }
+}
+
+pub const BOUNDS: [Bound; 7] = [
+    bound("fentry", 0, Measure::Median, 1.10, Some(1.05)),
+    bound("fentry", 0, Measure::Busy, 1.25, Some(1.10)),
+    bound("fentry", 51, Measure::Median, 1.005, None),
+    bound("fentry", 95, Measure::Median, 1.005, None),
+    bound("fentry, port probes always", 51, Measure::Median, 1.5, None),
+    bound("kprobe", 0, Measure::Median, 1.20, None),
+    bound("kprobe", 51, Measure::Median, 1.01, None),
+];
+
+/// A bound, and what was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    pub kernel: String,
+    pub family: u32,
+    pub fill: u32,
+    pub mode: String,
+    pub measure: Measure,
+    /// Nothing where it was not measured, which meets no bound.
+    pub ratio: Option<f64>,
+    pub at_most: f64,
+    pub stretch: Option<f64>,
+    pub met: bool,
+}
+
+/// Every bound against every guest. What was not asked for is left out; what was asked for and failed is not met.
+pub fn verdicts(guests: &[Guest]) -> Vec<Verdict> {
+    let rows = guests.iter().flat_map(|guest| guest.rows.iter().map(move |row| (guest, row)));
+    let pairs = rows.flat_map(|(guest, row)| {
+        BOUNDS.iter().filter(|bound| bound.is_about(row)).map(move |bound| (guest, row, bound))
+    });
+    pairs.map(|(guest, row, bound)| bound.verdict(guest, row)).collect()
+}
+
+impl Bound {
+    fn is_about(&self, row: &Row) -> bool {
+        self.mode == row.mode && self.fill == row.fill
+    }
+
+    fn verdict(&self, guest: &Guest, row: &Row) -> Verdict {
+        let ratio = row.figures.as_ref().ok().map(|figures| match self.measure {
+            Measure::Median => figures.median_ratio,
+            Measure::Busy => figures.busy_ratio,
+        });
+        Verdict {
+            kernel: guest.line.clone(),
+            family: row.family,
+            fill: row.fill,
+            mode: row.mode.clone(),
+            measure: self.measure,
+            ratio,
+            at_most: self.at_most,
+            stretch: self.stretch,
+            met: ratio.is_some_and(|ratio| ratio <= self.at_most),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One kernel, one guest, every stage and mode in it.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Result, ensure};
+use connect_load::{Answer, Plan, Run, Stage};
+
+use super::{
+    Options, figures,
+    modes::{FAMILIES, FILLS, MODES, UNTRACED, UNTRACED_AGAIN},
+};
+use crate::{
+    accelerator::Accelerator,
+    guest::{Guest, Screen},
+    kernels,
+    workspace::target,
+};
+
+/// A guest that counts is a few times slower than one that does not.
+const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// Room for both ends of every connection that is held, and for the peers.
+const MEMORY_MIB: u32 = 2048;
+
+pub fn measure(line: &str, options: &Options) -> Result<figures::Guest> {
+    let kernel = kernels::get(line)?;
+    let folder = target("bench").join(line);
+    fs::create_dir_all(&folder)?;
+    let plan = folder.join("plan.json");
+    fs::write(&plan, serde_json::to_string_pretty(&plan_of(options))?)?;
+    let mut guest = Guest::new(&kernel, ["connect-load", "guest", "/root/plan.json"].map(str::to_owned).to_vec());
+    guest.memory_mib = MEMORY_MIB;
+    guest.cpus = 1;
+    guest.programs = &["tcp-trace", "connect-load"];
+    // What users are given, not what tests look into.
+    guest.profile = "release";
+    guest.put = vec![plan];
+    guest.time_limit = Some(TIME_LIMIT);
+    let mut answers: Vec<Answer> = Vec::new();
+    let mut said = String::new();
+    let code = guest.boot(
+        Accelerator::Counting,
+        Screen::Lines(&mut |text| match serde_json::from_str::<Answer>(text) {
+            Ok(answer) => {
+                eprintln!("{line:>5} | IPv{} {:>2} % {}: {}", answer.family, answer.fill, answer.mode, brief(&answer));
+                answers.push(answer);
+            }
+            Err(_) => said += &format!("{text}\n"),
+        }),
+    )?;
+    ensure!(code == 0, "connect-load ended with {code} in the guest with kernel {line}\n{said}");
+    Ok(figures::Guest::new(line, &kernel.release, &answers))
+}
+
+fn brief(answer: &Answer) -> String {
+    match &answer.measured {
+        Ok(measured) => format!("median {} instructions", measured.timed.median_ns),
+        Err(why) => format!("not run: {why}"),
+    }
+}
+
+fn plan_of(options: &Options) -> Plan {
+    let mut plan = Plan::default();
+    for family in FAMILIES.into_iter().filter(|family| options.family.is_none_or(|asked| asked == *family)) {
+        for (fill, connects) in FILLS.into_iter().filter(|(fill, _)| options.fill.is_none_or(|asked| asked == *fill)) {
+            let modes = MODES.iter().filter(|mode| mode.fills.contains(&fill) && options.wants(mode.name));
+            let traced = modes.map(|mode| Run { mode: mode.name.to_owned(), tracer: Some(mode.tracer()) });
+            let untraced = |name: &str| [Run { mode: name.to_owned(), tracer: None }];
+            let runs = untraced(UNTRACED).into_iter().chain(traced).chain(untraced(UNTRACED_AGAIN)).collect();
+            plan.stages.push(Stage { family, fill, connects, runs });
+        }
+    }
+    plan
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Who traces, and where that is measured: one table.
+
+use connect_load::{OUTPUT, READY, Ready, Tracer};
+
+/// What everything is compared with; measured first and last, to show how well a run repeats.
+pub const UNTRACED: &str = "untraced";
+pub const UNTRACED_AGAIN: &str = "untraced, again";
+
+/// Fillings in percent, with the number of connects that are timed: a thousand times as long where all of a parity is
+/// walked, and as steady with far fewer.
+pub const FILLS: [(u32, u32); 4] = [(0, 20_000), (49, 2_000), (51, 60), (95, 60)];
+
+pub const FAMILIES: [u32; 2] = [4, 6];
+
+pub struct Mode {
+    pub name: &'static str,
+    pub who: Who,
+    /// Where it is measured.
+    pub fills: &'static [u32],
+}
+
+pub enum Who {
+    /// `tcp-trace connect-latency` with these arguments, JSON to a file.
+    TcpTrace(&'static [&'static str]),
+    /// A program of Debian's, out of the suite that the guest's kernel is from.
+    Peer(&'static [&'static str]),
+}
+
+const EVERYWHERE: &[u32] = &[0, 49, 51, 95];
+
+const HISTOGRAM: &str = "kfunc:tcp_v4_connect,kfunc:tcp_v6_connect { @start[tid] = nsecs; } \
+     kretfunc:tcp_v4_connect,kretfunc:tcp_v6_connect /@start[tid]/ { @ns = hist(nsecs - @start[tid]); delete(@start[tid]); }";
+
+pub const MODES: [Mode; 11] = [
+    Mode { name: "fentry", who: Who::TcpTrace(&["--tier", "fentry"]), fills: EVERYWHERE },
+    Mode {
+        name: "fentry, port probes always",
+        who: Who::TcpTrace(&["--tier", "fentry", "--port-probes", "always"]),
+        fills: &[0, 51, 95],
+    },
+    Mode {
+        name: "fentry, port probes never",
+        who: Who::TcpTrace(&["--tier", "fentry", "--port-probes", "never"]),
+        fills: EVERYWHERE,
+    },
+    Mode { name: "kprobe", who: Who::TcpTrace(&["--tier", "kprobe"]), fills: EVERYWHERE },
+    Mode { name: "tracepoint", who: Who::TcpTrace(&["--tier", "tracepoint"]), fills: EVERYWHERE },
+    Mode { name: "tcpconnlat (libbpf-tools)", who: Who::Peer(&["tcpconnlat"]), fills: EVERYWHERE },
+    Mode { name: "tcpstates (libbpf-tools)", who: Who::Peer(&["tcpstates"]), fills: EVERYWHERE },
+    Mode { name: "bpftrace, histogram of connect()", who: Who::Peer(&["bpftrace", "-e", HISTOGRAM]), fills: &[0, 51] },
+    Mode {
+        name: "bpftrace, kfunc per candidate",
+        who: Who::Peer(&[
+            "bpftrace",
+            "-e",
+            "kfunc:__inet_check_established,kfunc:__inet6_check_established { @ = count(); }",
+        ]),
+        fills: &[51],
+    },
+    Mode {
+        name: "bpftrace, kprobe per candidate",
+        who: Who::Peer(&[
+            "bpftrace",
+            "-e",
+            "kprobe:__inet_check_established,kprobe:__inet6_check_established { @ = count(); }",
+        ]),
+        fills: &[51],
+    },
+    Mode {
+        name: "bpftrace, kretprobe per candidate",
+        who: Who::Peer(&[
+            "bpftrace",
+            "-e",
+            "kretprobe:__inet_check_established,kretprobe:__inet6_check_established { @ = count(); }",
+        ]),
+        fills: &[51],
+    },
+];
+
+impl Mode {
+    pub fn tracer(&self) -> Tracer {
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        match self.who {
+            Who::TcpTrace(arguments) => {
+                let mut argv = words(&["tcp-trace", "connect-latency", "--format", "json"]);
+                argv.extend(words(&["--output", OUTPUT, "--ready-file", READY]));
+                argv.extend(words(arguments));
+                Tracer { argv, ready: Ready::File }
+            }
+            Who::Peer(argv) => Tracer { argv: words(argv), ready: Ready::Quiet },
+        }
+    }
+}
