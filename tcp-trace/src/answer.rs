@@ -16,6 +16,7 @@ use crate::{
     event::{Connect, Event, Lost},
     exit::Failure,
     export::{
+        calendar::Calendar,
         csv, json,
         sink::{Sink, Written},
     },
@@ -103,6 +104,7 @@ pub struct Answer {
     worst: Option<Severity>,
     /// What the next write takes; kept for its capacity.
     buffer: Vec<u8>,
+    calendar: Calendar,
 }
 
 impl Answer {
@@ -135,6 +137,7 @@ impl Answer {
             interval_begin_cpu_ns: clock::own_cpu_ns(),
             worst: None,
             buffer,
+            calendar: Calendar::default(),
         })
     }
 
@@ -159,8 +162,8 @@ impl Answer {
         }
         self.buffer.clear();
         match (self.wanted.format, event) {
-            (Format::Json, event) => json::event(&mut self.buffer, event),
-            (Format::Csv, Event::Connect(connect)) => csv::connect(&mut self.buffer, connect),
+            (Format::Json, event) => json::event(&mut self.buffer, &mut self.calendar, event),
+            (Format::Csv, Event::Connect(connect)) => csv::connect(&mut self.buffer, &mut self.calendar, connect),
             (Format::Text, Event::Connect(connect)) => self.buffer.extend(events::connect(connect).bytes()),
             (Format::Text, Event::TimeWait(time_wait)) => self.buffer.extend(events::time_wait(time_wait).bytes()),
             // Neither has a row in CSV; a loss stands in the next text answer.

@@ -13,7 +13,7 @@ use tcp_trace::aggregate::time_wait::{TimeWaitAggregate, TimeWaitTotals};
 use tcp_trace::event::{
     Caller, Candidates, Cgroup, Connect, Event, LeaveReason, Lost, Outcome, Passage, SourcePort, TimeWait,
 };
-use tcp_trace::export::{csv, json};
+use tcp_trace::export::{calendar::Calendar, csv, json};
 use tcp_trace::kernel::rules::{SearchRules, Sysctls};
 use tcp_trace::probes::tier::Tier;
 use tcp_trace::view::connect::{Layout, screen};
@@ -241,7 +241,8 @@ fn lines() {
 #[test]
 fn json_lines() {
     let all = text(|out| {
-        events().iter().for_each(|event| json::event(out, event));
+        let mut calendar = Calendar::default();
+        events().iter().for_each(|event| json::event(out, &mut calendar, event));
         for summary in [incident(), quiet()] {
             summary.findings.iter().for_each(|finding| json::finding(out, finding));
             json::summary(out, &summary, 10);
@@ -259,9 +260,10 @@ fn json_lines() {
 fn csv_lines() {
     let all = text(|out| {
         csv::header(out);
+        let mut calendar = Calendar::default();
         for event in events() {
             if let Event::Connect(connect) = event {
-                csv::connect(out, &connect);
+                csv::connect(out, &mut calendar, &connect);
             }
         }
     });

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! CSV (RFC 4180): a header and one line per connect; what is not known is empty.
 
-use std::fmt::{Display, Write};
+use std::net::IpAddr;
 
+use super::calendar::Calendar;
 use super::json::{chosen, family};
+use super::put;
 use crate::event::{Cgroup, Connect};
 
 const COLUMNS: &str = "time,pid,tid,comm,uid,cgroup,netns,family,saddr,sport,daddr,dport,outcome,errno,source_port,\
@@ -16,62 +18,82 @@ pub fn header(out: &mut Vec<u8>) {
 }
 
 /// Appends the line of an attempt.
-pub fn connect(out: &mut Vec<u8>, connect: &Connect) {
-    let mut row = Row { line: String::with_capacity(256) };
-    row.some(connect.time);
-    row.some(connect.caller.pid);
-    row.some(connect.caller.tid);
-    row.text(Some(&connect.caller.comm));
-    row.some(connect.caller.uid);
-    match &connect.caller.cgroup {
-        Some(Cgroup { path: Some(path), .. }) => row.text(Some(path)),
-        cgroup => row.value(cgroup.as_ref()),
-    }
-    row.some(connect.netns);
-    row.some(family(connect.daddr));
-    row.value(chosen(connect.saddr));
-    row.value(connect.sport);
-    row.some(connect.daddr);
-    row.some(connect.dport);
-    row.some(connect.outcome.name());
-    row.value(connect.errno);
-    row.value(connect.source_port.map(|port| port.name()));
-    row.value(connect.port_search_ns);
-    row.value(connect.ports_visited);
-    row.value(connect.second_pass);
-    row.value(connect.range.map(|(low, _)| low));
-    row.value(connect.range.map(|(_, high)| high));
-    row.value(connect.handshake_ns);
-    row.value(connect.syn_retransmits);
-    row.value(connect.total_ns);
-    row.line.pop();
-    out.extend_from_slice(row.line.as_bytes());
+pub fn connect(out: &mut Vec<u8>, calendar: &mut Calendar, connect: &Connect) {
+    calendar.put(out, connect.time);
+    let mut row = Row(out);
+    row.number(Some(connect.caller.pid));
+    row.number(Some(connect.caller.tid));
+    row.text(&connect.caller.comm);
+    row.number(Some(connect.caller.uid));
+    row.cgroup(connect.caller.cgroup.as_ref());
+    row.number(Some(connect.netns));
+    row.word(Some(family(connect.daddr)));
+    row.address(chosen(connect.saddr));
+    row.number(connect.sport);
+    row.address(Some(connect.daddr));
+    row.number(Some(connect.dport));
+    row.word(Some(connect.outcome.name()));
+    // An errno is positive here.
+    row.number(connect.errno.map(i32::unsigned_abs));
+    row.word(connect.source_port.map(|port| port.name()));
+    row.number(connect.port_search_ns);
+    row.number(connect.ports_visited);
+    row.word(connect.second_pass.map(|second| if second { "true" } else { "false" }));
+    row.number(connect.range.map(|(low, _)| low));
+    row.number(connect.range.map(|(_, high)| high));
+    row.number(connect.handshake_ns);
+    row.number(connect.syn_retransmits);
+    row.number(connect.total_ns);
     out.push(b'\n');
 }
 
-struct Row {
-    line: String,
-}
+/// A line on its way: each value comes with the comma before it.
+struct Row<'a>(&'a mut Vec<u8>);
 
-impl Row {
-    fn value(&mut self, value: Option<impl Display>) {
-        if let Some(value) = value {
-            let _ = write!(self.line, "{value}");
+impl Row<'_> {
+    fn number(&mut self, number: Option<impl Into<u64>>) {
+        self.0.push(b',');
+        if let Some(number) = number {
+            put::number(self.0, number.into());
         }
-        self.line.push(',');
     }
 
-    fn some(&mut self, value: impl Display) {
-        self.value(Some(value));
+    fn address(&mut self, address: Option<IpAddr>) {
+        self.0.push(b',');
+        if let Some(address) = address {
+            put::address(self.0, address);
+        }
+    }
+
+    fn word(&mut self, word: Option<&'static str>) {
+        self.0.push(b',');
+        self.0.extend_from_slice(word.unwrap_or_default().as_bytes());
+    }
+
+    fn cgroup(&mut self, cgroup: Option<&Cgroup>) {
+        match cgroup {
+            Some(Cgroup { path: Some(path), .. }) => self.text(path),
+            Some(Cgroup { id, path: None }) => {
+                self.word(Some("cgroup:"));
+                put::number(self.0, *id);
+            }
+            None => self.word(None),
+        }
     }
 
     /// Names come from processes and cgroups: anything may be in them.
-    fn text(&mut self, text: Option<&str>) {
-        match text {
-            Some(text) if text.contains(['"', ',', '\n', '\r']) => {
-                self.some(format_args!("\"{}\"", text.replace('"', "\"\"")));
-            }
-            text => self.value(text),
+    fn text(&mut self, text: &str) {
+        self.0.push(b',');
+        if !text.contains(['"', ',', '\n', '\r']) {
+            return self.0.extend_from_slice(text.as_bytes());
         }
+        self.0.push(b'"');
+        for byte in text.bytes() {
+            if byte == b'"' {
+                self.0.push(b'"');
+            }
+            self.0.push(byte);
+        }
+        self.0.push(b'"');
     }
 }

@@ -2,7 +2,10 @@
 //! Events and answers to lines for other programs, appended to a buffer. The wire types here are apart from the
 //! domain types: a change of one must not change the other by chance.
 
+pub mod calendar;
 pub mod csv;
 pub mod json;
+mod json_event;
 mod json_summary;
+mod put;
 pub mod sink;

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The lines that come by the event: put down field by field, in the contract's order.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+
+use super::calendar::Calendar;
+use super::json::{VERSION, chosen, family};
+use super::put;
+use crate::event::{Cgroup, Connect, LeaveReason, Passage, TimeWait};
+
+/// One attempt.
+pub(super) fn connect(out: &mut Vec<u8>, calendar: &mut Calendar, connect: &Connect) {
+    let candidates = connect.candidates;
+    let mut line = Line::begin(out, "connect");
+    line.time(calendar, connect.time);
+    line.put(",\"pid\":", connect.caller.pid);
+    line.put(",\"tid\":", connect.caller.tid);
+    line.put(",\"comm\":", &*connect.caller.comm);
+    line.put(",\"uid\":", connect.caller.uid);
+    line.put(",\"cgroup\":", connect.caller.cgroup.as_ref());
+    line.put(",\"netns\":", connect.netns);
+    line.put(",\"family\":", Word(family(connect.daddr)));
+    line.put(",\"saddr\":", chosen(connect.saddr));
+    line.put(",\"sport\":", connect.sport);
+    line.put(",\"daddr\":", connect.daddr);
+    line.put(",\"dport\":", connect.dport);
+    line.put(",\"outcome\":", Word(connect.outcome.name()));
+    line.put(",\"errno\":", connect.errno);
+    line.put(",\"source_port\":", connect.source_port.map(|port| Word(port.name())));
+    line.put(",\"port_search_ns\":", connect.port_search_ns);
+    line.put(",\"ports_visited\":", connect.ports_visited);
+    line.put(",\"second_pass\":", connect.second_pass);
+    line.put(",\"range_low\":", connect.range.map(|(low, _)| low));
+    line.put(",\"range_high\":", connect.range.map(|(_, high)| high));
+    line.put(",\"handshake_ns\":", connect.handshake_ns);
+    line.put(",\"syn_retransmits\":", connect.syn_retransmits);
+    line.put(",\"total_ns\":", connect.total_ns);
+    line.put(",\"candidates_in_use\":", candidates.map(|candidates| candidates.in_use));
+    line.put(",\"candidates_time_wait\":", candidates.map(|candidates| candidates.time_wait));
+    line.put(",\"candidates_time_wait_reused\":", candidates.map(|candidates| candidates.time_wait_reused));
+    line.put(",\"candidates_skipped\":", candidates.and_then(|candidates| candidates.skipped));
+    line.put(",\"mptcp\":", connect.mptcp);
+    line.end();
+}
+
+/// One passage into or out of TIME_WAIT.
+pub(super) fn time_wait(out: &mut Vec<u8>, calendar: &mut Calendar, time_wait: &TimeWait) {
+    // Taken over by a connect() has a name of its own; the peer's FIN only ends the substate.
+    let (event, reason, substate) = match time_wait.passage {
+        Passage::Enter { fin_wait2: true } => ("enter", None, Some("fin_wait2")),
+        Passage::Enter { fin_wait2: false } => ("enter", None, Some("time_wait")),
+        Passage::FinReceived => ("fin_received", None, Some("time_wait")),
+        Passage::Leave(LeaveReason::Reused) => ("reuse", None, None),
+        Passage::Leave(LeaveReason::Expired) => ("leave", Some("expired"), None),
+        Passage::Leave(LeaveReason::Syn) => ("leave", Some("syn"), None),
+        Passage::Leave(LeaveReason::Reset) => ("leave", Some("reset"), None),
+        Passage::Leave(LeaveReason::Other) => ("leave", Some("other"), None),
+        Passage::Overflow => ("overflow", None, None),
+    };
+    let mut line = Line::begin(out, "time_wait");
+    line.time(calendar, time_wait.time);
+    line.put(",\"event\":", Word(event));
+    line.put(",\"reason\":", reason.map(Word));
+    line.put(",\"substate\":", substate.map(Word));
+    line.put(",\"netns\":", time_wait.netns);
+    line.put(",\"family\":", Word(family(time_wait.daddr)));
+    line.put(",\"saddr\":", time_wait.saddr);
+    line.put(",\"sport\":", time_wait.sport);
+    line.put(",\"daddr\":", time_wait.daddr);
+    line.put(",\"dport\":", time_wait.dport);
+    line.put(",\"owner_pid\":", time_wait.owner_pid);
+    line.put(",\"owner_comm\":", time_wait.owner_comm.as_deref());
+    line.put(",\"lived_ns\":", time_wait.lived_ns);
+    line.put(",\"level\":", time_wait.level);
+    line.end();
+}
+
+/// An object on its way. Names come as they are written, the comma before and the colon behind them included.
+struct Line<'a>(&'a mut Vec<u8>);
+
+impl<'a> Line<'a> {
+    fn begin(out: &'a mut Vec<u8>, kind: &'static str) -> Self {
+        out.extend_from_slice(b"{\"v\":");
+        VERSION.put(out);
+        out.extend_from_slice(b",\"type\":");
+        Word(kind).put(out);
+        Self(out)
+    }
+
+    #[inline]
+    fn put(&mut self, name: &'static str, value: impl Value) {
+        self.0.extend_from_slice(name.as_bytes());
+        value.put(self.0);
+    }
+
+    fn time(&mut self, calendar: &mut Calendar, time: Timestamp) {
+        self.0.extend_from_slice(b",\"time\":\"");
+        calendar.put(self.0, time);
+        self.0.push(b'"');
+    }
+
+    fn end(self) {
+        self.0.extend_from_slice(b"}\n");
+    }
+}
+
+trait Value {
+    fn put(self, out: &mut Vec<u8>);
+}
+
+/// A word of ours: nothing in it has to be escaped.
+struct Word(&'static str);
+
+impl Value for Word {
+    #[inline]
+    fn put(self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        out.extend_from_slice(self.0.as_bytes());
+        out.push(b'"');
+    }
+}
+
+impl<V: Value> Value for Option<V> {
+    #[inline]
+    fn put(self, out: &mut Vec<u8>) {
+        match self {
+            Some(value) => value.put(out),
+            None => out.extend_from_slice(b"null"),
+        }
+    }
+}
+
+impl Value for bool {
+    fn put(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self { b"true" } else { b"false" });
+    }
+}
+
+impl Value for u64 {
+    fn put(self, out: &mut Vec<u8>) {
+        put::number(out, self);
+    }
+}
+
+impl Value for u32 {
+    fn put(self, out: &mut Vec<u8>) {
+        u64::from(self).put(out);
+    }
+}
+
+impl Value for u16 {
+    fn put(self, out: &mut Vec<u8>) {
+        u64::from(self).put(out);
+    }
+}
+
+impl Value for u8 {
+    fn put(self, out: &mut Vec<u8>) {
+        u64::from(self).put(out);
+    }
+}
+
+impl Value for i32 {
+    fn put(self, out: &mut Vec<u8>) {
+        if self < 0 {
+            out.push(b'-');
+        }
+        self.unsigned_abs().put(out);
+    }
+}
+
+impl Value for IpAddr {
+    fn put(self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        put::address(out, self);
+        out.push(b'"');
+    }
+}
+
+/// Names come from processes and cgroups: anything may be in them.
+impl Value for &str {
+    fn put(self, out: &mut Vec<u8>) {
+        if self.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+            return serde_json::to_writer(out, self).expect("a buffer takes everything");
+        }
+        out.push(b'"');
+        out.extend_from_slice(self.as_bytes());
+        out.push(b'"');
+    }
+}
+
+impl Value for &Cgroup {
+    fn put(self, out: &mut Vec<u8>) {
+        match &self.path {
+            Some(path) => (**path).put(out),
+            None => {
+                out.extend_from_slice(b"\"cgroup:");
+                put::number(out, self.id);
+                out.push(b'"');
+            }
+        }
+    }
+}
