@@ -35,8 +35,10 @@ pub struct Config {
     pub dport: u16,
     /// 1 = stream TIME_WAIT events; totals are kept in any case.
     pub time_wait_events: u32,
-    /// Explicit padding.
-    pub pad: u32,
+    /// [`Walk::socket_range_steps_by_one`](crate::port_search::Walk::socket_range_steps_by_one), 0 or 1.
+    pub socket_range_steps_by_one: u16,
+    /// [`Walk::perturb_table`](crate::port_search::Walk::perturb_table), 0 or 1.
+    pub perturb_table: u16,
     /// Name of the calling thread.
     pub comm: [u8; COMM_LEN],
 }
@@ -58,7 +60,8 @@ impl Config {
         family: 0,
         dport: 0,
         time_wait_events: 0,
-        pad: 0,
+        socket_range_steps_by_one: 0,
+        perturb_table: 0,
         comm: [0; COMM_LEN],
     };
 }
@@ -78,6 +81,6 @@ pub mod filter {
 
 #[cfg(feature = "user")]
 mod user {
-    // SAFETY: `repr(C)`, integers only; the padding is explicit.
+    // SAFETY: `repr(C)`, integers only, no padding.
     unsafe impl aya::Pod for super::Config {}
 }

@@ -116,6 +116,8 @@ pub mod flag {
     pub const SYN_SENT: u32 = 1 << 11;
     /// `start_ns` holds.
     pub const START: u32 = 1 << 12;
+    /// `syn_retransmits` was read.
+    pub const RETRANSMITS: u32 = 1 << 13;
 }
 
 /// How an attempt ended.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What was made, lost or missed, counted in the kernel: slots of the per-CPU array `COUNTERS`.
+//!
+//! `CONNECT_MADE` = events delivered + `CONNECT_RING_FULL` + `CONNECT_SHED`, and the last two are in the folded totals.
 
-/// Connect events written or tried to be written to the ring buffer.
+/// Attempts that ended.
 pub const CONNECT_MADE: u32 = 0;
-/// Connect events that found the ring buffer full.
+/// Of these, found the ring buffer full: folded instead.
 pub const CONNECT_RING_FULL: u32 = 1;
-/// Attempts that found the map of attempts full: they have no event.
+/// Attempts that found the map of attempts full: they are in no total.
 pub const ATTEMPTS_FULL: u32 = 2;
 /// Attempts whose return probe was missed (kretprobe without a free instance).
 pub const RETURN_MISSED: u32 = 3;
@@ -17,5 +19,19 @@ pub const TIME_WAIT_RING_FULL: u32 = 5;
 pub const TIME_WAIT_MAP_FULL: u32 = 6;
 /// System calls or return probes that found the map of calls full.
 pub const CALLS_FULL: u32 = 7;
+/// Attempts that ended and were folded because detail is being shed.
+pub const CONNECT_SHED: u32 = 8;
+/// Attempts that were not followed because one in N is: nothing else is known of them.
+pub const NOT_FOLLOWED: u32 = 9;
+/// Folded attempts whose ending found its map full: in the histograms, but in no outcome.
+pub const FOLDED_FULL: u32 = 10;
+/// Folded: searches that looked at the second parity.
+pub const FOLDED_SECOND_PASS: u32 = 11;
+/// Folded: searches of which that is known.
+pub const FOLDED_SECOND_PASS_KNOWN: u32 = 12;
+/// Folded: SYNs sent again.
+pub const FOLDED_SYN_RETRANSMITS: u32 = 13;
+/// Folded: subflows of MPTCP connections.
+pub const FOLDED_MPTCP: u32 = 14;
 /// Number of slots.
-pub const COUNT: u32 = 8;
+pub const COUNT: u32 = 15;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The contract between the kernel side and the user side: bytes, and what they mean. No logic.
+//! The contract between the kernel side and the user side: bytes, and what follows from them alone.
 //!
 //! Rules: `#[repr(C)]`, integers and byte arrays only, widest fields first, no implicit padding (zerocopy's
 //! `IntoBytes` refuses to compile it). Units are in the names. Ports are in host order; addresses are in network
@@ -10,8 +10,12 @@
 pub mod config;
 pub mod connect;
 pub mod counters;
+pub mod detail;
+pub mod folded;
 pub mod names;
 pub mod offsets;
+pub mod phases;
+pub mod port_search;
 pub mod time_wait;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};

@@ -11,6 +11,12 @@ pub const ATTEMPTS: &str = "ATTEMPTS";
 pub const TIME_WAIT_TOTALS: &str = "TIME_WAIT_TOTALS";
 /// Array of one u64: odd while the port probes are attached.
 pub const PROBE_EPOCH: &str = "PROBE_EPOCH";
+/// Array of one u64: see [`detail`](crate::detail).
+pub const DETAIL: &str = "DETAIL";
+/// Per-CPU hash map: [`RawEnding`](crate::folded::RawEnding) -> how many.
+pub const FOLDED_ENDINGS: &str = "FOLDED_ENDINGS";
+/// Per-CPU array of [`RawHistogram`](crate::folded::RawHistogram).
+pub const FOLDED_PHASES: &str = "FOLDED_PHASES";
 /// Global of [`Config`](crate::config::Config).
 pub const CONFIG: &str = "CONFIG";
 /// Global of [`Offsets`](crate::offsets::Offsets).

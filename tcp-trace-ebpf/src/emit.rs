@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The only writer to the ring buffer and to the counters.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 use tcp_trace_common::RawHeader;
 
@@ -35,25 +37,32 @@ pub fn header<T>(kind: u16) -> RawHeader {
 /// Adds one to a slot of `COUNTERS`.
 #[inline(always)]
 pub fn count(slot: u32) {
+    count_by(slot, 1);
+}
+
+/// Adds to a slot of `COUNTERS`. Atomically: a program in softirq may come in between on the same CPU.
+#[inline(always)]
+pub fn count_by(slot: u32, more: u64) {
     if let Some(counter) = COUNTERS.get_ptr_mut(slot) {
-        // SAFETY: the pointer comes from the map, the slot is this CPU's, and programs are not preempted by others here.
-        unsafe { *counter += 1 }
+        // SAFETY: a valid, aligned u64 of the map that is only ever changed so.
+        unsafe { AtomicU64::from_ptr(counter) }.fetch_add(more, Ordering::Relaxed);
     }
 }
 
-/// Sends an event; says in `made` that there was one and in `full` that it was lost.
+/// Sends an event; counts it in `full` and says `false` if it was lost.
 ///
 /// User space looks at the ring at every tick of its own, so it is woken only when much is waiting: a wake-up costs
 /// more than all the rest of an event.
 #[inline(always)]
-pub fn emit<T>(event: &T, made: u32, full: u32) {
-    count(made);
+pub fn emit<T>(event: &T, full: u32) -> bool {
     let wake = if EVENTS.query(RINGBUF_AVAIL_DATA) >= u64::from(config!(wake_bytes)) {
         RINGBUF_FORCE_WAKEUP
     } else {
         RINGBUF_NO_WAKEUP
     };
-    if EVENTS.output::<T>(event, wake).is_err() {
+    let sent = EVENTS.output::<T>(event, wake).is_ok();
+    if !sent {
         count(full);
     }
+    sent
 }

@@ -3,7 +3,7 @@
 
 use tcp_trace_common::{config::filter, connect::RawConnect};
 
-use crate::globals::config;
+use crate::{detail, globals::config};
 
 #[inline(always)]
 fn on(bit: u32) -> bool {
@@ -13,7 +13,7 @@ fn on(bit: u32) -> bool {
 /// Whether the attempt passes every filter in force.
 #[inline(always)]
 pub fn wanted(attempt: &RawConnect) -> bool {
-    if attempt.tgid == config!(agent_tgid)
+    if (attempt.tgid == config!(agent_tgid) && !detail::follows_agent())
         || (on(filter::TGID) && attempt.tgid != config!(tgid))
         || (on(filter::UID) && attempt.uid != config!(uid))
         || (on(filter::CGROUP) && attempt.cgroup_id != config!(cgroup_id))

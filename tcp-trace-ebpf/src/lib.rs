@@ -5,8 +5,10 @@
 #![no_std]
 #![no_main]
 
+mod detail;
 mod emit;
 mod filter;
+mod fold;
 mod globals;
 mod identity;
 mod maps;

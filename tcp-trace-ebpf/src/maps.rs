@@ -3,11 +3,12 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
 use tcp_trace_common::{
     connect::RawConnect,
     counters,
+    folded::{self, RawEnding, RawHistogram},
     time_wait::{Closer, RawTimeWaitTotals},
 };
 
@@ -15,7 +16,7 @@ use tcp_trace_common::{
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
-/// What was made, lost, missed: see `counters`. Per CPU, so counting needs no atomics.
+/// What was made, lost, missed: see `counters`. Per CPU, and still counted atomically: softirqs come in between.
 #[map]
 pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(counters::COUNT, 0);
 
@@ -44,6 +45,18 @@ pub struct Call {
 /// a return can be missed, and the thread may be gone for good.
 #[map]
 pub static CALLS: LruHashMap<u32, Call> = LruHashMap::with_max_entries(8_192, 0);
+
+/// One number, written by user space: see `detail`.
+#[map]
+pub static DETAIL: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Ending -> attempts without an event that ended so. Never deleted; what does not fit is counted in `FOLDED_FULL`.
+#[map]
+pub static FOLDED_ENDINGS: PerCpuHashMap<RawEnding, u64> = PerCpuHashMap::with_max_entries(folded::ENDINGS, 0);
+
+/// Phases of attempts without an event, by the slots of `folded`.
+#[map]
+pub static FOLDED_PHASES: PerCpuArray<RawHistogram> = PerCpuArray::with_max_entries(folded::PHASES, 0);
 
 /// One number, odd while the port probes are attached. Written by user space.
 #[map]

@@ -10,28 +10,26 @@ mod time_wait;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tcp_trace_common::connect::RawConnect;
+use tcp_trace_common::port_search::Walk;
 use tcp_trace_common::time_wait::RawTimeWait;
 use tcp_trace_common::{RawHeader, family, kind};
 use zerocopy::FromBytes;
 
 use crate::clock::Anchor;
 use crate::event::Event;
-use crate::kernel::rules::SearchRules;
-use crate::probes::tier::Tier;
 
 /// Turns raw events into events.
 #[derive(Debug)]
 pub struct Decoder {
-    tier: Tier,
-    rules: SearchRules,
+    walk: Walk,
     clock: Anchor,
     undecoded: u64,
 }
 
 impl Decoder {
-    /// For the events of one object on one kernel; `tier` is the one of the connect signal.
-    pub fn new(tier: Tier, rules: SearchRules, clock: Anchor) -> Self {
-        Self { tier, rules, clock, undecoded: 0 }
+    /// For the events of one kernel, which walks its port range so.
+    pub fn new(walk: Walk, clock: Anchor) -> Self {
+        Self { walk, clock, undecoded: 0 }
     }
 
     /// Ties the clocks together anew: the wall clock may have been set.

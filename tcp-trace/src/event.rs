@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+pub use tcp_trace_common::port_search::SourcePort;
 
 pub use comm::Comm;
 
@@ -142,28 +143,6 @@ impl Outcome {
             Self::Interrupted => "interrupted",
             Self::Abandoned => "abandoned",
             Self::Pending => "pending",
-        }
-    }
-}
-
-/// Where the local port came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SourcePort {
-    /// Chosen from the ephemeral range of the namespace.
-    Ephemeral,
-    /// Chosen before by `bind()`.
-    Bound,
-    /// Chosen from the socket's own IP_LOCAL_PORT_RANGE.
-    LocalRange,
-}
-
-impl SourcePort {
-    /// As every output spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ephemeral => "ephemeral",
-            Self::Bound => "bound",
-            Self::LocalRange => "local_range",
         }
     }
 }

@@ -14,7 +14,6 @@ pub mod export;
 pub mod kernel;
 pub mod lab;
 pub mod pipeline;
-pub mod port_search;
 pub mod probes;
 pub mod source;
 pub mod view;

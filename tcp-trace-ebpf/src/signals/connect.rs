@@ -12,8 +12,11 @@ use tcp_trace_common::{
 };
 
 use crate::{
+    detail,
     emit::{count, emit, header, now_ns},
-    filter, identity,
+    filter,
+    fold::fold,
+    identity,
     maps::{ATTEMPTS, PROBE_EPOCH},
     sock,
 };
@@ -36,6 +39,10 @@ pub fn insert(context: &impl EbpfContext, sk: u64, mut attempt: RawConnect) {
     identity::stamp(&mut attempt);
     attempt.netns = sock::netns(sk);
     if !filter::wanted(&attempt) {
+        return;
+    }
+    if !detail::follows() {
+        count(counters::NOT_FOLLOWED);
         return;
     }
     #[expect(clippy::needless_borrows_for_generic_args, reason = "by value it would be copied, and the stack is small")]
@@ -164,10 +171,27 @@ pub fn denied(sk: u64, address: u64, ret: i32) {
 pub fn refused_early(sk: u64, mut attempt: RawConnect) {
     identity::stamp(&mut attempt);
     attempt.netns = sock::netns(sk);
-    if filter::wanted(&attempt) {
-        attempt.ended_by = ended::DENIED;
-        attempt.header = header::<RawConnect>(kind::CONNECT);
-        emit(&attempt, counters::CONNECT_MADE, counters::CONNECT_RING_FULL);
+    if !filter::wanted(&attempt) {
+        return;
+    }
+    if !detail::follows() {
+        count(counters::NOT_FOLLOWED);
+        return;
+    }
+    attempt.ended_by = ended::DENIED;
+    attempt.header = header::<RawConnect>(kind::CONNECT);
+    tell(&attempt);
+}
+
+/// Sends an attempt that ended; folds it where events are being shed or the ring has no room.
+#[inline(always)]
+fn tell(attempt: &RawConnect) {
+    count(counters::CONNECT_MADE);
+    if detail::folds() {
+        count(counters::CONNECT_SHED);
+        fold(attempt);
+    } else if !emit(attempt, counters::CONNECT_RING_FULL) {
+        fold(attempt);
     }
 }
 
@@ -181,8 +205,11 @@ pub fn finish(sk: u64, attempt: &mut RawConnect, ended_by: u8) {
         sock::local_address(sk, attempt.family, &mut attempt.saddr);
         attempt.sport = sock::bound_local_port(sk);
     }
-    attempt.syn_retransmits = sock::total_retransmits(sk).unwrap_or(0);
     let mut flags = attempt.flags;
+    if let Some(retransmits) = sock::total_retransmits(sk) {
+        attempt.syn_retransmits = retransmits;
+        flags |= flag::RETRANSMITS;
+    }
     if let Some(subflow) = sock::is_mptcp_subflow(sk) {
         flags |= flag::MPTCP_KNOWN | if subflow { flag::MPTCP } else { 0 };
     }
@@ -194,6 +221,6 @@ pub fn finish(sk: u64, attempt: &mut RawConnect, ended_by: u8) {
         count(counters::RETURN_MISSED);
     }
     attempt.flags = flags;
-    emit(&*attempt, counters::CONNECT_MADE, counters::CONNECT_RING_FULL);
+    tell(attempt);
     let _ = ATTEMPTS.remove(sk);
 }

@@ -108,7 +108,8 @@ fn record(sk: u64, local_port: u16, passage: &Passage, closer: Option<&Closer>) 
             raw.lived_ns = raw.header.ktime_ns - closer.entered_ns;
         }
     }
-    emit(&raw, counters::TIME_WAIT_MADE, counters::TIME_WAIT_RING_FULL);
+    count(counters::TIME_WAIT_MADE);
+    emit(&raw, counters::TIME_WAIT_RING_FULL);
 }
 
 /// Who closed the socket or minisocket at this address, in place: a copy that may be of nothing is more than the

@@ -144,7 +144,7 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
         .build()
         .map_err(|error| broken("cannot start the event loop", &error.into()))?;
     let within_runtime = runtime.enter();
-    let decoder = Decoder::new(setting.tier, facts.search, Anchor::now());
+    let decoder = Decoder::new(facts.search.walk(), Anchor::now());
     let live = Live::start(&mut attached, decoder)
         .map_err(|error| broken("cannot read what the kernel side sends", &error))?;
     let bursts = Bursts::new(attached, args.port_probes, args.max_overhead)

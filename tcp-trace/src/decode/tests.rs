@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use tcp_trace_common::connect::{RawConnect, ended, flag};
+use tcp_trace_common::port_search::Walk;
 use tcp_trace_common::time_wait::{RawTimeWait, event};
 use tcp_trace_common::{RawHeader, family, kind};
 use zerocopy::IntoBytes;
@@ -13,14 +14,12 @@ use zerocopy::IntoBytes;
 use super::Decoder;
 use crate::clock::Anchor;
 use crate::event::{Candidates, Cgroup, Connect, Event, LeaveReason, Outcome, Passage, SourcePort};
-use crate::kernel::rules::SearchRules;
-use crate::probes::tier::Tier;
 
 const FENTRY: u32 = flag::START | flag::SEARCH_ENTERED | flag::SEARCH_LEFT | flag::RANGE | flag::RETURNED;
 
-fn decoder(tier: Tier) -> Decoder {
-    let rules = SearchRules { perturb_table: true, ..SearchRules::default() };
-    Decoder::new(tier, rules, Anchor::at(0, Timestamp::UNIX_EPOCH))
+fn decoder() -> Decoder {
+    let walk = Walk { socket_range_steps_by_one: false, perturb_table: true };
+    Decoder::new(walk, Anchor::at(0, Timestamp::UNIX_EPOCH))
 }
 
 fn mapped(address: [u8; 4]) -> [u8; 16] {
@@ -39,7 +38,7 @@ fn raw() -> RawConnect {
         tid: 11,
         uid: 1000,
         netns: 4_026_531_840,
-        flags: FENTRY | flag::PERTURB | flag::MPTCP_KNOWN,
+        flags: FENTRY | flag::PERTURB | flag::MPTCP_KNOWN | flag::RETRANSMITS,
         perturb_before: 32_768 * 3,
         family: family::INET,
         sport: 32_770,
@@ -54,21 +53,21 @@ fn raw() -> RawConnect {
     }
 }
 
-fn connect(tier: Tier, raw: RawConnect) -> Connect {
-    match decoder(tier).decode(raw.as_bytes()) {
+fn connect(raw: RawConnect) -> Connect {
+    match decoder().decode(raw.as_bytes()) {
         Some(Event::Connect(connect)) => connect,
         other => panic!("{other:?}"),
     }
 }
 
 fn ends(raw: RawConnect) -> (Outcome, Option<i32>) {
-    let connect = connect(Tier::Fentry, raw);
+    let connect = connect(raw);
     (connect.outcome, connect.errno)
 }
 
 #[test]
 fn an_established_attempt() {
-    let connect = connect(Tier::Fentry, raw());
+    let connect = connect(raw());
     assert_eq!(connect.time.as_nanosecond(), 1_065_000);
     assert_eq!((&*connect.caller.comm, connect.caller.cgroup), ("curl", Some(Cgroup { id: 77, path: None })));
     assert_eq!(connect.daddr, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)));
@@ -112,24 +111,24 @@ fn ends_of_a_socket() {
 
 #[test]
 fn a_pending_attempt_has_no_times_to_its_end() {
-    let connect = connect(Tier::Fentry, RawConnect { ended_by: ended::NOT, ..raw() });
+    let connect = connect(RawConnect { ended_by: ended::NOT, ..raw() });
     assert_eq!((connect.port_search_ns, connect.handshake_ns, connect.total_ns), (Some(10_000), None, None));
 }
 
 #[test]
 fn no_syn_no_handshake() {
     let no_port = RawConnect { search_ret: -99, call_ret: -99, sport: 0, ended_by: ended::CALL_FAILED, ..raw() };
-    let no_port = connect(Tier::Fentry, no_port);
+    let no_port = connect(no_port);
     assert_eq!((no_port.sport, no_port.handshake_ns, no_port.syn_retransmits), (None, None, None));
     assert_eq!((no_port.ports_visited, no_port.second_pass), (Some(28_232), Some(true)));
-    let deferred = connect(Tier::Fentry, RawConnect { flags: FENTRY | flag::DEFERRED, ..raw() });
+    let deferred = connect(RawConnect { flags: FENTRY | flag::DEFERRED, ..raw() });
     assert_eq!((deferred.handshake_ns, deferred.total_ns), (None, Some(65_000)));
 }
 
 #[test]
 fn a_bound_socket_whose_four_tuple_exists() {
     let raw = RawConnect { bound_port: 5000, sport: 5000, search_ret: -99, call_ret: -99, ..raw() };
-    let connect = connect(Tier::Fentry, RawConnect { ended_by: ended::CALL_FAILED, ..raw });
+    let connect = connect(RawConnect { ended_by: ended::CALL_FAILED, ..raw });
     assert_eq!((connect.outcome, connect.source_port), (Outcome::NoPort, Some(SourcePort::Bound)));
     assert_eq!((connect.ports_visited, connect.second_pass, connect.port_search_ns), (None, None, None));
 }
@@ -137,14 +136,14 @@ fn a_bound_socket_whose_four_tuple_exists() {
 #[test]
 fn the_tracepoint_tier() {
     let raw = RawConnect { flags: flag::SYN_SENT | flag::RANGE, search_end_ns: 0, sport: 32_771, ..raw() };
-    let established = connect(Tier::Tracepoint, raw);
+    let established = connect(raw);
     assert_eq!((established.handshake_ns, established.total_ns), (Some(60_000), None));
     assert_eq!((established.port_search_ns, established.ports_visited), (None, None));
     assert_eq!(established.second_pass, Some(true));
-    let inferred = connect(Tier::Tracepoint, RawConnect { sport: 0, ended_by: ended::CLOSED, ..raw });
+    let inferred = connect(RawConnect { sport: 0, ended_by: ended::CLOSED, ..raw });
     assert_eq!((inferred.outcome, inferred.errno, inferred.ports_visited), (Outcome::NoPort, None, None));
     let told = RawConnect { sport: 0, call_ret: -99, ended_by: ended::CALL_FAILED, ..raw };
-    let told = connect(Tier::Tracepoint, told);
+    let told = connect(told);
     assert_eq!((told.outcome, told.errno, told.ports_visited), (Outcome::NoPort, Some(99), Some(28_232)));
 }
 
@@ -158,7 +157,7 @@ fn why_candidates_were_refused() {
         sport: 32_776,
         ..raw()
     };
-    let connect = connect(Tier::Fentry, raw);
+    let connect = connect(raw);
     assert_eq!(connect.ports_visited, Some(5));
     let candidates = Candidates { in_use: 1, time_wait: 2, time_wait_reused: 0, skipped: Some(1) };
     assert_eq!(connect.candidates, Some(candidates));
@@ -167,7 +166,7 @@ fn why_candidates_were_refused() {
 #[test]
 fn ipv6_stays_ipv6() {
     let raw = RawConnect { family: family::INET6, daddr: Ipv6Addr::LOCALHOST.octets(), ..raw() };
-    assert_eq!(connect(Tier::Fentry, raw).daddr, IpAddr::V6(Ipv6Addr::LOCALHOST));
+    assert_eq!(connect(raw).daddr, IpAddr::V6(Ipv6Addr::LOCALHOST));
 }
 
 #[test]
@@ -181,14 +180,14 @@ fn a_minisocket_expires() {
         event: event::EXPIRED,
         ..RawTimeWait::default()
     };
-    let Some(Event::TimeWait(time_wait)) = decoder(Tier::Fentry).decode(raw.as_bytes()) else { panic!() };
+    let Some(Event::TimeWait(time_wait)) = decoder().decode(raw.as_bytes()) else { panic!() };
     assert_eq!(time_wait.passage, Passage::Leave(LeaveReason::Expired));
     assert_eq!((time_wait.lived_ns, time_wait.level, time_wait.owner_pid), (Some(60_000_000_000), None, None));
 }
 
 #[test]
 fn counts_what_it_does_not_know() {
-    let mut decoder = decoder(Tier::Fentry);
+    let mut decoder = decoder();
     let unknown = RawHeader { kind: 999, ..RawHeader::default() };
     assert_eq!(decoder.decode(unknown.as_bytes()), None);
     assert_eq!(decoder.decode(&raw().as_bytes()[..100]), None);
@@ -203,14 +202,13 @@ proptest! {
     fn never_panics(
         kind in prop_oneof![Just(kind::CONNECT), Just(kind::TIME_WAIT), any::<u16>()],
         mut bytes in prop::collection::vec(any::<u8>(), 0..256),
-        tracepoint: bool, steps: bool,
+        steps: bool,
     ) {
         if let Some(slot) = bytes.get_mut(8..10) {
             slot.copy_from_slice(&kind.to_ne_bytes());
         }
-        let rules = SearchRules { perturb_table: true, socket_range_steps_by_one: steps, ..SearchRules::default() };
-        let tier = if tracepoint { Tier::Tracepoint } else { Tier::Fentry };
-        let mut decoder = Decoder::new(tier, rules, Anchor::at(u64::MAX, Timestamp::MAX));
+        let walk = Walk { perturb_table: true, socket_range_steps_by_one: steps };
+        let mut decoder = Decoder::new(walk, Anchor::at(u64::MAX, Timestamp::MAX));
         let decoded = decoder.decode(&bytes).is_some();
         prop_assert_eq!(decoder.undecoded(), u64::from(!decoded));
     }
@@ -228,7 +226,7 @@ proptest! {
             refused_candidates: counts[4], time_wait_refused: counts[5], search_ret: rets[0] & 1, call_ret: rets[1],
             sk_err: rets[2], ..raw()
         };
-        let connect = connect(Tier::Fentry, raw);
+        let connect = connect(raw);
         if let Some(visited) = connect.ports_visited {
             let (low, high) = connect.range.unwrap();
             prop_assert!(visited >= 1 && visited <= u32::from(high - low) + 1);

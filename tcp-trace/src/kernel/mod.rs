@@ -111,5 +111,8 @@ impl Facts {
     pub fn put_into(&self, config: &mut Config) {
         config.table_perturb = self.table_perturb.as_ref().copied().unwrap_or(0);
         config.table_perturb_mask = (1 << self.table_order.order) - 1;
+        let walk = self.search.walk();
+        config.socket_range_steps_by_one = walk.socket_range_steps_by_one.into();
+        config.perturb_table = walk.perturb_table.into();
     }
 }

@@ -2,6 +2,7 @@
 //! How this kernel searches for a port, and how it is set up to: what the derivation and the fixes depend on.
 
 use serde::{Deserialize, Serialize};
+use tcp_trace_common::port_search::Walk;
 
 use super::btf::{Btf, Returns};
 
@@ -38,6 +39,11 @@ impl SearchRules {
             // d57f4b874946
             heals_buckets: btf.field("inet_bind2_bucket", "fastreuse").is_ok(),
         }
+    }
+
+    /// What the derivation of the ports visited depends on.
+    pub fn walk(&self) -> Walk {
+        Walk { socket_range_steps_by_one: self.socket_range_steps_by_one, perturb_table: self.perturb_table }
     }
 }
 

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The derivation against a scan that walks port by port as `__inet_hash_connect` does.
 
+extern crate std;
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use tcp_trace_common::connect::{RawConnect, ended, flag};
 
-use super::{PortSearch, derive};
-use crate::event::SourcePort;
-use crate::kernel::rules::SearchRules;
+use super::{PortSearch, SourcePort, Walk, derive};
+use crate::connect::{RawConnect, ended, flag};
 
 const TABLE: usize = 16;
+const PERTURBED: Walk = Walk { socket_range_steps_by_one: false, perturb_table: true };
+const UNPERTURBED: Walk = Walk { perturb_table: false, ..PERTURBED };
 
 /// A kernel with one table, one range and some ports that can't be had.
 #[derive(Clone, Debug)]
@@ -122,13 +124,8 @@ fn gcd(a: i32, b: i32) -> i32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-fn rules(kernel: &Kernel) -> SearchRules {
-    SearchRules {
-        socket_range_steps_by_one: kernel.steps_by_one,
-        perturb_table: true,
-        step_width: kernel.step_width != 0,
-        ..SearchRules::default()
-    }
+fn walk(kernel: &Kernel) -> Walk {
+    Walk { socket_range_steps_by_one: kernel.steps_by_one, perturb_table: true }
 }
 
 fn raw(kernel: &Kernel, port_offset: u64, socket: Option<(i32, i32)>, seen: &(Scan, u32, u32)) -> RawConnect {
@@ -140,7 +137,7 @@ fn raw(kernel: &Kernel, port_offset: u64, socket: Option<(i32, i32)>, seen: &(Sc
         perturb_after: *after,
         step_width: kernel.step_width,
         socket_range: socket.map_or(0, |(low, high)| (high as u32) << 16 | low as u32),
-        search_ret: if scan.port.is_some() { 0 } else { -libc::EADDRNOTAVAIL },
+        search_ret: if scan.port.is_some() { 0 } else { -99 },
         sport: scan.port.unwrap_or(0) as u16,
         range_low: kernel.low as u16,
         range_high: kernel.high as u16,
@@ -199,7 +196,7 @@ proptest! {
         for offset in offsets {
             let scan = kernel.connect(offset, socket, dice);
             let raw = raw(&kernel, offset, socket, &scan);
-            let derived = derive(&raw, rules(&kernel));
+            let derived = derive(&raw, walk(&kernel));
             prop_assert_eq!(derived.second_pass, Some(scan.0.passes == 2), "{:?}", scan);
             let source = if socket.is_some() { SourcePort::LocalRange } else { SourcePort::Ephemeral };
             prop_assert_eq!(derived.source_port, Some(source));
@@ -219,9 +216,9 @@ proptest! {
         let scan = kernel.connect(offset, socket, dice);
         let mut raw = raw(&kernel, offset, socket, &scan);
         raw.flags &= !flag::PERTURB;
-        prop_assert_eq!(derive(&raw, rules(&kernel)).visited, Some(scan.0.visited), "{:?}", scan);
+        prop_assert_eq!(derive(&raw, walk(&kernel)).visited, Some(scan.0.visited), "{:?}", scan);
         raw.flags &= !flag::PROBED;
-        let unprobed = derive(&raw, rules(&kernel));
+        let unprobed = derive(&raw, walk(&kernel));
         prop_assert_eq!(unprobed.visited, scan.0.port.is_none().then_some(scan.0.visited));
         prop_assert_eq!(unprobed.second_pass, Some(scan.0.passes == 2));
     }
@@ -232,7 +229,7 @@ proptest! {
         let scan = kernel.connect(offset, None, dice);
         let mut raw = raw(&kernel, offset, None, &scan);
         raw.flags &= !flag::PERTURB;
-        if let Some(visited) = derive(&raw, rules(&kernel)).visited {
+        if let Some(visited) = derive(&raw, walk(&kernel)).visited {
             prop_assert!(visited <= scan.0.visited, "{} of {:?}", visited, scan);
         }
     }
@@ -254,40 +251,40 @@ fn chosen(port: u16) -> RawConnect {
 #[test]
 fn first_connect_after_boot_is_not_known() {
     let raw = RawConnect { perturb_before: 0, ..chosen(40_000) };
-    let derived = derive(&raw, SearchRules { perturb_table: true, ..SearchRules::default() });
+    let derived = derive(&raw, PERTURBED);
     assert_eq!((derived.visited, derived.second_pass), (None, Some(false)));
 }
 
 #[test]
 fn a_bound_socket_searches_nothing() {
     let raw = RawConnect { bound_port: 40_001, ..chosen(40_001) };
-    let derived = derive(&raw, SearchRules::default());
+    let derived = derive(&raw, UNPERTURBED);
     assert_eq!(derived, PortSearch { source_port: Some(SourcePort::Bound), ..PortSearch::default() });
 }
 
 #[test]
 fn nothing_is_known_of_a_search_that_was_not_seen() {
     let raw = RawConnect { flags: flag::RANGE | flag::PERTURB, ..chosen(40_001) };
-    assert_eq!(derive(&raw, SearchRules::default()), PortSearch::default());
+    assert_eq!(derive(&raw, UNPERTURBED), PortSearch::default());
 }
 
 #[test]
 fn no_memory_is_not_an_exhausted_range() {
-    let raw = RawConnect { search_ret: -libc::ENOMEM, sport: 0, ended_by: ended::CALL_FAILED, ..chosen(0) };
-    let derived = derive(&raw, SearchRules::default());
+    let raw = RawConnect { search_ret: -12, sport: 0, ended_by: ended::CALL_FAILED, ..chosen(0) };
+    let derived = derive(&raw, UNPERTURBED);
     assert_eq!((derived.visited, derived.second_pass), (None, None));
 }
 
 #[test]
 fn tracepoints_know_the_parity_alone() {
     let raw = RawConnect { flags: flag::SYN_SENT | flag::RANGE, ..chosen(40_001) };
-    let derived = derive(&raw, SearchRules { perturb_table: true, ..SearchRules::default() });
+    let derived = derive(&raw, PERTURBED);
     assert_eq!((derived.visited, derived.second_pass), (None, Some(true)));
     assert_eq!(derived.range, Some((32_768, 60_999)));
 }
 
 #[test]
 fn a_port_outside_the_range_answers_nothing() {
-    let derived = derive(&chosen(1_024), SearchRules { perturb_table: true, ..SearchRules::default() });
+    let derived = derive(&chosen(1_024), PERTURBED);
     assert_eq!((derived.visited, derived.second_pass), (None, None));
 }

@@ -1,17 +1,46 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How many ports `__inet_hash_connect` looked at, from what it was given and what it chose. Pure.
+//! How many ports `__inet_hash_connect` looked at, from what it was given and what it chose. Pure, and the same on both
+//! sides: the kernel side asks it about attempts that it does not send. Every function is inlined: BPF returns no structs.
 //!
 //! The search walks the range in steps of two from a start that `port_offset` and `table_perturb` fix, first the
 //! parity of the low end, then the other. So the chosen port's distance from the start is the number of candidates.
 //! Where a term of that sum is missing the answer is `None`.
 
-use tcp_trace_common::connect::{RawConnect, ended, flag};
-
-use crate::event::SourcePort;
-use crate::kernel::rules::SearchRules;
+use crate::connect::{RawConnect, ended, flag};
 
 /// `i` is raised to a random multiple of the step below this one before `table_perturb` moves on.
 const RANDOM_STEPS: u32 = 8;
+
+/// Where the local port came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SourcePort {
+    /// Chosen from the ephemeral range of the namespace.
+    Ephemeral,
+    /// Chosen before by `bind()`.
+    Bound,
+    /// Chosen from the socket's own IP_LOCAL_PORT_RANGE.
+    LocalRange,
+}
+
+impl SourcePort {
+    /// As every output spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ephemeral => "ephemeral",
+            Self::Bound => "bound",
+            Self::LocalRange => "local_range",
+        }
+    }
+}
+
+/// How this kernel walks a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Walk {
+    /// With IP_LOCAL_PORT_RANGE every port is tried in one pass (207184853dbd).
+    pub socket_range_steps_by_one: bool,
+    /// The start comes from `table_perturb` (b2d057560b81).
+    pub perturb_table: bool,
+}
 
 /// What is known of one port search.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +56,8 @@ pub struct PortSearch {
 }
 
 /// Derives it from the raw event.
-pub fn derive(raw: &RawConnect, rules: SearchRules) -> PortSearch {
+#[inline(always)]
+pub fn derive(raw: &RawConnect, walk: Walk) -> PortSearch {
     let entered = raw.flags & flag::SEARCH_ENTERED != 0;
     // The tracepoint tier knows the socket as it was on entering SYN_SENT, just before the search.
     let syn_sent = raw.flags & (flag::SYN_SENT | flag::GAP) == flag::SYN_SENT;
@@ -38,12 +68,12 @@ pub fn derive(raw: &RawConnect, rules: SearchRules) -> PortSearch {
         return PortSearch { source_port: Some(SourcePort::Bound), ..PortSearch::default() };
     }
     let source_port = Some(if raw.socket_range == 0 { SourcePort::Ephemeral } else { SourcePort::LocalRange });
-    let Some(range) = Range::of(raw, rules) else {
+    let Some(range) = Range::of(raw, walk) else {
         return PortSearch { source_port, ..PortSearch::default() };
     };
     let (visited, second_pass) = match end(raw) {
         End::Found(port) => match range.place(port) {
-            Some(place) => (visited(raw, rules, &range, place), Some(place.second_pass)),
+            Some(place) => (visited(raw, walk, &range, place), Some(place.second_pass)),
             None => (None, None),
         },
         End::Exhausted => (Some(range.remaining), Some(range.step == 2 && range.remaining > 1)),
@@ -58,8 +88,10 @@ enum End {
     Unknown,
 }
 
+#[inline(always)]
 fn end(raw: &RawConnect) -> End {
-    const EXHAUSTED: i32 = -libc::EADDRNOTAVAIL;
+    /// `-EADDRNOTAVAIL`
+    const EXHAUSTED: i32 = -99;
     let ret = if raw.flags & flag::SEARCH_LEFT != 0 {
         Some(raw.search_ret)
     } else if raw.sport == 0 && matches!(raw.ended_by, ended::CALL_FAILED | ended::CLOSED) && raw.call_ret != 0 {
@@ -92,7 +124,8 @@ struct Place {
 }
 
 impl Range {
-    fn of(raw: &RawConnect, rules: SearchRules) -> Option<Self> {
+    #[inline(always)]
+    fn of(raw: &RawConnect, walk: Walk) -> Option<Self> {
         if raw.flags & flag::RANGE == 0 || raw.range_low == 0 || raw.range_low > raw.range_high {
             return None;
         }
@@ -108,12 +141,14 @@ impl Range {
                 high = socket_high;
             }
         }
-        let step = if raw.socket_range != 0 && rules.socket_range_steps_by_one { 1 } else { 2 };
+        let step = if raw.socket_range != 0 && walk.socket_range_steps_by_one { 1 } else { 2 };
         let width = u32::from(high - low) + 1;
         let remaining = if step == 2 && width > 1 { width & !1 } else { width };
-        Some(Self { low, high, step, remaining })
+        // Never 0 as it is, but the verifier has to see it too: it divides.
+        Some(Self { low, high, step, remaining: remaining.max(1) })
     }
 
+    #[inline(always)]
     fn place(&self, port: u16) -> Option<Place> {
         if !(self.low..=self.high).contains(&port) {
             return None;
@@ -123,20 +158,23 @@ impl Range {
     }
 
     /// Candidates in one pass.
+    #[inline(always)]
     fn pass(&self) -> u32 {
         (self.remaining / self.step).max(1)
     }
 
     /// Steps from one place to a later one of the same pass, the wrap at the high end included.
+    #[inline(always)]
     fn steps(&self, from: u32, to: u32) -> u32 {
         (to % self.remaining + self.remaining - from % self.remaining) % self.remaining / self.step
     }
 }
 
-fn visited(raw: &RawConnect, rules: SearchRules, range: &Range, place: Place) -> Option<u32> {
+#[inline(always)]
+fn visited(raw: &RawConnect, walk: Walk, range: &Range, place: Place) -> Option<u32> {
     let before = if place.second_pass { range.pass() } else { 0 };
     let counted = || counted(raw, range, place, before);
-    if raw.flags & flag::PERTURB == 0 || !rules.perturb_table {
+    if raw.flags & flag::PERTURB == 0 || !walk.perturb_table {
         return if random_step(raw, range) { None } else { counted() };
     }
     // The first connect after boot fills the table after its entry was read, as does every one before that.
@@ -163,11 +201,13 @@ fn visited(raw: &RawConnect, rules: SearchRules, range: &Range, place: Place) ->
 }
 
 /// Whether the distance between two candidates is random. A width of 1 leaves only the step itself.
+#[inline(always)]
 fn random_step(raw: &RawConnect, range: &Range) -> bool {
     raw.step_width > 1 && range.pass() > 1
 }
 
 /// Without the start: from the first candidate that was asked about, or from how many were refused.
+#[inline(always)]
 fn counted(raw: &RawConnect, range: &Range, place: Place, before: u32) -> Option<u32> {
     if raw.flags & flag::PROBED == 0 {
         return None;

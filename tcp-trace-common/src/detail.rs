@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How much the kernel side tells, while it runs: the only slot of the array `DETAIL`, written by user space.
+//!
+//! The low half holds the bits below; the high half holds N: one attempt in N is followed, chosen at random. 0 and 1
+//! mean every one; N is a power of two.
+
+/// Attempts are folded instead of sent: see [`folded`](crate::folded).
+pub const FOLD: u64 = 1 << 0;
+/// The agent's own attempts are followed too: it is measuring what that costs.
+pub const FOLLOW_AGENT: u64 = 1 << 1;
+/// Where N begins.
+pub const ONE_IN_SHIFT: u32 = 32;

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How much to tell at the moment, as user space has decided.
+
+use aya_ebpf::helpers::bpf_get_prandom_u32;
+use tcp_trace_common::detail::{FOLD, FOLLOW_AGENT, ONE_IN_SHIFT};
+
+use crate::maps::DETAIL;
+
+#[inline(always)]
+fn detail() -> u64 {
+    DETAIL.get(0).copied().unwrap_or(0)
+}
+
+/// Whether attempts are added up rather than sent.
+#[inline(always)]
+pub fn folds() -> bool {
+    detail() & FOLD != 0
+}
+
+/// Whether the agent's own attempts are of interest too.
+#[inline(always)]
+pub fn follows_agent() -> bool {
+    detail() & FOLLOW_AGENT != 0
+}
+
+/// Whether this attempt is one of those that are followed.
+#[inline(always)]
+pub fn follows() -> bool {
+    let one_in = (detail() >> ONE_IN_SHIFT) as u32;
+    // SAFETY: the helper has no precondition.
+    one_in <= 1 || unsafe { bpf_get_prandom_u32() } & (one_in - 1) == 0
+}

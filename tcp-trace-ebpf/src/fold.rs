@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Attempts without an event of their own, added up per CPU.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use tcp_trace_common::{
+    connect::{RawConnect, flag},
+    counters,
+    folded::{BUCKETS, HANDSHAKE, PORT_SEARCH, PORTS_VISITED, RawEnding, RawHistogram, TOTAL, bucket},
+    phases::phases,
+    port_search::{self, Walk},
+};
+
+use crate::{
+    emit::{count, count_by},
+    globals::config,
+    maps::{FOLDED_ENDINGS, FOLDED_PHASES},
+};
+
+/// Adds one attempt that ended. A function of its own in the object: it is long, and several programs end here.
+#[inline(never)]
+pub fn fold(attempt: &RawConnect) {
+    count_ending(&RawEnding::of(attempt));
+    let phases = phases(attempt);
+    record(PORT_SEARCH, phases.port_search_ns);
+    record(HANDSHAKE, phases.handshake_ns);
+    record(TOTAL, phases.total_ns);
+    let walk = Walk {
+        socket_range_steps_by_one: config!(socket_range_steps_by_one) != 0,
+        perturb_table: config!(perturb_table) != 0,
+    };
+    let search = port_search::derive(attempt, walk);
+    record(PORTS_VISITED, search.visited.map(u64::from));
+    if let Some(second_pass) = search.second_pass {
+        count(counters::FOLDED_SECOND_PASS_KNOWN);
+        if second_pass {
+            count(counters::FOLDED_SECOND_PASS);
+        }
+    }
+    if phases.handshake_ns.is_some() && attempt.flags & flag::RETRANSMITS != 0 {
+        count_by(counters::FOLDED_SYN_RETRANSMITS, u64::from(attempt.syn_retransmits));
+    }
+    if attempt.flags & flag::MPTCP != 0 {
+        count(counters::FOLDED_MPTCP);
+    }
+}
+
+#[inline(always)]
+fn count_ending(ending: &RawEnding) {
+    if FOLDED_ENDINGS.get_ptr_mut(ending).is_none() {
+        // Fails if somebody else was faster, which is as good.
+        let _ = FOLDED_ENDINGS.insert(ending, &0, BPF_NOEXIST.into());
+    }
+    match FOLDED_ENDINGS.get_ptr_mut(ending) {
+        // SAFETY: a valid, aligned u64 of the map that is only ever changed so.
+        Some(counter) => _ = unsafe { AtomicU64::from_ptr(counter) }.fetch_add(1, Ordering::Relaxed),
+        None => count(counters::FOLDED_FULL),
+    }
+}
+
+#[inline(always)]
+fn record(phase: u32, value: Option<u64>) {
+    let (Some(value), Some(histogram)) = (value, FOLDED_PHASES.get_ptr_mut(phase)) else { return };
+    let index = bucket(value);
+    if index >= BUCKETS {
+        return;
+    }
+    // SAFETY: a valid element of the map and an index within it. Counts are only ever changed atomically; for what
+    // else may happen to `max` see `RawHistogram`.
+    unsafe {
+        let histogram: *mut RawHistogram = histogram;
+        AtomicU64::from_ptr((&raw mut (*histogram).buckets).cast::<u64>().add(index)).fetch_add(1, Ordering::Relaxed);
+        let max = &raw mut (*histogram).max;
+        if value > max.read() {
+            max.write(value);
+        }
+    }
+}
