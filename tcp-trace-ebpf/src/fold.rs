@@ -18,35 +18,51 @@ use crate::{
     maps::{FOLDED_ENDINGS, FOLDED_PHASES},
 };
 
-/// Adds one attempt that ended. A function of its own in the object: it is long, and several programs end here.
+/// Adds one attempt that ended.
+///
+/// The functions here stay functions in the object: the verifier joins its paths at a return, and goes through each of
+/// them anew otherwise.
 #[inline(never)]
 pub fn fold(attempt: &RawConnect) {
     count_ending(&RawEnding::of(attempt));
     let phases = phases(attempt);
-    record(PORT_SEARCH, phases.port_search_ns);
-    record(HANDSHAKE, phases.handshake_ns);
-    record(TOTAL, phases.total_ns);
+    if let Some(port_search_ns) = phases.port_search_ns {
+        record(PORT_SEARCH, port_search_ns);
+    }
+    if let Some(handshake_ns) = phases.handshake_ns {
+        record(HANDSHAKE, handshake_ns);
+        if attempt.flags & flag::RETRANSMITS != 0 {
+            count_by(counters::FOLDED_SYN_RETRANSMITS, u64::from(attempt.syn_retransmits));
+        }
+    }
+    if let Some(total_ns) = phases.total_ns {
+        record(TOTAL, total_ns);
+    }
+    if attempt.flags & flag::MPTCP != 0 {
+        count(counters::FOLDED_MPTCP);
+    }
+    fold_search(attempt);
+}
+
+#[inline(never)]
+fn fold_search(attempt: &RawConnect) {
     let walk = Walk {
         socket_range_steps_by_one: config!(socket_range_steps_by_one) != 0,
         perturb_table: config!(perturb_table) != 0,
     };
     let search = port_search::derive(attempt, walk);
-    record(PORTS_VISITED, search.visited.map(u64::from));
     if let Some(second_pass) = search.second_pass {
         count(counters::FOLDED_SECOND_PASS_KNOWN);
         if second_pass {
             count(counters::FOLDED_SECOND_PASS);
         }
     }
-    if phases.handshake_ns.is_some() && attempt.flags & flag::RETRANSMITS != 0 {
-        count_by(counters::FOLDED_SYN_RETRANSMITS, u64::from(attempt.syn_retransmits));
-    }
-    if attempt.flags & flag::MPTCP != 0 {
-        count(counters::FOLDED_MPTCP);
+    if let Some(visited) = search.visited {
+        record(PORTS_VISITED, u64::from(visited));
     }
 }
 
-#[inline(always)]
+#[inline(never)]
 fn count_ending(ending: &RawEnding) {
     if FOLDED_ENDINGS.get_ptr_mut(ending).is_none() {
         // Fails if somebody else was faster, which is as good.
@@ -59,9 +75,9 @@ fn count_ending(ending: &RawEnding) {
     }
 }
 
-#[inline(always)]
-fn record(phase: u32, value: Option<u64>) {
-    let (Some(value), Some(histogram)) = (value, FOLDED_PHASES.get_ptr_mut(phase)) else { return };
+#[inline(never)]
+fn record(phase: u32, value: u64) {
+    let Some(histogram) = FOLDED_PHASES.get_ptr_mut(phase) else { return };
     let index = bucket(value);
     if index >= BUCKETS {
         return;

@@ -162,16 +162,16 @@ pub fn denied(sk: u64, address: u64, ret: i32) {
     if sock::is_tcp(sk) {
         let mut attempt = RawConnect { call_ret: ret, ..RawConnect::default() };
         sock::read_sockaddr(address, &mut attempt);
-        refused_early(sk, attempt);
+        refused_early(sk, &mut attempt);
     }
 }
 
 /// Sends an attempt that ended before anything of it had to be remembered.
 #[inline(always)]
-pub fn refused_early(sk: u64, mut attempt: RawConnect) {
-    identity::stamp(&mut attempt);
+pub fn refused_early(sk: u64, attempt: &mut RawConnect) {
+    identity::stamp(attempt);
     attempt.netns = sock::netns(sk);
-    if !filter::wanted(&attempt) {
+    if !filter::wanted(attempt) {
         return;
     }
     if !detail::follows() {
@@ -180,17 +180,18 @@ pub fn refused_early(sk: u64, mut attempt: RawConnect) {
     }
     attempt.ended_by = ended::DENIED;
     attempt.header = header::<RawConnect>(kind::CONNECT);
-    tell(&attempt);
+    tell(attempt);
 }
 
 /// Sends an attempt that ended; folds it where events are being shed or the ring has no room.
 #[inline(always)]
 fn tell(attempt: &RawConnect) {
     count(counters::CONNECT_MADE);
-    if detail::folds() {
+    let shed = detail::folds();
+    if shed {
         count(counters::CONNECT_SHED);
-        fold(attempt);
-    } else if !emit(attempt, counters::CONNECT_RING_FULL) {
+    }
+    if shed || !emit(attempt, counters::CONNECT_RING_FULL) {
         fold(attempt);
     }
 }

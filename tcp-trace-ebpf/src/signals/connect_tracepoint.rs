@@ -154,6 +154,6 @@ fn never_sent(call: &Call, ret: i32) {
     let mut attempt =
         RawConnect { start_ns: call.start_ns, flags: flag::START, call_ret: ret, ..RawConnect::default() };
     if sock::read_user_sockaddr(call.address, &mut attempt).is_some() {
-        connect::refused_early(call.sk, attempt);
+        connect::refused_early(call.sk, &mut attempt);
     }
 }
