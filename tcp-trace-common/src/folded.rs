@@ -84,11 +84,11 @@ pub struct RawHistogram {
     pub buckets: [u64; BUCKETS],
 }
 
-/// Slots of `FOLDED_PHASES`: [`Phases::port_search_ns`](crate::phases::Phases::port_search_ns).
+/// Slots of `FOLDED_PHASES`: [`port_search_ns`](crate::phases::port_search_ns).
 pub const PORT_SEARCH: u32 = 0;
-/// [`Phases::handshake_ns`](crate::phases::Phases::handshake_ns)
+/// [`handshake_ns`](crate::phases::handshake_ns)
 pub const HANDSHAKE: u32 = 1;
-/// [`Phases::total_ns`](crate::phases::Phases::total_ns)
+/// [`total_ns`](crate::phases::total_ns)
 pub const TOTAL: u32 = 2;
 /// [`PortSearch::visited`](crate::port_search::PortSearch::visited)
 pub const PORTS_VISITED: u32 = 3;

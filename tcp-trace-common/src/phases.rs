@@ -1,28 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How long the phases of an attempt took. Pure, and the same on both sides.
+//! How long the phases of an attempt took, `None` where there was no such phase or it was not seen. Pure, and the same on
+//! both sides.
 
 use crate::connect::{RawConnect, ended, flag};
 
-/// `None`: there was no such phase, or it was not seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Phases {
-    /// Within `__inet_hash_connect`.
-    pub port_search_ns: Option<u64>,
-    /// From the SYN (tracepoint tier: from SYN_SENT) to the end.
-    pub handshake_ns: Option<u64>,
-    /// From the call to the end.
-    pub total_ns: Option<u64>,
+/// Within `__inet_hash_connect`.
+#[inline(always)]
+pub fn port_search_ns(raw: &RawConnect) -> Option<u64> {
+    if searched(raw) { raw.search_end_ns.checked_sub(raw.search_start_ns) } else { None }
 }
 
-/// Takes them from a raw event.
+/// From the SYN (tracepoint tier: from SYN_SENT) to the end.
 #[inline(always)]
-pub fn phases(raw: &RawConnect) -> Phases {
-    let end_ns = (raw.ended_by != ended::NOT).then_some(raw.header.ktime_ns);
-    Phases {
-        port_search_ns: if searched(raw) { raw.search_end_ns.checked_sub(raw.search_start_ns) } else { None },
-        handshake_ns: since(syn_ns(raw), end_ns),
-        total_ns: since((raw.flags & flag::START != 0).then_some(raw.start_ns), end_ns),
-    }
+pub fn handshake_ns(raw: &RawConnect) -> Option<u64> {
+    until_end(raw, syn_ns(raw)?)
+}
+
+/// From the call to the end.
+#[inline(always)]
+pub fn total_ns(raw: &RawConnect) -> Option<u64> {
+    if raw.flags & flag::START != 0 { until_end(raw, raw.start_ns) } else { None }
 }
 
 /// Whether a port search was seen from its entry to its exit: one that had a port to find.
@@ -46,6 +43,6 @@ pub fn syn_ns(raw: &RawConnect) -> Option<u64> {
 }
 
 #[inline(always)]
-fn since(begin_ns: Option<u64>, end_ns: Option<u64>) -> Option<u64> {
-    end_ns?.checked_sub(begin_ns?)
+fn until_end(raw: &RawConnect, begin_ns: u64) -> Option<u64> {
+    if raw.ended_by == ended::NOT { None } else { raw.header.ktime_ns.checked_sub(begin_ns) }
 }

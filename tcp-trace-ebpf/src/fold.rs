@@ -8,7 +8,7 @@ use tcp_trace_common::{
     connect::{RawConnect, flag},
     counters,
     folded::{BUCKETS, HANDSHAKE, PORT_SEARCH, PORTS_VISITED, RawEnding, RawHistogram, TOTAL, bucket},
-    phases::phases,
+    phases,
     port_search::{self, Walk},
 };
 
@@ -25,17 +25,16 @@ use crate::{
 #[inline(never)]
 pub fn fold(attempt: &RawConnect) {
     count_ending(&RawEnding::of(attempt));
-    let phases = phases(attempt);
-    if let Some(port_search_ns) = phases.port_search_ns {
+    if let Some(port_search_ns) = phases::port_search_ns(attempt) {
         record(PORT_SEARCH, port_search_ns);
     }
-    if let Some(handshake_ns) = phases.handshake_ns {
+    if let Some(handshake_ns) = phases::handshake_ns(attempt) {
         record(HANDSHAKE, handshake_ns);
         if attempt.flags & flag::RETRANSMITS != 0 {
             count_by(counters::FOLDED_SYN_RETRANSMITS, u64::from(attempt.syn_retransmits));
         }
     }
-    if let Some(total_ns) = phases.total_ns {
+    if let Some(total_ns) = phases::total_ns(attempt) {
         record(TOTAL, total_ns);
     }
     if attempt.flags & flag::MPTCP != 0 {

@@ -30,23 +30,22 @@ const ERESTARTSYS: i32 = -512;
 pub fn begin(context: &impl EbpfContext, sk: u64, address: u64) {
     let mut attempt = RawConnect { start_ns: now_ns(), flags: flag::START, ..RawConnect::default() };
     sock::read_sockaddr(address, &mut attempt);
-    insert(context, sk, attempt);
+    insert(context, sk, &mut attempt);
 }
 
 /// Fills in who and where, and remembers the attempt if it is of interest.
 #[inline(always)]
-pub fn insert(context: &impl EbpfContext, sk: u64, mut attempt: RawConnect) {
-    identity::stamp(&mut attempt);
+pub fn insert(context: &impl EbpfContext, sk: u64, attempt: &mut RawConnect) {
+    identity::stamp(attempt);
     attempt.netns = sock::netns(sk);
-    if !filter::wanted(&attempt) {
+    if !filter::wanted(attempt) {
         return;
     }
     if !detail::follows() {
         count(counters::NOT_FOLLOWED);
         return;
     }
-    #[expect(clippy::needless_borrows_for_generic_args, reason = "by value it would be copied, and the stack is small")]
-    let inserted = ATTEMPTS.insert(sk, &attempt, 0);
+    let inserted = ATTEMPTS.insert(sk, &*attempt, 0);
     if inserted.is_err() {
         count(counters::ATTEMPTS_FULL);
         debug!(context, "no room for one more attempt");

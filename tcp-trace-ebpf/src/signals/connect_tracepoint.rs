@@ -79,7 +79,7 @@ fn syn_sent(ctx: &RawTracePointContext, sk: u64) {
         attempt.start_ns = call.start_ns;
         attempt.flags |= flag::START;
     }
-    connect::insert(ctx, sk, attempt);
+    connect::insert(ctx, sk, &mut attempt);
 }
 
 #[inline(always)]

@@ -3,7 +3,7 @@
 
 use tcp_trace_common::{
     connect::{RawConnect, flag},
-    phases::{phases, searched},
+    phases::{self, searched},
     port_search,
 };
 
@@ -16,7 +16,7 @@ impl Decoder {
         let has = |bits: u32| raw.flags & bits == bits;
         let (outcome, errno) = outcome(raw);
         let search = port_search::derive(raw, self.walk);
-        let phases = phases(raw);
+        let handshake_ns = phases::handshake_ns(raw);
         Connect {
             time: self.clock.wall(raw.header.ktime_ns),
             caller: Caller {
@@ -34,13 +34,13 @@ impl Decoder {
             outcome,
             errno,
             source_port: search.source_port,
-            port_search_ns: phases.port_search_ns,
+            port_search_ns: phases::port_search_ns(raw),
             ports_visited: search.visited,
             second_pass: search.second_pass,
             range: search.range,
-            handshake_ns: phases.handshake_ns,
-            syn_retransmits: (phases.handshake_ns.is_some() && has(flag::RETRANSMITS)).then_some(raw.syn_retransmits),
-            total_ns: phases.total_ns,
+            handshake_ns,
+            syn_retransmits: (handshake_ns.is_some() && has(flag::RETRANSMITS)).then_some(raw.syn_retransmits),
+            total_ns: phases::total_ns(raw),
             candidates: (searched(raw) && has(flag::PROBED)).then(|| candidates(raw, search.visited)),
             mptcp: has(flag::MPTCP_KNOWN).then(|| has(flag::MPTCP)),
         }
