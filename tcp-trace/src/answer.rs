@@ -9,17 +9,19 @@ use crate::{
     aggregate::{
         connect::ConnectAggregate,
         findings::{Finding, Severity, findings},
-        summary::{Overhead, Summary},
+        ledger::{Cost, Ledger},
+        summary::Summary,
         time_wait::{TimeWaitAggregate, TimeWaitSnapshot, TimeWaitTotals},
     },
     clock,
-    event::{Connect, Event, Lost},
+    event::{Connect, Event, Lost, Outcome},
     exit::Failure,
     export::{
         calendar::Calendar,
         csv, json,
         sink::{Sink, Written},
     },
+    governor::Stock,
     kernel::rules::{SearchRules, Sysctls},
     probes::tier::Tier,
     view::{
@@ -96,11 +98,11 @@ pub struct Answer {
     time_wait: TimeWaitAggregate,
     interval_lost: Lost,
     total_lost: Lost,
+    ledger: Ledger,
+    /// Spent before the interval.
+    interval_begin_cost: Cost,
     begin_ns: u64,
-    /// Own processor time before the first event: starting up is not part of what tracing costs.
-    begin_cpu_ns: u64,
     interval_begin_ns: u64,
-    interval_begin_cpu_ns: u64,
     worst: Option<Severity>,
     /// What the next write takes; kept for its capacity.
     buffer: Vec<u8>,
@@ -131,10 +133,10 @@ impl Answer {
             time_wait: TimeWaitAggregate::new(start),
             interval_lost: Lost::default(),
             total_lost: Lost::default(),
+            ledger: Ledger::default(),
+            interval_begin_cost: Cost::default(),
             begin_ns: now_ns,
-            begin_cpu_ns: clock::own_cpu_ns(),
             interval_begin_ns: now_ns,
-            interval_begin_cpu_ns: clock::own_cpu_ns(),
             worst: None,
             buffer,
             calendar: Calendar::default(),
@@ -149,12 +151,23 @@ impl Answer {
         match event {
             Event::Connect(connect) => {
                 self.connects.observe(connect);
+                // What is still under way at the end was never sent.
+                if connect.outcome == Outcome::Pending {
+                    *self.ledger.pending.get_or_insert_default() += 1;
+                } else {
+                    self.ledger.delivered += 1;
+                }
                 if !self.lists(connect) {
                     return Ok(());
                 }
             }
-            Event::TimeWait(_) if !self.wanted.time_wait => return Ok(()),
-            Event::TimeWait(_) => {}
+            Event::TimeWait(_) => {
+                self.ledger.time_wait_delivered += 1;
+                if !self.wanted.time_wait {
+                    return Ok(());
+                }
+            }
+            Event::Detail(_) => {}
             Event::Lost(lost) => {
                 add(&mut self.interval_lost, *lost);
                 add(&mut self.total_lost, *lost);
@@ -166,10 +179,31 @@ impl Answer {
             (Format::Csv, Event::Connect(connect)) => csv::connect(&mut self.buffer, &mut self.calendar, connect),
             (Format::Text, Event::Connect(connect)) => self.buffer.extend(events::connect(connect).bytes()),
             (Format::Text, Event::TimeWait(time_wait)) => self.buffer.extend(events::time_wait(time_wait).bytes()),
-            // Neither has a row in CSV; a loss stands in the next text answer.
-            (Format::Csv, _) | (Format::Text, Event::Lost(_)) => {}
+            (Format::Text, Event::Detail(detail)) if !self.wanted.redraws(&self.sink) => {
+                self.buffer.extend(events::detail(detail).bytes());
+            }
+            // None of them has a row in CSV; a loss, and on a screen the detail, stand in the next text answer.
+            (Format::Csv, _) | (Format::Text, Event::Lost(_) | Event::Detail(_)) => {}
         }
         self.sink.write(&self.buffer).map(|_| ())
+    }
+
+    /// Takes what the books say now.
+    ///
+    /// # Errors
+    /// When the line of a loss cannot be written.
+    pub fn enter(&mut self, stock: Stock) -> Result<(), Failure> {
+        let earlier = std::mem::replace(&mut self.ledger.counts, stock.counts);
+        self.ledger.cost = stock.cost;
+        self.ledger.level = stock.level;
+        self.ledger.budget = stock.budget;
+        self.ledger.resident_bytes = stock.resident_bytes;
+        self.ledger.locked_bytes = stock.locked_bytes;
+        self.connects.observe_unknown(stock.counts.outcome_unknown() - earlier.outcome_unknown());
+        match stock.counts.lost_since(&earlier) {
+            Some(lost) => self.observe(&Event::Lost(lost)),
+            None => Ok(()),
+        }
     }
 
     /// Takes the totals that the kernel side keeps of one namespace.
@@ -184,15 +218,15 @@ impl Answer {
     pub fn tick(&mut self) -> Result<bool, Failure> {
         self.sample_if_needed();
         let connect = self.connects.tick();
-        let evidence = connect.second_pass > 0 || connect.ended(crate::event::Outcome::NoPort) > 0;
+        let evidence = connect.second_pass > 0 || connect.ended(Outcome::NoPort) > 0;
         let time_wait = self.time_wait.tick();
         let found = findings(&connect, &time_wait, &self.setting.rules, &self.setting.sysctls);
         self.remember(&found);
         let seconds = seconds_since(self.interval_begin_ns);
         let lost = std::mem::take(&mut self.interval_lost);
-        let summary = self.summary(seconds, false, lost, found, None);
+        let summary = self.summary(seconds, false, lost, found);
         self.interval_begin_ns = clock::monotonic_ns();
-        self.interval_begin_cpu_ns = clock::own_cpu_ns();
+        self.interval_begin_cost = self.ledger.cost;
         if self.wanted.intervals {
             self.write_interval(Summary { connect, time_wait, ..summary })?;
         }
@@ -203,13 +237,14 @@ impl Answer {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn finish(&mut self, port_probe_bursts: Option<u64>) -> Result<(), Failure> {
+    pub fn finish(&mut self) -> Result<(), Failure> {
         self.sample_if_needed();
+        self.ledger.pending.get_or_insert_default();
         let connect = self.connects.total();
         let time_wait = self.time_wait.total();
         let found = findings(&connect, &time_wait, &self.setting.rules, &self.setting.sysctls);
         self.remember(&found);
-        let summary = self.summary(seconds_since(self.begin_ns), true, self.total_lost, found, port_probe_bursts);
+        let summary = self.summary(seconds_since(self.begin_ns), true, self.total_lost, found);
         let summary = Summary { connect, time_wait, ..summary };
         self.buffer.clear();
         match self.wanted.format {
@@ -218,6 +253,11 @@ impl Answer {
             Format::Csv => {}
         }
         self.sink.write(&self.buffer).map(|_| ())
+    }
+
+    /// Events that came through so far, whatever they are about.
+    pub fn delivered(&self) -> u64 {
+        self.ledger.delivered + self.ledger.time_wait_delivered
     }
 
     /// The worst finding of any answer.
@@ -268,16 +308,8 @@ impl Answer {
         self.buffer.extend(screen(summary, self.wanted.layout).bytes());
     }
 
-    fn summary(
-        &self,
-        seconds: f64,
-        is_final: bool,
-        lost: Lost,
-        findings: Vec<Finding>,
-        port_probe_bursts: Option<u64>,
-    ) -> Summary {
-        let agent_ns =
-            clock::own_cpu_ns().saturating_sub(if is_final { self.begin_cpu_ns } else { self.interval_begin_cpu_ns });
+    fn summary(&self, seconds: f64, is_final: bool, lost: Lost, findings: Vec<Finding>) -> Summary {
+        let begin = if is_final { Cost::default() } else { self.interval_begin_cost };
         Summary {
             time: clock::wall_now(),
             seconds,
@@ -287,7 +319,7 @@ impl Answer {
             lost,
             tier: self.setting.tier,
             kernel: self.setting.kernel.clone(),
-            overhead: Overhead { programs_ns: None, agent_ns: Some(agent_ns), port_probe_bursts },
+            ledger: Ledger { cost: self.ledger.cost.since(begin), ..self.ledger },
             findings,
             notes: self.setting.notes.clone(),
         }

@@ -76,6 +76,12 @@ pub fn own_cpu_ns() -> u64 {
     Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32).as_nanos() as u64
 }
 
+/// Processor time that this thread has taken so far.
+pub fn thread_cpu_ns() -> u64 {
+    let spent = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32).as_nanos() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,8 @@ pub use tcp_trace_common::port_search::SourcePort;
 
 pub use comm::Comm;
 
+use crate::governor::level::Level;
+
 /// One thing that happened. It owns all of itself, in place: the road carries one at a time, from the ring to its line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -23,6 +25,8 @@ pub enum Event {
     TimeWait(TimeWait),
     /// Events or probes that were lost since the last such event.
     Lost(Lost),
+    /// More or less is told from now on.
+    Detail(Detail),
 }
 
 /// Who called.
@@ -227,4 +231,21 @@ pub struct Lost {
     pub map_full: u64,
     /// Probes that did not fire (kretprobe without a free instance, recursion).
     pub missed: u64,
+}
+
+/// A change of what is told, and what was spent when it was decided, as shares of one CPU.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detail {
+    /// When it was decided.
+    pub time: Timestamp,
+    /// Told until now.
+    pub before: Level,
+    /// Told from now on.
+    pub after: Level,
+    /// Spent in the programs.
+    pub programs_share: Option<f64>,
+    /// Spent in the agent.
+    pub agent_share: f64,
+    /// Allowed.
+    pub budget: f64,
 }

@@ -11,6 +11,7 @@ pub mod enrich;
 pub mod event;
 pub mod exit;
 pub mod export;
+pub mod governor;
 pub mod kernel;
 pub mod lab;
 pub mod pipeline;

@@ -10,9 +10,11 @@ use tokio::{
 
 use crate::{
     answer::Answer,
+    clock,
+    event::Event,
     exit::{Failure, Tried},
     export::sink::Written,
-    probes::bursts::Bursts,
+    governor::Governor,
     source::live::Live,
 };
 
@@ -56,7 +58,7 @@ impl Stop {
 /// When the source breaks or an answer cannot be written.
 pub async fn run(
     mut source: Live,
-    mut bursts: Bursts,
+    mut governor: Governor,
     answer: &mut Answer,
     pace: Pace,
     ready: impl FnOnce() -> Result<(), Failure>,
@@ -71,30 +73,33 @@ pub async fn run(
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = begin + pace.duration.unwrap_or(NEVER);
     loop {
-        let burst_end = bursts.end().unwrap_or(end);
+        let due = governor.due();
         tokio::select! {
             woken = source.woken() => {
                 woken.map_err(|error| ring_ended(&error))?;
-                if read(&mut source, answer)? == Written::NobodyReads {
+                if read(&mut source, &mut governor, answer)? == Written::NobodyReads {
                     return Ok(());
                 }
             }
             _ = looks.tick() => {
-                if read(&mut source, answer)? == Written::NobodyReads {
+                if read(&mut source, &mut governor, answer)? == Written::NobodyReads {
                     return Ok(());
                 }
             }
             _ = ticks.tick() => {
                 source.set_clock();
-                source.read(|event| answer.observe(event))?;
-                take_stock(&mut source, &bursts, answer)?;
-                let evidence = answer.tick()?;
-                bursts.consider(evidence);
+                read(&mut source, &mut governor, answer)?;
+                take_stock(&mut source, &governor, answer)?;
+                if answer.tick()? {
+                    governor.explain();
+                }
                 if answer.flush()? == Written::NobodyReads {
                     return Ok(());
                 }
             }
-            () = sleep_until(burst_end), if bursts.end().is_some() => bursts.stop(),
+            () = sleep_until(due) => if let Some(change) = governor.act() {
+                answer.observe(&Event::Detail(change))?;
+            },
             () = sleep_until(end) => break,
             () = stop.asked() => {
                 leave_at_once_next_time();
@@ -103,24 +108,27 @@ pub async fn run(
         }
     }
     source.finish(|event| answer.observe(event))?;
-    take_stock(&mut source, &bursts, answer)?;
-    answer.finish(bursts.count())?;
+    take_stock(&mut source, &governor, answer)?;
+    answer.finish()?;
     answer.flush()?;
     Ok(())
 }
 
 /// The events that wait, and on its way what they made us write.
-fn read(source: &mut Live, answer: &mut Answer) -> Result<Written, Failure> {
+fn read(source: &mut Live, governor: &mut Governor, answer: &mut Answer) -> Result<Written, Failure> {
+    let (before, begin_ns) = (answer.delivered(), clock::thread_cpu_ns());
     source.read(|event| answer.observe(event))?;
-    answer.flush()
+    let written = answer.flush()?;
+    if answer.delivered() > before {
+        governor.spent_on_events(clock::thread_cpu_ns().saturating_sub(begin_ns));
+    }
+    Ok(written)
 }
 
-/// What is not an event: losses and the totals of TIME_WAIT.
-fn take_stock(source: &mut Live, bursts: &Bursts, answer: &mut Answer) -> Result<(), Failure> {
+/// What is not an event: the books, and the totals of TIME_WAIT.
+fn take_stock(source: &mut Live, governor: &Governor, answer: &mut Answer) -> Result<(), Failure> {
     source.log_kernel_side();
-    if let Some(lost) = source.losses(bursts.runs_missed()) {
-        answer.observe(&lost)?;
-    }
+    answer.enter(governor.stock(source.undecoded()))?;
     for (netns, totals) in source.time_wait_totals() {
         answer.observe_time_wait(netns, totals);
     }

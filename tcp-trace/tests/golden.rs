@@ -8,16 +8,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use jiff::Timestamp;
 use tcp_trace::aggregate::connect::ConnectAggregate;
 use tcp_trace::aggregate::findings::findings;
-use tcp_trace::aggregate::summary::{Overhead, Summary};
+use tcp_trace::aggregate::ledger::{Cost, Counts, Ledger};
+use tcp_trace::aggregate::summary::Summary;
 use tcp_trace::aggregate::time_wait::{TimeWaitAggregate, TimeWaitTotals};
 use tcp_trace::event::{
-    Caller, Candidates, Cgroup, Connect, Event, LeaveReason, Lost, Outcome, Passage, SourcePort, TimeWait,
+    Caller, Candidates, Cgroup, Connect, Detail, Event, LeaveReason, Lost, Outcome, Passage, SourcePort, TimeWait,
 };
 use tcp_trace::export::{calendar::Calendar, csv, json};
+use tcp_trace::governor::calibrate::Calibration;
+use tcp_trace::governor::level::Level;
+use tcp_trace::governor::statistics::Measured;
 use tcp_trace::kernel::rules::{SearchRules, Sysctls};
 use tcp_trace::probes::tier::Tier;
 use tcp_trace::view::connect::{Layout, screen};
-use tcp_trace::view::line;
+use tcp_trace::view::{events as event_lines, line};
 
 use support::golden::check;
 
@@ -134,6 +138,14 @@ fn events() -> Vec<Event> {
         minisocket(Passage::Leave(LeaveReason::Reused), true),
         minisocket(Passage::Overflow, false),
         Event::Lost(Lost { ring_buffer: 3, map_full: 0, missed: 1 }),
+        Event::Detail(Detail {
+            time: time(),
+            before: Level::NoEvents,
+            after: Level::OneIn(2),
+            programs_share: Some(0.0234567),
+            agent_share: 0.004,
+            budget: 0.01,
+        }),
     ]);
     events
 }
@@ -188,7 +200,33 @@ fn incident() -> Summary {
         lost: Lost { ring_buffer: 3, map_full: 0, missed: 1 },
         tier: Tier::Fentry,
         kernel: "6.1.0-40-amd64".into(),
-        overhead: Overhead { programs_ns: Some(80_000_000), agent_ns: Some(120_000_000), port_probe_bursts: Some(4) },
+        ledger: Ledger {
+            counts: Counts {
+                made: 130,
+                shed: 40,
+                ring_full: 3,
+                not_followed: 1_000,
+                returns_missed: 1,
+                time_wait_made: 5,
+                runs_missed: Some(0),
+                ..Counts::default()
+            },
+            delivered: 87,
+            time_wait_delivered: 5,
+            pending: Some(2),
+            cost: Cost {
+                agent_ns: 120_000_000,
+                programs: Measured { window_ns: 800_000_000, ns: 1_600_000, runs: 4_000, connects: 400 },
+                in_bursts: Measured { window_ns: 80_000_000, ns: 8_000_000, runs: 90_000, connects: 5 },
+                bursts_ns: 412_000_000,
+                bursts: Some(4),
+            },
+            calibration: Some(Calibration { connects: 64, ns: 4_200, instructions: Some(9_876) }),
+            level: Level::OneIn(8),
+            budget: 0.01,
+            resident_bytes: Some(9 << 20),
+            locked_bytes: Some(5_300_000),
+        },
         notes: Vec::new(),
     }
 }
@@ -204,7 +242,7 @@ fn quiet() -> Summary {
         lost: Lost::default(),
         tier: Tier::Tracepoint,
         kernel: "6.18.44".into(),
-        overhead: Overhead { agent_ns: Some(1_000_000), ..Overhead::default() },
+        ledger: Ledger { cost: Cost { agent_ns: 1_000_000, ..Cost::default() }, budget: 0.01, ..Ledger::default() },
         findings: Vec::new(),
         notes: vec![
             "the port search can't be seen on the tracepoint tier: its time and the ports visited are ?".into(),
@@ -231,6 +269,17 @@ fn no_line_is_wider_than_the_screen() {
     let text = screen(&incident(), Layout { width: 80, top: 10, colours: false });
     let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80 && !line.contains("sysctl")).collect();
     assert_eq!(long, [""; 0]);
+}
+
+#[test]
+fn event_lines_as_text() {
+    let lines = events().into_iter().map(|event| match event {
+        Event::Connect(connect) => event_lines::connect(&connect),
+        Event::TimeWait(time_wait) => event_lines::time_wait(&time_wait),
+        Event::Detail(detail) => event_lines::detail(&detail),
+        Event::Lost(_) => String::new(),
+    });
+    check("events.txt", &(event_lines::header() + &lines.collect::<String>()));
 }
 
 #[test]

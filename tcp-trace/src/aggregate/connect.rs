@@ -13,9 +13,11 @@ const TOP: usize = 1024;
 /// Answers of the connect signal at a moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConnectSnapshot {
-    /// Attempts.
+    /// Attempts: those of every outcome, and those of which none is known.
     pub connects: u64,
-    /// How they ended, in the order of [`OUTCOMES`].
+    /// Attempts known to have been made of which no more is known: not followed, or no room for them.
+    pub outcome_unknown: u64,
+    /// How the others ended, in the order of [`OUTCOMES`].
     pub by_outcome: [u64; OUTCOMES.len()],
     /// Searches that looked at the second parity, those that found no port included.
     pub second_pass: u64,
@@ -96,6 +98,11 @@ impl ConnectAggregate {
         self.interval.observe(connect);
     }
 
+    /// Records attempts of which no outcome is known.
+    pub fn observe_unknown(&mut self, attempts: u64) {
+        self.interval.outcome_unknown += attempts;
+    }
+
     /// Ends the interval and answers for it.
     pub fn tick(&mut self) -> ConnectSnapshot {
         let snapshot = self.interval.snapshot();
@@ -117,6 +124,7 @@ impl ConnectAggregate {
 
 #[derive(Clone, Debug)]
 struct Counts {
+    outcome_unknown: u64,
     by_outcome: [u64; OUTCOMES.len()],
     second_pass: u64,
     second_pass_known: u64,
@@ -132,6 +140,7 @@ struct Counts {
 impl Default for Counts {
     fn default() -> Self {
         Self {
+            outcome_unknown: 0,
             by_outcome: [0; OUTCOMES.len()],
             second_pass: 0,
             second_pass_known: 0,
@@ -176,6 +185,7 @@ impl Counts {
         for (sum, count) in self.by_outcome.iter_mut().zip(later.by_outcome) {
             *sum += count;
         }
+        self.outcome_unknown += later.outcome_unknown;
         self.second_pass += later.second_pass;
         self.second_pass_known += later.second_pass_known;
         self.syn_retransmits += later.syn_retransmits;
@@ -194,6 +204,7 @@ impl Counts {
 
     fn clear(&mut self) {
         self.by_outcome = [0; OUTCOMES.len()];
+        self.outcome_unknown = 0;
         (self.second_pass, self.second_pass_known, self.syn_retransmits, self.mptcp) = (0, 0, 0, 0);
         self.recorders.iter_mut().for_each(Recorder::clear);
         self.candidates = CandidateTotals::default();
@@ -204,7 +215,8 @@ impl Counts {
     fn snapshot(&self) -> ConnectSnapshot {
         let [port_search, handshake, total, ports_visited] = &self.recorders;
         ConnectSnapshot {
-            connects: self.by_outcome.iter().sum(),
+            connects: self.by_outcome.iter().sum::<u64>() + self.outcome_unknown,
+            outcome_unknown: self.outcome_unknown,
             by_outcome: self.by_outcome,
             second_pass: self.second_pass,
             second_pass_known: self.second_pass_known,

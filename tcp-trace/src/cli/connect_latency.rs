@@ -13,6 +13,7 @@ use crate::{
     decode::Decoder,
     exit::{FAIL_ON, Failure, Tried},
     export::sink::Sink,
+    governor::Governor,
     kernel::{Facts, Roots},
     pipeline::{self, Pace},
     probes::{
@@ -67,7 +68,11 @@ pub struct Args {
     /// Ask why candidates are refused: a probe on every candidate
     #[arg(long, value_enum, default_value_t, help_heading = "Tracing")]
     port_probes: PortProbes,
-    /// Share of the time that port probes may be attached in bursts
+    /// What tracing may cost, programs and agent together, as a share of one CPU; 100% = whatever it takes
+    ///
+    /// Over it detail is shed, one step at a time: the port probes; then the events, with totals added up in the kernel
+    /// (which stay exact); then all but one connect in 2, 4, ... 1024 (the others are only counted). It comes back step
+    /// by step once it fits again. Each step is told, and the one in force stands in every answer.
     #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "1%", help_heading = "Tracing")]
     max_overhead: f64,
     /// Size of the ring buffer between kernel and agent, in KiB
@@ -111,7 +116,7 @@ fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).parse::<f64>();
     match number {
         Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
-        _ => Err("expected a share of the time above 0%, at most 100%".into()),
+        _ => Err("expected a share of one CPU above 0%, at most 100%".into()),
     }
 }
 
@@ -147,8 +152,10 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
     let decoder = Decoder::new(facts.search.walk(), Anchor::now());
     let live = Live::start(&mut attached, decoder)
         .map_err(|error| broken("cannot read what the kernel side sends", &error))?;
-    let bursts = Bursts::new(attached, args.port_probes, args.max_overhead)
+    let bursts = Bursts::new(&mut attached, args.port_probes)
         .map_err(|error| broken("cannot attach the port probes that --port-probes always asks for", &error))?;
+    let governor = Governor::new(attached, bursts, args.max_overhead)
+        .map_err(|error| broken("cannot read what the kernel side counts", &error))?;
     let mut answer = Answer::new(setting, args.wanted(&sink), sink)?;
     let ready = || match &args.ready_file {
         Some(path) => match File::create(path) {
@@ -159,7 +166,7 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
     };
     let pace = Pace { interval: args.interval, duration: args.duration };
     drop(within_runtime);
-    runtime.block_on(pipeline::run(live, bursts, &mut answer, pace, ready))?;
+    runtime.block_on(pipeline::run(live, governor, &mut answer, pace, ready))?;
     Ok(args.exit_code(answer.worst()))
 }
 

@@ -9,7 +9,7 @@ use super::calendar::Calendar;
 use super::json_event;
 use crate::aggregate::findings::{Evidence, Finding};
 use crate::aggregate::summary::Summary;
-use crate::event::{Event, Lost};
+use crate::event::{Detail, Event, Lost};
 
 /// Version of the contract.
 pub(super) const VERSION: u8 = 1;
@@ -19,6 +19,7 @@ pub fn event(out: &mut Vec<u8>, calendar: &mut Calendar, event: &Event) {
     match event {
         Event::Connect(connect) => json_event::connect(out, calendar, connect),
         Event::TimeWait(time_wait) => json_event::time_wait(out, calendar, time_wait),
+        Event::Detail(detail) => line(out, &DetailLine::from(detail)),
         Event::Lost(lost) => line(out, &LostLine { v: VERSION, kind: "lost", counts: (*lost).into() }),
     }
 }
@@ -78,6 +79,40 @@ pub(super) struct LostCounts {
 impl From<Lost> for LostCounts {
     fn from(lost: Lost) -> Self {
         Self { ring_buffer: lost.ring_buffer, map_full: lost.map_full, missed: lost.missed }
+    }
+}
+
+#[derive(Serialize)]
+struct DetailLine {
+    v: u8,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    time: String,
+    detail: &'static str,
+    follows_one_in: u16,
+    before: &'static str,
+    before_follows_one_in: u16,
+    reason: &'static str,
+    programs_share: Option<f64>,
+    agent_share: f64,
+    max_overhead: f64,
+}
+
+impl From<&Detail> for DetailLine {
+    fn from(change: &Detail) -> Self {
+        Self {
+            v: VERSION,
+            kind: "detail",
+            time: change.time.to_string(),
+            detail: change.after.name(),
+            follows_one_in: change.after.follows_one_in(),
+            before: change.before.name(),
+            before_follows_one_in: change.before.follows_one_in(),
+            reason: if change.after > change.before { "over_budget" } else { "within_budget" },
+            programs_share: change.programs_share.map(|share| rounded(share, 6)),
+            agent_share: rounded(change.agent_share, 6),
+            max_overhead: change.budget,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::{Serialize, Serializer};
 
 use super::json::{LostCounts, VERSION, family, rounded};
+use super::json_ledger::LedgerObject;
 use crate::aggregate::connect::{ConnectSnapshot, OUTCOMES};
 use crate::aggregate::distribution::Distribution;
 use crate::aggregate::summary::Summary;
@@ -24,6 +25,7 @@ pub(super) struct SummaryLine<'a> {
     seconds: f64,
     connects: u64,
     by_outcome: ByOutcome<'a>,
+    outcome_unknown: u64,
     second_pass: Option<u64>,
     second_pass_known: u64,
     phases: Phases,
@@ -38,15 +40,16 @@ pub(super) struct SummaryLine<'a> {
     kernel: &'a str,
     lost: LostCounts,
     overhead: Option<f64>,
-    agent_cpu_ns: Option<u64>,
-    programs_cpu_ns: Option<u64>,
+    agent_cpu_ns: u64,
     port_probe_bursts: Option<u64>,
+    ledger: LedgerObject,
     notes: &'a [String],
 }
 
 impl<'a> SummaryLine<'a> {
     pub(super) fn new(summary: &'a Summary, top: usize) -> Self {
         let connect = &summary.connect;
+        let cost = &summary.ledger.cost;
         // Nothing known of any attempt is not the same as none that needed it.
         let known = connect.second_pass_known > 0 || connect.connects == 0;
         Self {
@@ -57,6 +60,7 @@ impl<'a> SummaryLine<'a> {
             seconds: rounded(summary.seconds, 3),
             connects: connect.connects,
             by_outcome: ByOutcome(connect),
+            outcome_unknown: connect.outcome_unknown,
             second_pass: known.then_some(connect.second_pass),
             second_pass_known: connect.second_pass_known,
             phases: Phases {
@@ -102,10 +106,10 @@ impl<'a> SummaryLine<'a> {
             tier: summary.tier.to_string(),
             kernel: &summary.kernel,
             lost: summary.lost.into(),
-            overhead: summary.overhead.share(summary.seconds).map(|share| rounded(share, 6)),
-            agent_cpu_ns: summary.overhead.agent_ns,
-            programs_cpu_ns: summary.overhead.programs_ns,
-            port_probe_bursts: summary.overhead.port_probe_bursts,
+            overhead: cost.share(summary.seconds).map(|share| rounded(share, 6)),
+            agent_cpu_ns: cost.agent_ns,
+            port_probe_bursts: cost.bursts,
+            ledger: LedgerObject::new(&summary.ledger, summary.seconds),
             notes: &summary.notes,
         }
     }

@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod csv;
 pub mod json;
 mod json_event;
+mod json_ledger;
 mod json_summary;
 mod put;
 pub mod sink;

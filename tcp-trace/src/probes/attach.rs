@@ -6,13 +6,12 @@ use std::error::Error as _;
 use anyhow::{Context as _, anyhow};
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{Array, MapData},
     programs::{self, ProgramError},
 };
 use tcp_trace_common::{config::Config, names, offsets::Offsets};
 
 use super::{
-    memlock, missed,
+    memlock,
     plan::{Choice, Plan},
     table::{Kind, Need, Program, Signal},
     tier::Tier,
@@ -72,21 +71,8 @@ pub struct Attached {
     pub trials: Vec<Trial>,
     /// The kernel side logs.
     pub logs: bool,
-    port_probes: Option<PortProbes>,
-}
-
-/// Port probes: loaded once, attached in bursts.
-struct PortProbes {
-    programs: Vec<&'static Program>,
-    epoch: Array<MapData, u64>,
-    bursts: u64,
-    links: Vec<BurstLink>,
-}
-
-/// Held only to be dropped, which detaches.
-enum BurstLink {
-    Fexit(#[expect(dead_code, reason = "dropping it detaches")] programs::fexit::FExitLink),
-    Kretprobe(#[expect(dead_code, reason = "dropping it detaches")] programs::kprobe::KProbeLink),
+    /// Port probes: loaded, and attached only now and then.
+    pub(super) port_probes: Vec<&'static Program>,
 }
 
 impl std::fmt::Debug for Attached {
@@ -114,7 +100,7 @@ pub fn try_all(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, F
     let limit = if plan.locks_memory { memlock::raise() } else { Ok(()) };
     let btf = Btf::from_sys_fs().ok();
     let ebpf = load_object(object, btf.as_ref(), load).map_err(|error| not_loaded(&error, limit))?;
-    let mut attached = Attached { ebpf, trials: Vec::new(), logs: load.log_level != 0, port_probes: None };
+    let mut attached = Attached { ebpf, trials: Vec::new(), logs: load.log_level != 0, port_probes: Vec::new() };
     for planned in &plan.signals {
         for choice in &planned.choices {
             let trial = attached.try_tier(planned.signal, choice, btf.as_ref());
@@ -181,11 +167,6 @@ impl Attached {
         self.trials.iter().find(|trial| trial.signal == signal && trial.refused.is_none()).map(|trial| trial.tier)
     }
 
-    /// Runs of programs missed so far; `None` where the kernel does not count them.
-    pub fn missed(&self) -> Option<u64> {
-        missed::missed(&self.ebpf)
-    }
-
     /// What the signal's tier cannot tell.
     pub fn loses(&self, signal: Signal) -> Vec<String> {
         let at_work = self.trials.iter().find(|trial| trial.signal == signal && trial.refused.is_none());
@@ -220,10 +201,8 @@ impl Attached {
                 }
             }
         }
-        if signal == Signal::PortProbes
-            && let Err(error) = self.prepare_port_probes(choice)
-        {
-            trial.refused = Some(brief(&error));
+        if signal == Signal::PortProbes {
+            self.port_probes.clone_from(&choice.programs);
         }
         trial
     }
@@ -249,39 +228,6 @@ impl Attached {
                 Some(programs::Program::TracePoint(program)) => program.unload(),
                 _ => Ok(()),
             };
-        }
-    }
-
-    fn prepare_port_probes(&mut self, choice: &Choice) -> anyhow::Result<()> {
-        let map = self.ebpf.take_map(names::PROBE_EPOCH).context("no map PROBE_EPOCH in the object")?;
-        let epoch = Array::try_from(map)?;
-        self.port_probes = Some(PortProbes { programs: choice.programs.clone(), epoch, bursts: 0, links: Vec::new() });
-        Ok(())
-    }
-
-    /// Attaches the port probes: searches that begin from now on are probed.
-    ///
-    /// # Errors
-    /// When they were not planned, or the kernel refuses.
-    pub fn attach_port_probes(&mut self) -> anyhow::Result<()> {
-        let probes = self.port_probes.as_mut().context("port probes are not to be had on this tier")?;
-        for row in &probes.programs {
-            let program = self.ebpf.program_mut(row.name).context("program missing")?;
-            probes.links.push(attach_for_a_while(program, row, probes.bursts)?);
-        }
-        probes.bursts += 1;
-        // Odd: attached. A search counts as probed if it saw the same odd number at both its ends.
-        probes.epoch.set(0, 2 * probes.bursts - 1, 0)?;
-        Ok(())
-    }
-
-    /// Detaches them: searches under way do not count as probed.
-    pub fn detach_port_probes(&mut self) {
-        if let Some(probes) = self.port_probes.as_mut() {
-            if let Err(error) = probes.epoch.set(0, 2 * probes.bursts, 0) {
-                tracing::warn!("cannot end a burst of port probes: {error}");
-            }
-            probes.links.clear();
         }
     }
 
@@ -343,29 +289,6 @@ fn attach_program(program: &mut programs::Program, row: &Program) -> anyhow::Res
         _ => return Err(anyhow!("{} is of a kind that is not in the table", row.name)),
     }
     Ok(())
-}
-
-/// Attaches, and hands the link out: dropping it detaches.
-fn attach_for_a_while(program: &mut programs::Program, row: &Program, before: u64) -> anyhow::Result<BurstLink> {
-    Ok(match program {
-        programs::Program::FExit(program) => {
-            let id = match program.attach() {
-                // Until f3a95075549e (5.13) a trampoline program can be attached once in its life.
-                Err(_) if before > 0 => {
-                    program.unload()?;
-                    program.load(row.hook, &Btf::from_sys_fs()?)?;
-                    program.attach()?
-                }
-                attached => attached?,
-            };
-            BurstLink::Fexit(program.take_link(id)?)
-        }
-        programs::Program::KProbe(program) => {
-            let id = program.attach(row.hook, 0)?;
-            BurstLink::Kretprobe(program.take_link(id)?)
-        }
-        _ => return Err(anyhow!("{} is not a port probe", row.name)),
-    })
 }
 
 /// The whole chain of causes in one line, without the verifier's log.

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! When the port probes are attached: always, never, or in bursts whose share of the time is the overhead allowed.
-//!
-//! A probe on every candidate costs about as much as the candidate itself, so a burst at worst doubles the cost of
-//! searches while it lasts: a share of the time equal to the allowed overhead keeps within it.
+//! The port probes: attached always, never, or in bursts whose cost stays within the budget.
 
 use std::time::Duration;
 
+use anyhow::{Context as _, anyhow};
+use aya::{
+    Btf, Ebpf,
+    maps::{Array, MapData},
+    programs,
+};
+use tcp_trace_common::names;
 use tokio::time::Instant;
 
-use super::attach::Attached;
+use super::{attach::Attached, table::Program};
 
 /// Long enough for some slow searches (milliseconds each) to begin and end within it.
 const BURST: Duration = Duration::from_millis(100);
@@ -19,21 +23,30 @@ pub enum PortProbes {
     /// In bursts within --max-overhead, once searches are slow or fail
     #[default]
     Auto,
-    /// All the time: exact shares, at about the cost of the search itself
+    /// All the time, as long as --max-overhead allows: exact shares, at about the cost of the search itself
     Always,
     /// Not at all
     Never,
 }
 
-/// Decides, and keeps the programs that it decides about.
-#[derive(Debug)]
+/// Loaded once, attached and detached as needed.
 pub struct Bursts {
-    attached: Attached,
     when: PortProbes,
-    max_overhead: f64,
+    programs: Vec<&'static Program>,
+    epoch: Option<Array<MapData, u64>>,
+    /// How often they were attached; the epoch follows from it.
+    attached: u64,
+    links: Vec<Link>,
     began: Option<Instant>,
     not_before: Instant,
     count: u64,
+    in_bursts: Duration,
+}
+
+/// Held only to be dropped, which detaches.
+enum Link {
+    Fexit(#[expect(dead_code, reason = "dropping it detaches")] programs::fexit::FExitLink),
+    Kretprobe(#[expect(dead_code, reason = "dropping it detaches")] programs::kprobe::KProbeLink),
 }
 
 impl Bursts {
@@ -41,11 +54,29 @@ impl Bursts {
     ///
     /// # Errors
     /// When they were asked for and cannot be had.
-    pub fn new(mut attached: Attached, when: PortProbes, max_overhead: f64) -> anyhow::Result<Self> {
+    pub fn new(attached: &mut Attached, when: PortProbes) -> anyhow::Result<Self> {
+        let programs = std::mem::take(&mut attached.port_probes);
+        let epoch = attached.ebpf.take_map(names::PROBE_EPOCH).map(Array::try_from).transpose()?;
+        let mut bursts = Self {
+            when,
+            programs,
+            epoch,
+            attached: 0,
+            links: Vec::new(),
+            began: None,
+            not_before: Instant::now(),
+            count: 0,
+            in_bursts: Duration::ZERO,
+        };
         if when == PortProbes::Always {
-            attached.attach_port_probes()?;
+            bursts.attach(&mut attached.ebpf)?;
         }
-        Ok(Self { attached, when, max_overhead, began: None, not_before: Instant::now(), count: 0 })
+        Ok(bursts)
+    }
+
+    /// Whether there is something to shed.
+    pub fn are_wanted(&self) -> bool {
+        self.when != PortProbes::Never && !self.programs.is_empty()
     }
 
     /// How many bursts there were; `None` where there are none to count.
@@ -53,9 +84,9 @@ impl Bursts {
         (self.when == PortProbes::Auto).then_some(self.count)
     }
 
-    /// Runs of programs missed so far, port probes included; `None` where the kernel does not count them.
-    pub fn runs_missed(&self) -> Option<u64> {
-        self.attached.missed()
+    /// Time spent in bursts that are over.
+    pub fn in_bursts(&self) -> Duration {
+        self.in_bursts
     }
 
     /// When the burst under way is over.
@@ -63,31 +94,93 @@ impl Bursts {
         self.began.map(|began| began + BURST)
     }
 
-    /// Begins a burst if there is something to explain and the budget allows.
-    pub fn consider(&mut self, evidence: bool) {
-        let now = Instant::now();
-        if self.when != PortProbes::Auto || !evidence || self.began.is_some() || now < self.not_before {
-            return;
+    /// Begins a burst if the budget allows; says whether it did.
+    pub fn begin(&mut self, ebpf: &mut Ebpf, now: Instant) -> bool {
+        if self.when != PortProbes::Auto || self.began.is_some() || now < self.not_before {
+            return false;
         }
-        match self.attached.attach_port_probes() {
-            Ok(()) => {
-                self.began = Some(now);
-                self.count += 1;
-            }
-            Err(error) => {
-                tracing::info!("no port probes: {error:#}");
-                self.attached.detach_port_probes();
-                self.when = PortProbes::Never;
-            }
+        if let Err(error) = self.attach(ebpf) {
+            tracing::info!("no port probes: {error:#}");
+            self.detach();
+            self.when = PortProbes::Never;
+            return false;
+        }
+        self.began = Some(now);
+        self.count += 1;
+        true
+    }
+
+    /// Ends the burst, and waits until bursts that cost `share` of a CPU while they last cost `allowed` on average.
+    pub fn stop(&mut self, share: f64, allowed: f64) {
+        self.detach();
+        if let Some(began) = self.began.take() {
+            // Attaching and detaching are part of what a burst costs.
+            let lasted = began.elapsed();
+            self.in_bursts += lasted;
+            let period = lasted.as_secs_f64() * (share / allowed.max(f64::MIN_POSITIVE)).max(1.0);
+            // Days are as good as never.
+            self.not_before = began + Duration::from_secs_f64(period.min(1e6));
         }
     }
 
-    /// Ends the burst, and waits as long as its share of the time asks for.
-    pub fn stop(&mut self) {
-        self.attached.detach_port_probes();
-        if let Some(began) = self.began.take() {
-            // Attaching and detaching are part of what a burst costs.
-            self.not_before = began + began.elapsed().div_f64(self.max_overhead);
+    /// Takes them away, or puts them back where they are wanted always.
+    pub fn allow(&mut self, ebpf: &mut Ebpf, allowed: bool) {
+        if !allowed {
+            self.stop(1.0, 1.0);
+        } else if self.when == PortProbes::Always
+            && self.links.is_empty()
+            && let Err(error) = self.attach(ebpf)
+        {
+            tracing::warn!("the port probes cannot be put back: {error:#}");
+            self.detach();
+            self.when = PortProbes::Never;
         }
     }
+
+    /// Searches that begin from now on are probed.
+    fn attach(&mut self, ebpf: &mut Ebpf) -> anyhow::Result<()> {
+        let epoch = self.epoch.as_mut().filter(|_| !self.programs.is_empty());
+        let epoch = epoch.context("port probes are not to be had on this tier")?;
+        for row in &self.programs {
+            let program = ebpf.program_mut(row.name).context("program missing")?;
+            self.links.push(attach_for_a_while(program, row, self.attached)?);
+        }
+        self.attached += 1;
+        // Odd: attached. A search counts as probed if it saw the same odd number at both its ends.
+        epoch.set(0, 2 * self.attached - 1, 0)?;
+        Ok(())
+    }
+
+    /// Searches under way do not count as probed.
+    fn detach(&mut self) {
+        if let Some(epoch) = self.epoch.as_mut()
+            && let Err(error) = epoch.set(0, 2 * self.attached, 0)
+        {
+            tracing::warn!("cannot end a burst of port probes: {error}");
+        }
+        self.links.clear();
+    }
+}
+
+/// Attaches, and hands the link out: dropping it detaches.
+fn attach_for_a_while(program: &mut programs::Program, row: &Program, before: u64) -> anyhow::Result<Link> {
+    Ok(match program {
+        programs::Program::FExit(program) => {
+            let id = match program.attach() {
+                // Until f3a95075549e (5.13) a trampoline program can be attached once in its life.
+                Err(_) if before > 0 => {
+                    program.unload()?;
+                    program.load(row.hook, &Btf::from_sys_fs()?)?;
+                    program.attach()?
+                }
+                attached => attached?,
+            };
+            Link::Fexit(program.take_link(id)?)
+        }
+        programs::Program::KProbe(program) => {
+            let id = program.attach(row.hook, 0)?;
+            Link::Kretprobe(program.take_link(id)?)
+        }
+        _ => return Err(anyhow!("{} is not a port probe", row.name)),
+    })
 }

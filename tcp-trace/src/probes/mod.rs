@@ -4,8 +4,8 @@
 pub mod attach;
 pub mod bursts;
 mod memlock;
-mod missed;
 pub mod plan;
+pub mod runs;
 pub mod table;
 pub mod tier;
 mod tracefs;

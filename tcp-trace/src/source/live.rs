@@ -4,12 +4,12 @@
 use std::{collections::HashSet, io};
 
 use anyhow::Context as _;
-use aya::maps::{HashMap, MapData, PerCpuArray, RingBuf};
+use aya::maps::{HashMap, MapData, RingBuf};
 use aya_log::EbpfLogger;
 use tcp_trace_common::{RawHeader, connect::RawConnect, kind, names, time_wait::RawTimeWaitTotals};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
-use super::{losses::Losses, ring::Ring};
+use super::ring::Ring;
 use crate::{
     clock::{self, Anchor},
     decode::Decoder,
@@ -23,7 +23,6 @@ pub struct Live {
     ring: Ring,
     decoder: Decoder,
     cgroups: Cgroups,
-    losses: Losses,
     attempts: HashMap<MapData, u64, RawConnect>,
     time_wait: HashMap<MapData, u32, RawTimeWaitTotals>,
     kernel_log: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -46,7 +45,6 @@ impl Live {
         let mut take = |name| attached.ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
         let ring: RingBuf<MapData> = take(names::EVENTS)?.try_into()?;
         Ok(Self {
-            losses: Losses::new(PerCpuArray::try_from(take(names::COUNTERS)?)?),
             attempts: HashMap::try_from(take(names::ATTEMPTS)?)?,
             time_wait: HashMap::try_from(take(names::TIME_WAIT_TOTALS)?)?,
             ring: Ring::new(ring)?,
@@ -75,15 +73,9 @@ impl Live {
         Ok(())
     }
 
-    /// What was lost since the last call; `runs_missed` is the kernel's own count of programs that it did not run.
-    pub fn losses(&mut self, runs_missed: Option<u64>) -> Option<Event> {
-        match self.losses.since_last(runs_missed) {
-            Ok(lost) => lost.map(Event::Lost),
-            Err(error) => {
-                tracing::warn!("cannot read the counters of losses: {error}");
-                None
-            }
-        }
+    /// Events so far that could not be decoded.
+    pub fn undecoded(&self) -> u64 {
+        self.decoder.undecoded()
     }
 
     /// Totals of TIME_WAIT per network namespace.

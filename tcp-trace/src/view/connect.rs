@@ -3,9 +3,9 @@
 
 use std::fmt::Write;
 
-use super::format::{count, percent, rate, share, wrapped};
+use super::format::{count, percent, rate, wrapped};
 use super::theme::Theme;
-use super::{table, verdict};
+use super::{ledger, table, verdict};
 use crate::aggregate::summary::Summary;
 use crate::aggregate::words::grouped;
 
@@ -52,25 +52,7 @@ fn header(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
     for line in wrapped(&title, layout.width) {
         let _ = writeln!(out, "{}", theme.title(&line));
     }
-    let lost = summary.lost;
-    let words = format!(
-        "lost: ring buffer {}, map full {}, missed {}",
-        grouped(lost.ring_buffer),
-        grouped(lost.map_full),
-        grouped(lost.missed)
-    );
-    let any = lost.ring_buffer + lost.map_full + lost.missed > 0;
-    let overhead = summary.overhead;
-    let cost = match overhead.share(summary.seconds) {
-        Some(both) => share(Some(both)),
-        None => format!("programs ?, agent {}", share(overhead.agent_share(summary.seconds))),
-    };
-    let _ = writeln!(out, "{}", if any { theme.alarm(&words) } else { words });
-    let _ = write!(out, "cost: {cost} of one CPU");
-    if let Some(bursts) = overhead.port_probe_bursts {
-        let _ = write!(out, ", bursts of port probes {bursts}");
-    }
-    let _ = writeln!(out);
+    ledger::ledger(out, theme, layout, summary);
 }
 
 fn counts(out: &mut String, layout: Layout, summary: &Summary) {
@@ -79,6 +61,9 @@ fn counts(out: &mut String, layout: Layout, summary: &Summary) {
         format!("connects {} ({}/s)", grouped(connect.connects), rate(Some(connect.connects), summary.seconds));
     for (outcome, number) in connect.outcomes() {
         let _ = write!(words, "  {} {}", outcome.name(), grouped(number));
+    }
+    if connect.outcome_unknown > 0 {
+        let _ = write!(words, "  outcome not known {}", grouped(connect.outcome_unknown));
     }
     let _ = writeln!(out);
     for line in wrapped(&words, layout.width) {

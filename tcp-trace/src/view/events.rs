@@ -3,8 +3,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::format::{count, duration, fitted, harmless};
-use crate::event::{Connect, LeaveReason, Passage, TimeWait};
+use super::format::{count, duration, fitted, harmless, share};
+use crate::event::{Connect, Detail, LeaveReason, Passage, TimeWait};
 
 /// Names the columns of [`connect`].
 pub fn header() -> String {
@@ -59,6 +59,20 @@ pub fn time_wait(event: &TimeWait) -> String {
         end(event.daddr, Some(event.dport)),
         duration(event.lived_ns),
         count(event.level.map(u64::from)),
+    )
+}
+
+/// A change of what is told.
+pub fn detail(change: &Detail) -> String {
+    let compared = if change.after > change.before { "over" } else { "well within" };
+    format!(
+        "{:<8} detail: {} (was: {}), as programs {} and agent {} are {compared} the {} of one CPU allowed\n",
+        change.time.strftime("%H:%M:%S"),
+        change.after.words(),
+        change.before.words(),
+        share(change.programs_share),
+        share(Some(change.agent_share)),
+        share(Some(change.budget)),
     )
 }
 

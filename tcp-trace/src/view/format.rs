@@ -41,6 +41,16 @@ pub fn share(share: Option<f64>) -> String {
     share.map_or("?".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
 
+/// `9.12 MiB`, or `?`.
+pub fn bytes(bytes: Option<u64>) -> String {
+    bytes.map_or("?".to_owned(), |bytes| format!("{} MiB", three_digits(bytes as f64 / f64::from(1 << 20))))
+}
+
+/// `1,234` or `-56`.
+pub fn signed(number: i64) -> String {
+    format!("{}{}", if number < 0 { "-" } else { "" }, grouped(number.unsigned_abs()))
+}
+
 /// A rate in events a second, or `?`.
 pub fn rate(number: Option<u64>, seconds: f64) -> String {
     match number {

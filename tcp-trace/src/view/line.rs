@@ -16,7 +16,10 @@ pub fn header() -> String {
 /// One interval. `srch50`, `srch99` are quantiles of the port search; `visited` is the largest, `hand99` the 99th percentile of the handshake.
 pub fn line(summary: &Summary) -> String {
     let connect = &summary.connect;
-    let failures = connect.connects - connect.ended(Outcome::Established) - connect.ended(Outcome::Pending);
+    let failures = connect.connects
+        - connect.outcome_unknown
+        - connect.ended(Outcome::Established)
+        - connect.ended(Outcome::Pending);
     let levels: Option<u64> = summary.time_wait.values().map(|totals| totals.level).sum();
     let lost = summary.lost.ring_buffer + summary.lost.map_full + summary.lost.missed;
     format!(

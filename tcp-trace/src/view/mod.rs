@@ -4,6 +4,7 @@
 pub mod connect;
 pub mod events;
 pub mod format;
+mod ledger;
 pub mod line;
 mod table;
 mod theme;

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What was made, delivered, lost and spent: the accounts that stand in every answer.
+
+use crate::event::Lost;
+use crate::governor::calibrate::Calibration;
+use crate::governor::level::Level;
+use crate::governor::statistics::Measured;
+
+/// Counted since the start, by the kernel side unless said otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Attempts that ended and were followed: each was delivered, shed or lost in the ring.
+    pub made: u64,
+    /// Of these, added up in the kernel because detail is shed.
+    pub shed: u64,
+    /// Of these, added up in the kernel because the ring buffer was full.
+    pub ring_full: u64,
+    /// Of `shed` and `ring_full`, those whose ending found no place: in no outcome.
+    pub endings_full: u64,
+    /// Attempts that were counted and no more, because one in N is followed.
+    pub not_followed: u64,
+    /// Attempts that found the map of attempts full.
+    pub attempts_full: u64,
+    /// Calls that found the map of calls full.
+    pub calls_full: u64,
+    /// Attempts of which a return was missed.
+    pub returns_missed: u64,
+    /// TIME_WAIT events.
+    pub time_wait_made: u64,
+    /// Of these, found the ring buffer full.
+    pub time_wait_ring_full: u64,
+    /// Closers or namespaces that found their map full.
+    pub time_wait_map_full: u64,
+    /// Runs of programs that the kernel did not make; `None` where it does not count them.
+    pub runs_missed: Option<u64>,
+    /// Events that the agent could not read.
+    pub undecoded: u64,
+}
+
+impl Counts {
+    /// Attempts known to have been made of which no outcome is known.
+    pub fn outcome_unknown(&self) -> u64 {
+        self.not_followed + self.attempts_full + self.endings_full
+    }
+
+    /// Attempts seen, of whatever end; those under way are not among them.
+    pub fn attempts(&self) -> u64 {
+        self.made + self.not_followed + self.attempts_full
+    }
+
+    /// What was lost since `earlier`; `None`: nothing.
+    pub fn lost_since(&self, earlier: &Self) -> Option<Lost> {
+        let (now, then) = (self.lost(), earlier.lost());
+        let news = Lost {
+            ring_buffer: now.ring_buffer.saturating_sub(then.ring_buffer),
+            map_full: now.map_full.saturating_sub(then.map_full),
+            // A program that was taken down takes its count along.
+            missed: now.missed.saturating_sub(then.missed),
+        };
+        (news != Lost::default()).then_some(news)
+    }
+
+    fn lost(&self) -> Lost {
+        Lost {
+            ring_buffer: self.ring_full + self.time_wait_ring_full,
+            map_full: self.attempts_full + self.time_wait_map_full + self.calls_full,
+            missed: self.returns_missed + self.runs_missed.unwrap_or(0),
+        }
+    }
+}
+
+/// What the tracing took, added up since some moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Processor time of this process.
+    pub agent_ns: u64,
+    /// The programs, in windows without a burst of port probes.
+    pub programs: Measured,
+    /// The programs, in windows within bursts.
+    pub in_bursts: Measured,
+    /// Time spent in bursts.
+    pub bursts_ns: u64,
+    /// Bursts; `None` where there are none to count.
+    pub bursts: Option<u64>,
+}
+
+impl Cost {
+    /// What came after `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            agent_ns: self.agent_ns.saturating_sub(earlier.agent_ns),
+            programs: self.programs.since(earlier.programs),
+            in_bursts: self.in_bursts.since(earlier.in_bursts),
+            bursts_ns: self.bursts_ns.saturating_sub(earlier.bursts_ns),
+            bursts: self.bursts.zip(earlier.bursts).map(|(now, then)| now - then),
+        }
+    }
+
+    /// The programs as a share of one CPU: what they take without bursts, and what these add for as long as they last.
+    pub fn programs_share(&self, seconds: f64) -> Option<f64> {
+        let (calm, burst) = (self.programs.share(), self.in_bursts.share());
+        match (calm, burst) {
+            (None, None) => None,
+            (calm, None) => calm,
+            (calm, Some(burst)) if seconds > 0.0 => {
+                let calm = calm.unwrap_or(0.0);
+                Some(calm + (burst - calm).max(0.0) * (self.bursts_ns as f64 / 1e9 / seconds).min(1.0))
+            }
+            (calm, Some(_)) => calm,
+        }
+    }
+
+    /// This process as a share of one CPU.
+    pub fn agent_share(&self, seconds: f64) -> Option<f64> {
+        (seconds > 0.0).then(|| self.agent_ns as f64 / 1e9 / seconds)
+    }
+
+    /// Both together; `None` unless both are known.
+    pub fn share(&self, seconds: f64) -> Option<f64> {
+        Some(self.programs_share(seconds)? + self.agent_share(seconds)?)
+    }
+}
+
+/// The accounts of an answer: counts since the start of the run, cost of the time that the answer is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Ledger {
+    /// Counted.
+    pub counts: Counts,
+    /// Events of attempts that came through.
+    pub delivered: u64,
+    /// TIME_WAIT events that came through.
+    pub time_wait_delivered: u64,
+    /// Attempts under way; known at the end.
+    pub pending: Option<u64>,
+    /// Spent.
+    pub cost: Cost,
+    /// What an attempt costs, measured on connects of our own.
+    pub calibration: Option<Calibration>,
+    /// Told now.
+    pub level: Level,
+    /// Allowed, as a share of one CPU.
+    pub budget: f64,
+    /// Memory of this process.
+    pub resident_bytes: Option<u64>,
+    /// Memory of its maps and programs.
+    pub locked_bytes: Option<u64>,
+}
+
+impl Ledger {
+    /// Events in the ring buffer, or on their way from it. None at the end:
+    /// made = delivered + undecoded + on the way + shed + lost in the ring.
+    pub fn on_the_way(&self) -> u64 {
+        let counts = &self.counts;
+        counts.made.saturating_sub(self.delivered + counts.undecoded + counts.shed + counts.ring_full)
+    }
+
+    /// Attempts that lists and findings rest on, of all that were made; `None`: on all of them.
+    pub fn coverage(&self) -> Option<(u64, u64)> {
+        let all = self.counts.attempts();
+        (self.delivered + self.on_the_way() < all).then_some((self.delivered, all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(ns: u64, window_ns: u64) -> Measured {
+        Measured { window_ns, ns, runs: 1, connects: 10 }
+    }
+
+    #[test]
+    fn programs_that_did_not_run_cost_nobody_knows_what() {
+        let idle = Measured { window_ns: 20_000_000, ..Measured::default() };
+        let cost = Cost { agent_ns: 1_000_000, programs: idle, ..Cost::default() };
+        assert_eq!((cost.programs_share(1.0), cost.share(1.0)), (None, None));
+        assert_eq!(cost.agent_share(1.0), Some(0.001));
+    }
+
+    #[test]
+    fn bursts_count_for_as_long_as_they_last() {
+        let cost = Cost {
+            programs: measured(1, 100),
+            in_bursts: measured(51, 100),
+            bursts_ns: 100_000_000,
+            ..Cost::default()
+        };
+        assert!((cost.programs_share(10.0).unwrap() - 0.015).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_books_balance() {
+        let counts = Counts { made: 100, shed: 20, ring_full: 5, not_followed: 7, ..Counts::default() };
+        let ledger = Ledger { counts, delivered: 70, ..Ledger::default() };
+        assert_eq!((ledger.on_the_way(), ledger.coverage()), (5, Some((70, 107))));
+        let counts = Counts { made: 70, ..Counts::default() };
+        assert_eq!(Ledger { counts, delivered: 60, ..ledger }.coverage(), None);
+    }
+
+    #[test]
+    fn a_loss_is_news_once() {
+        let first = Counts { ring_full: 2, runs_missed: Some(4), ..Counts::default() };
+        assert_eq!(first.lost_since(&Counts::default()), Some(Lost { ring_buffer: 2, map_full: 0, missed: 4 }));
+        assert_eq!(first.lost_since(&first), None);
+        assert_eq!(Counts { runs_missed: Some(1), ..first }.lost_since(&first), None);
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The accounts within a summary's line.
+
+use serde::Serialize;
+
+use super::json::rounded;
+use crate::aggregate::ledger::Ledger;
+
+/// Counts are since the start of the run, so that they balance: made = delivered + undecoded + on_the_way + shed +
+/// lost_ring. Cost is of the time that the summary is about; shares are of one CPU.
+#[derive(Serialize)]
+pub(super) struct LedgerObject {
+    made: u64,
+    delivered: u64,
+    undecoded: u64,
+    on_the_way: u64,
+    shed: u64,
+    lost_ring: u64,
+    lost_map: u64,
+    lost_outcome: u64,
+    not_followed: u64,
+    pending: Option<u64>,
+    missed_runs: Option<u64>,
+    missed_returns: u64,
+    time_wait_made: u64,
+    time_wait_delivered: u64,
+    time_wait_lost_ring: u64,
+    time_wait_lost_map: u64,
+    detail: &'static str,
+    follows_one_in: u16,
+    max_overhead: f64,
+    agent_share: Option<f64>,
+    programs_share: Option<f64>,
+    programs_ns_per_connect: Option<u64>,
+    programs_window_ns: u64,
+    programs_window_ns_in_bursts: u64,
+    calibrated_connects: Option<u32>,
+    calibrated_ns_per_connect: Option<i64>,
+    calibrated_instructions_per_connect: Option<i64>,
+    resident_bytes: Option<u64>,
+    locked_bytes: Option<u64>,
+}
+
+impl LedgerObject {
+    pub(super) fn new(ledger: &Ledger, seconds: f64) -> Self {
+        let (counts, cost) = (&ledger.counts, &ledger.cost);
+        let share = |share: Option<f64>| share.map(|share| rounded(share, 6));
+        Self {
+            made: counts.made,
+            delivered: ledger.delivered,
+            undecoded: counts.undecoded,
+            on_the_way: ledger.on_the_way(),
+            shed: counts.shed,
+            lost_ring: counts.ring_full,
+            lost_map: counts.attempts_full + counts.calls_full,
+            lost_outcome: counts.endings_full,
+            not_followed: counts.not_followed,
+            pending: ledger.pending,
+            missed_runs: counts.runs_missed,
+            missed_returns: counts.returns_missed,
+            time_wait_made: counts.time_wait_made,
+            time_wait_delivered: ledger.time_wait_delivered,
+            time_wait_lost_ring: counts.time_wait_ring_full,
+            time_wait_lost_map: counts.time_wait_map_full,
+            detail: ledger.level.name(),
+            follows_one_in: ledger.level.follows_one_in(),
+            max_overhead: ledger.budget,
+            agent_share: share(cost.agent_share(seconds)),
+            programs_share: share(cost.programs_share(seconds)),
+            programs_ns_per_connect: cost.programs.ns_per_connect(),
+            programs_window_ns: cost.programs.window_ns,
+            programs_window_ns_in_bursts: cost.in_bursts.window_ns,
+            calibrated_connects: ledger.calibration.map(|calibration| calibration.connects),
+            calibrated_ns_per_connect: ledger.calibration.map(|calibration| calibration.ns),
+            calibrated_instructions_per_connect: ledger.calibration.and_then(|calibration| calibration.instructions),
+            resident_bytes: ledger.resident_bytes,
+            locked_bytes: ledger.locked_bytes,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The decision against a machine on which each level has its price.
+
+use proptest::prelude::*;
+
+use super::super::level::{LEAST, Level};
+use super::{Decider, HOLD, Spent};
+
+const BUDGET: f64 = 0.01;
+
+/// What a level costs per attempt, in CPU seconds.
+fn price(level: Level, probes: bool) -> (f64, f64) {
+    match level {
+        Level::Full if probes => (40e-6, 4e-6),
+        Level::Full | Level::NoPortProbes => (2e-6, 4e-6),
+        Level::NoEvents => (2e-6, 0.0),
+        Level::OneIn(n) => (0.3e-6 + 1.7e-6 / f64::from(n), 0.0),
+    }
+}
+
+fn spent(decider: &Decider, rate: f64, fixed: f64) -> Spent {
+    let (programs, events) = price(decider.level(), true);
+    Spent { programs: Some(programs * rate), agent: fixed + events * rate, events: events * rate, rate }
+}
+
+fn run(decider: &mut Decider, looks: u32, rate: f64, fixed: f64) -> Vec<Level> {
+    (0..looks).filter_map(|_| decider.decide(spent(decider, rate, fixed))).collect()
+}
+
+#[test]
+fn nothing_is_shed_within_the_budget() {
+    assert_eq!(run(&mut Decider::new(BUDGET, true, Level::OneIn(LEAST)), 1000, 100.0, 0.002), []);
+}
+
+#[test]
+fn sheds_in_order_until_it_fits_and_comes_back() {
+    let mut decider = Decider::new(BUDGET, true, Level::OneIn(LEAST));
+    // 5,000 a second: 40 us + 4 us, then 6 us, then 2 us, then 1.15 us each; 2 us are just what is allowed.
+    assert_eq!(run(&mut decider, 60, 5_000.0, 0.001), [Level::NoPortProbes, Level::NoEvents, Level::OneIn(2)]);
+    let quiet = run(&mut decider, 60, 10.0, 0.001);
+    assert_eq!(quiet, [Level::NoEvents, Level::NoPortProbes, Level::Full]);
+}
+
+#[test]
+fn an_accident_sheds_nothing() {
+    let mut decider = Decider::new(BUDGET, true, Level::OneIn(LEAST));
+    run(&mut decider, 10, 100.0, 0.001);
+    let accident = Spent { programs: Some(0.015), agent: 0.001, events: 0.0, rate: 100.0 };
+    assert_eq!(decider.decide(accident), None);
+    assert_eq!(run(&mut decider, 10, 100.0, 0.001), []);
+}
+
+#[test]
+fn what_cannot_be_shed_sheds_nothing_else() {
+    let mut decider = Decider::new(BUDGET, true, Level::OneIn(LEAST));
+    assert_eq!(run(&mut decider, 100, 20.0, 0.04), []);
+    let idle = Spent { programs: Some(0.5), agent: 0.04, events: 0.0, rate: 0.0 };
+    assert_eq!((0..100).filter_map(|_| decider.decide(idle)).count(), 0);
+}
+
+#[test]
+fn a_hundred_percent_is_no_bound() {
+    assert_eq!(run(&mut Decider::new(1.0, true, Level::OneIn(LEAST)), 100, 1e6, 0.1), []);
+}
+
+#[test]
+fn no_port_probes_no_step_for_them() {
+    let mut decider = Decider::new(BUDGET, false, Level::OneIn(LEAST));
+    let levels = run(&mut decider, 60, 5_000.0, 0.001);
+    assert_eq!(levels.first(), Some(&Level::NoEvents));
+    let back = run(&mut decider, 60, 10.0, 0.001);
+    assert_eq!(back.last(), Some(&Level::Full));
+    assert!(!back.contains(&Level::NoPortProbes));
+}
+
+#[test]
+fn the_end_of_the_ladder() {
+    let mut decider = Decider::new(BUDGET, true, Level::OneIn(LEAST));
+    run(&mut decider, 100, 1e6, 0.001);
+    assert_eq!(decider.level(), Level::OneIn(LEAST));
+}
+
+proptest! {
+    /// Whatever comes: one step at a time, never more than a change a hold on the way up, and calm settles.
+    #[test]
+    fn never_flaps(loads in prop::collection::vec((0.0..100_000_f64, 0.0..0.05_f64, 1..40_u32), 1..40), probes: bool) {
+        let mut decider = Decider::new(BUDGET, probes, Level::OneIn(LEAST));
+        let mut since_change = 0;
+        for (rate, fixed, looks) in loads {
+            for _ in 0..looks {
+                let before = decider.level();
+                since_change += 1;
+                if let Some(after) = decider.decide(spent(&decider, rate, fixed)) {
+                    prop_assert_ne!(before, after);
+                    if after < before {
+                        prop_assert!(since_change >= HOLD, "{before:?} -> {after:?} after {since_change}");
+                    }
+                    since_change = 0;
+                }
+            }
+        }
+        // A load that does not change comes to rest, whatever was before.
+        run(&mut decider, 2_000, 500.0, 0.001);
+        prop_assert_eq!(run(&mut decider, 500, 500.0, 0.001).len(), 0);
+    }
+
+    /// At rest the sheddable part is within its allowance, or there is nothing left to shed.
+    #[test]
+    fn keeps_the_budget(rate in 0.0..1e6_f64, fixed in 0.0..0.05_f64) {
+        let mut decider = Decider::new(BUDGET, true, Level::OneIn(LEAST));
+        run(&mut decider, 200, rate, fixed);
+        let spent = spent(&decider, rate, fixed);
+        let within = spent.sheddable() <= spent.allowance(BUDGET) * 1.0001;
+        prop_assert!(within || decider.level() == Level::OneIn(LEAST), "{:?} {spent:?}", decider.level());
+    }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How much is told: the steps in which detail is shed, richest first.
+
+/// What is told of attempts. Ordered: the later, the less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// An event for each, and why candidates are refused.
+    #[default]
+    Full,
+    /// An event for each.
+    NoPortProbes,
+    /// Totals only, added up in the kernel.
+    NoEvents,
+    /// Totals of one in so many, a power of two; the others are counted and no more.
+    OneIn(u16),
+}
+
+/// The most attempts of which one is followed.
+pub const LEAST: u16 = 1024;
+
+impl Level {
+    /// As every output spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::NoPortProbes => "no_port_probes",
+            Self::NoEvents => "no_events",
+            Self::OneIn(_) => "sampled",
+        }
+    }
+
+    /// In words.
+    pub fn words(self) -> String {
+        match self {
+            Self::Full => "full".into(),
+            Self::NoPortProbes => "no port probes".into(),
+            Self::NoEvents => "no events, only totals".into(),
+            Self::OneIn(n) => format!("no events, totals of one connect in {n}"),
+        }
+    }
+
+    /// One attempt in so many is followed.
+    pub fn follows_one_in(self) -> u16 {
+        if let Self::OneIn(n) = self { n } else { 1 }
+    }
+
+    /// Attempts are told one by one.
+    pub fn sends_events(self) -> bool {
+        self < Self::NoEvents
+    }
+
+    /// One step less; `None`: there is nothing left to shed.
+    pub fn poorer(self) -> Option<Self> {
+        match self {
+            Self::Full => Some(Self::NoPortProbes),
+            Self::NoPortProbes => Some(Self::NoEvents),
+            Self::NoEvents => Some(Self::OneIn(2)),
+            Self::OneIn(n) => (n < LEAST).then(|| Self::OneIn(n * 2)),
+        }
+    }
+
+    /// One step more.
+    pub fn richer(self) -> Option<Self> {
+        match self {
+            Self::Full => None,
+            Self::NoPortProbes => Some(Self::Full),
+            Self::NoEvents => Some(Self::NoPortProbes),
+            Self::OneIn(2) => Some(Self::NoEvents),
+            Self::OneIn(n) => Some(Self::OneIn(n / 2)),
+        }
+    }
+
+    /// How many steps below full.
+    pub(super) fn index(self) -> usize {
+        match self {
+            Self::Full => 0,
+            Self::NoPortProbes => 1,
+            Self::NoEvents => 2,
+            Self::OneIn(n) => 2 + n.ilog2() as usize,
+        }
+    }
+}
+
+/// How many levels there are.
+pub(super) const LEVELS: usize = 3 + LEAST.ilog2() as usize;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ladder_with_two_ends() {
+        let down: Vec<Level> = std::iter::successors(Some(Level::Full), |level| level.poorer()).collect();
+        let mut up: Vec<Level> = std::iter::successors(Some(Level::OneIn(LEAST)), |level| level.richer()).collect();
+        up.reverse();
+        assert_eq!(down, up);
+        assert!(down.is_sorted());
+        assert_eq!(down.iter().map(|level| level.index()).collect::<Vec<_>>(), (0..LEVELS).collect::<Vec<_>>());
+    }
+}

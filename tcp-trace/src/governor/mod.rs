@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the tracing costs, measured; and how much is told, so that it costs no more than is allowed.
+
+pub mod calibrate;
+pub mod decide;
+pub mod level;
+mod memory;
+pub mod statistics;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aya::maps::PerCpuArray;
+use tcp_trace_common::names;
+use tokio::time::Instant;
+
+use self::{
+    decide::{Decider, Spent},
+    level::Level,
+    statistics::{Reading, Window},
+};
+use crate::{
+    aggregate::ledger::{Cost, Counts},
+    clock,
+    event::Detail,
+    probes::{attach::Attached, bursts::Bursts, runs::Runs},
+    source::counters::Counters,
+};
+
+/// Between two looks at the cost, and between two windows of statistics.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Keeps the programs, and decides what they tell.
+pub struct Governor {
+    attached: Attached,
+    counters: Counters,
+    bursts: Bursts,
+    decider: Decider,
+    /// `Err`: why the kernel keeps no statistics for us.
+    statistics: Result<Option<Window>, String>,
+    next_look: Instant,
+    cost: Cost,
+    /// Processor time of the agent before the first event: starting up is not part of what tracing costs.
+    begin_cpu_ns: u64,
+    /// Of the agent's, what events took so far.
+    events_ns: u64,
+    locked_bytes: Option<u64>,
+    last: Look,
+}
+
+/// What was known at the last look.
+#[derive(Clone, Copy, Debug, Default)]
+struct Look {
+    at_ns: u64,
+    agent_ns: u64,
+    events_ns: u64,
+    attempts: u64,
+    /// In the last window without a burst.
+    programs: Option<f64>,
+}
+
+/// What the books say at a moment, beside the events.
+#[derive(Clone, Copy, Debug)]
+pub struct Stock {
+    /// Counted since the start.
+    pub counts: Counts,
+    /// Spent since the start.
+    pub cost: Cost,
+    /// Told now.
+    pub level: Level,
+    /// Allowed.
+    pub budget: f64,
+    /// Memory of this process.
+    pub resident_bytes: Option<u64>,
+    /// Memory of its maps and programs.
+    pub locked_bytes: Option<u64>,
+}
+
+impl Governor {
+    /// Takes over what is attached; the first window of statistics begins now.
+    ///
+    /// # Errors
+    /// When the object has not the maps of the contract.
+    pub fn new(mut attached: Attached, bursts: Bursts, max_overhead: f64) -> anyhow::Result<Self> {
+        let map = attached.ebpf.take_map(names::COUNTERS).context("no map COUNTERS in the object")?;
+        let counters = Counters::new(PerCpuArray::try_from(map)?);
+        let mut governor = Self {
+            decider: Decider::new(max_overhead, bursts.are_wanted(), Level::NoPortProbes),
+            attached,
+            counters,
+            bursts,
+            statistics: Ok(None),
+            next_look: Instant::now() + LOOK,
+            cost: Cost::default(),
+            begin_cpu_ns: clock::own_cpu_ns(),
+            events_ns: 0,
+            locked_bytes: memory::locked_bytes(),
+            last: Look { at_ns: clock::monotonic_ns(), ..Look::default() },
+        };
+        governor.open_window();
+        Ok(governor)
+    }
+
+    /// When there is something to do.
+    pub fn due(&self) -> Instant {
+        let window = self.statistics.as_ref().ok().and_then(|window| window.as_ref()).map(|window| window.end);
+        [window, self.bursts.end()].into_iter().flatten().fold(self.next_look, Instant::min)
+    }
+
+    /// Does it; a change of level, if one follows.
+    pub fn act(&mut self) -> Option<Detail> {
+        let now = Instant::now();
+        let is_over = |window: &Option<Window>| window.as_ref().is_some_and(|window| window.end <= now);
+        if self.statistics.as_ref().is_ok_and(is_over) {
+            self.close_window();
+        }
+        if self.bursts.end().is_some_and(|end| end <= now) {
+            self.end_burst();
+        }
+        if self.next_look > now {
+            return None;
+        }
+        // A machine that stalls is looked at once, not once for each second that it stood still.
+        self.next_look = now + LOOK;
+        let change = self.look();
+        self.open_window();
+        change
+    }
+
+    /// There is something that port probes could explain: begins a burst if the budget allows.
+    pub fn explain(&mut self) {
+        if self.decider.level() > Level::Full {
+            return;
+        }
+        self.close_window();
+        if self.bursts.begin(&mut self.attached.ebpf, Instant::now()) {
+            self.open_window();
+        }
+    }
+
+    /// Events took so much of this process's processor time.
+    pub fn spent_on_events(&mut self, ns: u64) {
+        self.events_ns += ns;
+    }
+
+    /// What the books say now; `undecoded` events could not be read so far.
+    pub fn stock(&self, undecoded: u64) -> Stock {
+        let counts = Counts { runs_missed: Runs::of(&self.attached.ebpf).missed, undecoded, ..self.counts() };
+        let cost = Cost {
+            agent_ns: self.agent_ns(),
+            bursts_ns: self.bursts.in_bursts().as_nanos() as u64,
+            bursts: self.bursts.count(),
+            ..self.cost
+        };
+        Stock {
+            counts,
+            cost,
+            level: self.decider.level(),
+            budget: self.decider.budget(),
+            resident_bytes: memory::resident_bytes(),
+            locked_bytes: self.locked_bytes,
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        self.counters.read().unwrap_or_else(|error| {
+            tracing::warn!("cannot read the counters: {error}");
+            Counts::default()
+        })
+    }
+
+    fn agent_ns(&self) -> u64 {
+        clock::own_cpu_ns().saturating_sub(self.begin_cpu_ns)
+    }
+
+    fn reading(&self) -> Reading {
+        Reading {
+            runs: Runs::of(&self.attached.ebpf),
+            connects: self.counts().attempts(),
+            at_ns: clock::monotonic_ns(),
+        }
+    }
+
+    fn open_window(&mut self) {
+        if !matches!(self.statistics, Ok(None)) {
+            return;
+        }
+        self.statistics = Window::open(|| self.reading()).map(Some);
+        if let Err(why) = &self.statistics {
+            tracing::info!("no run-time statistics of programs: {why}");
+        }
+    }
+
+    fn close_window(&mut self) {
+        let Ok(window) = &mut self.statistics else { return };
+        let Some(window) = window.take() else { return };
+        let measured = window.close(|| self.reading());
+        if self.bursts.end().is_some() {
+            self.cost.in_bursts = self.cost.in_bursts.plus(measured);
+        } else {
+            self.cost.programs = self.cost.programs.plus(measured);
+            self.last.programs = measured.share();
+        }
+    }
+
+    fn end_burst(&mut self) {
+        self.close_window();
+        // Unmeasured, one CPU at its worst: a probe costs about as much as the candidate that it looks at.
+        let share = self.cost.in_bursts.share().unwrap_or(1.0);
+        self.bursts.stop(share, self.decider.left_for_bursts());
+    }
+
+    fn look(&mut self) -> Option<Detail> {
+        let now = Look {
+            at_ns: clock::monotonic_ns(),
+            agent_ns: self.agent_ns(),
+            events_ns: self.events_ns,
+            attempts: self.counts().attempts(),
+            programs: None,
+        };
+        let last = std::mem::replace(&mut self.last, now);
+        let seconds = now.at_ns.saturating_sub(last.at_ns) as f64 / 1e9;
+        let share = |now: u64, then: u64| now.saturating_sub(then) as f64 / 1e9 / seconds;
+        let spent = Spent {
+            programs: last.programs,
+            agent: share(now.agent_ns, last.agent_ns),
+            events: share(now.events_ns, last.events_ns),
+            rate: now.attempts.saturating_sub(last.attempts) as f64 / seconds,
+        };
+        let before = self.decider.level();
+        let after = self.decider.decide(spent)?;
+        self.enforce(after);
+        Some(Detail {
+            time: clock::wall_now(),
+            before,
+            after,
+            programs_share: spent.programs,
+            agent_share: spent.agent,
+            budget: self.decider.budget(),
+        })
+    }
+
+    fn enforce(&mut self, level: level::Level) {
+        self.bursts.allow(&mut self.attached.ebpf, level == Level::Full);
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the kernel counts of each program: its time and its runs while statistics are on, and the runs that it did not
+//! make because a program already ran on that CPU.
+
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+
+use aya::Ebpf;
+
+/// Sums over every program that is loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Runs {
+    /// Time in programs, while statistics were on.
+    pub ns: u64,
+    /// How often they ran, while statistics were on.
+    pub count: u64,
+    /// Runs not made; `None` where the kernel does not count them (before 5.12).
+    pub missed: Option<u64>,
+}
+
+impl Runs {
+    /// Of the programs that are loaded now.
+    pub fn of(ebpf: &Ebpf) -> Self {
+        let loaded = ebpf.programs().filter_map(|(_, program)| program.fd().ok());
+        let each = loaded.filter_map(|fd| of_program(fd.as_fd().as_raw_fd()));
+        each.fold(Self { missed: Some(0), ..Self::default() }, |sum, one| Self {
+            ns: sum.ns + one.ns,
+            count: sum.count + one.count,
+            missed: sum.missed.zip(one.missed).map(|(sum, one)| sum + one),
+        })
+    }
+
+    /// Between an earlier look and this one. A program that was unloaded meanwhile took its counts along.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            ns: self.ns.saturating_sub(earlier.ns),
+            count: self.count.saturating_sub(earlier.count),
+            missed: self.missed.zip(earlier.missed).map(|(now, then)| now.saturating_sub(then)),
+        }
+    }
+}
+
+/// `struct bpf_prog_info` as far as it is needed; the library hands out all but the last field.
+#[repr(C)]
+struct ProgramInfo {
+    unread: [u64; 24],
+    run_time_ns: u64,
+    run_cnt: u64,
+    recursion_misses: u64,
+}
+
+/// `union bpf_attr` of BPF_OBJ_GET_INFO_BY_FD.
+#[repr(C)]
+struct GetInfo {
+    fd: u32,
+    length: u32,
+    info: u64,
+}
+
+const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
+
+fn of_program(fd: RawFd) -> Option<Runs> {
+    let mut info = ProgramInfo { unread: [0; 24], run_time_ns: 0, run_cnt: 0, recursion_misses: 0 };
+    let length = size_of::<ProgramInfo>() as u32;
+    let mut request = GetInfo { fd: fd as u32, length, info: (&raw mut info) as u64 };
+    // SAFETY: `info` takes `length` bytes and outlives the call; zeroed, it asks the kernel to write nowhere else.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &raw mut request, size_of::<GetInfo>()) };
+    (result == 0).then_some(Runs {
+        ns: info.run_time_ns,
+        count: info.run_cnt,
+        // The kernel says how much of it it knows.
+        missed: (request.length == length).then_some(info.recursion_misses),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Runs;
+
+    #[test]
+    fn what_is_not_counted_is_not_zero() {
+        let known = Runs { ns: 5, count: 2, missed: Some(3) };
+        assert_eq!(known.since(Runs { missed: None, ..known }).missed, None);
+        assert_eq!(known.since(Runs { missed: Some(1), ..Runs::default() }), Runs { missed: Some(2), ..known });
+    }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the kernel side counted.
+
+use aya::maps::{MapData, MapError, PerCpuArray};
+use tcp_trace_common::counters;
+
+use crate::aggregate::ledger::Counts;
+
+/// The counters of the kernel side.
+pub struct Counters(PerCpuArray<MapData, u64>);
+
+impl Counters {
+    /// Of this map.
+    pub fn new(map: PerCpuArray<MapData, u64>) -> Self {
+        Self(map)
+    }
+
+    /// Since loading. What is counted elsewhere is left out.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn read(&self) -> Result<Counts, MapError> {
+        Ok(Counts {
+            made: self.sum(counters::CONNECT_MADE)?,
+            ring_full: self.sum(counters::CONNECT_RING_FULL)?,
+            attempts_full: self.sum(counters::ATTEMPTS_FULL)?,
+            calls_full: self.sum(counters::CALLS_FULL)?,
+            returns_missed: self.sum(counters::RETURN_MISSED)?,
+            time_wait_made: self.sum(counters::TIME_WAIT_MADE)?,
+            time_wait_ring_full: self.sum(counters::TIME_WAIT_RING_FULL)?,
+            time_wait_map_full: self.sum(counters::TIME_WAIT_MAP_FULL)?,
+            ..Counts::default()
+        })
+    }
+
+    fn sum(&self, slot: u32) -> Result<u64, MapError> {
+        Ok(self.0.get(&slot, 0)?.iter().sum())
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What was lost, what the tracing cost, how much is told, and whether the books balance.
+
+use std::fmt::Write;
+
+use super::connect::Layout;
+use super::format::{bytes, count, duration, share, signed, wrapped};
+use super::theme::Theme;
+use crate::aggregate::ledger::Ledger;
+use crate::aggregate::summary::Summary;
+use crate::aggregate::words::grouped;
+use crate::governor::level::Level;
+
+pub(super) fn ledger(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
+    let lost = summary.lost;
+    let words = format!(
+        "lost: ring buffer {}, map full {}, missed {}",
+        grouped(lost.ring_buffer),
+        grouped(lost.map_full),
+        grouped(lost.missed)
+    );
+    let any = lost.ring_buffer + lost.map_full + lost.missed > 0;
+    let _ = writeln!(out, "{}", if any { theme.alarm(&words) } else { words });
+    let ledger = &summary.ledger;
+    let told = detail(ledger);
+    for line in wrapped(&cost(ledger, summary.seconds), layout.width) {
+        let _ = writeln!(out, "{line}");
+    }
+    for line in wrapped(&told, layout.width) {
+        let _ = writeln!(out, "{}", if ledger.level > Level::Full { theme.alarm(&line) } else { line });
+    }
+    for line in wrapped(&books(ledger), layout.width) {
+        let _ = writeln!(out, "{line}");
+    }
+}
+
+fn cost(ledger: &Ledger, seconds: f64) -> String {
+    let cost = &ledger.cost;
+    let mut words = format!(
+        "cost: {} of one CPU (programs {}, agent {}), {} per connect in programs",
+        share(cost.share(seconds)),
+        share(cost.programs_share(seconds)),
+        share(cost.agent_share(seconds)),
+        duration(cost.programs.ns_per_connect()),
+    );
+    if let Some(calibration) = ledger.calibration {
+        let _ = write!(words, ", {} ns added", signed(calibration.ns));
+        if let Some(instructions) = calibration.instructions {
+            let _ = write!(words, " ({} instructions)", signed(instructions));
+        }
+    }
+    let _ = write!(words, ", memory {} and {} in maps", bytes(ledger.resident_bytes), bytes(ledger.locked_bytes));
+    words
+}
+
+fn detail(ledger: &Ledger) -> String {
+    let mut words = format!("detail: {}", ledger.level.words());
+    if let Some(bursts) = ledger.cost.bursts {
+        let _ = write!(words, ", bursts of port probes {}", grouped(bursts));
+    }
+    let _ = write!(words, ", allowed {} of one CPU", share(Some(ledger.budget)));
+    words
+}
+
+fn books(ledger: &Ledger) -> String {
+    let counts = &ledger.counts;
+    let mut words = format!("ledger: made {} = delivered {}", grouped(counts.made), grouped(ledger.delivered));
+    let parts = [
+        ("undecoded", counts.undecoded),
+        ("on the way", ledger.on_the_way()),
+        ("shed", counts.shed),
+        ("lost", counts.ring_full),
+    ];
+    for (name, number) in parts {
+        // Shed and lost are what people look for, 0 or not.
+        if number > 0 || matches!(name, "shed" | "lost") {
+            let _ = write!(words, " + {name} {}", grouped(number));
+        }
+    }
+    let _ = write!(words, "; not followed {}", grouped(counts.not_followed));
+    if ledger.pending.is_some() {
+        let _ = write!(words, ", pending {}", count(ledger.pending));
+    }
+    words
+}
