@@ -23,7 +23,6 @@ use tcp_trace::enrich::cgroup::Cgroups;
 use tcp_trace::event::Event;
 use tcp_trace::export::{calendar::Calendar, json, sink::Sink};
 use tcp_trace::kernel::rules::SearchRules;
-use tcp_trace::probes::tier::Tier;
 use tcp_trace_common::connect::RawConnect;
 use zerocopy::IntoBytes;
 
@@ -52,7 +51,7 @@ impl Road {
         let anchor = Anchor::at(0, Timestamp::from_second(1_760_000_000).expect("a time of our century"));
         let sink = || Sink::open(Some(&PathBuf::from("/dev/null"))).expect("/dev/null takes everything");
         Self {
-            decoder: Decoder::new(Tier::Fentry, rules, anchor),
+            decoder: Decoder::new(rules.walk(), anchor),
             cgroups: Cgroups::find(),
             connects: ConnectAggregate::default(),
             lines: lines.then(sink),

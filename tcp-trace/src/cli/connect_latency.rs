@@ -129,7 +129,7 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
     let mut config = Config { agent_tgid: std::process::id(), ..Config::EMPTY };
     args.filters.apply(&mut config)?;
     let sink = Sink::open(args.output.output.as_deref())?;
-    let facts = Facts::survey(&Roots::default());
+    let facts = Facts::survey(&Roots::default(), args.tier != TierChoice::Tracepoint);
     facts.put_into(&mut config);
     config.time_wait_events = u32::from(args.events.contains(&EventKind::TimeWait));
     config.wake_bytes = args.ring_kib.saturating_mul(1024) / 4;

@@ -48,7 +48,7 @@ enum Format {
 /// # Errors
 /// When no tier can trace connects here, or the output cannot be written.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let facts = Facts::survey(&Roots::default());
+    let facts = Facts::survey(&Roots::default(), true);
     let signals = SIGNALS.iter().map(|row| row.signal).collect();
     let plan = plan(&facts, &Wanted { signals, tier: None, time_wait_events: true });
     let tried = attempt(&facts, &plan);

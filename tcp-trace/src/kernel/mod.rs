@@ -71,8 +71,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads everything.
-    pub fn survey(roots: &Roots) -> Self {
+    /// Reads everything; the kernel's symbols, which are slow to read, only where `port_search` is to be seen.
+    pub fn survey(roots: &Roots, port_search: bool) -> Self {
         let release = fs::read_to_string(roots.proc.join("sys/kernel/osrelease")).unwrap_or_default().trim().to_owned();
         let path = roots.sys.join("kernel/btf/vmlinux");
         let bytes = fs::read(&path).map_err(|error| match error.kind() {
@@ -88,10 +88,12 @@ impl Facts {
         let privileges = Privileges::survey(roots);
         Self {
             table_order: symbols::table_order(roots, &release),
-            table_perturb: if search.perturb_table {
-                symbols::table_perturb(roots, &privileges)
-            } else {
-                Err("this kernel's port search does not start from table_perturb, as far as is known".into())
+            table_perturb: match (port_search, search.perturb_table) {
+                (true, true) => symbols::table_perturb(roots, &privileges),
+                (true, false) => {
+                    Err("this kernel's port search does not start from table_perturb, as far as is known".into())
+                }
+                (false, _) => Err("not looked for: the port search is not to be seen".into()),
             },
             release,
             ring_buffer: btf.is_some_and(|btf| btf.enumerator(Some("bpf_map_type"), "BPF_MAP_TYPE_RINGBUF").is_some()),

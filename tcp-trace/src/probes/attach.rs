@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Puts a plan's programs up: tier by tier, by trying; what was tried and why it did not do is remembered.
 
-use std::error::Error as _;
+use std::{cell::LazyCell, error::Error as _};
 
 use anyhow::{Context as _, anyhow};
 use aya::{
@@ -75,6 +75,9 @@ pub struct Attached {
     pub(super) port_probes: Vec<&'static Program>,
 }
 
+/// Taken apart by the first program that is found by it: no tracepoint is, and it takes longer than all else of a start.
+type KernelBtf = LazyCell<Option<Btf>>;
+
 impl std::fmt::Debug for Attached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Attached").field("trials", &self.trials).finish_non_exhaustive()
@@ -98,12 +101,12 @@ pub fn attach(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Fa
 pub fn try_all(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Failure> {
     // Where maps count as locked memory the libraries' own feature tests depend on the limit too, and are made once.
     let limit = if plan.locks_memory { memlock::raise() } else { Ok(()) };
-    let btf = Btf::from_sys_fs().ok();
-    let ebpf = load_object(object, btf.as_ref(), load).map_err(|error| not_loaded(&error, limit))?;
+    let ebpf = load_object(object, load).map_err(|error| not_loaded(&error, limit))?;
+    let btf = KernelBtf::new(|| Btf::from_sys_fs().ok());
     let mut attached = Attached { ebpf, trials: Vec::new(), logs: load.log_level != 0, port_probes: Vec::new() };
     for planned in &plan.signals {
         for choice in &planned.choices {
-            let trial = attached.try_tier(planned.signal, choice, btf.as_ref());
+            let trial = attached.try_tier(planned.signal, choice, &btf);
             let done = trial.refused.is_none();
             if let Some(log) = trial.verifier_log.as_deref().filter(|log| !log.is_empty()) {
                 tracing::info!("what the verifier said to {} on {}:\n{log}", trial.signal, trial.tier);
@@ -117,10 +120,9 @@ pub fn try_all(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, F
     Ok(attached)
 }
 
-fn load_object(object: &[u8], btf: Option<&Btf>, load: Load<'_>) -> Result<Ebpf, aya::EbpfError> {
+fn load_object(object: &[u8], load: Load<'_>) -> Result<Ebpf, aya::EbpfError> {
     let mut loader = EbpfLoader::new();
     loader
-        .btf(btf)
         .override_global(names::CONFIG, load.config, true)
         .override_global(names::OFFSETS, load.offsets, true)
         .override_global("AYA_LOG_LEVEL", &load.log_level, true)
@@ -173,7 +175,7 @@ impl Attached {
         at_work.map(|trial| trial.loses.clone()).unwrap_or_default()
     }
 
-    fn try_tier(&mut self, signal: Signal, choice: &Choice, btf: Option<&Btf>) -> Trial {
+    fn try_tier(&mut self, signal: Signal, choice: &Choice, btf: &KernelBtf) -> Trial {
         let mut trial = Trial {
             signal,
             tier: choice.tier,
@@ -207,7 +209,7 @@ impl Attached {
         trial
     }
 
-    fn put_up(&mut self, row: &'static Program, btf: Option<&Btf>, attach: bool) -> anyhow::Result<()> {
+    fn put_up(&mut self, row: &'static Program, btf: &KernelBtf, attach: bool) -> anyhow::Result<()> {
         let program =
             self.ebpf.program_mut(row.name).with_context(|| format!("no program {} in the object", row.name))?;
         if program.fd().is_err() {
@@ -263,8 +265,8 @@ impl Attached {
     }
 }
 
-fn load_program(program: &mut programs::Program, row: &Program, btf: Option<&Btf>) -> anyhow::Result<()> {
-    let btf = || btf.ok_or_else(|| anyhow!("no kernel BTF (/sys/kernel/btf/vmlinux)"));
+fn load_program(program: &mut programs::Program, row: &Program, btf: &KernelBtf) -> anyhow::Result<()> {
+    let btf = || btf.as_ref().ok_or_else(|| anyhow!("no kernel BTF (/sys/kernel/btf/vmlinux)"));
     match program {
         programs::Program::FEntry(program) => program.load(row.hook, btf()?)?,
         programs::Program::FExit(program) => program.load(row.hook, btf()?)?,

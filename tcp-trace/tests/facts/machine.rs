@@ -73,7 +73,7 @@ impl Machine {
     }
 
     pub fn facts(&self) -> Facts {
-        Facts::survey(&self.roots())
+        Facts::survey(&self.roots(), true)
     }
 }
 
