@@ -25,7 +25,12 @@ pub fn library_path() -> PathBuf {
 
 /// Paths of all the programs, on this machine or under target/peers.
 pub fn get() -> Result<Vec<PathBuf>> {
-    PEERS.iter().map(|peer| find(peer).map_or_else(|| fetch(peer), Ok)).collect()
+    PEERS.iter().map(|peer| program(peer)).collect()
+}
+
+/// The path of one that is not for the guests, wanted here.
+pub fn program(name: &str) -> Result<PathBuf> {
+    find(name).map_or_else(|| fetch(name), Ok)
 }
 
 fn find(peer: &str) -> Option<PathBuf> {

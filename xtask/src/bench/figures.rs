@@ -103,6 +103,10 @@ impl Figures {
             format!("{kernel} IPv{family} {fill} % {mode}: {measure:?} {ratio}, at most {at_most}")
         });
         let native = self.native.iter().filter(|native| native.met == Some(false));
-        guests.chain(native.map(|native| format!("{}: {} {}", native.name, native.value, native.unit))).collect()
+        let native = native.map(|native| {
+            let value = native.value.map_or_else(|| "not run".to_owned(), |value| format!("{value} {}", native.unit));
+            format!("{}: {value}, {}", native.name, native.bound.as_deref().unwrap_or_default())
+        });
+        guests.chain(native).collect()
     }
 }
