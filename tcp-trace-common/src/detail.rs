@@ -6,7 +6,9 @@
 
 /// Attempts are folded instead of sent: see [`folded`](crate::folded).
 pub const FOLD: u64 = 1 << 0;
-/// The agent's own attempts are followed too: it is measuring what that costs.
+/// The agent's own attempts are followed too, whatever the filters: it is measuring what that costs.
 pub const FOLLOW_AGENT: u64 = 1 << 1;
+/// Attempts neither begin nor end any more: what is counted stays as it is, and what is under way stays under way.
+pub const STOPPED: u64 = 1 << 2;
 /// Where N begins.
 pub const ONE_IN_SHIFT: u32 = 32;

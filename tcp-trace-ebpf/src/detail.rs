@@ -2,7 +2,7 @@
 //! How much to tell at the moment, as user space has decided.
 
 use aya_ebpf::helpers::bpf_get_prandom_u32;
-use tcp_trace_common::detail::{FOLD, FOLLOW_AGENT, ONE_IN_SHIFT};
+use tcp_trace_common::detail::{FOLD, FOLLOW_AGENT, ONE_IN_SHIFT, STOPPED};
 
 use crate::maps::DETAIL;
 
@@ -21,6 +21,12 @@ pub fn folds() -> bool {
 #[inline(always)]
 pub fn follows_agent() -> bool {
     detail() & FOLLOW_AGENT != 0
+}
+
+/// Whether everything is to stay as it is.
+#[inline(always)]
+pub fn stopped() -> bool {
+    detail() & STOPPED != 0
 }
 
 /// Whether this attempt is one of those that are followed.

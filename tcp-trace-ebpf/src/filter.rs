@@ -13,8 +13,10 @@ fn on(bit: u32) -> bool {
 /// Whether the attempt passes every filter in force.
 #[inline(always)]
 pub fn wanted(attempt: &RawConnect) -> bool {
-    if (attempt.tgid == config!(agent_tgid) && !detail::follows_agent())
-        || (on(filter::TGID) && attempt.tgid != config!(tgid))
+    if attempt.tgid == config!(agent_tgid) {
+        return detail::follows_agent();
+    }
+    if (on(filter::TGID) && attempt.tgid != config!(tgid))
         || (on(filter::UID) && attempt.uid != config!(uid))
         || (on(filter::CGROUP) && attempt.cgroup_id != config!(cgroup_id))
         || (on(filter::NETNS) && attempt.netns != config!(netns))

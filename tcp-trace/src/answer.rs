@@ -199,7 +199,11 @@ impl Answer {
         self.ledger.budget = stock.budget;
         self.ledger.resident_bytes = stock.resident_bytes;
         self.ledger.locked_bytes = stock.locked_bytes;
-        self.connects.observe_unknown(stock.counts.outcome_unknown() - earlier.outcome_unknown());
+        self.ledger.calibration = stock.calibration;
+        if let Some(folded) = &stock.folded {
+            self.connects.observe_folded(folded);
+        }
+        self.connects.observe_unknown(stock.counts.outcome_unknown().saturating_sub(earlier.outcome_unknown()));
         match stock.counts.lost_since(&earlier) {
             Some(lost) => self.observe(&Event::Lost(lost)),
             None => Ok(()),

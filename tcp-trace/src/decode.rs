@@ -3,6 +3,7 @@
 
 mod connect;
 mod outcome;
+pub use outcome::outcome;
 #[cfg(test)]
 mod tests;
 mod time_wait;

@@ -89,7 +89,7 @@ pub async fn run(
             _ = ticks.tick() => {
                 source.set_clock();
                 read(&mut source, &mut governor, answer)?;
-                take_stock(&mut source, &governor, answer)?;
+                take_stock(&mut source, &mut governor, answer)?;
                 if answer.tick()? {
                     governor.explain();
                 }
@@ -107,8 +107,9 @@ pub async fn run(
             }
         }
     }
+    governor.stop();
     source.finish(|event| answer.observe(event))?;
-    take_stock(&mut source, &governor, answer)?;
+    take_stock(&mut source, &mut governor, answer)?;
     answer.finish()?;
     answer.flush()?;
     Ok(())
@@ -126,7 +127,7 @@ fn read(source: &mut Live, governor: &mut Governor, answer: &mut Answer) -> Resu
 }
 
 /// What is not an event: the books, and the totals of TIME_WAIT.
-fn take_stock(source: &mut Live, governor: &Governor, answer: &mut Answer) -> Result<(), Failure> {
+fn take_stock(source: &mut Live, governor: &mut Governor, answer: &mut Answer) -> Result<(), Failure> {
     source.log_kernel_side();
     answer.enter(governor.stock(source.undecoded()))?;
     for (netns, totals) in source.time_wait_totals() {

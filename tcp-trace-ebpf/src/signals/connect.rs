@@ -38,7 +38,7 @@ pub fn begin(context: &impl EbpfContext, sk: u64, address: u64) {
 pub fn insert(context: &impl EbpfContext, sk: u64, attempt: &mut RawConnect) {
     identity::stamp(attempt);
     attempt.netns = sock::netns(sk);
-    if !filter::wanted(attempt) {
+    if !filter::wanted(attempt) || detail::stopped() {
         return;
     }
     if !detail::follows() {
@@ -170,7 +170,7 @@ pub fn denied(sk: u64, address: u64, ret: i32) {
 pub fn refused_early(sk: u64, attempt: &mut RawConnect) {
     identity::stamp(attempt);
     attempt.netns = sock::netns(sk);
-    if !filter::wanted(attempt) {
+    if !filter::wanted(attempt) || detail::stopped() {
         return;
     }
     if !detail::follows() {
@@ -198,6 +198,9 @@ fn tell(attempt: &RawConnect) {
 /// Completes the attempt, sends it and forgets it.
 #[inline(always)]
 pub fn finish(sk: u64, attempt: &mut RawConnect, ended_by: u8) {
+    if detail::stopped() {
+        return;
+    }
     attempt.header = header::<RawConnect>(kind::CONNECT);
     attempt.ended_by = ended_by;
     attempt.sk_err = sock::error(sk);

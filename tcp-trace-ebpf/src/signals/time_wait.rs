@@ -11,6 +11,7 @@ use tcp_trace_common::{
 };
 
 use crate::{
+    detail,
     emit::{count, emit, header, now_ns},
     globals::config,
     identity,
@@ -86,7 +87,7 @@ fn record(sk: u64, local_port: u16, passage: &Passage, closer: Option<&Closer>) 
             totals.max_buckets = sock::max_time_wait(sk);
         }
     }
-    if config!(time_wait_events) == 0 {
+    if config!(time_wait_events) == 0 || detail::stopped() {
         return;
     }
     let mut raw = RawTimeWait {

@@ -3,6 +3,7 @@
 //! its end.
 
 use super::distribution::{Distribution, Recorder};
+use super::folded::Folded;
 use super::tally::{Destination, Process, Tally};
 use super::top::{Row, Top};
 use crate::event::{Connect, Outcome};
@@ -96,6 +97,21 @@ impl ConnectAggregate {
     /// Records one attempt.
     pub fn observe(&mut self, connect: &Connect) {
         self.interval.observe(connect);
+    }
+
+    /// Records attempts that were added up in the kernel.
+    pub fn observe_folded(&mut self, folded: &Folded) {
+        let interval = &mut self.interval;
+        for (sum, count) in interval.by_outcome.iter_mut().zip(folded.by_outcome) {
+            *sum += count;
+        }
+        for (recorder, phase) in interval.recorders.iter_mut().zip(&folded.phases) {
+            recorder.merge_folded(phase);
+        }
+        interval.second_pass += folded.second_pass;
+        interval.second_pass_known += folded.second_pass_known;
+        interval.syn_retransmits += folded.syn_retransmits;
+        interval.mptcp += folded.mptcp;
     }
 
     /// Records attempts of which no outcome is known.

@@ -2,11 +2,11 @@
 //! Distributions of durations and counts: log-linear buckets (H2), exact maximum.
 
 use histogram::Histogram;
+// 32 buckets to a power of two: a quantile is off by 1.6 % at most, as the middle of its bucket stands for all of it.
+// Values from 2^40 on (18 minutes in ns) count as the last bucket; the maximum stays exact.
+use tcp_trace_common::folded::{GROUPING_POWER, MAX_VALUE_POWER};
 
-/// 32 buckets to a power of two: a quantile is off by 1.6 % at most, as the middle of its bucket stands for all of it.
-const GROUPING_POWER: u8 = 5;
-/// Values from 2^40 on (18 minutes in ns) count as the last bucket; the maximum stays exact.
-const MAX_VALUE_POWER: u8 = 40;
+use super::folded::FoldedPhase;
 
 /// What to draw and print of a distribution. The quantiles are `None` while nothing was recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +64,27 @@ impl Recorder {
         self.count += other.count;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+    }
+
+    /// Adds what was recorded elsewhere in the same buckets. Its largest value is known since the start only: where it is
+    /// not in the last bucket of these, that bucket's low end stands for the largest of these.
+    pub(super) fn merge_folded(&mut self, phase: &FoldedPhase) {
+        let count: u64 = phase.buckets.iter().sum();
+        if count == 0 {
+            return;
+        }
+        let folded = Histogram::from_buckets(GROUPING_POWER, MAX_VALUE_POWER, phase.buckets.clone());
+        let folded = folded.expect("as many buckets as the kernel side has");
+        let mut filled =
+            folded.iter().filter(|bucket| bucket.count() != 0).map(|bucket| (bucket.start(), bucket.end()));
+        let first = filled.next().unwrap_or_default();
+        let (low, high) = filled.last().unwrap_or(first);
+        let within = phase.max >= low && (phase.max <= high || high >= (1 << MAX_VALUE_POWER) - 1);
+        let max = if within { phase.max } else { low };
+        self.histogram.checked_add_assign(&folded).expect("same buckets, counts of events");
+        self.count += count;
+        self.min = self.min.min(first.0);
+        self.max = self.max.max(max);
     }
 
     pub(super) fn clear(&mut self) {
@@ -141,7 +162,37 @@ mod tests {
         assert_eq!(distribution.buckets.len(), 41);
     }
 
+    fn folded(values: &[u64], max: u64) -> FoldedPhase {
+        let mut buckets = vec![0; tcp_trace_common::folded::BUCKETS];
+        values.iter().for_each(|value| buckets[tcp_trace_common::folded::bucket(*value)] += 1);
+        FoldedPhase { buckets, max }
+    }
+
+    #[test]
+    fn the_largest_of_before_is_not_the_largest_of_now() {
+        let mut recorder = Recorder::new();
+        recorder.merge_folded(&folded(&[1_000, 5_000], 1 << 30));
+        assert_eq!((recorder.distribution().count, recorder.distribution().max), (2, Some(4_992)));
+        recorder.merge_folded(&FoldedPhase::default());
+        assert_eq!(recorder.distribution().count, 2);
+    }
+
     proptest! {
+        #[test]
+        fn folding_is_recording(a in prop::collection::vec(any::<u64>(), 0..50),
+                                b in prop::collection::vec(0..1_u64 << 39, 1..50)) {
+            let mut merged = recorded(&a);
+            merged.merge_folded(&folded(&b, b.iter().copied().max().unwrap_or(0)));
+            let (merged, both) = (merged.distribution(), recorded(&[a, b].concat()).distribution());
+            prop_assert_eq!(&merged.buckets, &both.buckets);
+            prop_assert_eq!((merged.count, merged.max), (both.count, both.max));
+            // Quantiles are kept within the least value, which is known less exactly.
+            for (merged, both) in [(merged.p50, both.p50), (merged.p99, both.p99)] {
+                let (merged, both) = (merged.unwrap() as f64, both.unwrap() as f64);
+                prop_assert!((merged - both).abs() <= both * 0.03, "{merged} is not {both}");
+            }
+        }
+
         #[test]
         fn quantiles_are_close(mut values in prop::collection::vec(0..1_u64 << 38, 1..400)) {
             let distribution = recorded(&values).distribution();

@@ -31,6 +31,14 @@ pub struct Counts {
     pub time_wait_ring_full: u64,
     /// Closers or namespaces that found their map full.
     pub time_wait_map_full: u64,
+    /// Of `shed` and `ring_full`: searches that looked at the second parity.
+    pub folded_second_pass: u64,
+    /// Searches of which that is known.
+    pub folded_second_pass_known: u64,
+    /// SYNs sent again.
+    pub folded_syn_retransmits: u64,
+    /// Subflows of MPTCP connections.
+    pub folded_mptcp: u64,
     /// Runs of programs that the kernel did not make; `None` where it does not count them.
     pub runs_missed: Option<u64>,
     /// Events that the agent could not read.
@@ -43,6 +51,36 @@ impl Counts {
         self.not_followed + self.attempts_full + self.endings_full
     }
 
+    /// Attempts that were added up in the kernel.
+    pub fn folded(&self) -> u64 {
+        self.shed + self.ring_full
+    }
+
+    /// What was counted after `earlier`.
+    pub fn since(self, earlier: &Self) -> Self {
+        let diff = u64::saturating_sub;
+        Self {
+            made: diff(self.made, earlier.made),
+            shed: diff(self.shed, earlier.shed),
+            ring_full: diff(self.ring_full, earlier.ring_full),
+            endings_full: diff(self.endings_full, earlier.endings_full),
+            not_followed: diff(self.not_followed, earlier.not_followed),
+            attempts_full: diff(self.attempts_full, earlier.attempts_full),
+            calls_full: diff(self.calls_full, earlier.calls_full),
+            returns_missed: diff(self.returns_missed, earlier.returns_missed),
+            time_wait_made: diff(self.time_wait_made, earlier.time_wait_made),
+            time_wait_ring_full: diff(self.time_wait_ring_full, earlier.time_wait_ring_full),
+            time_wait_map_full: diff(self.time_wait_map_full, earlier.time_wait_map_full),
+            folded_second_pass: diff(self.folded_second_pass, earlier.folded_second_pass),
+            folded_second_pass_known: diff(self.folded_second_pass_known, earlier.folded_second_pass_known),
+            folded_syn_retransmits: diff(self.folded_syn_retransmits, earlier.folded_syn_retransmits),
+            folded_mptcp: diff(self.folded_mptcp, earlier.folded_mptcp),
+            // A program that was taken down took its count along.
+            runs_missed: self.runs_missed.map(|now| diff(now, earlier.runs_missed.unwrap_or(0))),
+            undecoded: diff(self.undecoded, earlier.undecoded),
+        }
+    }
+
     /// Attempts seen, of whatever end; those under way are not among them.
     pub fn attempts(&self) -> u64 {
         self.made + self.not_followed + self.attempts_full
@@ -50,13 +88,7 @@ impl Counts {
 
     /// What was lost since `earlier`; `None`: nothing.
     pub fn lost_since(&self, earlier: &Self) -> Option<Lost> {
-        let (now, then) = (self.lost(), earlier.lost());
-        let news = Lost {
-            ring_buffer: now.ring_buffer.saturating_sub(then.ring_buffer),
-            map_full: now.map_full.saturating_sub(then.map_full),
-            // A program that was taken down takes its count along.
-            missed: now.missed.saturating_sub(then.missed),
-        };
+        let news = self.since(earlier).lost();
         (news != Lost::default()).then_some(news)
     }
 

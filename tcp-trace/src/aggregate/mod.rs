@@ -4,6 +4,7 @@
 pub mod connect;
 pub mod distribution;
 pub mod findings;
+pub mod folded;
 pub mod ledger;
 #[cfg(test)]
 pub(crate) mod sample;

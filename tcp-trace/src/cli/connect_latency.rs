@@ -13,7 +13,7 @@ use crate::{
     decode::Decoder,
     exit::{FAIL_ON, Failure, Tried},
     export::sink::Sink,
-    governor::Governor,
+    governor::{Governor, calibrate::Medians, statistics},
     kernel::{Facts, Roots},
     pipeline::{self, Pace},
     probes::{
@@ -78,6 +78,15 @@ pub struct Args {
     /// Size of the ring buffer between kernel and agent, in KiB
     #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(4..=1 << 20), help_heading = "Tracing")]
     ring_kib: u32,
+    /// Attempts under way that are followed at once; more are only counted
+    #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1 << 22), help_heading = "Tracing")]
+    max_attempts: u32,
+    /// Measure what tracing adds to a connect, on 160 refused ones of loopback before it begins
+    ///
+    /// Done unasked where the kernel keeps no run-time statistics for us (before 5.8, or without CAP_SYS_ADMIN). These
+    /// hold the time within programs; what is measured so holds all that it takes to get there as well.
+    #[arg(long, help_heading = "Tracing")]
+    calibrate: bool,
     /// Exit with code 3 if there was a finding this bad
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
@@ -137,11 +146,15 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
     let load = Load {
         offsets: &facts.offsets,
         config: &config,
+        attempts: args.max_attempts,
         ring_bytes: args.ring_kib.saturating_mul(1024),
         // aya-log's own scale: 4 = debug.
         log_level: if verbose >= 2 { 4 } else { 0 },
     };
+    let untraced = args.calibrates().then(Medians::before).transpose().unwrap_or_else(not_calibrated);
     let mut attached = attach(OBJECT, &plan, load)?;
+    let calibration = untraced.map(|untraced| untraced.compare(&mut attached.ebpf)).transpose();
+    let calibration = calibration.unwrap_or_else(not_calibrated);
     explain(&attached);
     let setting = setting(&attached, &facts);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -154,7 +167,7 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
         .map_err(|error| broken("cannot read what the kernel side sends", &error))?;
     let bursts = Bursts::new(&mut attached, args.port_probes)
         .map_err(|error| broken("cannot attach the port probes that --port-probes always asks for", &error))?;
-    let governor = Governor::new(attached, bursts, args.max_overhead)
+    let governor = Governor::new(attached, bursts, args.max_overhead, calibration)
         .map_err(|error| broken("cannot read what the kernel side counts", &error))?;
     let mut answer = Answer::new(setting, args.wanted(&sink), sink)?;
     let ready = || match &args.ready_file {
@@ -183,6 +196,11 @@ impl Args {
             TierChoice::Tracepoint => Some(Tier::Tracepoint),
         };
         plan::Wanted { signals, tier, time_wait_events: self.events.contains(&EventKind::TimeWait) }
+    }
+
+    /// Asked for, or the only way to know what the programs cost.
+    fn calibrates(&self) -> bool {
+        self.calibrate || !statistics::are_kept()
     }
 
     fn wanted(&self, sink: &Sink) -> Wanted {
@@ -248,6 +266,11 @@ fn setting(attached: &Attached, facts: &Facts) -> Setting {
         sysctls: facts.sysctls.clone(),
         notes,
     }
+}
+
+fn not_calibrated<T>(error: anyhow::Error) -> Option<T> {
+    tracing::warn!("what tracing adds to a connect is not known: {error:#}");
+    None
 }
 
 fn broken(headline: &str, error: &anyhow::Error) -> Failure {

@@ -14,7 +14,7 @@ use crate::event::Outcome;
 const RESTART: [i32; 4] = [512, 513, 514, 516];
 
 /// The outcome and the positive errno that goes with it.
-pub(super) fn outcome(raw: &RawConnect) -> (Outcome, Option<i32>) {
+pub fn outcome(raw: &RawConnect) -> (Outcome, Option<i32>) {
     match raw.ended_by {
         ended::NOT => (Outcome::Pending, None),
         ended::ESTABLISHED => (Outcome::Established, None),

@@ -1,5 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What tracing adds to a connect, measured on connects of our own: the same ones before and after attaching.
+//! What tracing adds to a connect, measured on connects of our own: the same ones before and after attaching, all that
+//! it takes to get into a program included. For where the kernel keeps no statistics for us, and where it is asked for.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use anyhow::Context as _;
+use aya::{
+    Ebpf,
+    maps::{Array, RingBuf},
+};
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketType, bind, connect, getsockname, socket},
+};
+use tcp_trace_common::{
+    detail::{FOLD, FOLLOW_AGENT},
+    names,
+};
+
+use super::{grace, instructions::Instructions};
+use crate::clock;
+
+/// On either side.
+const CONNECTS: u32 = 64;
+/// Not counted: the first ones find nothing in any cache.
+const WARM_UP: u32 = 16;
 
 /// What was added to one connect to a refused port of loopback, as the difference of two medians.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,4 +35,92 @@ pub struct Calibration {
     pub ns: i64,
     /// Instructions of the kernel; `None` where no hardware counter is to be had.
     pub instructions: Option<i64>,
+}
+
+/// Medians of one side.
+#[derive(Clone, Copy, Debug)]
+pub struct Medians {
+    ns: u64,
+    instructions: Option<u64>,
+}
+
+impl Medians {
+    /// Of connects that nobody traces yet.
+    ///
+    /// # Errors
+    /// When loopback refuses to refuse.
+    pub fn before() -> anyhow::Result<Self> {
+        measure()
+    }
+
+    /// Of the same connects now that programs are attached. In the end nothing of them is left in the ring, and attempts
+    /// are folded: whoever goes on takes the counters as they are for the beginning.
+    ///
+    /// # Errors
+    /// As before, and when the object has not the maps of the contract.
+    pub fn compare(self, ebpf: &mut Ebpf) -> anyhow::Result<Calibration> {
+        set_detail(ebpf, FOLLOW_AGENT)?;
+        let after = measure();
+        set_detail(ebpf, FOLD)?;
+        grace::period();
+        let mut ring = RingBuf::try_from(ebpf.map_mut(names::EVENTS).context("no map EVENTS in the object")?)?;
+        while ring.next().is_some() {}
+        let after = after?;
+        let added = |after: u64, before: u64| after as i64 - before as i64;
+        Ok(Calibration {
+            connects: CONNECTS,
+            ns: added(after.ns, self.ns),
+            instructions: after.instructions.zip(self.instructions).map(|(after, before)| added(after, before)),
+        })
+    }
+}
+
+fn set_detail(ebpf: &mut Ebpf, value: u64) -> anyhow::Result<()> {
+    let map = ebpf.map_mut(names::DETAIL).context("no map DETAIL in the object")?;
+    Ok(Array::<_, u64>::try_from(map)?.set(0, value, 0)?)
+}
+
+fn measure() -> anyhow::Result<Medians> {
+    // Bound and not listening: the port is nobody else's, and whoever connects to it is refused.
+    let closed = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    bind(&closed, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;
+    let address = SocketAddrV4::try_from(getsockname(&closed)?)?;
+    let mut counter = Instructions::of_this_thread();
+    let mut read = || counter.as_mut().and_then(Instructions::read);
+    let (mut times, mut instructions) = (Vec::new(), Vec::new());
+    for number in 0..WARM_UP + CONNECTS {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        let begin = read();
+        let begin_ns = clock::monotonic_ns();
+        let result = connect(&socket, &address);
+        let end_ns = clock::monotonic_ns();
+        let executed = read().zip(begin).map(|(end, begin)| end - begin);
+        anyhow::ensure!(result == Err(Errno::CONNREFUSED), "a connect to a closed port of loopback gave {result:?}");
+        if number >= WARM_UP {
+            times.push(end_ns.saturating_sub(begin_ns));
+            instructions.extend(executed);
+        }
+    }
+    let ns = median(&mut times).context("no connect was measured")?;
+    Ok(Medians { ns, instructions: median(&mut instructions).filter(|_| instructions.len() == times.len()) })
+}
+
+fn median(values: &mut [u64]) -> Option<u64> {
+    let middle = values.len() / 2;
+    (!values.is_empty()).then(|| *values.select_nth_unstable(middle).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert_eq!((median(&mut [9, 1, 5]), median(&mut [])), (Some(5), None));
+    }
+
+    #[test]
+    fn loopback_refuses() {
+        assert!(measure().expect("refused connects").ns > 0);
+    }
 }

@@ -75,7 +75,6 @@ struct Known {
 pub struct Decider {
     budget: f64,
     port_probes: bool,
-    poorest: Level,
     level: Level,
     recent: Option<Spent>,
     /// Looks since the level changed.
@@ -91,12 +90,10 @@ pub struct Decider {
 }
 
 impl Decider {
-    /// Everything is told, later `poorest` at least. `budget` is a share of one CPU; `port_probes`: there are some to
-    /// shed.
-    pub fn new(budget: f64, port_probes: bool, poorest: Level) -> Self {
+    /// Everything is told. `budget` is a share of one CPU; `port_probes`: there are some to shed.
+    pub fn new(budget: f64, port_probes: bool) -> Self {
         Self {
             budget,
-            poorest,
             port_probes,
             level: Level::Full,
             recent: None,
@@ -163,8 +160,7 @@ impl Decider {
     /// A level without port probes is no other where there are none.
     fn next(&self, step: fn(Level) -> Option<Level>) -> Option<Level> {
         let next = step(self.level)?;
-        let next = if next == Level::NoPortProbes && !self.port_probes { step(next)? } else { next };
-        (next <= self.poorest).then_some(next)
+        if next == Level::NoPortProbes && !self.port_probes { step(next) } else { Some(next) }
     }
 
     /// What a richer level would cost at the rate of now.

@@ -3,6 +3,8 @@
 
 pub mod calibrate;
 pub mod decide;
+mod grace;
+mod instructions;
 pub mod level;
 mod memory;
 pub mod statistics;
@@ -10,21 +12,28 @@ pub mod statistics;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aya::maps::PerCpuArray;
-use tcp_trace_common::names;
+use aya::maps::{Array, MapData, PerCpuArray};
+use tcp_trace_common::{
+    detail::{FOLD, ONE_IN_SHIFT, STOPPED},
+    names,
+};
 use tokio::time::Instant;
 
 use self::{
+    calibrate::Calibration,
     decide::{Decider, Spent},
     level::Level,
     statistics::{Reading, Window},
 };
 use crate::{
-    aggregate::ledger::{Cost, Counts},
+    aggregate::{
+        folded::Folded,
+        ledger::{Cost, Counts},
+    },
     clock,
     event::Detail,
     probes::{attach::Attached, bursts::Bursts, runs::Runs},
-    source::counters::Counters,
+    source::{counters::Counters, folded::FoldedTotals},
 };
 
 /// Between two looks at the cost, and between two windows of statistics.
@@ -34,6 +43,11 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct Governor {
     attached: Attached,
     counters: Counters,
+    folded: FoldedTotals,
+    /// Counted before tracing began: by a calibration.
+    baseline: Counts,
+    detail: Array<MapData, u64>,
+    calibration: Option<Calibration>,
     bursts: Bursts,
     decider: Decider,
     /// `Err`: why the kernel keeps no statistics for us.
@@ -60,12 +74,16 @@ struct Look {
 }
 
 /// What the books say at a moment, beside the events.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Stock {
     /// Counted since the start.
     pub counts: Counts,
+    /// Added up in the kernel since the last time; `None`: nothing.
+    pub folded: Option<Folded>,
     /// Spent since the start.
     pub cost: Cost,
+    /// What an attempt costs, measured on connects of our own.
+    pub calibration: Option<Calibration>,
     /// Told now.
     pub level: Level,
     /// Allowed.
@@ -81,13 +99,32 @@ impl Governor {
     ///
     /// # Errors
     /// When the object has not the maps of the contract.
-    pub fn new(mut attached: Attached, bursts: Bursts, max_overhead: f64) -> anyhow::Result<Self> {
+    pub fn new(
+        mut attached: Attached,
+        bursts: Bursts,
+        max_overhead: f64,
+        calibration: Option<Calibration>,
+    ) -> anyhow::Result<Self> {
         let map = attached.ebpf.take_map(names::COUNTERS).context("no map COUNTERS in the object")?;
         let counters = Counters::new(PerCpuArray::try_from(map)?);
+        let mut folded = FoldedTotals::take(&mut attached.ebpf)?;
+        let map = attached.ebpf.take_map(names::DETAIL).context("no map DETAIL in the object")?;
+        let mut detail: Array<MapData, u64> = Array::try_from(map)?;
+        let mut baseline = Counts::default();
+        // A calibration leaves attempts to be folded: what was folded so far is none of this run.
+        if detail.get(&0, 0)? & FOLD != 0 {
+            baseline = counters.read()?;
+            folded.since_last(&baseline)?;
+            detail.set(0, 0, 0)?;
+        }
         let mut governor = Self {
-            decider: Decider::new(max_overhead, bursts.are_wanted(), Level::NoPortProbes),
+            decider: Decider::new(max_overhead, bursts.are_wanted()),
             attached,
             counters,
+            folded,
+            baseline,
+            detail,
+            calibration,
             bursts,
             statistics: Ok(None),
             next_look: Instant::now() + LOOK,
@@ -143,9 +180,21 @@ impl Governor {
         self.events_ns += ns;
     }
 
+    /// From now on nothing is counted any more, so that the books can be closed.
+    pub fn stop(&mut self) {
+        self.set_detail(STOPPED);
+        grace::period();
+    }
+
     /// What the books say now; `undecoded` events could not be read so far.
-    pub fn stock(&self, undecoded: u64) -> Stock {
-        let counts = Counts { runs_missed: Runs::of(&self.attached.ebpf).missed, undecoded, ..self.counts() };
+    pub fn stock(&mut self, undecoded: u64) -> Stock {
+        let runs_missed = Runs::of(&self.attached.ebpf).missed;
+        let counts = self.counts();
+        let folded = self.folded.since_last(&counts).unwrap_or_else(|error| {
+            tracing::warn!("cannot read what the kernel side added up: {error}");
+            None
+        });
+        let counts = Counts { runs_missed, undecoded, ..counts.since(&self.baseline) };
         let cost = Cost {
             agent_ns: self.agent_ns(),
             bursts_ns: self.bursts.in_bursts().as_nanos() as u64,
@@ -154,7 +203,9 @@ impl Governor {
         };
         Stock {
             counts,
+            folded,
             cost,
+            calibration: self.calibration,
             level: self.decider.level(),
             budget: self.decider.budget(),
             resident_bytes: memory::resident_bytes(),
@@ -221,11 +272,12 @@ impl Governor {
         let last = std::mem::replace(&mut self.last, now);
         let seconds = now.at_ns.saturating_sub(last.at_ns) as f64 / 1e9;
         let share = |now: u64, then: u64| now.saturating_sub(then) as f64 / 1e9 / seconds;
+        let rate = now.attempts.saturating_sub(last.attempts) as f64 / seconds;
         let spent = Spent {
-            programs: last.programs,
+            programs: last.programs.or_else(|| self.reckoned(rate)),
             agent: share(now.agent_ns, last.agent_ns),
             events: share(now.events_ns, last.events_ns),
-            rate: now.attempts.saturating_sub(last.attempts) as f64 / seconds,
+            rate,
         };
         let before = self.decider.level();
         let after = self.decider.decide(spent)?;
@@ -242,5 +294,19 @@ impl Governor {
 
     fn enforce(&mut self, level: level::Level) {
         self.bursts.allow(&mut self.attached.ebpf, level == Level::Full);
+        let fold = if level.sends_events() { 0 } else { FOLD };
+        self.set_detail(u64::from(level.follows_one_in()) << ONE_IN_SHIFT | fold);
+    }
+
+    fn set_detail(&mut self, detail: u64) {
+        if let Err(error) = self.detail.set(0, detail, 0) {
+            tracing::warn!("cannot tell the kernel side how much to tell: {error}");
+        }
+    }
+
+    /// Where there are no statistics.
+    fn reckoned(&self, rate: f64) -> Option<f64> {
+        let calibration = self.calibration.filter(|_| self.statistics.is_err())?;
+        Some(calibration.ns.max(0) as f64 * rate / 1e9)
     }
 }

@@ -83,6 +83,11 @@ impl Reading {
     }
 }
 
+/// Whether the kernel keeps statistics for us.
+pub fn are_kept() -> bool {
+    enable_stats(Stats::RunTime).is_ok()
+}
+
 /// Statistics that are on: off when it is dropped.
 #[derive(Debug)]
 pub struct Window {

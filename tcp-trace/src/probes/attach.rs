@@ -28,6 +28,8 @@ pub struct Load<'a> {
     pub config: &'a Config,
     /// Size of the ring buffer.
     pub ring_bytes: u32,
+    /// Attempts under way that it has room for.
+    pub attempts: u32,
     /// Level of the kernel side's own log (aya-log), 0 = silent: the verifier then drops it.
     pub log_level: u8,
 }
@@ -126,7 +128,8 @@ fn load_object(object: &[u8], load: Load<'_>) -> Result<Ebpf, aya::EbpfError> {
         .override_global(names::CONFIG, load.config, true)
         .override_global(names::OFFSETS, load.offsets, true)
         .override_global("AYA_LOG_LEVEL", &load.log_level, true)
-        .map_max_entries(names::EVENTS, load.ring_bytes);
+        .map_max_entries(names::EVENTS, load.ring_bytes)
+        .map_max_entries(names::ATTEMPTS, load.attempts);
     if load.log_level == 0 {
         // Nobody writes to it: one page, the least a ring buffer can have.
         loader.map_max_entries("AYA_LOGS", 4096);

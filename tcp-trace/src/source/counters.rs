@@ -29,6 +29,13 @@ impl Counters {
             time_wait_made: self.sum(counters::TIME_WAIT_MADE)?,
             time_wait_ring_full: self.sum(counters::TIME_WAIT_RING_FULL)?,
             time_wait_map_full: self.sum(counters::TIME_WAIT_MAP_FULL)?,
+            shed: self.sum(counters::CONNECT_SHED)?,
+            not_followed: self.sum(counters::NOT_FOLLOWED)?,
+            endings_full: self.sum(counters::FOLDED_FULL)?,
+            folded_second_pass: self.sum(counters::FOLDED_SECOND_PASS)?,
+            folded_second_pass_known: self.sum(counters::FOLDED_SECOND_PASS_KNOWN)?,
+            folded_syn_retransmits: self.sum(counters::FOLDED_SYN_RETRANSMITS)?,
+            folded_mptcp: self.sum(counters::FOLDED_MPTCP)?,
             ..Counts::default()
         })
     }

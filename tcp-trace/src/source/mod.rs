@@ -2,6 +2,7 @@
 //! Where events come from. After this stage a live run and any other cannot be told apart.
 
 pub mod counters;
+pub mod folded;
 pub mod live;
 
 mod ring;

@@ -29,12 +29,12 @@ fn run(decider: &mut Decider, looks: u32, rate: f64, fixed: f64) -> Vec<Level> {
 
 #[test]
 fn nothing_is_shed_within_the_budget() {
-    assert_eq!(run(&mut Decider::new(BUDGET, true, Level::OneIn(LEAST)), 1000, 100.0, 0.002), []);
+    assert_eq!(run(&mut Decider::new(BUDGET, true), 1000, 100.0, 0.002), []);
 }
 
 #[test]
 fn sheds_in_order_until_it_fits_and_comes_back() {
-    let mut decider = Decider::new(BUDGET, true, Level::OneIn(LEAST));
+    let mut decider = Decider::new(BUDGET, true);
     // 5,000 a second: 40 us + 4 us, then 6 us, then 2 us, then 1.15 us each; 2 us are just what is allowed.
     assert_eq!(run(&mut decider, 60, 5_000.0, 0.001), [Level::NoPortProbes, Level::NoEvents, Level::OneIn(2)]);
     let quiet = run(&mut decider, 60, 10.0, 0.001);
@@ -43,7 +43,7 @@ fn sheds_in_order_until_it_fits_and_comes_back() {
 
 #[test]
 fn an_accident_sheds_nothing() {
-    let mut decider = Decider::new(BUDGET, true, Level::OneIn(LEAST));
+    let mut decider = Decider::new(BUDGET, true);
     run(&mut decider, 10, 100.0, 0.001);
     let accident = Spent { programs: Some(0.015), agent: 0.001, events: 0.0, rate: 100.0 };
     assert_eq!(decider.decide(accident), None);
@@ -52,7 +52,7 @@ fn an_accident_sheds_nothing() {
 
 #[test]
 fn what_cannot_be_shed_sheds_nothing_else() {
-    let mut decider = Decider::new(BUDGET, true, Level::OneIn(LEAST));
+    let mut decider = Decider::new(BUDGET, true);
     assert_eq!(run(&mut decider, 100, 20.0, 0.04), []);
     let idle = Spent { programs: Some(0.5), agent: 0.04, events: 0.0, rate: 0.0 };
     assert_eq!((0..100).filter_map(|_| decider.decide(idle)).count(), 0);
@@ -60,12 +60,12 @@ fn what_cannot_be_shed_sheds_nothing_else() {
 
 #[test]
 fn a_hundred_percent_is_no_bound() {
-    assert_eq!(run(&mut Decider::new(1.0, true, Level::OneIn(LEAST)), 100, 1e6, 0.1), []);
+    assert_eq!(run(&mut Decider::new(1.0, true), 100, 1e6, 0.1), []);
 }
 
 #[test]
 fn no_port_probes_no_step_for_them() {
-    let mut decider = Decider::new(BUDGET, false, Level::OneIn(LEAST));
+    let mut decider = Decider::new(BUDGET, false);
     let levels = run(&mut decider, 60, 5_000.0, 0.001);
     assert_eq!(levels.first(), Some(&Level::NoEvents));
     let back = run(&mut decider, 60, 10.0, 0.001);
@@ -75,7 +75,7 @@ fn no_port_probes_no_step_for_them() {
 
 #[test]
 fn the_end_of_the_ladder() {
-    let mut decider = Decider::new(BUDGET, true, Level::OneIn(LEAST));
+    let mut decider = Decider::new(BUDGET, true);
     run(&mut decider, 100, 1e6, 0.001);
     assert_eq!(decider.level(), Level::OneIn(LEAST));
 }
@@ -84,7 +84,7 @@ proptest! {
     /// Whatever comes: one step at a time, never more than a change a hold on the way up, and calm settles.
     #[test]
     fn never_flaps(loads in prop::collection::vec((0.0..100_000_f64, 0.0..0.05_f64, 1..40_u32), 1..40), probes: bool) {
-        let mut decider = Decider::new(BUDGET, probes, Level::OneIn(LEAST));
+        let mut decider = Decider::new(BUDGET, probes);
         let mut since_change = 0;
         for (rate, fixed, looks) in loads {
             for _ in 0..looks {
@@ -107,7 +107,7 @@ proptest! {
     /// At rest the sheddable part is within its allowance, or there is nothing left to shed.
     #[test]
     fn keeps_the_budget(rate in 0.0..1e6_f64, fixed in 0.0..0.05_f64) {
-        let mut decider = Decider::new(BUDGET, true, Level::OneIn(LEAST));
+        let mut decider = Decider::new(BUDGET, true);
         run(&mut decider, 200, rate, fixed);
         let spent = spent(&decider, rate, fixed);
         let within = spent.sheddable() <= spent.allowance(BUDGET) * 1.0001;
