@@ -64,16 +64,12 @@ impl Netns {
 
     /// A counter of /proc/net/netstat.
     pub fn netstat(&self, name: &str) -> Result<u64> {
-        let text = fs::read_to_string("/proc/thread-self/net/netstat")?;
-        let lines: Vec<&str> = text.lines().collect();
-        for pair in lines.chunks(2) {
-            let [names, values] = pair else { continue };
-            let position = names.split(' ').position(|word| word == name);
-            if let Some(value) = position.and_then(|at| values.split(' ').nth(at)) {
-                return Ok(value.parse()?);
-            }
-        }
-        Err(anyhow!("no {name} in /proc/net/netstat"))
+        counter("netstat", name)
+    }
+
+    /// A counter of TCP in /proc/net/snmp.
+    pub fn snmp(&self, name: &str) -> Result<u64> {
+        counter("snmp", name)
     }
 
     /// TIME_WAIT minisockets, from /proc/net/sockstat.
@@ -103,4 +99,18 @@ impl Netns {
         ensure!(errno == Some(0), "could not add a route: errno {errno:?}");
         Ok(())
     }
+}
+
+/// Pairs of lines: names and values.
+fn counter(file: &str, name: &str) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/thread-self/net/{file}"))?;
+    let lines: Vec<&str> = text.lines().collect();
+    for pair in lines.chunks(2) {
+        let [names, values] = pair else { continue };
+        let position = names.split(' ').position(|word| word == name);
+        if let Some(value) = position.and_then(|at| values.split(' ').nth(at)) {
+            return Ok(value.parse()?);
+        }
+    }
+    Err(anyhow!("no {name} in /proc/net/{file}"))
 }

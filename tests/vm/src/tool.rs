@@ -103,6 +103,12 @@ impl Tool {
         }
     }
 
+    /// What it wrote until now; a line that is not whole yet is left out.
+    pub fn so_far(&self) -> Result<Answer> {
+        let text = fs::read_to_string(&self.output).context("it wrote nothing")?;
+        parse(&text[..text.rfind('\n').map_or(0, |end| end + 1)])
+    }
+
     /// Ctrl-C, and the whole answer.
     pub fn stop(mut self) -> Result<Answer> {
         // The last events may still be in the ring buffer: the tool must get them out itself, so no sleep here.
@@ -126,7 +132,10 @@ impl Drop for Tool {
 }
 
 fn read(output: &Path) -> Result<Answer> {
-    let text = fs::read_to_string(output).with_context(|| format!("could not read {}", output.display()))?;
+    parse(&fs::read_to_string(output).with_context(|| format!("could not read {}", output.display()))?)
+}
+
+fn parse(text: &str) -> Result<Answer> {
     let mut lines = Vec::new();
     for line in text.lines() {
         let value: Value = serde_json::from_str(line).with_context(|| format!("not JSON: {line:?}"))?;

@@ -60,6 +60,12 @@ impl Witness {
         Ok(Self { ebpf })
     }
 
+    /// How often its programs ran while statistics of programs were kept.
+    pub fn runs(&self) -> Result<u64> {
+        let each = self.ebpf.programs().map(|(_, program)| Ok(program.info()?.run_count()));
+        each.sum()
+    }
+
     /// The calling thread's counts.
     pub fn mine(&self) -> Result<Calls> {
         let calls: HashMap<&MapData, u32, Calls> = HashMap::try_from(self.ebpf.map("CALLS").context("no map CALLS")?)?;

@@ -5,6 +5,7 @@ mod bad_input;
 mod denied;
 mod filters;
 mod incidents;
+mod ledger;
 mod leftovers;
 mod lockdown;
 mod options;
@@ -35,8 +36,10 @@ pub fn run_all(report: &mut Report) {
         time_wait::run(report, tier);
         leftovers::run(report, tier);
         filters::run(report, tier);
+        ledger::run(report, tier);
     }
     ports_default_range::run(report, &tiers);
+    ledger::storms(report, &tiers);
     bad_input::run(report);
     programs::run(report, best);
     incidents::run(report, best);

@@ -48,7 +48,7 @@ pub fn run(report: &mut Report, tiers: &[Tier]) {
 }
 
 /// One connection from every port of the first parity.
-fn first_half() -> Result<(Socket, Vec<Socket>)> {
+pub fn first_half() -> Result<(Socket, Vec<Socket>)> {
     let limit = libc::rlimit { rlim_cur: 65536, rlim_max: 65536 };
     // SAFETY: the kernel reads one `rlimit`.
     if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } != 0 {
