@@ -182,6 +182,9 @@ impl Answer {
             (Format::Text, Event::Detail(detail)) if !self.wanted.redraws(&self.sink) => {
                 self.buffer.extend(events::detail(detail).bytes());
             }
+            (Format::Csv, Event::Detail(detail)) => {
+                tracing::warn!("{}", events::detail(detail).trim_end());
+            }
             // None of them has a row in CSV; a loss, and on a screen the detail, stand in the next text answer.
             (Format::Csv, _) | (Format::Text, Event::Lost(_) | Event::Detail(_)) => {}
         }

@@ -16,6 +16,8 @@ const TOP: usize = 1024;
 pub struct ConnectSnapshot {
     /// Attempts: those of every outcome, and those of which none is known.
     pub connects: u64,
+    /// Attempts that came with an event: what processes, destinations and findings rest on.
+    pub told: u64,
     /// Attempts known to have been made of which no more is known: not followed, or no room for them.
     pub outcome_unknown: u64,
     /// How the others ended, in the order of [`OUTCOMES`].
@@ -140,6 +142,7 @@ impl ConnectAggregate {
 
 #[derive(Clone, Debug)]
 struct Counts {
+    told: u64,
     outcome_unknown: u64,
     by_outcome: [u64; OUTCOMES.len()],
     second_pass: u64,
@@ -156,6 +159,7 @@ struct Counts {
 impl Default for Counts {
     fn default() -> Self {
         Self {
+            told: 0,
             outcome_unknown: 0,
             by_outcome: [0; OUTCOMES.len()],
             second_pass: 0,
@@ -172,6 +176,7 @@ impl Default for Counts {
 
 impl Counts {
     fn observe(&mut self, connect: &Connect) {
+        self.told += 1;
         self.by_outcome[connect.outcome as usize] += 1;
         self.second_pass += u64::from(connect.second_pass == Some(true));
         self.second_pass_known += u64::from(connect.second_pass.is_some());
@@ -201,6 +206,7 @@ impl Counts {
         for (sum, count) in self.by_outcome.iter_mut().zip(later.by_outcome) {
             *sum += count;
         }
+        self.told += later.told;
         self.outcome_unknown += later.outcome_unknown;
         self.second_pass += later.second_pass;
         self.second_pass_known += later.second_pass_known;
@@ -220,7 +226,7 @@ impl Counts {
 
     fn clear(&mut self) {
         self.by_outcome = [0; OUTCOMES.len()];
-        self.outcome_unknown = 0;
+        (self.told, self.outcome_unknown) = (0, 0);
         (self.second_pass, self.second_pass_known, self.syn_retransmits, self.mptcp) = (0, 0, 0, 0);
         self.recorders.iter_mut().for_each(Recorder::clear);
         self.candidates = CandidateTotals::default();
@@ -230,8 +236,11 @@ impl Counts {
 
     fn snapshot(&self) -> ConnectSnapshot {
         let [port_search, handshake, total, ports_visited] = &self.recorders;
+        let connects = self.by_outcome.iter().sum::<u64>() + self.outcome_unknown;
+        let some_missing = self.told < connects;
         ConnectSnapshot {
-            connects: self.by_outcome.iter().sum::<u64>() + self.outcome_unknown,
+            connects,
+            told: self.told,
             outcome_unknown: self.outcome_unknown,
             by_outcome: self.by_outcome,
             second_pass: self.second_pass,
@@ -243,8 +252,8 @@ impl Counts {
             total: total.distribution(),
             ports_visited: ports_visited.distribution(),
             candidates: self.candidates,
-            processes: worst_first(&self.processes),
-            destinations: worst_first(&self.destinations),
+            processes: worst_first(&self.processes, some_missing),
+            destinations: worst_first(&self.destinations, some_missing),
         }
     }
 }
@@ -258,10 +267,16 @@ fn merge_top<K: Clone + Eq + std::hash::Hash>(total: &mut Top<K, Tally>, interva
     }
 }
 
-/// Those with trouble first, then those with the most attempts; the key settles ties, so that rows do not dance.
-fn worst_first<K: Clone + Eq + Ord + std::hash::Hash>(top: &Top<K, Tally>) -> Vec<Row<K, Tally>> {
-    let mut rows: Vec<_> =
-        top.iter().map(|(key, tally, _, at_least)| Row { key: key.clone(), value: tally.clone(), at_least }).collect();
+/// With `some_missing` events every count is a lower bound. Those with trouble first, then those with the most attempts; the key settles ties, so that rows do not dance.
+fn worst_first<K: Clone + Eq + Ord + std::hash::Hash>(top: &Top<K, Tally>, some_missing: bool) -> Vec<Row<K, Tally>> {
+    let mut rows: Vec<_> = top
+        .iter()
+        .map(|(key, tally, _, at_least)| Row {
+            key: key.clone(),
+            value: tally.clone(),
+            at_least: at_least || some_missing,
+        })
+        .collect();
     let trouble = |tally: &Tally| tally.failures + tally.second_pass;
     rows.sort_unstable_by(|a, b| {
         let (x, y) = (&a.value, &b.value);

@@ -105,6 +105,13 @@ pub fn findings(
         found.extend(range_full::find(&scene));
         found.extend(parity_cliff::find(&scene));
     }
+    if connect.told < connect.connects {
+        // Counts are lower bounds then.
+        for finding in &mut found {
+            finding.evidence.push(("connects_told", Evidence::Number(connect.told)));
+            finding.evidence.push(("connects_made", Evidence::Number(connect.connects)));
+        }
+    }
     found.extend(time_wait_overflow::find(time_wait, sysctls));
     found.sort_by_key(|finding| finding.severity);
     found

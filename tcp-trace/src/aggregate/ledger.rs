@@ -41,6 +41,8 @@ pub struct Counts {
     pub folded_mptcp: u64,
     /// Runs of programs that the kernel did not make; `None` where it does not count them.
     pub runs_missed: Option<u64>,
+    /// Kprobes and kretprobes that the kernel did not run; `None` where there are none, or it does not say (before 6.7).
+    pub kprobes_missed: Option<u64>,
     /// Events that the agent could not read.
     pub undecoded: u64,
 }
@@ -77,6 +79,7 @@ impl Counts {
             folded_mptcp: diff(self.folded_mptcp, earlier.folded_mptcp),
             // A program that was taken down took its count along.
             runs_missed: self.runs_missed.map(|now| diff(now, earlier.runs_missed.unwrap_or(0))),
+            kprobes_missed: self.kprobes_missed.map(|now| diff(now, earlier.kprobes_missed.unwrap_or(0))),
             undecoded: diff(self.undecoded, earlier.undecoded),
         }
     }
@@ -185,12 +188,6 @@ impl Ledger {
         let counts = &self.counts;
         counts.made.saturating_sub(self.delivered + counts.undecoded + counts.shed + counts.ring_full)
     }
-
-    /// Attempts that lists and findings rest on, of all that were made; `None`: on all of them.
-    pub fn coverage(&self) -> Option<(u64, u64)> {
-        let all = self.counts.attempts();
-        (self.delivered + self.on_the_way() < all).then_some((self.delivered, all))
-    }
 }
 
 #[cfg(test)]
@@ -224,9 +221,7 @@ mod tests {
     fn the_books_balance() {
         let counts = Counts { made: 100, shed: 20, ring_full: 5, not_followed: 7, ..Counts::default() };
         let ledger = Ledger { counts, delivered: 70, ..Ledger::default() };
-        assert_eq!((ledger.on_the_way(), ledger.coverage()), (5, Some((70, 107))));
-        let counts = Counts { made: 70, ..Counts::default() };
-        assert_eq!(Ledger { counts, delivered: 60, ..ledger }.coverage(), None);
+        assert_eq!((ledger.on_the_way(), counts.attempts(), counts.outcome_unknown()), (5, 107, 7));
     }
 
     #[test]

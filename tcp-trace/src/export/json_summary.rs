@@ -26,6 +26,7 @@ pub(super) struct SummaryLine<'a> {
     connects: u64,
     by_outcome: ByOutcome<'a>,
     outcome_unknown: u64,
+    told: u64,
     second_pass: Option<u64>,
     second_pass_known: u64,
     phases: Phases,
@@ -61,6 +62,7 @@ impl<'a> SummaryLine<'a> {
             connects: connect.connects,
             by_outcome: ByOutcome(connect),
             outcome_unknown: connect.outcome_unknown,
+            told: connect.told,
             second_pass: known.then_some(connect.second_pass),
             second_pass_known: connect.second_pass_known,
             phases: Phases {

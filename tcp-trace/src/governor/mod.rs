@@ -194,7 +194,8 @@ impl Governor {
             tracing::warn!("cannot read what the kernel side added up: {error}");
             None
         });
-        let counts = Counts { runs_missed, undecoded, ..counts.since(&self.baseline) };
+        let kprobes_missed = self.attached.kprobes.missed();
+        let counts = Counts { runs_missed, kprobes_missed, undecoded, ..counts.since(&self.baseline) };
         let cost = Cost {
             agent_ns: self.agent_ns(),
             bursts_ns: self.bursts.in_bursts().as_nanos() as u64,

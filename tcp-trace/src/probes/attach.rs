@@ -12,6 +12,7 @@ use tcp_trace_common::{config::Config, names, offsets::Offsets};
 
 use super::{
     memlock,
+    missed::Kprobes,
     plan::{Choice, Plan},
     table::{Kind, Need, Program, Signal},
     tier::Tier,
@@ -75,6 +76,8 @@ pub struct Attached {
     pub logs: bool,
     /// Port probes: loaded, and attached only now and then.
     pub(super) port_probes: Vec<&'static Program>,
+    /// To ask how often they were missed.
+    pub kprobes: Kprobes,
 }
 
 /// Taken apart by the first program that is found by it: no tracepoint is, and it takes longer than all else of a start.
@@ -105,7 +108,13 @@ pub fn try_all(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, F
     let limit = if plan.locks_memory { memlock::raise() } else { Ok(()) };
     let ebpf = load_object(object, load).map_err(|error| not_loaded(&error, limit))?;
     let btf = KernelBtf::new(|| Btf::from_sys_fs().ok());
-    let mut attached = Attached { ebpf, trials: Vec::new(), logs: load.log_level != 0, port_probes: Vec::new() };
+    let mut attached = Attached {
+        ebpf,
+        trials: Vec::new(),
+        logs: load.log_level != 0,
+        port_probes: Vec::new(),
+        kprobes: Kprobes::default(),
+    };
     for planned in &plan.signals {
         for choice in &planned.choices {
             let trial = attached.try_tier(planned.signal, choice, &btf);
@@ -119,6 +128,7 @@ pub fn try_all(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, F
             }
         }
     }
+    attached.kprobes = Kprobes::attached();
     Ok(attached)
 }
 

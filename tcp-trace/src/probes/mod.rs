@@ -4,6 +4,8 @@
 pub mod attach;
 pub mod bursts;
 mod memlock;
+pub mod missed;
+mod object_info;
 pub mod plan;
 pub mod runs;
 pub mod table;

@@ -6,6 +6,8 @@ use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
 use aya::Ebpf;
 
+use super::object_info;
+
 /// Sums over every program that is loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Runs {
@@ -39,38 +41,14 @@ impl Runs {
     }
 }
 
-/// `struct bpf_prog_info` as far as it is needed; the library hands out all but the last field.
-#[repr(C)]
-struct ProgramInfo {
-    unread: [u64; 24],
-    run_time_ns: u64,
-    run_cnt: u64,
-    recursion_misses: u64,
-}
-
-/// `union bpf_attr` of BPF_OBJ_GET_INFO_BY_FD.
-#[repr(C)]
-struct GetInfo {
-    fd: u32,
-    length: u32,
-    info: u64,
-}
-
-const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
+/// `struct bpf_prog_info`: `run_time_ns`, `run_cnt` and `recursion_misses` (5.12) are its words 24 to 26.
+const WORDS: usize = 27;
 
 fn of_program(fd: RawFd) -> Option<Runs> {
-    let mut info = ProgramInfo { unread: [0; 24], run_time_ns: 0, run_cnt: 0, recursion_misses: 0 };
-    let length = size_of::<ProgramInfo>() as u32;
-    let mut request = GetInfo { fd: fd as u32, length, info: (&raw mut info) as u64 };
-    // SAFETY: `info` takes `length` bytes and outlives the call; zeroed, it asks the kernel to write nowhere else.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &raw mut request, size_of::<GetInfo>()) };
-    (result == 0).then_some(Runs {
-        ns: info.run_time_ns,
-        count: info.run_cnt,
-        // The kernel says how much of it it knows.
-        missed: (request.length == length).then_some(info.recursion_misses),
-    })
+    let info = object_info::words::<WORDS>(fd, WORDS);
+    let missed = info.map(|info| info[26]);
+    let info = info.or_else(|| object_info::words(fd, WORDS - 1))?;
+    Some(Runs { ns: info[24], count: info[25], missed })
 }
 
 #[cfg(test)]

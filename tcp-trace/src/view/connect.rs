@@ -35,7 +35,11 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
     table::bars(&mut out, theme, layout, "handshake", &connect.handshake);
     table::worst(&mut out, theme, layout, connect);
     time_wait(&mut out, theme, layout, summary);
-    for note in &summary.notes {
+    let partial = (connect.told < connect.connects).then(|| {
+        let (told, made) = (grouped(connect.told), grouped(connect.connects));
+        format!("processes, destinations and findings rest on {told} of {made} connects: counts are lower bounds there")
+    });
+    for note in partial.iter().chain(&summary.notes) {
         for line in wrapped(&format!("note: {note}"), layout.width) {
             let _ = writeln!(out, "{}", theme.faint(&line));
         }

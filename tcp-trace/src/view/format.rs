@@ -83,6 +83,8 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     for word in text.split(' ') {
         let length = word.chars().count();
         if used > 0 && used + 1 + length > width {
+            let full = lines.last_mut().expect("never empty");
+            full.truncate(full.trim_end().len());
             lines.push(String::new());
             used = 0;
         }

@@ -51,3 +51,25 @@ fn the_worst_come_first() {
     let ports: Vec<u16> = aggregate.tick().destinations.iter().map(|row| row.key.dport).collect();
     assert_eq!(ports, [3306, 80]);
 }
+
+#[test]
+fn what_came_without_events_counts_too() {
+    let mut aggregate = ConnectAggregate::default();
+    aggregate.observe(&established());
+    let mut folded = Folded { second_pass: 1, second_pass_known: 2, ..Folded::default() };
+    folded.by_outcome[Outcome::Refused as usize] = 2;
+    folded.phases[1].buckets = vec![0; tcp_trace_common::folded::BUCKETS];
+    folded.phases[1].buckets[tcp_trace_common::folded::bucket(70_000)] = 2;
+    folded.phases[1].max = 70_000;
+    aggregate.observe_folded(&folded);
+    aggregate.observe_unknown(4);
+    let interval = aggregate.tick();
+    assert_eq!((interval.connects, interval.told, interval.outcome_unknown), (7, 1, 4));
+    assert_eq!((interval.ended(Outcome::Refused), interval.ended(Outcome::Established)), (2, 1));
+    assert_eq!((interval.handshake.count, interval.handshake.max), (3, Some(70_000)));
+    assert_eq!((interval.second_pass, interval.second_pass_known), (1, 3));
+    assert!(interval.destinations.iter().all(|row| row.at_least));
+    let total = aggregate.total();
+    assert_eq!((total.connects, total.told, total.handshake.count), (7, 1, 3));
+    assert_eq!((aggregate.tick().connects, aggregate.total()), (0, total));
+}

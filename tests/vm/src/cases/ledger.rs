@@ -13,7 +13,7 @@ use super::ports_default_range;
 use crate::harness::Report;
 use crate::netns::{self, Netns};
 use crate::socket::{LOCALHOST, Socket};
-use crate::tiers::Tier;
+use crate::tiers::{self, Tier};
 use crate::tool::{Answer, Tool};
 use crate::witness::Witness;
 
@@ -251,6 +251,9 @@ fn measured(tier: Tier) -> Result<()> {
     let windows = ledger["programs_window_ns"].as_f64().context("programs_window_ns")? / 1e9;
     let seconds = summary["seconds"].as_f64().context("seconds")?;
     ensure!(windows < seconds / 4.0, "statistics were kept for {windows} of {seconds} seconds");
+    let kernel = tiers::kernel();
+    ensure!(ledger["missed_runs"].is_u64() == (kernel >= (5, 12)), "{ledger}");
+    ensure!(ledger["missed_kprobes"].is_u64() == (tier == Tier::Kprobe && kernel >= (6, 7)), "{ledger}");
     ensure!(ledger["resident_bytes"].as_u64() > Some(0) && ledger["locked_bytes"].as_u64() > Some(0), "{ledger}");
     Ok(())
 }
