@@ -45,7 +45,9 @@ fn burst(netns: &Netns, connects: u64) -> Result<()> {
     // The kernel's own count, beside ours.
     let opened = netns.snmp("ActiveOpens")? - before.0;
     let failed = netns.snmp("AttemptFails")? - before.1;
-    ensure!((opened, failed) == (connects, connects / 2), "the kernel counts {opened} opens, {failed} failures");
+    // A reset that overtakes the end of a handshake fails on the other side as well.
+    let agrees = opened == connects && failed >= connects / 2;
+    ensure!(agrees, "the kernel counts {opened} opens, {failed} failures");
     Ok(())
 }
 
