@@ -152,9 +152,11 @@ impl Decider {
             self.hold = HOLD;
         }
         let richer = self.next(Level::richer)?;
-        let fits = self.reckon(richer, &recent) <= COMFORT * allowance;
-        self.calm = if fits { self.calm + 1 } else { 0 };
-        (self.calm >= self.hold).then(|| self.change(richer))
+        let reckoned = self.reckon(richer, &recent);
+        self.calm = if reckoned <= COMFORT * allowance { self.calm + 1 } else { 0 };
+        // On the way back through a quiet that has proved itself, the next step need not wait as long.
+        let proved = self.came_back && reckoned <= COMFORT * allowance / 2.0;
+        (self.calm >= if proved { 1 } else { self.hold }).then(|| self.change(richer))
     }
 
     /// A level without port probes is no other where there are none.
