@@ -23,8 +23,11 @@ pub struct Options {
     /// Memory in MiB
     #[arg(long, default_value_t = 1024)]
     mem: u32,
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, conflicts_with = "count_instructions")]
     cpus: u32,
+    /// One CPU, whose time is the instructions that it ran: for measuring what something costs
+    #[arg(long)]
+    count_instructions: bool,
     /// A file to take along: a program goes into /bin with its libraries, another file into /root
     #[arg(long)]
     put: Vec<PathBuf>,
@@ -38,7 +41,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let kernel = kernels::get(&options.kernel)?;
     let mut guest = Guest::new(&kernel, options.command.clone());
     guest.memory_mib = options.mem;
-    guest.cpus = options.cpus;
+    guest.cpus = if options.count_instructions { 1 } else { options.cpus };
     guest.put.clone_from(&options.put);
     guest.env = terminal_env();
     if let Some(tier) = &options.tier {
@@ -47,6 +50,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             guest.argv.extend(["--tier".to_owned(), tier.clone()]);
         }
     }
-    let code = guest.boot(Accelerator::find(&kernel)?, Screen::Terminal)?;
+    let accelerator = if options.count_instructions { Accelerator::Counting } else { Accelerator::find(&kernel)? };
+    let code = guest.boot(accelerator, Screen::Terminal)?;
     Ok(ExitCode::from(u8::try_from(code)?))
 }
