@@ -3,7 +3,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{COMM_LEN, RawHeader};
+use crate::{Address, COMM_LEN, RawHeader};
 
 /// One attempt, from the entry of `tcp_v4_connect`/`tcp_v6_connect` to its end. What a field holds is known only if
 /// its flag in [`flag`] says so. Times are `CLOCK_MONOTONIC`.
@@ -73,9 +73,9 @@ pub struct RawConnect {
     /// Low byte of `PROBE_EPOCH` when the search began; means nothing to user space.
     pub probe_epoch: u8,
     /// Local address.
-    pub saddr: [u8; 16],
+    pub saddr: Address,
     /// Remote address.
-    pub daddr: [u8; 16],
+    pub daddr: Address,
     /// Name of the calling thread, NUL-terminated.
     pub comm: [u8; COMM_LEN],
 }

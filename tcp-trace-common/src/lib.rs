@@ -42,6 +42,23 @@ pub mod kind {
     pub const TIME_WAIT: u16 = 16;
 }
 
+/// An address in network order, IPv4 as v4-mapped IPv6, in two native words: the kernel side writes words at a time.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct Address(pub [u64; 2]);
+
+impl Address {
+    /// From its bytes.
+    pub fn new(octets: [u8; 16]) -> Self {
+        zerocopy::transmute!(octets)
+    }
+
+    /// Its bytes.
+    pub fn octets(self) -> [u8; 16] {
+        zerocopy::transmute!(self)
+    }
+}
+
 /// Length of `comm`, the kernel's `TASK_COMM_LEN`.
 pub const COMM_LEN: usize = 16;
 
@@ -58,6 +75,7 @@ pub mod tcp_state {
     #![expect(missing_docs, reason = "the kernel's own names")]
     pub const ESTABLISHED: u8 = 1;
     pub const SYN_SENT: u8 = 2;
+    pub const SYN_RECV: u8 = 3;
     pub const FIN_WAIT1: u8 = 4;
     pub const FIN_WAIT2: u8 = 5;
     pub const TIME_WAIT: u8 = 6;

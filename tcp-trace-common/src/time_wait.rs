@@ -3,7 +3,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{COMM_LEN, RawHeader};
+use crate::{Address, COMM_LEN, RawHeader};
 
 /// One passage into or out of TIME_WAIT, or one refused because `tcp_max_tw_buckets` is reached.
 #[repr(C)]
@@ -32,9 +32,9 @@ pub struct RawTimeWait {
     /// Explicit padding.
     pub pad: [u8; 4],
     /// Local address.
-    pub saddr: [u8; 16],
+    pub saddr: Address,
     /// Remote address.
-    pub daddr: [u8; 16],
+    pub daddr: Address,
     /// Name of the closing thread.
     pub owner_comm: [u8; COMM_LEN],
 }

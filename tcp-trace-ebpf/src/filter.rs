@@ -29,8 +29,8 @@ pub fn wanted(attempt: &RawConnect) -> bool {
         return false;
     }
     !on(filter::DADDR)
-        || (half(&attempt.daddr, 0) & config!(daddr_mask[0]) == config!(daddr[0])
-            && half(&attempt.daddr, 1) & config!(daddr_mask[1]) == config!(daddr[1]))
+        || (attempt.daddr.0[0] & config!(daddr_mask[0]) == config!(daddr[0])
+            && attempt.daddr.0[1] & config!(daddr_mask[1]) == config!(daddr[1]))
 }
 
 #[inline(always)]

@@ -2,7 +2,7 @@
 //! Who is running: only to be asked in the context of the process that is meant, never in softirq.
 
 use aya_ebpf::helpers::{
-    bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
+    bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid, generated,
 };
 use tcp_trace_common::{COMM_LEN, connect::RawConnect};
 
@@ -33,5 +33,6 @@ pub fn stamp(attempt: &mut RawConnect) {
     attempt.uid = bpf_get_current_uid_gid() as u32;
     // SAFETY: the helper has no precondition.
     attempt.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
-    attempt.comm = comm();
+    // SAFETY: the helper writes as many bytes as there are, and ends the name with zeros.
+    unsafe { generated::bpf_get_current_comm(attempt.comm.as_mut_ptr().cast(), COMM_LEN as u32) };
 }

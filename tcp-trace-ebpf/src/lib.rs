@@ -12,6 +12,7 @@ mod fold;
 mod globals;
 mod identity;
 mod maps;
+mod memory;
 mod signals;
 mod sock;
 

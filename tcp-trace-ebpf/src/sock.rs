@@ -3,210 +3,213 @@
 
 use aya_ebpf::{
     bindings::task_struct,
-    helpers::{bpf_probe_read_kernel, bpf_probe_read_kernel_buf, bpf_probe_read_user, bpf_probe_read_user_buf},
+    helpers::{bpf_probe_read_kernel, bpf_probe_read_user},
 };
-use tcp_trace_common::{connect::RawConnect, family, offsets::ABSENT};
+use tcp_trace_common::{Address, connect::RawConnect, family, offsets::ABSENT};
 
-use crate::globals::{config, offset};
+use crate::{
+    globals::{config, offset},
+    memory::{Pointer, Untyped},
+};
 
 /// `IPPROTO_TCP`
 const TCP: u16 = 6;
 
-/// Reads a `T` at `base + offset`; `None` if the kernel has no such field or the memory can't be read.
-#[inline(always)]
-fn read<T>(base: u64, offset: u16) -> Option<T> {
-    if offset == ABSENT {
-        return None;
-    }
-    // SAFETY: the helper checks the address and fails on a bad one.
-    unsafe { bpf_probe_read_kernel((base as *const u8).add(offset as usize).cast::<T>()) }.ok()
-}
-
-/// Reads bytes to where they are to stay: a copy on the way would go byte by byte.
-#[inline(always)]
-fn read_into<const N: usize>(base: u64, offset: u16, into: &mut [u8; N]) {
-    *into = [0; N];
-    if offset != ABSENT {
-        // SAFETY: the helper checks the address; on a bad one it leaves zeros.
-        let _ = unsafe { bpf_probe_read_kernel_buf((base as *const u8).add(offset as usize), into) };
-    }
-}
-
 /// Inode number of the socket's network namespace, 0 if unreadable. Works for minisockets too: both begin with
 /// `struct sock_common`.
 #[inline(always)]
-pub fn netns(sk: u64) -> u32 {
-    net(sk).and_then(|net| read(net, offset!(net_inum))).unwrap_or(0)
+pub fn netns(sk: impl Pointer) -> u32 {
+    net(sk).and_then(|net| net.read(offset!(net_inum))).unwrap_or(0)
 }
 
 #[inline(always)]
-fn net(sk: u64) -> Option<u64> {
-    read(sk, offset!(skc_net))
+fn net<P: Pointer>(sk: P) -> Option<P> {
+    sk.follow(offset!(skc_net))
 }
 
 /// `skc_num`, the local port in host order.
 #[inline(always)]
-pub fn local_port(sk: u64) -> u16 {
-    read(sk, offset!(skc_num)).unwrap_or(0)
+pub fn local_port(sk: impl Pointer) -> u16 {
+    sk.read(offset!(skc_num)).unwrap_or(0)
 }
 
 /// `inet_sport`: unlike `skc_num` still there after `inet_put_port`.
 #[inline(always)]
-pub fn bound_local_port(sk: u64) -> u16 {
-    u16::from_be(read(sk, offset!(inet_sport)).unwrap_or(0))
+pub fn bound_local_port(tcp: impl Pointer) -> u16 {
+    u16::from_be(tcp.read(offset!(inet_sport)).unwrap_or(0))
 }
 
 #[inline(always)]
-pub fn is_tcp(sk: u64) -> bool {
-    read::<u16>(sk, offset!(sk_protocol)) == Some(TCP)
+pub fn is_tcp(sk: impl Pointer) -> bool {
+    sk.read::<u16>(offset!(sk_protocol)) == Some(TCP)
 }
 
 #[inline(always)]
-pub fn state(sk: u64) -> u8 {
-    read(sk, offset!(skc_state)).unwrap_or(0)
+pub fn state(sk: impl Pointer) -> u8 {
+    sk.read(offset!(skc_state)).unwrap_or(0)
 }
 
 #[inline(always)]
-pub fn error(sk: u64) -> i32 {
-    read(sk, offset!(sk_err)).unwrap_or(0)
+pub fn error(sk: impl Pointer) -> i32 {
+    sk.read(offset!(sk_err)).unwrap_or(0)
 }
 
 #[inline(always)]
-pub fn total_retransmits(sk: u64) -> Option<u32> {
-    read(sk, offset!(total_retrans))
+pub fn total_retransmits(tcp: impl Pointer) -> Option<u32> {
+    tcp.read(offset!(total_retrans))
 }
 
 /// `None` where the kernel was built without MPTCP.
 #[inline(always)]
-pub fn is_mptcp_subflow(sk: u64) -> Option<bool> {
-    read::<u8>(sk, offset!(is_mptcp)).map(|flag| flag & 1 != 0)
+pub fn is_mptcp_subflow(tcp: impl Pointer) -> Option<bool> {
+    tcp.read::<u8>(offset!(is_mptcp)).map(|flag| flag & 1 != 0)
 }
 
 /// TCP_FASTOPEN_CONNECT has a cookie and holds the SYN back until data is sent.
 #[inline(always)]
-pub fn is_deferred(sk: u64) -> bool {
-    read::<u8>(sk, offset!(defer_connect)).is_some_and(|byte| u16::from(byte) & offset!(defer_connect_mask) != 0)
+pub fn is_deferred(tcp: impl Pointer) -> bool {
+    tcp.read::<u8>(offset!(defer_connect)).is_some_and(|byte| u16::from(byte) & offset!(defer_connect_mask) != 0)
 }
 
 /// `socket->sk`
 #[inline(always)]
-pub fn of_socket(socket: u64) -> u64 {
-    read(socket, offset!(socket_sk)).unwrap_or(0)
+pub fn of_socket<P: Pointer>(socket: P) -> P {
+    socket.follow(offset!(socket_sk)).unwrap_or(P::new(0))
 }
 
-/// `::ffff:0:0` in native words: eight bytes, then four.
-const V4_MAPPED: (u64, u32) = (0, u32::from_ne_bytes([0, 0, 0xff, 0xff]));
-
-/// Writes `::ffff:` and leaves the last four bytes to be read.
+/// `::ffff:a.b.c.d`; the last four bytes as they are in memory.
 #[inline(always)]
-fn v4_part(address: &mut [u8; 16]) -> &mut [u8; 4] {
-    *address = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0];
-    // SAFETY: the last four of sixteen bytes.
-    unsafe { &mut *address.as_mut_ptr().add(12).cast() }
+fn v4_mapped(v4: u32) -> Address {
+    Address([0, u64::from(v4) << 32 | 0xffff << 16])
 }
 
 /// The family that a destination given as IPv6 is reached by.
 #[inline(always)]
-fn family_on_wire(address: &[u8; 16]) -> u16 {
-    let start = address.as_ptr();
-    // SAFETY: twelve of sixteen bytes; unaligned reads are allowed.
-    let head = unsafe { (start.cast::<u64>().read_unaligned(), start.add(8).cast::<u32>().read_unaligned()) };
-    if head == V4_MAPPED { family::INET } else { family::INET6 }
+fn family_on_wire(address: Address) -> u16 {
+    let Address([head, tail]) = address;
+    if head == 0 && tail as u32 == 0xffff << 16 { family::INET } else { family::INET6 }
+}
+
+#[inline(always)]
+fn read_v4(base: impl Pointer, offset: u16) -> Address {
+    v4_mapped(base.read(offset).unwrap_or(0))
+}
+
+#[inline(always)]
+fn read_v6(base: impl Pointer, offset: u16) -> Address {
+    if offset == ABSENT {
+        return Address([0; 2]);
+    }
+    Address([base.read(offset).unwrap_or(0), base.read(offset + 8).unwrap_or(0)])
 }
 
 /// Local address as the family on the wire has it.
 #[inline(always)]
-pub fn local_address(sk: u64, on_wire: u16, into: &mut [u8; 16]) {
-    if on_wire == family::INET {
-        read_into(sk, offset!(skc_rcv_saddr), v4_part(into));
-    } else {
-        read_into(sk, offset!(skc_v6_rcv_saddr), into);
-    }
+pub fn local_address(sk: impl Pointer, on_wire: u16) -> Address {
+    if on_wire == family::INET { read_v4(sk, offset!(skc_rcv_saddr)) } else { read_v6(sk, offset!(skc_v6_rcv_saddr)) }
 }
 
 /// Remote port of a socket or minisocket.
 #[inline(always)]
-pub fn remote_port(sk: u64) -> u16 {
-    u16::from_be(read(sk, offset!(skc_dport)).unwrap_or(0))
+pub fn remote_port(sk: impl Pointer) -> u16 {
+    u16::from_be(sk.read(offset!(skc_dport)).unwrap_or(0))
 }
 
-/// Remote address of a socket or minisocket; the family that it is reached by.
+/// Remote address of a socket or minisocket, and the family that it is reached by.
 #[inline(always)]
-pub fn remote_address(sk: u64, into: &mut [u8; 16]) -> u16 {
-    if read::<u16>(sk, offset!(skc_family)) == Some(family::INET6) {
-        read_into(sk, offset!(skc_v6_daddr), into);
-        family_on_wire(into)
+pub fn remote_address(sk: impl Pointer) -> (Address, u16) {
+    if sk.read::<u16>(offset!(skc_family)) == Some(family::INET6) {
+        let address = read_v6(sk, offset!(skc_v6_daddr));
+        (address, family_on_wire(address))
     } else {
-        read_into(sk, offset!(skc_daddr), v4_part(into));
-        family::INET
+        (read_v4(sk, offset!(skc_daddr)), family::INET)
     }
 }
 
-/// Offsets in `struct sockaddr_in` and `sockaddr_in6`, which begin alike.
-const SIN_PORT: u16 = 2;
-const SIN_ADDR: u16 = 4;
-const SIN6_ADDR: u16 = 8;
+/// `struct sockaddr_in`, and as much of `sockaddr_in6`, whose address begins where the zeros of the other are.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct SocketAddress {
+    family: u16,
+    /// Big endian.
+    port: u16,
+    v4: u32,
+    v6_head: u64,
+}
+
+/// Where the rest of the address of `sockaddr_in6` is.
+const V6_TAIL: usize = size_of::<SocketAddress>();
 
 /// Takes family, remote address and port from a `struct sockaddr` in kernel memory.
 #[inline(always)]
 pub fn read_sockaddr(address: u64, into: &mut RawConnect) {
-    into.dport = u16::from_be(read(address, SIN_PORT).unwrap_or(0));
-    if read::<u16>(address, 0) == Some(family::INET6) {
-        read_into(address, SIN6_ADDR, &mut into.daddr);
-        into.family = family_on_wire(&into.daddr);
-    } else {
-        read_into(address, SIN_ADDR, v4_part(&mut into.daddr));
-        into.family = family::INET;
-    }
+    let read = address as *const u8;
+    // SAFETY: the helper checks the address and fails on a bad one.
+    let Ok(start) = (unsafe { bpf_probe_read_kernel(read.cast::<SocketAddress>()) }) else { return };
+    fill_destination(start, into, || {
+        // SAFETY: as above.
+        unsafe { bpf_probe_read_kernel(read.add(V6_TAIL).cast::<u64>()) }.unwrap_or(0)
+    });
 }
 
 /// The same from one in user space; `None` if it can't be read.
 #[inline(always)]
 pub fn read_user_sockaddr(address: u64, into: &mut RawConnect) -> Option<()> {
-    let at = |offset: u16| (address + u64::from(offset)) as *const u8;
-    // SAFETY: the helpers check the address and fail on a bad one.
-    unsafe {
-        let family = bpf_probe_read_user(at(0).cast::<u16>()).ok()?;
-        into.dport = u16::from_be(bpf_probe_read_user(at(SIN_PORT).cast::<u16>()).ok()?);
-        if family == family::INET6 {
-            bpf_probe_read_user_buf(at(SIN6_ADDR), &mut into.daddr).ok()?;
-            into.family = family_on_wire(&into.daddr);
-        } else {
-            bpf_probe_read_user_buf(at(SIN_ADDR), v4_part(&mut into.daddr)).ok()?;
-            into.family = family::INET;
-        }
-    }
+    let read = address as *const u8;
+    // SAFETY: the helper checks the address and fails on a bad one.
+    let start = unsafe { bpf_probe_read_user(read.cast::<SocketAddress>()) }.ok()?;
+    fill_destination(start, into, || {
+        // SAFETY: as above.
+        unsafe { bpf_probe_read_user(read.add(V6_TAIL).cast::<u64>()) }.unwrap_or(0)
+    });
     Some(())
+}
+
+#[inline(always)]
+fn fill_destination(start: SocketAddress, into: &mut RawConnect, v6_tail: impl FnOnce() -> u64) {
+    into.dport = u16::from_be(start.port);
+    if start.family == family::INET6 {
+        into.daddr = Address([start.v6_head, v6_tail()]);
+        into.family = family_on_wire(into.daddr);
+    } else {
+        into.daddr = v4_mapped(start.v4);
+        into.family = family::INET;
+    }
 }
 
 /// `net.ipv4.ip_local_port_range` of the socket's namespace; both families use it.
 #[inline(always)]
-pub fn port_range(sk: u64) -> Option<(u16, u16)> {
+pub fn port_range(sk: impl Pointer) -> Option<(u16, u16)> {
     let net = net(sk)?;
     // 8 bytes: `int range[2]` (5.10, 6.1). 4 bytes: `high << 16 | low` (6.8 and later).
     if offset!(local_ports_range_size) == 8 {
-        let [low, high]: [u32; 2] = read(net, offset!(local_ports_range))?;
+        let low: u32 = net.read(offset!(local_ports_range))?;
+        let high: u32 = net.read(offset!(local_ports_range) + 4)?;
         Some((low as u16, high as u16))
     } else {
-        let both: u32 = read(net, offset!(local_ports_range))?;
+        let both: u32 = net.read(offset!(local_ports_range))?;
         Some((both as u16, (both >> 16) as u16))
     }
 }
 
 /// `IP_LOCAL_PORT_RANGE` of the socket, high in the upper half; 0 where unset or not on this kernel.
 #[inline(always)]
-pub fn socket_port_range(sk: u64) -> u32 {
-    read(sk, offset!(local_port_range)).unwrap_or(0)
+pub fn socket_port_range(tcp: impl Pointer) -> u32 {
+    tcp.read(offset!(local_port_range)).unwrap_or(0)
 }
 
 /// `net.ipv4.ip_local_port_step_width`, 0 before 7.1.
 #[inline(always)]
-pub fn port_step_width(sk: u64) -> u32 {
+pub fn port_step_width(sk: impl Pointer) -> u32 {
     if offset!(port_step_width) == ABSENT {
         return 0;
     }
-    net(sk).and_then(|net| read(net, offset!(port_step_width))).unwrap_or(0)
+    net(sk).and_then(|net| net.read(offset!(port_step_width))).unwrap_or(0)
 }
+
+/// What the pointer `table_perturb` holds, once it was read: the kernel sets it at boot.
+#[unsafe(no_mangle)]
+static mut PERTURB_TABLE: u64 = 0;
 
 /// The entry of `table_perturb` that a search with this `port_offset` starts from. `table_perturb` is a pointer to
 /// the table (since 4c2c8f03a5ab); user space knows its address from kallsyms, or not at all.
@@ -216,14 +219,21 @@ pub fn perturb(port_offset: u64) -> Option<u32> {
     if table_perturb == 0 {
         return None;
     }
-    let table: u64 = read(table_perturb, 0)?;
-    read(table + 4 * (port_offset & u64::from(config!(table_perturb_mask))), 0)
+    let cache = &raw mut PERTURB_TABLE;
+    // SAFETY: a static; whoever is first writes what everybody else would.
+    let mut table = unsafe { cache.read_volatile() };
+    if table == 0 {
+        table = Untyped(table_perturb).read(0)?;
+        // SAFETY: as above.
+        unsafe { cache.write_volatile(table) };
+    }
+    Untyped(table + 4 * (port_offset & u64::from(config!(table_perturb_mask)))).read(0)
 }
 
 /// `tw_count` of a socket's or minisocket's namespace without what it holds for none, `u32::MAX` if not known.
 #[inline(always)]
-pub fn time_wait_level(sk: u64) -> u32 {
-    match net(sk).and_then(|net| read::<u32>(net, offset!(tw_count))) {
+pub fn time_wait_level(sk: impl Pointer) -> u32 {
+    match net(sk).and_then(|net| net.read::<u32>(offset!(tw_count))) {
         Some(count) => count.wrapping_sub(u32::from(offset!(tw_count_base))),
         None => u32::MAX,
     }
@@ -231,8 +241,8 @@ pub fn time_wait_level(sk: u64) -> u32 {
 
 /// `tcp_max_tw_buckets` of that namespace, 0 if not known.
 #[inline(always)]
-pub fn max_time_wait(sk: u64) -> u32 {
-    net(sk).and_then(|net| read(net, offset!(max_tw_buckets))).unwrap_or(0)
+pub fn max_time_wait(sk: impl Pointer) -> u32 {
+    net(sk).and_then(|net| net.read(offset!(max_tw_buckets))).unwrap_or(0)
 }
 
 /// `container_of(timer, struct inet_timewait_sock, tw_timer)`, 0 where the offset is not known.
@@ -243,34 +253,33 @@ pub fn of_time_wait_timer(timer: u64) -> u64 {
 
 #[inline(always)]
 pub fn time_wait_substate(tw: u64) -> u8 {
-    read(tw, offset!(tw_substate)).unwrap_or(0)
+    Untyped(tw).read(offset!(tw_substate)).unwrap_or(0)
 }
 
 /// Local port of a minisocket (`tw_sport`).
 #[inline(always)]
 pub fn time_wait_port(tw: u64) -> u16 {
-    u16::from_be(read(tw, offset!(tw_sport)).unwrap_or(0))
+    u16::from_be(Untyped(tw).read(offset!(tw_sport)).unwrap_or(0))
 }
 
 /// The socket behind a descriptor of this task; 0 if it is not a socket.
 #[inline(always)]
 pub fn of_descriptor(task: *mut task_struct, descriptor: u32) -> u64 {
-    socket_of_descriptor(task as u64, descriptor).unwrap_or(0)
+    socket_of_descriptor(Untyped(task as u64), descriptor).unwrap_or(0)
 }
 
 #[inline(always)]
-fn socket_of_descriptor(task: u64, descriptor: u32) -> Option<u64> {
-    let files: u64 = read(task, offset!(task_files))?;
-    let table: u64 = read(files, offset!(files_fdt))?;
-    if descriptor >= read::<u32>(table, offset!(fdtable_max_fds))? {
+fn socket_of_descriptor(task: Untyped, descriptor: u32) -> Option<u64> {
+    let table = task.follow(offset!(task_files))?.follow(offset!(files_fdt))?;
+    if descriptor >= table.read(offset!(fdtable_max_fds))? {
         return None;
     }
-    let array: u64 = read(table, offset!(fdtable_fd))?;
-    let file: u64 = read(array + 8 * u64::from(descriptor), 0)?;
-    let socket: u64 = read(file, offset!(file_private_data))?;
+    let array = table.follow(offset!(fdtable_fd))?;
+    let file = Untyped(array.0 + 8 * u64::from(descriptor)).follow(0)?;
+    let socket = file.follow(offset!(file_private_data))?;
     // Only a socket points back at its file from there: anything else has other things in `private_data`.
-    if read::<u64>(socket, offset!(socket_file))? != file {
+    if socket.read::<u64>(offset!(socket_file))? != file.0 {
         return None;
     }
-    read(socket, offset!(socket_sk))
+    socket.read(offset!(socket_sk))
 }

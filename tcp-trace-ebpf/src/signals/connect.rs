@@ -4,6 +4,8 @@
 //! Sequence of a successful one: `begin` -> tcp_set_state(SYN_SENT) -> `search_entered` -> `search_left` ->
 //! `call_returned` -> `state_changed(ESTABLISHED)`. Every edge but the last only writes into `ATTEMPTS`.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::EbpfContext;
 use aya_log_ebpf::debug;
 use tcp_trace_common::{
@@ -18,6 +20,7 @@ use crate::{
     fold::fold,
     identity,
     maps::{ATTEMPTS, PROBE_EPOCH},
+    memory::Pointer,
     sock,
 };
 
@@ -27,15 +30,30 @@ const ERESTARTSYS: i32 = -512;
 
 /// The caller of `connect()` is the current task; `address` is its destination, already in kernel memory.
 #[inline(always)]
-pub fn begin(context: &impl EbpfContext, sk: u64, address: u64) {
-    let mut attempt = RawConnect { start_ns: now_ns(), flags: flag::START, ..RawConnect::default() };
-    sock::read_sockaddr(address, &mut attempt);
-    insert(context, sk, &mut attempt);
+pub fn begin(context: &impl EbpfContext, sk: impl Pointer, address: u64) {
+    let mut place = MaybeUninit::uninit();
+    let attempt = blank(&mut place);
+    attempt.start_ns = now_ns();
+    attempt.flags = flag::START;
+    sock::read_sockaddr(address, attempt);
+    insert(context, sk, attempt);
+}
+
+/// An attempt of which nothing is known. Zeroed word by word: the compiler's own way is a loop over the bytes.
+#[inline(always)]
+pub fn blank(place: &mut MaybeUninit<RawConnect>) -> &mut RawConnect {
+    let words = place.as_mut_ptr().cast::<u64>();
+    for word in 0..size_of::<RawConnect>() / size_of::<u64>() {
+        // SAFETY: within the place.
+        unsafe { words.add(word).write_volatile(0) };
+    }
+    // SAFETY: all of it was written, and zeros are a valid attempt.
+    unsafe { place.assume_init_mut() }
 }
 
 /// Fills in who and where, and remembers the attempt if it is of interest.
 #[inline(always)]
-pub fn insert(context: &impl EbpfContext, sk: u64, attempt: &mut RawConnect) {
+pub fn insert(context: &impl EbpfContext, sk: impl Pointer, attempt: &mut RawConnect) {
     identity::stamp(attempt);
     attempt.netns = sock::netns(sk);
     if !filter::wanted(attempt) || detail::stopped() {
@@ -45,7 +63,7 @@ pub fn insert(context: &impl EbpfContext, sk: u64, attempt: &mut RawConnect) {
         count(counters::NOT_FOLLOWED);
         return;
     }
-    let inserted = ATTEMPTS.insert(sk, &*attempt, 0);
+    let inserted = ATTEMPTS.insert(sk.address(), &*attempt, 0);
     if inserted.is_err() {
         count(counters::ATTEMPTS_FULL);
         debug!(context, "no room for one more attempt");
@@ -54,21 +72,21 @@ pub fn insert(context: &impl EbpfContext, sk: u64, attempt: &mut RawConnect) {
 
 /// The attempt under way on this socket.
 #[inline(always)]
-pub fn attempt(sk: u64) -> Option<&'static mut RawConnect> {
-    let attempt = ATTEMPTS.get_ptr_mut(sk)?;
+pub fn attempt(sk: impl Pointer) -> Option<&'static mut RawConnect> {
+    let attempt = ATTEMPTS.get_ptr_mut(sk.address())?;
     // SAFETY: a live value of the map. The socket is locked by whoever gets here, so nobody else writes to it.
     unsafe { attempt.as_mut() }
 }
 
 /// proto: int __inet_hash_connect(struct inet_timewait_death_row *, struct sock *, u64 port_offset, ...)
 #[inline(always)]
-pub fn search_entered(sk: u64, port_offset: u64) {
+pub fn search_entered(sk: impl Pointer, port_offset: u64) {
     let Some(attempt) = attempt(sk) else { return };
     let mut flags = attempt.flags | flag::SEARCH_ENTERED;
     attempt.bound_port = sock::local_port(sk);
     if attempt.bound_port == 0 {
         attempt.port_offset = port_offset;
-        attempt.socket_range = sock::socket_port_range(sk);
+        attempt.socket_range = sk.tcp().map_or(0, sock::socket_port_range);
         attempt.step_width = sock::port_step_width(sk);
         if let Some((low, high)) = sock::port_range(sk) {
             attempt.range_low = low;
@@ -91,13 +109,13 @@ pub fn search_entered(sk: u64, port_offset: u64) {
 
 /// What `__inet_hash_connect` returned.
 #[inline(always)]
-pub fn search_left(sk: u64, ret: i32) {
+pub fn search_left(sk: impl Pointer, ret: i32) {
     let end_ns = now_ns();
     let Some(attempt) = attempt(sk) else { return };
     attempt.search_end_ns = end_ns;
     attempt.search_ret = ret;
     attempt.sport = sock::local_port(sk);
-    sock::local_address(sk, attempt.family, &mut attempt.saddr);
+    attempt.saddr = sock::local_address(sk, attempt.family);
     if attempt.step_width != 0 {
         attempt.perturb_after = sock::perturb(attempt.port_offset).unwrap_or(0);
     }
@@ -110,20 +128,20 @@ pub fn search_left(sk: u64, ret: i32) {
 
 /// What `tcp_v4_connect`/`tcp_v6_connect` returned: 0 once the SYN is on its way.
 #[inline(always)]
-pub fn call_returned(sk: u64, ret: i32) {
+pub fn call_returned(sk: impl Pointer, ret: i32) {
     let Some(attempt) = attempt(sk) else { return };
     attempt.call_ret = ret;
     attempt.flags |= flag::RETURNED;
     if ret != 0 {
         finish(sk, attempt, ended::CALL_FAILED);
-    } else if sock::is_deferred(sk) {
+    } else if sk.tcp().is_some_and(sock::is_deferred) {
         attempt.flags |= flag::DEFERRED;
     }
 }
 
 /// `connect()` itself returned, perhaps without waiting to the end.
 #[inline(always)]
-pub fn interrupted(sk: u64, ret: i32) {
+pub fn interrupted(sk: impl Pointer, ret: i32) {
     if ret != EINTR && ret != ERESTARTSYS {
         return;
     }
@@ -134,8 +152,12 @@ pub fn interrupted(sk: u64, ret: i32) {
 
 /// proto: void tcp_set_state(struct sock *sk, int state). Often in softirq: the current task is a stranger.
 #[inline(always)]
-pub fn state_changed(sk: u64, state: u8) {
+pub fn state_changed(sk: impl Pointer, state: u8) {
     if state != tcp_state::ESTABLISHED && state != tcp_state::CLOSE {
+        return;
+    }
+    // Other sockets get here as well, and a look at their state costs less than to look for them.
+    if !connecting(sock::state(sk)) {
         return;
     }
     let Some(attempt) = attempt(sk) else { return };
@@ -147,9 +169,15 @@ pub fn state_changed(sk: u64, state: u8) {
     // Otherwise the call is failing just now, and its return value, which comes next, says why.
 }
 
+/// Whether a socket in this state may have an attempt under way; SYN_RECV where both ends connect at once.
+#[inline(always)]
+pub fn connecting(state: u8) -> bool {
+    state == tcp_state::SYN_SENT || state == tcp_state::SYN_RECV
+}
+
 /// proto: void tcp_v4_destroy_sock(struct sock *sk), for both families. Whatever was missed before ends here.
 #[inline(always)]
-pub fn destroyed(sk: u64) {
+pub fn destroyed(sk: impl Pointer) {
     if let Some(attempt) = attempt(sk) {
         finish(sk, attempt, ended::DESTROYED);
     }
@@ -157,17 +185,19 @@ pub fn destroyed(sk: u64) {
 
 /// Refused before TCP saw it; `address` is the destination, in kernel memory.
 #[inline(always)]
-pub fn denied(sk: u64, address: u64, ret: i32) {
+pub fn denied(sk: impl Pointer, address: u64, ret: i32) {
     if sock::is_tcp(sk) {
-        let mut attempt = RawConnect { call_ret: ret, ..RawConnect::default() };
-        sock::read_sockaddr(address, &mut attempt);
-        refused_early(sk, &mut attempt);
+        let mut place = MaybeUninit::uninit();
+        let attempt = blank(&mut place);
+        attempt.call_ret = ret;
+        sock::read_sockaddr(address, attempt);
+        refused_early(sk, attempt);
     }
 }
 
 /// Sends an attempt that ended before anything of it had to be remembered.
 #[inline(always)]
-pub fn refused_early(sk: u64, attempt: &mut RawConnect) {
+pub fn refused_early(sk: impl Pointer, attempt: &mut RawConnect) {
     identity::stamp(attempt);
     attempt.netns = sock::netns(sk);
     if !filter::wanted(attempt) || detail::stopped() {
@@ -197,24 +227,28 @@ fn tell(attempt: &RawConnect) {
 
 /// Completes the attempt, sends it and forgets it.
 #[inline(always)]
-pub fn finish(sk: u64, attempt: &mut RawConnect, ended_by: u8) {
+pub fn finish(sk: impl Pointer, attempt: &mut RawConnect, ended_by: u8) {
     if detail::stopped() {
         return;
     }
     attempt.header = header::<RawConnect>(kind::CONNECT);
     attempt.ended_by = ended_by;
     attempt.sk_err = sock::error(sk);
-    if attempt.flags & flag::SEARCH_LEFT == 0 {
-        sock::local_address(sk, attempt.family, &mut attempt.saddr);
-        attempt.sport = sock::bound_local_port(sk);
-    }
     let mut flags = attempt.flags;
-    if let Some(retransmits) = sock::total_retransmits(sk) {
-        attempt.syn_retransmits = retransmits;
-        flags |= flag::RETRANSMITS;
+    if flags & flag::SEARCH_LEFT == 0 {
+        attempt.saddr = sock::local_address(sk, attempt.family);
     }
-    if let Some(subflow) = sock::is_mptcp_subflow(sk) {
-        flags |= flag::MPTCP_KNOWN | if subflow { flag::MPTCP } else { 0 };
+    if let Some(tcp) = sk.tcp() {
+        if flags & flag::SEARCH_LEFT == 0 {
+            attempt.sport = sock::bound_local_port(tcp);
+        }
+        if let Some(retransmits) = sock::total_retransmits(tcp) {
+            attempt.syn_retransmits = retransmits;
+            flags |= flag::RETRANSMITS;
+        }
+        if let Some(subflow) = sock::is_mptcp_subflow(tcp) {
+            flags |= flag::MPTCP_KNOWN | if subflow { flag::MPTCP } else { 0 };
+        }
     }
     let entered = flags & (flag::SEARCH_ENTERED | flag::SEARCH_LEFT) == flag::SEARCH_ENTERED;
     let unreturned =
@@ -225,5 +259,5 @@ pub fn finish(sk: u64, attempt: &mut RawConnect, ended_by: u8) {
     }
     attempt.flags = flags;
     tell(attempt);
-    let _ = ATTEMPTS.remove(sk);
+    let _ = ATTEMPTS.remove(sk.address());
 }

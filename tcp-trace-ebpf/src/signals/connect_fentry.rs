@@ -7,12 +7,12 @@ use aya_ebpf::{
 };
 
 use super::connect;
-use crate::{globals::offset, sock};
+use crate::{globals::offset, memory::Typed, sock};
 
 /// proto: int tcp_v4_connect(struct sock *sk, struct sockaddr *uaddr, int addr_len)
 #[fentry(function = "tcp_v4_connect")]
 pub fn connect_v4_enter_fentry(ctx: FEntryContext) -> i32 {
-    connect::begin(&ctx, ctx.arg(0), ctx.arg(1));
+    connect::begin(&ctx, Typed(ctx.arg(0)), ctx.arg(1));
     0
 }
 
@@ -20,25 +20,25 @@ pub fn connect_v4_enter_fentry(ctx: FEntryContext) -> i32 {
 /// calls tcp_v4_connect, which begins the same attempt anew.
 #[fentry(function = "tcp_v6_connect")]
 pub fn connect_v6_enter_fentry(ctx: FEntryContext) -> i32 {
-    connect::begin(&ctx, ctx.arg(0), ctx.arg(1));
+    connect::begin(&ctx, Typed(ctx.arg(0)), ctx.arg(1));
     0
 }
 
 #[fexit(function = "tcp_v4_connect")]
 pub fn connect_v4_exit_fentry(ctx: FExitContext) -> i32 {
-    connect::call_returned(ctx.arg(0), ctx.arg(3));
+    connect::call_returned(Typed(ctx.arg(0)), ctx.arg(3));
     0
 }
 
 #[fexit(function = "tcp_v6_connect")]
 pub fn connect_v6_exit_fentry(ctx: FExitContext) -> i32 {
-    connect::call_returned(ctx.arg(0), ctx.arg(3));
+    connect::call_returned(Typed(ctx.arg(0)), ctx.arg(3));
     0
 }
 
 #[fentry(function = "__inet_hash_connect")]
 pub fn search_enter_fentry(ctx: FEntryContext) -> i32 {
-    connect::search_entered(ctx.arg(1), ctx.arg(2));
+    connect::search_entered(Typed(ctx.arg(1)), ctx.arg(2));
     0
 }
 
@@ -46,13 +46,13 @@ pub fn search_enter_fentry(ctx: FEntryContext) -> i32 {
 /// each: the compiler would join two reads into one at a computed place, which the verifier refuses.
 #[fexit(function = "__inet_hash_connect")]
 pub fn search_exit_4_fentry(ctx: FExitContext) -> i32 {
-    connect::search_left(ctx.arg(1), ctx.arg(4));
+    connect::search_left(Typed(ctx.arg(1)), ctx.arg(4));
     0
 }
 
 #[fexit(function = "__inet_hash_connect")]
 pub fn search_exit_5_fentry(ctx: FExitContext) -> i32 {
-    connect::search_left(ctx.arg(1), ctx.arg(5));
+    connect::search_left(Typed(ctx.arg(1)), ctx.arg(5));
     0
 }
 
@@ -62,20 +62,20 @@ pub fn search_exit_5_fentry(ctx: FExitContext) -> i32 {
 pub fn call_exit_fentry(ctx: FExitContext) -> i32 {
     let ret: i32 = ctx.arg(5);
     if ret < 0 {
-        connect::interrupted(sock::of_socket(ctx.arg(0)), ret);
+        connect::interrupted(sock::of_socket(Typed(ctx.arg(0))), ret);
     }
     0
 }
 
 #[fentry(function = "tcp_set_state")]
 pub fn state_fentry(ctx: FEntryContext) -> i32 {
-    connect::state_changed(ctx.arg(0), ctx.arg(1));
+    connect::state_changed(Typed(ctx.arg(0)), ctx.arg(1));
     0
 }
 
 #[fentry(function = "tcp_v4_destroy_sock")]
 pub fn destroy_fentry(ctx: FEntryContext) -> i32 {
-    connect::destroyed(ctx.arg(0));
+    connect::destroyed(Typed(ctx.arg(0)));
     0
 }
 
@@ -84,7 +84,7 @@ pub fn destroy_fentry(ctx: FEntryContext) -> i32 {
 pub fn denied_lsm_fentry(ctx: FExitContext) -> i32 {
     let ret: i32 = ctx.arg(3);
     if ret < 0 {
-        connect::denied(sock::of_socket(ctx.arg(0)), ctx.arg(1), ret);
+        connect::denied(sock::of_socket(Typed(ctx.arg(0))), ctx.arg(1), ret);
     }
     0
 }
@@ -94,26 +94,26 @@ pub fn denied_lsm_fentry(ctx: FExitContext) -> i32 {
 /// cgroup has such a program.
 #[fexit(function = "__cgroup_bpf_run_filter_sock_addr")]
 pub fn denied_cgroup_4_fentry(ctx: FExitContext) -> i32 {
-    denied_by_cgroup(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(4));
+    denied_by_cgroup(Typed(ctx.arg(0)), ctx.arg(1), ctx.arg(2), ctx.arg(4));
     0
 }
 
 /// With `flags` (after 5.10).
 #[fexit(function = "__cgroup_bpf_run_filter_sock_addr")]
 pub fn denied_cgroup_5_fentry(ctx: FExitContext) -> i32 {
-    denied_by_cgroup(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(5));
+    denied_by_cgroup(Typed(ctx.arg(0)), ctx.arg(1), ctx.arg(2), ctx.arg(5));
     0
 }
 
 /// With `uaddrlen`, since fefba7d1ae19 (6.7).
 #[fexit(function = "__cgroup_bpf_run_filter_sock_addr")]
 pub fn denied_cgroup_6_fentry(ctx: FExitContext) -> i32 {
-    denied_by_cgroup(ctx.arg(0), ctx.arg(1), ctx.arg(3), ctx.arg(6));
+    denied_by_cgroup(Typed(ctx.arg(0)), ctx.arg(1), ctx.arg(3), ctx.arg(6));
     0
 }
 
 #[inline(always)]
-fn denied_by_cgroup(sk: u64, address: u64, attach_type: u32, ret: i32) {
+fn denied_by_cgroup(sk: Typed, address: u64, attach_type: u32, ret: i32) {
     let connects =
         attach_type == u32::from(offset!(cgroup_connect4)) || attach_type == u32::from(offset!(cgroup_connect6));
     if ret < 0 && connects {

@@ -14,6 +14,7 @@ use crate::{
     globals::offset,
     identity,
     maps::{CALLS, Call},
+    memory::Untyped,
     sock,
 };
 
@@ -42,13 +43,13 @@ pub fn called() -> Option<Call> {
 fn enter(ctx: &ProbeContext) {
     let (sk, address) = (arg(ctx, 0), arg(ctx, 1));
     remember(sk, address);
-    connect::begin(ctx, sk, address);
+    connect::begin(ctx, Untyped(sk), address);
 }
 
 #[inline(always)]
 fn exit(ret: i32) {
     if let Some(call) = called() {
-        connect::call_returned(call.sk, ret);
+        connect::call_returned(Untyped(call.sk), ret);
     }
 }
 
@@ -68,14 +69,14 @@ pub fn connect_exit_kprobe(ctx: RetProbeContext) -> u32 {
 
 #[kprobe]
 pub fn search_enter_kprobe(ctx: ProbeContext) -> u32 {
-    connect::search_entered(arg(&ctx, 1), arg(&ctx, 2));
+    connect::search_entered(Untyped(arg(&ctx, 1)), arg(&ctx, 2));
     0
 }
 
 #[kretprobe]
 pub fn search_exit_kprobe(ctx: RetProbeContext) -> u32 {
     if let Some(call) = called() {
-        connect::search_left(call.sk, ctx.ret());
+        connect::search_left(Untyped(call.sk), ctx.ret());
     }
     0
 }
@@ -86,26 +87,26 @@ pub fn search_exit_kprobe(ctx: RetProbeContext) -> u32 {
 pub fn call_exit_kprobe(ctx: RetProbeContext) -> u32 {
     if let Some(call) = called() {
         let _ = CALLS.remove(identity::tid());
-        connect::interrupted(call.sk, ctx.ret());
+        connect::interrupted(Untyped(call.sk), ctx.ret());
     }
     0
 }
 
 #[kprobe]
 pub fn state_kprobe(ctx: ProbeContext) -> u32 {
-    connect::state_changed(arg(&ctx, 0), arg(&ctx, 1) as u8);
+    connect::state_changed(Untyped(arg(&ctx, 0)), arg(&ctx, 1) as u8);
     0
 }
 
 #[kprobe]
 pub fn destroy_kprobe(ctx: ProbeContext) -> u32 {
-    connect::destroyed(arg(&ctx, 0));
+    connect::destroyed(Untyped(arg(&ctx, 0)));
     0
 }
 
 #[kprobe]
 pub fn denied_lsm_enter_kprobe(ctx: ProbeContext) -> u32 {
-    remember(sock::of_socket(arg(&ctx, 0)), arg(&ctx, 1));
+    remember(sock::of_socket(Untyped(arg(&ctx, 0))).0, arg(&ctx, 1));
     0
 }
 
@@ -128,7 +129,7 @@ pub fn denied_kprobe(ctx: RetProbeContext) -> u32 {
     if ret < 0
         && let Some(call) = called()
     {
-        connect::denied(call.sk, call.address, ret);
+        connect::denied(Untyped(call.sk), call.address, ret);
     }
     0
 }

@@ -4,13 +4,15 @@
 //! inet_sock_set_state shows the handshake and the searches that failed; the two system call tracepoints, where they
 //! can be attached, add the errno and the attempts that never reached SYN_SENT.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     helpers::bpf_get_current_task,
     macros::{raw_tracepoint, tracepoint},
     programs::{RawTracePointContext, TracePointContext},
 };
 use tcp_trace_common::{
-    connect::{RawConnect, ended, flag},
+    connect::{ended, flag},
     counters, tcp_state,
 };
 
@@ -19,6 +21,7 @@ use crate::{
     emit::{count, now_ns},
     identity,
     maps::{CALLS, Call},
+    memory::Untyped,
     sock,
 };
 
@@ -43,15 +46,15 @@ fn current_call() -> Option<&'static mut Call> {
 /// TP_PROTO(const struct sock *sk, const int oldstate, const int newstate), fires before the state is stored.
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
 pub fn connect_state_tp(ctx: RawTracePointContext) -> i32 {
-    let (sk, new_state): (u64, u8) = (ctx.arg(0), ctx.arg(2));
+    let (sk, old_state, new_state): (_, u8, u8) = (Untyped(ctx.arg(0)), ctx.arg(1), ctx.arg(2));
     match new_state {
         tcp_state::SYN_SENT if sock::is_tcp(sk) => syn_sent(&ctx, sk),
-        tcp_state::ESTABLISHED => {
+        tcp_state::ESTABLISHED if connect::connecting(old_state) => {
             if let Some(attempt) = connect::attempt(sk) {
                 connect::finish(sk, attempt, ended::ESTABLISHED);
             }
         }
-        tcp_state::CLOSE => closed(sk),
+        tcp_state::CLOSE if connect::connecting(old_state) => closed(sk),
         _ => {}
     }
     0
@@ -59,34 +62,36 @@ pub fn connect_state_tp(ctx: RawTracePointContext) -> i32 {
 
 /// Always in the context of the caller: tcp_v4_connect and tcp_v6_connect set this state before they search a port.
 #[inline(always)]
-fn syn_sent(ctx: &RawTracePointContext, sk: u64) {
-    let mut attempt = RawConnect { flags: flag::SYN_SENT, ..RawConnect::default() };
+fn syn_sent(ctx: &RawTracePointContext, sk: Untyped) {
+    let mut place = MaybeUninit::uninit();
+    let attempt = connect::blank(&mut place);
+    attempt.flags = flag::SYN_SENT;
     attempt.search_start_ns = now_ns();
-    attempt.family = sock::remote_address(sk, &mut attempt.daddr);
+    (attempt.daddr, attempt.family) = sock::remote_address(sk);
     attempt.dport = sock::remote_port(sk);
     attempt.bound_port = sock::local_port(sk);
     attempt.socket_range = sock::socket_port_range(sk);
-    sock::local_address(sk, attempt.family, &mut attempt.saddr);
+    attempt.saddr = sock::local_address(sk, attempt.family);
     if let Some((low, high)) = sock::port_range(sk) {
         attempt.range_low = low;
         attempt.range_high = high;
         attempt.flags |= flag::RANGE;
     }
     if let Some(call) = current_call()
-        && call.sk == sk
+        && call.sk == sk.0
     {
         call.syn_sent = 1;
         attempt.start_ns = call.start_ns;
         attempt.flags |= flag::START;
     }
-    connect::insert(ctx, sk, &mut attempt);
+    connect::insert(ctx, sk, attempt);
 }
 
 #[inline(always)]
-fn closed(sk: u64) {
+fn closed(sk: Untyped) {
     let Some(attempt) = connect::attempt(sk) else { return };
     // No error and the caller still in its connect(): the call is failing, its return value will say with what.
-    let failing = sock::error(sk) == 0 && current_call().is_some_and(|call| call.sk == sk && call.syn_sent == 1);
+    let failing = sock::error(sk) == 0 && current_call().is_some_and(|call| call.sk == sk.0 && call.syn_sent == 1);
     if failing {
         attempt.sport = sock::bound_local_port(sk);
         attempt.flags |= flag::RETURNED;
@@ -98,7 +103,7 @@ fn closed(sk: u64) {
 /// TP_PROTO(struct sock *sk)
 #[raw_tracepoint(tracepoint = "tcp_destroy_sock")]
 pub fn connect_destroy_tp(ctx: RawTracePointContext) -> i32 {
-    connect::destroyed(ctx.arg(0));
+    connect::destroyed(Untyped(ctx.arg(0)));
     0
 }
 
@@ -112,11 +117,16 @@ pub fn connect_call_enter_tp(ctx: TracePointContext) -> u32 {
     };
     // SAFETY: the helper has no precondition.
     let sk = sock::of_descriptor(unsafe { bpf_get_current_task() } as *mut _, descriptor as u32);
-    if sk == 0 || !sock::is_tcp(sk) {
+    if sk == 0 || !sock::is_tcp(Untyped(sk)) {
         return 0;
     }
-    let call =
-        Call { start_ns: now_ns(), sk, address, fresh: u32::from(sock::state(sk) == tcp_state::CLOSE), syn_sent: 0 };
+    let call = Call {
+        start_ns: now_ns(),
+        sk,
+        address,
+        fresh: u32::from(sock::state(Untyped(sk)) == tcp_state::CLOSE),
+        syn_sent: 0,
+    };
     if CALLS.insert(identity::tid(), call, 0).is_err() {
         count(counters::CALLS_FULL);
     }
@@ -131,14 +141,14 @@ pub fn connect_call_exit_tp(ctx: TracePointContext) -> u32 {
     // SAFETY: within the record of this tracepoint.
     let Ok(ret) = (unsafe { ctx.read_at::<i64>(CALL_RETURN) }) else { return 0 };
     match ret as i32 {
-        EINTR | ERESTARTSYS => connect::interrupted(call.sk, ret as i32),
+        EINTR | ERESTARTSYS => connect::interrupted(Untyped(call.sk), ret as i32),
         0 | EINPROGRESS | EALREADY | EISCONN => {}
         ret if call.syn_sent == 1 => {
-            if let Some(attempt) = connect::attempt(call.sk)
+            if let Some(attempt) = connect::attempt(Untyped(call.sk))
                 && attempt.flags & flag::RETURNED != 0
             {
                 attempt.call_ret = ret;
-                connect::finish(call.sk, attempt, ended::CALL_FAILED);
+                connect::finish(Untyped(call.sk), attempt, ended::CALL_FAILED);
             }
         }
         ret if call.fresh == 1 => never_sent(&call, ret),
@@ -151,9 +161,12 @@ pub fn connect_call_exit_tp(ctx: TracePointContext) -> u32 {
 /// to remember anything of.
 #[inline(always)]
 fn never_sent(call: &Call, ret: i32) {
-    let mut attempt =
-        RawConnect { start_ns: call.start_ns, flags: flag::START, call_ret: ret, ..RawConnect::default() };
-    if sock::read_user_sockaddr(call.address, &mut attempt).is_some() {
-        connect::refused_early(call.sk, &mut attempt);
+    let mut place = MaybeUninit::uninit();
+    let attempt = connect::blank(&mut place);
+    attempt.start_ns = call.start_ns;
+    attempt.flags = flag::START;
+    attempt.call_ret = ret;
+    if sock::read_user_sockaddr(call.address, attempt).is_some() {
+        connect::refused_early(Untyped(call.sk), attempt);
     }
 }

@@ -11,11 +11,12 @@ use aya_ebpf::{
 use tcp_trace_common::connect::{RawConnect, flag};
 
 use super::{connect, connect_kprobe::called};
+use crate::memory::Untyped;
 
 /// The attempt on this socket, if its search is under way and was probed from its start.
 #[inline(always)]
 fn searching(sk: u64) -> Option<&'static mut RawConnect> {
-    connect::attempt(sk).filter(|attempt| attempt.flags & (flag::PROBED | flag::SEARCH_LEFT) == flag::PROBED)
+    connect::attempt(Untyped(sk)).filter(|attempt| attempt.flags & (flag::PROBED | flag::SEARCH_LEFT) == flag::PROBED)
 }
 
 #[inline(always)]

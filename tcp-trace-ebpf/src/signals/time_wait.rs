@@ -16,6 +16,7 @@ use crate::{
     globals::config,
     identity,
     maps::{CLOSERS, TIME_WAIT_CONTEXT, TIME_WAIT_TOTALS, TimeWaitContext},
+    memory::Untyped,
     sock,
 };
 
@@ -65,7 +66,7 @@ struct Passage {
 /// Into the totals and, if asked for, onto the road. `sk` may be a minisocket.
 #[inline(always)]
 fn record(sk: u64, local_port: u16, passage: &Passage, closer: Option<&Closer>) {
-    let netns = sock::netns(sk);
+    let netns = sock::netns(Untyped(sk));
     if let Some(totals) = totals(netns) {
         match passage.event {
             event::ENTER => {
@@ -84,7 +85,7 @@ fn record(sk: u64, local_port: u16, passage: &Passage, closer: Option<&Closer>) 
         }
         if passage.level != u32::MAX {
             totals.level = passage.level;
-            totals.max_buckets = sock::max_time_wait(sk);
+            totals.max_buckets = sock::max_time_wait(Untyped(sk));
         }
     }
     if config!(time_wait_events) == 0 || detail::stopped() {
@@ -95,13 +96,13 @@ fn record(sk: u64, local_port: u16, passage: &Passage, closer: Option<&Closer>) 
         netns,
         level: passage.level,
         sport: local_port,
-        dport: sock::remote_port(sk),
+        dport: sock::remote_port(Untyped(sk)),
         event: passage.event,
         substate: passage.substate,
         ..RawTimeWait::default()
     };
-    raw.family = sock::remote_address(sk, &mut raw.daddr);
-    sock::local_address(sk, raw.family, &mut raw.saddr);
+    (raw.daddr, raw.family) = sock::remote_address(Untyped(sk));
+    raw.saddr = sock::local_address(Untyped(sk), raw.family);
     if let Some(closer) = closer {
         raw.owner_tgid = closer.tgid;
         raw.owner_comm = closer.comm;
@@ -136,13 +137,13 @@ pub fn closing(sk: u64, state: u8) {
 /// A minisocket was made (`tw` not 0) or refused. The namespace counts it when its timer is started: a little later.
 #[inline(always)]
 pub fn allocated(sk: u64, state: u8, tw: u64) {
-    let mut level = sock::time_wait_level(sk);
+    let mut level = sock::time_wait_level(Untyped(sk));
     let closer = closer(sk);
     let event = if tw == 0 { event::OVERFLOW } else { event::ENTER };
     if tw != 0 && level != u32::MAX {
         level += 1;
     }
-    record(sk, sock::local_port(sk), &Passage { event, substate: state, level }, closer);
+    record(sk, sock::local_port(Untyped(sk)), &Passage { event, substate: state, level }, closer);
     if config!(time_wait_events) == 0 {
         return;
     }
@@ -176,7 +177,7 @@ pub fn killed(tw: u64) {
     context.reusing = 0;
     context.decided = 0;
     // inet_twsk_kill takes it off the counter at its end.
-    let now = sock::time_wait_level(tw);
+    let now = sock::time_wait_level(Untyped(tw));
     let level = if now == u32::MAX { now } else { now - 1 };
     let substate = sock::time_wait_substate(tw);
     record(tw, sock::time_wait_port(tw), &Passage { event, substate, level }, closer(tw));
@@ -239,7 +240,7 @@ pub fn segment_processed(ret: i32) {
             if context.substate == u32::from(tcp_state::FIN_WAIT2)
                 && sock::time_wait_substate(tw) == tcp_state::TIME_WAIT =>
         {
-            let level = sock::time_wait_level(tw);
+            let level = sock::time_wait_level(Untyped(tw));
             let passage = Passage { event: event::FIN_RECEIVED, substate: tcp_state::TIME_WAIT, level };
             record(tw, sock::time_wait_port(tw), &passage, None);
         }

@@ -7,15 +7,15 @@ use aya_ebpf::{
 };
 
 use super::{connect_kprobe::arg, time_wait};
-use crate::sock;
+use crate::{memory::Untyped, sock};
 
 /// At the entry, because a return would not have the arguments: whether the namespace is full is asked the way
 /// inet_twsk_alloc itself asks; only its running out of memory goes unseen.
 #[kprobe]
 pub fn tw_alloc_kprobe(ctx: ProbeContext) -> u32 {
-    let sk = arg(&ctx, 0);
+    let sk = Untyped(arg(&ctx, 0));
     let full = sock::max_time_wait(sk) != 0 && sock::time_wait_level(sk) >= sock::max_time_wait(sk);
-    time_wait::allocated(sk, arg(&ctx, 2) as u8, u64::from(!full));
+    time_wait::allocated(sk.0, arg(&ctx, 2) as u8, u64::from(!full));
     0
 }
 

@@ -48,7 +48,7 @@ pub fn events() -> Vec<RawConnect> {
 /// The destination with this number, each another one.
 pub fn set_destination(raw: &mut RawConnect, number: u32) {
     raw.family = family::INET;
-    raw.daddr = Ipv4Addr::from(0x0a00_0000 + number).to_ipv6_mapped().octets();
+    raw.daddr = Address::new(Ipv4Addr::from(0x0a00_0000 + number).to_ipv6_mapped().octets());
 }
 
 fn event(dice: &mut Dice, end_ns: u64) -> RawConnect {
@@ -78,7 +78,7 @@ fn event(dice: &mut Dice, end_ns: u64) -> RawConnect {
         range_low: 32_768,
         range_high: 60_999,
         ended_by: ended::ESTABLISHED,
-        saddr: Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped().octets(),
+        saddr: Address::new(Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped().octets()),
         daddr: Ipv4Addr::new(10, 0, 1, dice.roll(DESTINATIONS) as u8).to_ipv6_mapped().octets(),
         comm: *comm,
         ..RawConnect::default()

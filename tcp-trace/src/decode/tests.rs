@@ -46,8 +46,8 @@ fn raw() -> RawConnect {
         range_low: 32_768,
         range_high: 60_999,
         ended_by: ended::ESTABLISHED,
-        saddr: mapped([10, 0, 0, 1]),
-        daddr: mapped([10, 0, 0, 2]),
+        saddr: Address::new(mapped([10, 0, 0, 1])),
+        daddr: Address::new(mapped([10, 0, 0, 2])),
         comm: *b"curl\0garbage\0\0\0\0",
         ..RawConnect::default()
     }
@@ -165,7 +165,7 @@ fn why_candidates_were_refused() {
 
 #[test]
 fn ipv6_stays_ipv6() {
-    let raw = RawConnect { family: family::INET6, daddr: Ipv6Addr::LOCALHOST.octets(), ..raw() };
+    let raw = RawConnect { family: family::INET6, daddr: Address::new(Ipv6Addr::LOCALHOST.octets()), ..raw() };
     assert_eq!(connect(raw).daddr, IpAddr::V6(Ipv6Addr::LOCALHOST));
 }
 

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How kernel memory is read: by helper wherever we are, by plain loads where the verifier knows the type. A helper
+//! call costs as much as fifty loads.
+
+use aya_ebpf::helpers::{bpf_probe_read_kernel, bpf_skc_to_tcp_sock};
+use tcp_trace_common::offsets::ABSENT;
+
+/// What plain loads can fetch at once.
+pub trait Word: Copy {}
+impl Word for u8 {}
+impl Word for u16 {}
+impl Word for i32 {}
+impl Word for u32 {}
+impl Word for u64 {}
+
+/// The address of something in the kernel.
+pub trait Pointer: Copy {
+    fn new(address: u64) -> Self;
+
+    fn address(self) -> u64;
+
+    /// What is at `offset`; `None` if the kernel has no such field or the memory can't be read.
+    fn read<T: Word>(self, offset: u16) -> Option<T>;
+
+    /// The `struct tcp_sock` that this `struct sock` is the beginning of.
+    fn tcp(self) -> Option<Self>;
+
+    /// The pointer at `offset`.
+    #[inline(always)]
+    fn follow(self, offset: u16) -> Option<Self> {
+        self.read(offset).map(Self::new)
+    }
+}
+
+/// Of no type that the verifier knows: read by helper.
+#[derive(Clone, Copy)]
+pub struct Untyped(pub u64);
+
+impl Pointer for Untyped {
+    #[inline(always)]
+    fn new(address: u64) -> Self {
+        Self(address)
+    }
+
+    #[inline(always)]
+    fn address(self) -> u64 {
+        self.0
+    }
+
+    #[inline(always)]
+    fn read<T: Word>(self, offset: u16) -> Option<T> {
+        if offset == ABSENT {
+            return None;
+        }
+        // SAFETY: the helper checks the address and fails on a bad one.
+        unsafe { bpf_probe_read_kernel((self.0 as *const u8).add(offset as usize).cast::<T>()) }.ok()
+    }
+
+    #[inline(always)]
+    fn tcp(self) -> Option<Self> {
+        Some(self)
+    }
+}
+
+/// An argument of a fentry or fexit program, or what such a pointer leads to: the verifier knows its type from BTF and
+/// refuses what is not within it. A load that faults gives 0.
+#[derive(Clone, Copy)]
+pub struct Typed(pub u64);
+
+impl Pointer for Typed {
+    #[inline(always)]
+    fn new(address: u64) -> Self {
+        Self(address)
+    }
+
+    #[inline(always)]
+    fn address(self) -> u64 {
+        self.0
+    }
+
+    #[inline(always)]
+    fn read<T: Word>(self, offset: u16) -> Option<T> {
+        if offset == ABSENT {
+            return None;
+        }
+        // SAFETY: the verifier has proved that the field is there; volatile, so that the load stays as wide as it is.
+        Some(unsafe { (self.0 as *const u8).add(offset as usize).cast::<T>().read_volatile() })
+    }
+
+    #[inline(always)]
+    fn tcp(self) -> Option<Self> {
+        // SAFETY: the verifier has proved that it is a socket.
+        let tcp = unsafe { bpf_skc_to_tcp_sock(self.0 as *mut _) };
+        (!tcp.is_null()).then_some(Self(tcp as u64))
+    }
+}
