@@ -68,6 +68,12 @@ pub struct Offsets {
     pub tw_sport: u16,
     /// `task_struct.files`
     pub task_files: u16,
+    /// `task_struct.comm`; this and the next two only where programs may have the current task as a typed pointer
+    pub task_comm: u16,
+    /// `task_struct.cred`
+    pub task_cred: u16,
+    /// `cred.uid.val`
+    pub cred_uid: u16,
     /// `files_struct.fdt`
     pub files_fdt: u16,
     /// `fdtable.fd`
@@ -123,6 +129,9 @@ impl Offsets {
         tw_substate: ABSENT,
         tw_sport: ABSENT,
         task_files: ABSENT,
+        task_comm: ABSENT,
+        task_cred: ABSENT,
+        cred_uid: ABSENT,
         files_fdt: ABSENT,
         fdtable_fd: ABSENT,
         fdtable_max_fds: ABSENT,

@@ -10,6 +10,12 @@ fn on(bit: u32) -> bool {
     config!(filters) & bit != 0
 }
 
+/// Whether a filter asks about the destination.
+#[inline(always)]
+pub fn needs_destination() -> bool {
+    on(filter::FAMILY) || on(filter::DPORT) || on(filter::DADDR)
+}
+
 /// Whether the attempt passes every filter in force.
 #[inline(always)]
 pub fn wanted(attempt: &RawConnect) -> bool {

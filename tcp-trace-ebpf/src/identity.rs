@@ -2,9 +2,15 @@
 //! Who is running: only to be asked in the context of the process that is meant, never in softirq.
 
 use aya_ebpf::helpers::{
-    bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid, generated,
+    bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task_btf,
+    bpf_get_current_uid_gid, generated,
 };
-use tcp_trace_common::{COMM_LEN, connect::RawConnect};
+use tcp_trace_common::{COMM_LEN, config::filter, connect::RawConnect, offsets::ABSENT};
+
+use crate::{
+    globals::{config, offset},
+    memory::{Pointer, Typed},
+};
 
 /// Thread id of the current task.
 #[inline(always)]
@@ -24,15 +30,34 @@ pub fn comm() -> [u8; COMM_LEN] {
     bpf_get_current_comm().unwrap_or([0; COMM_LEN])
 }
 
-/// Writes the current task into an attempt.
+/// Writes the current task into an attempt; `typed`: in a program that may have a typed pointer to it.
 #[inline(always)]
-pub fn stamp(attempt: &mut RawConnect) {
+pub fn stamp(attempt: &mut RawConnect, typed: bool) {
     let pid_tgid = bpf_get_current_pid_tgid();
     attempt.tgid = (pid_tgid >> 32) as u32;
     attempt.tid = pid_tgid as u32;
-    attempt.uid = bpf_get_current_uid_gid() as u32;
     // SAFETY: the helper has no precondition.
     attempt.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
-    // SAFETY: the helper writes as many bytes as there are, and ends the name with zeros.
-    unsafe { generated::bpf_get_current_comm(attempt.comm.as_mut_ptr().cast(), COMM_LEN as u32) };
+    // A filter compares whole names, and old kernels leave remains of the last one behind the NUL.
+    if typed && offset!(task_comm) != ABSENT && config!(filters) & filter::COMM == 0 {
+        name_and_user_by_type(attempt);
+    } else {
+        attempt.uid = bpf_get_current_uid_gid() as u32;
+        // SAFETY: the helper writes as many bytes as there are, and ends the name with zeros.
+        unsafe { generated::bpf_get_current_comm(attempt.comm.as_mut_ptr().cast(), COMM_LEN as u32) };
+    }
+}
+
+/// The two helpers cost more than all else that is asked here; these loads give the same.
+#[inline(always)]
+fn name_and_user_by_type(attempt: &mut RawConnect) {
+    // SAFETY: the helper has no precondition.
+    let task = Typed(unsafe { bpf_get_current_task_btf() } as u64);
+    let comm = attempt.comm.as_mut_ptr().cast::<u64>();
+    for word in 0..2 {
+        let half = task.read::<u64>(offset!(task_comm) + 8 * word).unwrap_or(0);
+        // SAFETY: two words in sixteen bytes that begin at a word; volatile, so that they stay words.
+        unsafe { comm.add(word as usize).write_volatile(half) };
+    }
+    attempt.uid = task.follow(offset!(task_cred)).and_then(|cred| cred.read(offset!(cred_uid))).unwrap_or(0);
 }

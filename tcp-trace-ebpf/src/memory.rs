@@ -15,6 +15,9 @@ impl Word for u64 {}
 
 /// The address of something in the kernel.
 pub trait Pointer: Copy {
+    /// Whether the verifier knows what is there.
+    const TYPED: bool;
+
     fn new(address: u64) -> Self;
 
     fn address(self) -> u64;
@@ -37,6 +40,8 @@ pub trait Pointer: Copy {
 pub struct Untyped(pub u64);
 
 impl Pointer for Untyped {
+    const TYPED: bool = false;
+
     #[inline(always)]
     fn new(address: u64) -> Self {
         Self(address)
@@ -68,6 +73,8 @@ impl Pointer for Untyped {
 pub struct Typed(pub u64);
 
 impl Pointer for Typed {
+    const TYPED: bool = true;
+
     #[inline(always)]
     fn new(address: u64) -> Self {
         Self(address)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One attempt of `connect()`, edge by edge; the tiers call these.
 //!
-//! Sequence of a successful one: `begin` -> tcp_set_state(SYN_SENT) -> `search_entered` -> `search_left` ->
-//! `call_returned` -> `state_changed(ESTABLISHED)`. Every edge but the last only writes into `ATTEMPTS`.
+//! Sequence of a successful one: `begin` -> `search_entered` -> `search_left` -> `call_returned` (kprobe tier) ->
+//! `state_changed(ESTABLISHED)` -> `call_ended` (fentry tier; earlier if the call does not wait). Every edge but the last only writes into `ATTEMPTS`.
 
 use core::mem::MaybeUninit;
 
@@ -13,6 +13,7 @@ use tcp_trace_common::{
     counters, kind, tcp_state,
 };
 
+use super::port_probes;
 use crate::{
     detail,
     emit::{count, emit, header, now_ns},
@@ -24,18 +25,23 @@ use crate::{
     sock,
 };
 
+const EINPROGRESS: i32 = -115;
 /// `EINTR`, and what the kernel itself says before it decides whether to restart the call.
 const EINTR: i32 = -4;
 const ERESTARTSYS: i32 = -512;
 
 /// The caller of `connect()` is the current task; `address` is its destination, already in kernel memory.
 #[inline(always)]
-pub fn begin(context: &impl EbpfContext, sk: impl Pointer, address: u64) {
+pub fn begin<P: Pointer>(context: &impl EbpfContext, sk: P, address: u64) {
     let mut place = MaybeUninit::uninit();
     let attempt = blank(&mut place);
     attempt.start_ns = now_ns();
     attempt.flags = flag::START;
-    sock::read_sockaddr(address, attempt);
+    // Where plain loads may be had, the destination is taken from the socket when the search begins: at less cost, but
+    // too late for a filter.
+    if !P::TYPED || filter::needs_destination() {
+        sock::read_sockaddr(address, attempt);
+    }
     insert(context, sk, attempt);
 }
 
@@ -53,8 +59,8 @@ pub fn blank(place: &mut MaybeUninit<RawConnect>) -> &mut RawConnect {
 
 /// Fills in who and where, and remembers the attempt if it is of interest.
 #[inline(always)]
-pub fn insert(context: &impl EbpfContext, sk: impl Pointer, attempt: &mut RawConnect) {
-    identity::stamp(attempt);
+pub fn insert<P: Pointer>(context: &impl EbpfContext, sk: P, attempt: &mut RawConnect) {
+    identity::stamp(attempt, P::TYPED);
     attempt.netns = sock::netns(sk);
     if !filter::wanted(attempt) || detail::stopped() {
         return;
@@ -83,6 +89,7 @@ pub fn attempt(sk: impl Pointer) -> Option<&'static mut RawConnect> {
 pub fn search_entered(sk: impl Pointer, port_offset: u64) {
     let Some(attempt) = attempt(sk) else { return };
     let mut flags = attempt.flags | flag::SEARCH_ENTERED;
+    destination_from_socket(sk, attempt);
     attempt.bound_port = sock::local_port(sk);
     if attempt.bound_port == 0 {
         attempt.port_offset = port_offset;
@@ -101,6 +108,7 @@ pub fn search_entered(sk: impl Pointer, port_offset: u64) {
         if epoch & 1 == 1 {
             attempt.probe_epoch = epoch as u8;
             flags |= flag::PROBED;
+            port_probes::search_entered(sk.address());
         }
     }
     attempt.flags = flags;
@@ -120,23 +128,72 @@ pub fn search_left(sk: impl Pointer, ret: i32) {
         attempt.perturb_after = sock::perturb(attempt.port_offset).unwrap_or(0);
     }
     let mut flags = attempt.flags | flag::SEARCH_LEFT;
-    if PROBE_EPOCH.get(0).copied().unwrap_or(0) as u8 != attempt.probe_epoch {
-        flags &= !flag::PROBED;
+    if flags & flag::PROBED != 0 {
+        let steady = PROBE_EPOCH.get(0).copied().unwrap_or(0) as u8 == attempt.probe_epoch;
+        if !steady || !port_probes::search_left(sk.address(), attempt) {
+            flags &= !flag::PROBED;
+        }
     }
     attempt.flags = flags;
 }
 
+/// The destination, if it is not known yet: the socket has it from before the search on.
+#[inline(always)]
+fn destination_from_socket(sk: impl Pointer, attempt: &mut RawConnect) {
+    if attempt.family == 0 {
+        (attempt.daddr, attempt.family) = sock::remote_address(sk);
+        attempt.dport = sock::remote_port(sk);
+    }
+}
+
 /// What `tcp_v4_connect`/`tcp_v6_connect` returned: 0 once the SYN is on its way.
 #[inline(always)]
-pub fn call_returned(sk: impl Pointer, ret: i32) {
+pub fn call_returned(sk: impl Pointer, address: u64, ret: i32) {
     let Some(attempt) = attempt(sk) else { return };
-    attempt.call_ret = ret;
+    if ret == 0 { waiting(sk, attempt) } else { call_failed(sk, attempt, address, ret) }
+}
+
+/// What `__inet_stream_connect` returned: it calls those two, and waits for the end unless it was asked not to.
+#[inline(always)]
+pub fn call_ended(sk: impl Pointer, address: u64, ret: i32) {
+    let state = sock::state(sk);
+    match ret {
+        // Established and told by now; or TCP_FASTOPEN_CONNECT has not sent anything yet.
+        0 if !connecting(state) => {}
+        0 | EINPROGRESS | EINTR | ERESTARTSYS => {
+            if let Some(attempt) = attempt(sk) {
+                waiting(sk, attempt);
+            }
+            interrupted(sk, ret);
+        }
+        // Unless the socket is back at its start it was not this call's attempt: EALREADY, EISCONN.
+        _ if state != tcp_state::CLOSE => {}
+        _ => {
+            if let Some(attempt) = attempt(sk) {
+                call_failed(sk, attempt, address, ret);
+            }
+        }
+    }
+}
+
+/// The call is over, the attempt is not.
+#[inline(always)]
+fn waiting(sk: impl Pointer, attempt: &mut RawConnect) {
+    attempt.call_ret = 0;
     attempt.flags |= flag::RETURNED;
-    if ret != 0 {
-        finish(sk, attempt, ended::CALL_FAILED);
-    } else if sk.tcp().is_some_and(sock::is_deferred) {
+    if sk.tcp().is_some_and(sock::is_deferred) {
         attempt.flags |= flag::DEFERRED;
     }
+}
+
+#[inline(always)]
+fn call_failed(sk: impl Pointer, attempt: &mut RawConnect, address: u64, ret: i32) {
+    attempt.call_ret = ret;
+    attempt.flags |= flag::RETURNED;
+    if attempt.family == 0 {
+        sock::read_sockaddr(address, attempt);
+    }
+    finish(sk, attempt, ended::CALL_FAILED);
 }
 
 /// `connect()` itself returned, perhaps without waiting to the end.
@@ -150,23 +207,25 @@ pub fn interrupted(sk: impl Pointer, ret: i32) {
     }
 }
 
-/// proto: void tcp_set_state(struct sock *sk, int state). Often in softirq: the current task is a stranger.
+/// TP_PROTO(const struct sock *sk, const int oldstate, const int newstate) of inet_sock_set_state, which fires in
+/// tcp_set_state(), before the state is stored. Often in softirq: the current task is a stranger.
 #[inline(always)]
-pub fn state_changed(sk: impl Pointer, state: u8) {
-    if state != tcp_state::ESTABLISHED && state != tcp_state::CLOSE {
-        return;
-    }
-    // Other sockets get here as well, and a look at their state costs less than to look for them.
-    if !connecting(sock::state(sk)) {
+pub fn state_changed(sk: impl Pointer, from: u8, to: u8) {
+    // Other sockets get here as well, and a look at the states costs less than to look for them.
+    if !connecting(from) || (to != tcp_state::ESTABLISHED && to != tcp_state::CLOSE) {
         return;
     }
     let Some(attempt) = attempt(sk) else { return };
-    if state == tcp_state::ESTABLISHED {
+    if to == tcp_state::ESTABLISHED {
         finish(sk, attempt, ended::ESTABLISHED);
-    } else if attempt.flags & flag::RETURNED != 0 {
+        return;
+    }
+    // The caller itself, still in its call, and no error on the socket: the call is failing just now, and its return
+    // value, which comes next, says why.
+    let failing = attempt.flags & flag::RETURNED == 0 && sock::error(sk) == 0 && attempt.tid == identity::tid();
+    if !failing {
         finish(sk, attempt, ended::CLOSED);
     }
-    // Otherwise the call is failing just now, and its return value, which comes next, says why.
 }
 
 /// Whether a socket in this state may have an attempt under way; SYN_RECV where both ends connect at once.
@@ -175,7 +234,7 @@ pub fn connecting(state: u8) -> bool {
     state == tcp_state::SYN_SENT || state == tcp_state::SYN_RECV
 }
 
-/// proto: void tcp_v4_destroy_sock(struct sock *sk), for both families. Whatever was missed before ends here.
+/// TP_PROTO(struct sock *sk) of tcp_destroy_sock, for both families. Whatever was missed before ends here.
 #[inline(always)]
 pub fn destroyed(sk: impl Pointer) {
     if let Some(attempt) = attempt(sk) {
@@ -197,8 +256,8 @@ pub fn denied(sk: impl Pointer, address: u64, ret: i32) {
 
 /// Sends an attempt that ended before anything of it had to be remembered.
 #[inline(always)]
-pub fn refused_early(sk: impl Pointer, attempt: &mut RawConnect) {
-    identity::stamp(attempt);
+pub fn refused_early<P: Pointer>(sk: P, attempt: &mut RawConnect) {
+    identity::stamp(attempt, P::TYPED);
     attempt.netns = sock::netns(sk);
     if !filter::wanted(attempt) || detail::stopped() {
         return;
@@ -227,7 +286,7 @@ fn tell(attempt: &RawConnect) {
 
 /// Completes the attempt, sends it and forgets it.
 #[inline(always)]
-pub fn finish(sk: impl Pointer, attempt: &mut RawConnect, ended_by: u8) {
+pub fn finish<P: Pointer>(sk: P, attempt: &mut RawConnect, ended_by: u8) {
     if detail::stopped() {
         return;
     }
@@ -250,9 +309,12 @@ pub fn finish(sk: impl Pointer, attempt: &mut RawConnect, ended_by: u8) {
             flags |= flag::MPTCP_KNOWN | if subflow { flag::MPTCP } else { 0 };
         }
     }
+    destination_from_socket(sk, attempt);
     let entered = flags & (flag::SEARCH_ENTERED | flag::SEARCH_LEFT) == flag::SEARCH_ENTERED;
-    let unreturned =
-        ended_by == ended::ESTABLISHED && flags & (flag::RETURNED | flag::SEARCH_ENTERED) == flag::SEARCH_ENTERED;
+    // Programs with types look at the return of connect() itself, which comes after the end of a call that waits.
+    let unreturned = !P::TYPED
+        && ended_by == ended::ESTABLISHED
+        && flags & (flag::RETURNED | flag::SEARCH_ENTERED) == flag::SEARCH_ENTERED;
     if entered || unreturned {
         flags |= flag::GAP;
         count(counters::RETURN_MISSED);

@@ -1,38 +1,79 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Why candidates are refused: on every call of `__inet_check_established`, so only in bursts unless asked otherwise.
 //!
-//! A candidate counts as refused when the return value is negative, in every generation: the RCU pre-pass (86c2bc293b81)
-//! returns 0 for a TIME_WAIT match and is asked again under the lock.
+//! Every instruction here is run fourteen thousand times in a connect() beyond the parity cliff. So it only counts ports,
+//! at the entry, where this CPU keeps them. All that were asked about were refused, but for the last one if it was
+//! chosen. The RCU pre-pass (86c2bc293b81) asks about a port twice in a row, which counts once.
 
 use aya_ebpf::{
-    macros::{fexit, kretprobe},
-    programs::{FExitContext, RetProbeContext},
+    macros::{fentry, fexit, kprobe, kretprobe},
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 use tcp_trace_common::connect::{RawConnect, flag};
 
-use super::{connect, connect_kprobe::called};
-use crate::memory::Untyped;
+use super::{
+    connect,
+    connect_kprobe::{arg, called},
+};
+use crate::{
+    maps::{SEARCHING, Searching},
+    memory::Untyped,
+};
 
-/// The attempt on this socket, if its search is under way and was probed from its start.
 #[inline(always)]
-fn searching(sk: u64) -> Option<&'static mut RawConnect> {
-    connect::attempt(Untyped(sk)).filter(|attempt| attempt.flags & (flag::PROBED | flag::SEARCH_LEFT) == flag::PROBED)
+fn here() -> Option<&'static mut Searching> {
+    let searching = SEARCHING.get_ptr_mut(0)?;
+    // SAFETY: this CPU's slot; a search that another one comes between finds `sk` changed.
+    unsafe { searching.as_mut() }
+}
+
+/// A search that is probed begins on this CPU.
+#[inline(always)]
+pub fn search_entered(sk: u64) {
+    if let Some(searching) = here() {
+        *searching = Searching { sk, asked: 0, first: 0, last: 0 };
+    }
+}
+
+/// It ends; `false` if it was not alone here all the time, so that what was counted is not all.
+#[inline(always)]
+pub fn search_left(sk: u64, attempt: &mut RawConnect) -> bool {
+    let Some(searching) = here().filter(|searching| searching.sk == sk) else { return false };
+    searching.sk = 0;
+    let chosen = attempt.search_ret == 0 && searching.last == attempt.sport;
+    attempt.first_candidate = searching.first;
+    attempt.refused_candidates = searching.asked - u32::from(chosen && searching.asked != 0);
+    true
 }
 
 #[inline(always)]
-fn candidate(sk: u64, port: u16, ret: i32) {
-    let Some(attempt) = searching(sk) else { return };
-    if attempt.first_candidate == 0 {
-        attempt.first_candidate = port;
+fn candidate(sk: u64, port: u16) {
+    let Some(searching) = here() else { return };
+    if searching.sk != sk {
+        elsewhere(sk);
+    } else if searching.last != port {
+        searching.last = port;
+        searching.asked += 1;
+        if searching.first == 0 {
+            searching.first = port;
+        }
     }
-    if ret < 0 {
-        attempt.refused_candidates += 1;
+}
+
+/// The search moved to this CPU, or another came between: what it counts is not all.
+#[inline(never)]
+fn elsewhere(sk: u64) {
+    if let Some(attempt) = connect::attempt(Untyped(sk)) {
+        attempt.flags &= !flag::PROBED;
     }
 }
 
 #[inline(always)]
 fn time_wait_asked(sk: u64, ret: i32) {
-    let Some(attempt) = searching(sk) else { return };
+    let Some(attempt) = connect::attempt(Untyped(sk)) else { return };
+    if attempt.flags & (flag::PROBED | flag::SEARCH_LEFT) != flag::PROBED {
+        return;
+    }
     if ret == 0 {
         attempt.time_wait_refused += 1;
     } else {
@@ -40,30 +81,16 @@ fn time_wait_asked(sk: u64, ret: i32) {
     }
 }
 
-/// proto: int __inet_check_established(struct inet_timewait_death_row *, struct sock *, __u16 lport, struct
-/// inet_timewait_sock **twp[, bool rcu_lookup, u32 hash]); `twp` must not be touched, the verifier of 5.10-6.12
-/// refuses to.
-#[fexit(function = "__inet_check_established")]
-pub fn probe_v4_4_fentry(ctx: FExitContext) -> i32 {
-    candidate(ctx.arg(1), ctx.arg(2), ctx.arg(4));
+/// proto: int __inet_check_established(struct inet_timewait_death_row *, struct sock *, __u16 lport, ...)
+#[fentry(function = "__inet_check_established")]
+pub fn probe_v4_fentry(ctx: FEntryContext) -> i32 {
+    candidate(ctx.arg(1), ctx.arg(2));
     0
 }
 
-#[fexit(function = "__inet_check_established")]
-pub fn probe_v4_6_fentry(ctx: FExitContext) -> i32 {
-    candidate(ctx.arg(1), ctx.arg(2), ctx.arg(6));
-    0
-}
-
-#[fexit(function = "__inet6_check_established")]
-pub fn probe_v6_4_fentry(ctx: FExitContext) -> i32 {
-    candidate(ctx.arg(1), ctx.arg(2), ctx.arg(4));
-    0
-}
-
-#[fexit(function = "__inet6_check_established")]
-pub fn probe_v6_6_fentry(ctx: FExitContext) -> i32 {
-    candidate(ctx.arg(1), ctx.arg(2), ctx.arg(6));
+#[fentry(function = "__inet6_check_established")]
+pub fn probe_v6_fentry(ctx: FEntryContext) -> i32 {
+    candidate(ctx.arg(1), ctx.arg(2));
     0
 }
 
@@ -74,18 +101,10 @@ pub fn probe_tw_fentry(ctx: FExitContext) -> i32 {
     0
 }
 
-/// The port is not known at the return; a search whose first candidate is unknown counts refusals all the same.
-#[inline(always)]
-fn returned(ret: i32) {
-    if let Some(call) = called() {
-        candidate(call.sk, 0, ret);
-    }
-}
-
 /// On both twins.
-#[kretprobe]
-pub fn probe_check_kprobe(ctx: RetProbeContext) -> u32 {
-    returned(ctx.ret());
+#[kprobe]
+pub fn probe_check_kprobe(ctx: ProbeContext) -> u32 {
+    candidate(arg(&ctx, 1), arg(&ctx, 2) as u16);
     0
 }
 

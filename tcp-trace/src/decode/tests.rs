@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
+use tcp_trace_common::Address;
 use tcp_trace_common::connect::{RawConnect, ended, flag};
 use tcp_trace_common::port_search::Walk;
 use tcp_trace_common::time_wait::{RawTimeWait, event};

@@ -21,7 +21,6 @@ pub const FUNCTIONS: &[&str] = &[
     "tcp_timewait_state_process",
     "tcp_twsk_unique",
     "tcp_v4_connect",
-    "tcp_v4_destroy_sock",
     "tcp_v6_connect",
     "tw_timer_handler",
 ];

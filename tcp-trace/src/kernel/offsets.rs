@@ -99,6 +99,7 @@ pub fn resolve(btf: &Btf<'_>) -> Resolved {
     time_wait_count(btf, &mut offsets, &mut missing);
     defer_connect(btf, &mut offsets, &mut missing);
     cgroup_attach_types(btf, &mut offsets);
+    typed_task(btf, &mut offsets);
     Resolved { offsets, missing }
 }
 
@@ -151,6 +152,18 @@ fn cgroup_attach_types(btf: &Btf<'_>, offsets: &mut Offsets) {
     (offsets.cgroup_connect4, offsets.cgroup_connect6) = (value(connect4), value(connect6));
 }
 
+/// What plain loads may read of the current task, where there is the helper that gives a typed pointer to it (5.11).
+fn typed_task(btf: &Btf<'_>, offsets: &mut Offsets) {
+    let fields = TASK.map(|(structure, path)| btf.field(structure, path).map_or(ABSENT, whole_byte));
+    if btf.function(TYPED_TASK).is_some() && !fields.contains(&ABSENT) {
+        [offsets.task_comm, offsets.task_cred, offsets.cred_uid] = fields;
+    }
+}
+
+const TASK: [(&str, &str); 3] = [("task_struct", "comm"), ("task_struct", "cred"), ("cred", "uid.val")];
+
+const TYPED_TASK: &str = "bpf_get_current_task_btf";
+
 /// Every structure and member path that is looked up, for whoever shrinks a kernel's BTF.
 pub fn members() -> impl Iterator<Item = (&'static str, &'static str)> {
     let more = [
@@ -159,5 +172,5 @@ pub fn members() -> impl Iterator<Item = (&'static str, &'static str)> {
         ("inet_sock", "defer_connect"),
         ("inet_sock", "inet_flags"),
     ];
-    MEMBERS.iter().map(|(structure, path, ..)| (*structure, *path)).chain(more)
+    MEMBERS.iter().map(|(structure, path, ..)| (*structure, *path)).chain(more).chain(TASK)
 }

@@ -239,6 +239,7 @@ impl Attached {
                 Some(programs::Program::FEntry(program)) => program.unload(),
                 Some(programs::Program::FExit(program)) => program.unload(),
                 Some(programs::Program::KProbe(program)) => program.unload(),
+                Some(programs::Program::BtfTracePoint(program)) => program.unload(),
                 Some(programs::Program::RawTracePoint(program)) => program.unload(),
                 Some(programs::Program::TracePoint(program)) => program.unload(),
                 _ => Ok(()),
@@ -284,6 +285,7 @@ fn load_program(program: &mut programs::Program, row: &Program, btf: &KernelBtf)
         programs::Program::FEntry(program) => program.load(row.hook, btf()?)?,
         programs::Program::FExit(program) => program.load(row.hook, btf()?)?,
         programs::Program::KProbe(program) => program.load()?,
+        programs::Program::BtfTracePoint(program) => program.load(row.hook, btf()?)?,
         programs::Program::RawTracePoint(program) => program.load()?,
         programs::Program::TracePoint(program) => program.load()?,
         _ => return Err(anyhow!("{} is of a kind that is not in the table", row.name)),
@@ -296,6 +298,7 @@ fn attach_program(program: &mut programs::Program, row: &Program) -> anyhow::Res
         programs::Program::FEntry(program) => program.attach().map(|_| ())?,
         programs::Program::FExit(program) => program.attach().map(|_| ())?,
         programs::Program::KProbe(program) => program.attach(row.hook, 0).map(|_| ())?,
+        programs::Program::BtfTracePoint(program) => program.attach().map(|_| ())?,
         programs::Program::RawTracePoint(program) => program.attach(row.hook).map(|_| ())?,
         programs::Program::TracePoint(program) => {
             let Kind::Tracepoint { category } = row.kind else { return Err(anyhow!("{} has no category", row.name)) };
@@ -360,6 +363,7 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::Fexit => "fexit",
         Kind::Kprobe => "kprobe",
         Kind::Kretprobe => "kretprobe",
+        Kind::BtfTracepoint => "BTF tracepoint",
         Kind::RawTracepoint => "raw tracepoint",
         Kind::Tracepoint { .. } => "tracepoint",
     }

@@ -45,8 +45,9 @@ pub struct Bursts {
 
 /// Held only to be dropped, which detaches.
 enum Link {
+    Fentry(#[expect(dead_code, reason = "dropping it detaches")] programs::fentry::FEntryLink),
     Fexit(#[expect(dead_code, reason = "dropping it detaches")] programs::fexit::FExitLink),
-    Kretprobe(#[expect(dead_code, reason = "dropping it detaches")] programs::kprobe::KProbeLink),
+    Kprobe(#[expect(dead_code, reason = "dropping it detaches")] programs::kprobe::KProbeLink),
 }
 
 impl Bursts {
@@ -162,24 +163,34 @@ impl Bursts {
     }
 }
 
+/// The id of a new link. Until f3a95075549e (5.13) a trampoline program can be attached once in its life.
+macro_rules! attach_again {
+    ($program:ident, $row:ident, $before:ident) => {
+        match $program.attach() {
+            Err(_) if $before > 0 => {
+                $program.unload()?;
+                $program.load($row.hook, &Btf::from_sys_fs()?)?;
+                $program.attach()?
+            }
+            attached => attached?,
+        }
+    };
+}
+
 /// Attaches, and hands the link out: dropping it detaches.
 fn attach_for_a_while(program: &mut programs::Program, row: &Program, before: u64) -> anyhow::Result<Link> {
     Ok(match program {
+        programs::Program::FEntry(program) => {
+            let id = attach_again!(program, row, before);
+            Link::Fentry(program.take_link(id)?)
+        }
         programs::Program::FExit(program) => {
-            let id = match program.attach() {
-                // Until f3a95075549e (5.13) a trampoline program can be attached once in its life.
-                Err(_) if before > 0 => {
-                    program.unload()?;
-                    program.load(row.hook, &Btf::from_sys_fs()?)?;
-                    program.attach()?
-                }
-                attached => attached?,
-            };
+            let id = attach_again!(program, row, before);
             Link::Fexit(program.take_link(id)?)
         }
         programs::Program::KProbe(program) => {
             let id = program.attach(row.hook, 0)?;
-            Link::Kretprobe(program.take_link(id)?)
+            Link::Kprobe(program.take_link(id)?)
         }
         _ => return Err(anyhow!("{} is not a port probe", row.name)),
     })

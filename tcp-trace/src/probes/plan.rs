@@ -176,7 +176,7 @@ fn hook_lacks(facts: &Facts, program: &Program) -> Option<String> {
         Kind::Fentry | Kind::Fexit | Kind::Kprobe | Kind::Kretprobe => {
             (!hooks.functions.contains(program.hook)).then(|| format!("the kernel has no function {}", program.hook))
         }
-        Kind::RawTracepoint => (!hooks.tracepoints.contains(program.hook))
+        Kind::BtfTracepoint | Kind::RawTracepoint => (!hooks.tracepoints.contains(program.hook))
             .then(|| format!("the kernel has no tracepoint {}", program.hook)),
         Kind::Tracepoint { .. } => match hooks.tracefs {
             Tracefs::Mounted => None,

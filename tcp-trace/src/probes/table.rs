@@ -41,6 +41,8 @@ pub enum Kind {
     Kprobe,
     /// At the return: only the return value, and only while a free instance is left.
     Kretprobe,
+    /// A tracepoint's own arguments, of which the verifier knows the types.
+    BtfTracepoint,
     /// A tracepoint's own arguments; needs no tracefs.
     RawTracepoint,
     /// A tracepoint's record; needs tracefs for its id.
@@ -133,14 +135,12 @@ pub const SIGNALS: [Row; 3] = [
             Alternative {
                 tier: Tier::Fentry,
                 programs: &[
-                    program("destroy_fentry", "tcp_v4_destroy_sock", Kind::Fentry),
-                    program("state_fentry", "tcp_set_state", Kind::Fentry),
-                    ipv6("connect_v6_exit_fentry", "tcp_v6_connect", Kind::Fexit),
-                    program("connect_v4_exit_fentry", "tcp_v4_connect", Kind::Fexit),
+                    program("destroy_fentry", "tcp_destroy_sock", Kind::BtfTracepoint),
+                    program("state_fentry", "inet_sock_set_state", Kind::BtfTracepoint),
+                    program("call_exit_fentry", "__inet_stream_connect", Kind::Fexit),
                     variant("search_exit_4_fentry", "__inet_hash_connect", 4),
                     variant("search_exit_5_fentry", "__inet_hash_connect", 5),
                     program("search_enter_fentry", "__inet_hash_connect", Kind::Fentry),
-                    optional("call_exit_fentry", "__inet_stream_connect", Kind::Fexit, NO_INTERRUPTED),
                     optional("denied_lsm_fentry", "security_socket_connect", Kind::Fexit, NO_LSM),
                     Program { need: Need::Optional(NO_CGROUP), ..variant("denied_cgroup_4_fentry", SOCK_ADDR, 4) },
                     Program { need: Need::Optional(NO_CGROUP), ..variant("denied_cgroup_5_fentry", SOCK_ADDR, 5) },
@@ -153,8 +153,8 @@ pub const SIGNALS: [Row; 3] = [
             Alternative {
                 tier: Tier::Kprobe,
                 programs: &[
-                    program("destroy_kprobe", "tcp_v4_destroy_sock", Kind::Kprobe),
-                    program("state_kprobe", "tcp_set_state", Kind::Kprobe),
+                    program("connect_destroy_tp", "tcp_destroy_sock", Kind::RawTracepoint),
+                    program("state_kprobe", "inet_sock_set_state", Kind::RawTracepoint),
                     ipv6("connect_exit_kprobe", "tcp_v6_connect", Kind::Kretprobe),
                     program("connect_exit_kprobe", "tcp_v4_connect", Kind::Kretprobe),
                     program("search_exit_kprobe", "__inet_hash_connect", Kind::Kretprobe),
@@ -193,10 +193,8 @@ pub const SIGNALS: [Row; 3] = [
                 tier: Tier::Fentry,
                 programs: &[
                     program("probe_tw_fentry", "tcp_twsk_unique", Kind::Fexit),
-                    variant("probe_v4_4_fentry", "__inet_check_established", 4),
-                    variant("probe_v4_6_fentry", "__inet_check_established", 6),
-                    Program { need: NO_IPV6, ..variant("probe_v6_4_fentry", "__inet6_check_established", 4) },
-                    Program { need: NO_IPV6, ..variant("probe_v6_6_fentry", "__inet6_check_established", 6) },
+                    program("probe_v4_fentry", "__inet_check_established", Kind::Fentry),
+                    ipv6("probe_v6_fentry", "__inet6_check_established", Kind::Fentry),
                 ],
                 loses: "",
             },
@@ -204,10 +202,10 @@ pub const SIGNALS: [Row; 3] = [
                 tier: Tier::Kprobe,
                 programs: &[
                     program("probe_tw_kprobe", "tcp_twsk_unique", Kind::Kretprobe),
-                    program("probe_check_kprobe", "__inet_check_established", Kind::Kretprobe),
-                    ipv6("probe_check_kprobe", "__inet6_check_established", Kind::Kretprobe),
+                    program("probe_check_kprobe", "__inet_check_established", Kind::Kprobe),
+                    ipv6("probe_check_kprobe", "__inet6_check_established", Kind::Kprobe),
                 ],
-                loses: "several times the cost for each candidate, and the first candidate is not known",
+                loses: "several times the cost for each candidate",
             },
         ],
     },

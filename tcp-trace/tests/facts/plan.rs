@@ -98,7 +98,7 @@ fn every_hook_of_the_table_is_surveyed() {
     for program in SIGNALS.iter().flat_map(|row| row.alternatives).flat_map(|alternative| alternative.programs) {
         let asked = match program.kind {
             Kind::Tracepoint { .. } => true,
-            Kind::RawTracepoint => hooks::TRACEPOINTS.contains(&program.hook),
+            Kind::BtfTracepoint | Kind::RawTracepoint => hooks::TRACEPOINTS.contains(&program.hook),
             Kind::Fentry | Kind::Fexit | Kind::Kprobe | Kind::Kretprobe => hooks::FUNCTIONS.contains(&program.hook),
         };
         assert!(asked, "{} on {}", program.name, program.hook);
