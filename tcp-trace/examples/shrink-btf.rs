@@ -26,7 +26,7 @@ const ENUM64: u32 = 19;
 const MEMBERS: [(&str, &str); 2] =
     [("netns_ipv4", "sysctl_ip_local_port_step_width"), ("inet_bind2_bucket", "fastreuse")];
 const STRUCTS: [&str; 1] = ["bpf_map_memory"];
-const FUNCTIONS: [&str; 1] = ["inet_sk_get_local_port_range"];
+const FUNCTIONS: [&str; 2] = ["bpf_get_current_task_btf", "inet_sk_get_local_port_range"];
 const ENUMERATORS: [&str; 4] =
     ["BPF_MAP_TYPE_RINGBUF", "BPF_CGROUP_INET4_CONNECT", "CGROUP_INET4_CONNECT", "INET_FLAGS_DEFER_CONNECT"];
 

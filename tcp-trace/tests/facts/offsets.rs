@@ -41,6 +41,10 @@ const TABLE: &[Column] = &[
     ("tw_substate", |o| o.tw_substate, [140; 5]),
     ("tw_sport", |o| o.tw_sport, [142; 5]),
     ("task_files", |o| o.task_files, [2808, 3048, 3048, 3320, 3416]),
+    // 5.10 has no bpf_get_current_task_btf.
+    ("task_comm", |o| o.task_comm, [ABSENT, 2976, 2976, 3248, 3344]),
+    ("task_cred", |o| o.task_cred, [ABSENT, 2960, 2960, 3232, 3328]),
+    ("cred_uid", |o| o.cred_uid, [ABSENT, 8, 8, 8, 8]),
     ("files_fdt", |o| o.files_fdt, [32; 5]),
     ("fdtable_fd", |o| o.fdtable_fd, [8; 5]),
     ("fdtable_max_fds", |o| o.fdtable_max_fds, [0; 5]),
