@@ -35,7 +35,9 @@ impl Agent {
         fs::create_dir_all(&folder)?;
         let (output, ready) = (folder.join("tcp-trace.jsonl"), folder.join("ready"));
         let mut command = Command::new(tcp_trace);
-        command.args(["connect-latency", "--max-overhead", "100%", "--tier", "tracepoint", "--format", "json", "--output"]).arg(&output);
+        command
+            .args(["connect-latency", "--max-overhead", "100%", "--tier", "tracepoint", "--format", "json", "--output"])
+            .arg(&output);
         command.arg("--ready-file").arg(&ready).args(arguments);
         let begin = Instant::now();
         remove(&ready)?;
