@@ -166,13 +166,14 @@ impl Governor {
 
     /// There is something that port probes could explain: begins a burst if the budget allows.
     pub fn explain(&mut self) {
-        if self.decider.level() > Level::Full {
+        let now = Instant::now();
+        if self.decider.level() > Level::Full || !self.bursts.may_begin(now) {
             return;
         }
+        // A window is either within a burst or without.
         self.close_window();
-        if self.bursts.begin(&mut self.attached.ebpf, Instant::now()) {
-            self.open_window();
-        }
+        self.bursts.begin(&mut self.attached.ebpf, now);
+        self.open_window();
     }
 
     /// Events took so much of this process's processor time.
@@ -182,6 +183,7 @@ impl Governor {
 
     /// From now on nothing is counted any more, so that the books can be closed.
     pub fn stop(&mut self) {
+        self.close_window();
         self.set_detail(STOPPED);
         grace::period();
     }
@@ -293,7 +295,7 @@ impl Governor {
         })
     }
 
-    fn enforce(&mut self, level: level::Level) {
+    fn enforce(&mut self, level: Level) {
         self.bursts.allow(&mut self.attached.ebpf, level == Level::Full);
         let fold = if level.sends_events() { 0 } else { FOLD };
         self.set_detail(u64::from(level.follows_one_in()) << ONE_IN_SHIFT | fold);

@@ -95,20 +95,21 @@ impl Bursts {
         self.began.map(|began| began + BURST)
     }
 
-    /// Begins a burst if the budget allows; says whether it did.
-    pub fn begin(&mut self, ebpf: &mut Ebpf, now: Instant) -> bool {
-        if self.when != PortProbes::Auto || self.began.is_some() || now < self.not_before {
-            return false;
-        }
+    /// Whether the budget allows a burst now.
+    pub fn may_begin(&self, now: Instant) -> bool {
+        self.when == PortProbes::Auto && !self.programs.is_empty() && self.began.is_none() && now >= self.not_before
+    }
+
+    /// Begins a burst.
+    pub fn begin(&mut self, ebpf: &mut Ebpf, now: Instant) {
         if let Err(error) = self.attach(ebpf) {
             tracing::info!("no port probes: {error:#}");
             self.detach();
             self.when = PortProbes::Never;
-            return false;
+            return;
         }
         self.began = Some(now);
         self.count += 1;
-        true
     }
 
     /// Ends the burst, and waits until bursts that cost `share` of a CPU while they last cost `allowed` on average.

@@ -47,10 +47,6 @@ impl Tool {
     pub fn start(tier: Tier, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(path());
         command.args(["connect-latency", "--tier", &tier.to_string()]).args(arguments);
-        // On an emulated CPU tracing is over any budget, and most tests need each event.
-        if !arguments.contains(&"--max-overhead") {
-            command.args(["--max-overhead", "100%"]);
-        }
         Self::spawn_in(command, None)
     }
 
@@ -61,6 +57,10 @@ impl Tool {
             _ => file,
         };
         let (output, errors, ready) = (place(temporary("json")), temporary("stderr"), place(temporary("ready")));
+        // On an emulated CPU tracing is over any budget, and most tests need each event.
+        if !command.get_args().any(|argument| argument == "--max-overhead") {
+            command.args(["--max-overhead", "100%"]);
+        }
         command.args(["--format", "json", "--output"]).arg(&output).arg("--ready-file").arg(&ready);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(fs::File::create(&errors).context("could not make a file in /tmp")?);

@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,11 +12,11 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::ports_default_range;
-use crate::harness::Report;
+use crate::harness::{Report, not_run};
 use crate::netns::{self, Netns};
 use crate::socket::{LOCALHOST, Socket};
 use crate::tiers::{self, Tier};
-use crate::tool::{Answer, Tool};
+use crate::tool::{self, Answer, Tool};
 use crate::witness::Witness;
 
 /// More than a ring of one page takes before anybody looks.
@@ -27,6 +29,7 @@ pub fn run(report: &mut Report, tier: Tier) {
     report.test(&format!("{theme}/over_the_budget"), || over_the_budget(tier));
     report.test(&format!("{theme}/measured"), || measured(tier));
     report.test(&format!("{theme}/calibrated"), || calibrated(tier));
+    report.test(&format!("{theme}/without_statistics"), || without_statistics(tier));
     report.test(&format!("{theme}/statistics_end_with_the_tool"), || statistics_end(tier));
 }
 
@@ -198,6 +201,8 @@ fn storm(tier: Tier, remote: SocketAddr) -> Result<()> {
     balanced(&answer)?;
     let changes = changes(&answer);
     ensure!(changes.first() == Some(&("no_port_probes", "over_budget")), "the port probes go first: {changes:?}");
+    let first = answer.of("detail").next().context("no change")?;
+    ensure!(first["programs_share"].as_f64() > Some(0.01), "the programs were not over the budget: {first}");
     let summary = answer.final_summary()?;
     ensure!(summary["connects"] == connects, "{connects} were made: {summary}");
     ensure!(summary["by_outcome"]["established"] == connects, "{}", summary["by_outcome"]);
@@ -274,6 +279,35 @@ fn calibrated(tier: Tier) -> Result<()> {
     ensure!(ledger["calibrated_connects"] == 64, "{ledger}");
     let added = ledger["calibrated_ns_per_connect"].as_i64().context("calibrated_ns_per_connect")?;
     ensure!(added != 0, "tracing added nothing to no connect");
+    Ok(())
+}
+
+/// Without CAP_SYS_ADMIN the kernel keeps no statistics for it: it measures connects of its own unasked.
+fn without_statistics(tier: Tier) -> Result<()> {
+    const CAP_SYS_ADMIN: i32 = 21;
+    if tiers::kernel() < (6, 1) {
+        return Err(not_run("before 6.1 nothing is traced without CAP_SYS_ADMIN"));
+    }
+    let mut command = Command::new(tool::path());
+    command.args(["connect-latency", "--tier", &tier.to_string(), "--comm", "caller", "--port-probes", "never"]);
+    // SAFETY: the closure only makes a system call.
+    unsafe {
+        command.pre_exec(|| match libc::prctl(libc::PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0) {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        });
+    }
+    let tool = Tool::spawn_in(command, None)?;
+    netns::within("caller", |netns| burst(netns, 200))?;
+    let answer = tool.stop()?;
+    balanced(&answer)?;
+    exact(&answer, tier, 200)?;
+    let summary = answer.final_summary()?;
+    let ledger = &summary["ledger"];
+    ensure!(ledger["programs_window_ns"] == 0 && ledger["programs_share"].is_null(), "{ledger}");
+    ensure!(summary["overhead"].is_null(), "half of it is not known: {}", summary["overhead"]);
+    ensure!(ledger["calibrated_connects"] == 64 && ledger["calibrated_ns_per_connect"].is_i64(), "{ledger}");
+    ensure!(ledger["made"] == 200 && ledger["shed"] == 0, "its own connects are among them: {ledger}");
     Ok(())
 }
 
