@@ -20,8 +20,7 @@ impl Counters {
     /// # Errors
     /// When the map cannot be read.
     pub fn read(&self) -> Result<Counts, MapError> {
-        Ok(Counts {
-            made: self.sum(counters::CONNECT_MADE)?,
+        let parts = Counts {
             ring_full: self.sum(counters::CONNECT_RING_FULL)?,
             attempts_full: self.sum(counters::ATTEMPTS_FULL)?,
             calls_full: self.sum(counters::CALLS_FULL)?,
@@ -37,7 +36,9 @@ impl Counters {
             folded_syn_retransmits: self.sum(counters::FOLDED_SYN_RETRANSMITS)?,
             folded_mptcp: self.sum(counters::FOLDED_MPTCP)?,
             ..Counts::default()
-        })
+        };
+        // Read last: attempts go on meanwhile, and one that is in a part has been made before.
+        Ok(Counts { made: self.sum(counters::CONNECT_MADE)?, ..parts })
     }
 
     fn sum(&self, slot: u32) -> Result<u64, MapError> {
