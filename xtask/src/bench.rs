@@ -7,6 +7,7 @@ mod guest;
 mod modes;
 mod native;
 mod page;
+mod peers;
 
 use std::{process::ExitCode, thread};
 
@@ -14,6 +15,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use crate::setup;
 use figures::Figures;
+use modes::{MODES, Mode};
 
 /// Measure what tracing costs, in virtual machines that count instructions and on this machine
 ///
@@ -94,7 +96,7 @@ impl Options {
         only.is_none() && kernel.is_empty() && family.is_none() && fill.is_none() && mode.is_none()
     }
 
-    fn wants(&self, mode: &str) -> bool {
-        self.mode.as_deref().is_none_or(|filter| mode.contains(filter))
+    fn wanted(&self) -> impl Iterator<Item = &'static Mode> {
+        MODES.iter().filter(|mode| self.mode.as_deref().is_none_or(|filter| mode.name.contains(filter)))
     }
 }

@@ -31,8 +31,16 @@ pub struct Guest<'a> {
     pub profile: &'static str,
     /// Files of the host: programs go into /bin with their libraries, others into /root.
     pub put: Vec<PathBuf>,
+    /// Programs of another Debian, which is unpacked in the folder.
+    pub foreign: Option<Foreign>,
     /// None for as long as the user likes.
     pub time_limit: Option<Duration>,
+}
+
+/// Programs for /bin, and where the Debian is unpacked that they are from.
+pub struct Foreign {
+    pub tree: PathBuf,
+    pub programs: Vec<PathBuf>,
 }
 
 /// Where the command's output goes.
@@ -54,6 +62,7 @@ impl<'a> Guest<'a> {
             programs: &["tcp-trace", "tcp-trace-vm-tests"],
             profile: "guest",
             put: Vec::new(),
+            foreign: None,
             time_limit: None,
         }
     }
@@ -95,6 +104,9 @@ impl<'a> Guest<'a> {
         }
         for file in &self.put {
             put(&mut archive, file)?;
+        }
+        if let Some(Foreign { tree, programs }) = &self.foreign {
+            programs.iter().try_for_each(|program| archive.program_of(tree, program))?;
         }
         archive.text("/etc/passwd", b"root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")?;
         archive.text("/etc/group", b"root:x:0:\nnogroup:x:65534:\n")?;

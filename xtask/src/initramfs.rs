@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    env,
     fs::{self, File},
     io::{BufWriter, Write as _},
     os::unix::fs::PermissionsExt as _,
@@ -17,6 +18,9 @@ use crate::{peers, workspace::output};
 
 /// Where Debian's loader looks without a cache.
 const LIBRARIES: &str = "/lib/x86_64-linux-gnu";
+
+/// In that folder, and where programs look for it: /lib64.
+const LOADER: &str = "ld-linux-x86-64.so.2";
 
 const DIRECTORY: u32 = 0o040_755;
 const FILE: u32 = 0o100_000;
@@ -61,10 +65,26 @@ impl Initramfs {
 
     /// Puts a program of the host into /bin, with the libraries that it loads at its start.
     pub fn program(&mut self, from: &Path) -> Result<()> {
+        let mut ldd = Command::new("ldd");
+        ldd.env("LD_LIBRARY_PATH", peers::library_path());
+        self.program_by(from, ldd)
+    }
+
+    /// The same for a program of another Debian, unpacked in `tree`, with that one's loader and libraries.
+    pub fn program_of(&mut self, tree: &Path, from: &Path) -> Result<()> {
+        let folders = ["usr/lib", "lib"].map(|folder| tree.join(folder).join("x86_64-linux-gnu"));
+        let loader = folders.iter().map(|folder| folder.join(LOADER)).find(|loader| loader.exists());
+        let loader = loader.with_context(|| format!("no {LOADER} in {}", tree.display()))?;
+        self.file_once(&loader, &format!("/lib64/{LOADER}"))?;
+        let mut list = Command::new(loader);
+        list.arg("--library-path").arg(env::join_paths(folders)?).arg("--list");
+        self.program_by(from, list)
+    }
+
+    fn program_by(&mut self, from: &Path, mut list: Command) -> Result<()> {
         let name = from.file_name().with_context(|| format!("{} names no file", from.display()))?.to_string_lossy();
         self.file(from, &format!("/bin/{name}"))?;
-        let listed = Command::new("ldd").arg(from).env("LD_LIBRARY_PATH", peers::library_path()).output();
-        let listed = listed.context("could not start ldd")?;
+        let listed = list.arg(from).output().context("could not list the libraries of a program")?;
         for line in String::from_utf8_lossy(&listed.stdout).lines() {
             ensure!(!line.contains("not found"), "{}: {}", from.display(), line.trim());
             let library = line.split_whitespace().find(|word| word.starts_with('/'));
@@ -73,11 +93,13 @@ impl Initramfs {
             let is_loader = !line.contains("=>");
             let name = library.file_name().unwrap_or_default().to_string_lossy();
             let path = if is_loader { library.display().to_string() } else { format!("{LIBRARIES}/{name}") };
-            if !self.present.contains(&path) {
-                self.file(library, &path)?;
-            }
+            self.file_once(library, &path)?;
         }
         Ok(())
+    }
+
+    fn file_once(&mut self, from: &Path, path: &str) -> Result<()> {
+        if self.present.contains(path) { Ok(()) } else { self.file(from, path) }
     }
 
     /// Puts the static busybox, and a link for each of its applets.

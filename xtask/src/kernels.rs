@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Debian's kernels, one per line (6.12, 7.2, ...): the newest of each, fetched once into target/kernels/LINE.
 
-mod apt;
 mod modules;
 
 use std::{
@@ -12,8 +11,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::workspace::{run, target};
-use apt::Suite;
+use crate::{
+    apt::{self, Suite},
+    workspace::{run, target},
+};
 
 /// A line, and the suites that have it, the one with the smallest index first.
 struct Line {
@@ -52,9 +53,7 @@ pub struct Kernel {
 
 /// The kernel of a line, out of the cache or from Debian's mirror.
 pub fn get(line: &str) -> Result<Kernel> {
-    let Some(line) = LINES.iter().find(|known| known.name == line) else {
-        bail!("no kernel line {line:?}; there are {}", lines().collect::<Vec<_>>().join(" "));
-    };
+    let line = find(line)?;
     let folder = target("kernels").join(line.name);
     if !folder.join("release").exists() {
         fetch(line, &folder).with_context(|| format!("kernel {} cannot be had", line.name))?;
@@ -65,6 +64,16 @@ pub fn get(line: &str) -> Result<Kernel> {
         vmlinuz: folder.join("vmlinuz"),
         modules: fs::read_to_string(folder.join("modules"))?.lines().map(|file| folder.join(file)).collect(),
     })
+}
+
+/// The suite that a line came with, and so the tools that were made for it.
+pub fn home(line: &str) -> Result<&'static Suite> {
+    Ok(&find(line)?.suites[0])
+}
+
+fn find(line: &str) -> Result<&'static Line> {
+    let found = LINES.iter().find(|known| known.name == line);
+    found.with_context(|| format!("no kernel line {line:?}; there are {}", lines().collect::<Vec<_>>().join(" ")))
 }
 
 fn fetch(line: &Line, folder: &Path) -> Result<()> {

@@ -2,6 +2,7 @@
 //! tcp-trace's chores: one file per subcommand.
 
 mod accelerator;
+mod apt;
 mod bench;
 mod dist;
 mod ebpf;

@@ -8,7 +8,8 @@ use connect_load::{Answer, Plan, Run, Stage};
 
 use super::{
     Options, figures,
-    modes::{FAMILIES, FILLS, MODES, UNTRACED, UNTRACED_AGAIN},
+    modes::{FAMILIES, FILLS, Mode, UNTRACED, UNTRACED_AGAIN},
+    peers,
 };
 use crate::{
     accelerator::Accelerator,
@@ -36,6 +37,7 @@ pub fn measure(line: &str, options: &Options) -> Result<figures::Guest> {
     // What users are given, not what tests look into.
     guest.profile = "release";
     guest.put = vec![plan];
+    guest.foreign = options.wanted().any(Mode::is_peer).then(|| peers::get(line)).transpose()?;
     guest.time_limit = Some(TIME_LIMIT);
     let mut answers: Vec<Answer> = Vec::new();
     let mut said = String::new();
@@ -64,7 +66,7 @@ fn plan_of(options: &Options) -> Plan {
     let mut plan = Plan::default();
     for family in FAMILIES.into_iter().filter(|family| options.family.is_none_or(|asked| asked == *family)) {
         for (fill, connects) in FILLS.into_iter().filter(|(fill, _)| options.fill.is_none_or(|asked| asked == *fill)) {
-            let modes = MODES.iter().filter(|mode| mode.fills.contains(&fill) && options.wants(mode.name));
+            let modes = options.wanted().filter(|mode| mode.fills.contains(&fill));
             let traced = modes.map(|mode| Run { mode: mode.name.to_owned(), tracer: Some(mode.tracer()) });
             let untraced = |name: &str| [Run { mode: name.to_owned(), tracer: None }];
             let runs = untraced(UNTRACED).into_iter().chain(traced).chain(untraced(UNTRACED_AGAIN)).collect();

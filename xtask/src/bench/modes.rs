@@ -23,7 +23,7 @@ pub struct Mode {
 pub enum Who {
     /// `tcp-trace connect-latency` with these arguments, JSON to a file.
     TcpTrace(&'static [&'static str]),
-    /// A program of Debian's, out of the suite that the guest's kernel is from.
+    /// A program out of the Debian that the guest's kernel is from.
     Peer(&'static [&'static str]),
 }
 
@@ -79,6 +79,10 @@ pub const MODES: [Mode; 11] = [
 ];
 
 impl Mode {
+    pub fn is_peer(&self) -> bool {
+        matches!(self.who, Who::Peer(_))
+    }
+
     pub fn tracer(&self) -> Tracer {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
         match self.who {

@@ -31,7 +31,7 @@ impl Suite {
 
     /// Fetches the suite's index from the mirror that this machine's apt uses.
     pub fn index(&self) -> Result<Index> {
-        let folder = target("kernels/apt").join(self.name);
+        let folder = target("apt").join(self.name);
         for sub in ["lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(folder.join(sub))?;
         }
@@ -70,12 +70,29 @@ impl Index {
         Ok(names.lines().map(str::to_owned).collect())
     }
 
+    /// Downloads packages into a folder, with all that they need on a machine that has nothing, and gives back the files.
+    pub fn download_whole(&self, packages: &[&str], folder: &Path) -> Result<Vec<PathBuf>> {
+        let nothing = folder.join("status");
+        fs::create_dir_all(folder.join("partial"))?;
+        fs::write(&nothing, "")?;
+        let mut apt = self.apt("apt-get");
+        apt.args(["--quiet=2", "--yes", "--download-only", "--no-install-recommends", "-o", "Debug::NoLocking=true"]);
+        apt.arg("-o").arg(format!("Dir::State::status={}", nothing.display()));
+        apt.arg("-o").arg(format!("Dir::Cache::archives={}", folder.display()));
+        output(apt.arg("install").args(packages))?;
+        debs(folder)
+    }
+
     /// Downloads packages into a folder and gives back the files.
     pub fn download(&self, packages: &[String], folder: &Path) -> Result<Vec<PathBuf>> {
         output(self.apt("apt-get").args(["--quiet=2", "download"]).args(packages).current_dir(folder))?;
-        let files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-        Ok(files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "deb")).collect())
+        debs(folder)
     }
+}
+
+fn debs(folder: &Path) -> Result<Vec<PathBuf>> {
+    let files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    Ok(files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "deb")).collect())
 }
 
 /// The Debian archive that this machine installs from, or its security twin beside it.

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The tools that others use for this, in the versions that Debian ships beside the guest's kernel: an older bpftrace
+//! cannot read a newer kernel's BTF.
+
+use std::{fs, path::Path, process::Command};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    guest::Foreign,
+    kernels,
+    workspace::{run, target},
+};
+
+const PACKAGES: [&str; 2] = ["bpftrace", "libbpf-tools"];
+
+/// Names in /bin of the guest; newer packages say `-libbpf` behind those that bcc has, too.
+const PROGRAMS: [&str; 3] = ["bpftrace", "tcpconnlat", "tcpstates"];
+
+/// The programs for guests of that line, fetched once.
+pub fn get(line: &str) -> Result<Foreign> {
+    let suite = kernels::home(line)?;
+    let folder = target("bench").join(suite.name);
+    let (tree, bin) = (folder.join("tree"), folder.join("bin"));
+    if !bin.exists() {
+        eprintln!("bench: fetching {} from {}", PACKAGES.join(" and "), suite.name);
+        fs::create_dir_all(&tree)?;
+        for deb in suite.index()?.download_whole(&PACKAGES, &folder.join("archives"))? {
+            run(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(&tree))?;
+        }
+        take(&tree, &bin).with_context(|| format!("the packages of {}", suite.name))?;
+    }
+    Ok(Foreign { tree, programs: PROGRAMS.iter().map(|program| bin.join(program)).collect() })
+}
+
+fn take(tree: &Path, bin: &Path) -> Result<()> {
+    // Its presence says that everything is there.
+    let unfinished = bin.with_extension("unfinished");
+    fs::create_dir_all(&unfinished)?;
+    for program in PROGRAMS {
+        let names = [format!("usr/sbin/{program}-libbpf"), format!("usr/sbin/{program}"), format!("usr/bin/{program}")];
+        let found = names.iter().map(|name| tree.join(name)).find(|path| path.is_file());
+        fs::copy(found.with_context(|| format!("no {program}"))?, unfinished.join(program))?;
+    }
+    Ok(fs::rename(unfinished, bin)?)
+}
