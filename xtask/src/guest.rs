@@ -28,7 +28,7 @@ pub struct Guest<'a> {
     pub env: Vec<(String, String)>,
     /// Packages of the workspace whose programs go into /bin, and the profile that builds them.
     pub programs: &'static [&'static str],
-    pub profile: &'static str,
+    pub profile: String,
     /// Files of the host: programs go into /bin with their libraries, others into /root.
     pub put: Vec<PathBuf>,
     /// Programs of another Debian, which is unpacked in the folder.
@@ -59,8 +59,8 @@ impl<'a> Guest<'a> {
             cpus: 2,
             argv,
             env: Vec::new(),
-            programs: &["tcp-trace", "tcp-trace-vm-tests"],
-            profile: "guest",
+            programs: &["tcp-trace", "tcp-trace-vm-tests", "connect-load"],
+            profile: "guest".to_owned(),
             put: Vec::new(),
             foreign: None,
             time_limit: None,
@@ -95,7 +95,7 @@ impl<'a> Guest<'a> {
     }
 
     fn write_initramfs(&self, path: &Path, piped: bool) -> Result<()> {
-        let binaries = static_build::build(&[&["tcp-trace-guest-init"], self.programs].concat(), self.profile)?;
+        let binaries = static_build::build(&[&["tcp-trace-guest-init"], self.programs].concat(), &self.profile)?;
         let mut archive = Initramfs::create(path)?;
         archive.file(&binaries.join("tcp-trace-guest-init"), "/init")?;
         archive.busybox(&setup::find("busybox").context("no busybox to put into the guest")?)?;

@@ -28,6 +28,9 @@ pub struct Options {
     /// One CPU, whose time is the instructions that it ran: for measuring what something costs
     #[arg(long)]
     count_instructions: bool,
+    /// The profile that builds our programs: guest checks its arithmetic, release is what users are given
+    #[arg(long, default_value = "guest", value_parser = ["guest", "release"])]
+    profile: String,
     /// A file to take along: a program goes into /bin with its libraries, another file into /root
     #[arg(long)]
     put: Vec<PathBuf>,
@@ -42,6 +45,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let mut guest = Guest::new(&kernel, options.command.clone());
     guest.memory_mib = options.mem;
     guest.cpus = if options.count_instructions { 1 } else { options.cpus };
+    guest.profile.clone_from(&options.profile);
     guest.put.clone_from(&options.put);
     guest.env = terminal_env();
     if let Some(tier) = &options.tier {

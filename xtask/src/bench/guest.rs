@@ -35,7 +35,7 @@ pub fn measure(line: &str, options: &Options) -> Result<figures::Guest> {
     guest.cpus = 1;
     guest.programs = &["tcp-trace", "connect-load"];
     // What users are given, not what tests look into.
-    guest.profile = "release";
+    "release".clone_into(&mut guest.profile);
     guest.put = vec![plan];
     guest.foreign = options.wanted().any(Mode::is_peer).then(|| peers::get(line)).transpose()?;
     guest.time_limit = Some(TIME_LIMIT);
