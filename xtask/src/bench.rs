@@ -8,13 +8,14 @@ mod modes;
 mod native;
 mod page;
 mod peers;
+mod tables;
 
 use std::{process::ExitCode, thread};
 
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::setup;
-use figures::Figures;
+use figures::{Figures, Machine};
 use modes::{MODES, Mode};
 
 /// Measure what tracing costs, in virtual machines that count instructions and on this machine
@@ -61,9 +62,9 @@ enum Part {
 const KERNELS: [&str; 2] = ["6.1", "6.12"];
 
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let mut figures = Figures::default();
+    setup::packages(&setup::MACHINE)?;
+    let mut figures = Figures { machine: Machine::this()?, ..Figures::default() };
     if options.only != Some(Part::Native) {
-        setup::packages(&setup::MACHINE)?;
         let kernels = KERNELS
             .iter()
             .filter(|line| options.kernel.is_empty() || options.kernel.iter().any(|asked| asked == *line));
@@ -81,7 +82,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         figures.native = native::measure().context("the native part")?;
     }
     figures.bounds = bounds::verdicts(&figures.guests);
-    print!("{}", page::tables(&figures));
+    print!("{}", tables::all(&figures));
     if options.is_whole() && !options.check {
         page::write(&figures)?;
     }

@@ -7,14 +7,14 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use connect_load::{Answer, Measured, Plan, Run, Stage};
+use connect_load::{Answer, Measured, Plan, Run, Stage, Traced};
 
 use crate::busy;
 use crate::crowd::Crowd;
 use crate::ground::Ground;
 use crate::sockets::{Destination, Family};
-use crate::timing::{self, now_ns};
-use crate::tracer::Running;
+use crate::timing;
+use crate::tracer::{Running, Stopped};
 
 /// What a tracer leaves to be freed later is freed in this time.
 const AFTERMATH: Duration = Duration::from_millis(200);
@@ -41,15 +41,16 @@ pub fn run(plan: &Path) -> Result<()> {
 }
 
 fn measure(stage: &Stage, run: &Run, destination: &Destination) -> Result<Measured> {
-    let begin = now_ns();
-    let mut tracer = run.tracer.as_ref().map(Running::start).transpose()?;
-    let start_ns = tracer.is_some().then(|| now_ns() - begin);
+    let idle = busy::busy_ns()?;
+    let tracer = run.tracer.as_ref().map(Running::start).transpose()?;
+    let start_ns = busy::busy_ns()? - idle;
     thread::sleep(AFTERMATH);
     let before = busy::busy_ns()?;
     let timed = timing::run(destination, stage.connects)?;
-    let lines = tracer.as_mut().map(Running::stop).transpose()?;
+    let stopped = tracer.map(Running::stop).transpose()?;
     thread::sleep(AFTERMATH);
     let busy_ns = busy::busy_ns()? - before;
     ensure!(timed.errors == 0, "{} of {} connects failed", timed.errors, timed.connects);
-    Ok(Measured { timed, busy_ns, start_ns, lines })
+    let traced = stopped.map(|Stopped { agent_ns, lines }| Traced { start_ns, agent_ns, lines });
+    Ok(Measured { timed, busy_ns, traced })
 }

@@ -76,10 +76,19 @@ pub struct Measured {
     pub timed: Timed,
     /// How long the CPU was not idle, from the first connect to the tracer's end.
     pub busy_ns: u64,
-    /// Until the tracer was attached.
-    pub start_ns: Option<u64>,
-    /// That the tracer wrote.
-    pub lines: Option<u64>,
+    /// Of the tracer, where there is one.
+    pub traced: Option<Traced>,
+}
+
+/// What the tracer itself took and gave.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Traced {
+    /// Busy until it was attached.
+    pub start_ns: u64,
+    /// Its own time on the CPU from then on, until it was gone.
+    pub agent_ns: u64,
+    /// That it wrote.
+    pub lines: u64,
 }
 
 /// Times of connect() alone; `total_ns` has making and closing the sockets in it, and the server's part.

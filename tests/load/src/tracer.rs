@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use connect_load::{OUTPUT, READY, Ready, Tracer};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::busy;
 use crate::timing::now_ns;
 
 const ERRORS: &str = "/tmp/tracer.errors";
@@ -24,7 +25,21 @@ const TICK: Duration = Duration::from_millis(10);
 const QUIET: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(1));
 
 /// Ended, whatever happens, when this is dropped.
-pub struct Running(Child);
+pub struct Running {
+    child: Child,
+    /// Its time on the CPU until it was attached.
+    start_ns: u64,
+    /// That of the tracers before it.
+    others_ns: u64,
+}
+
+/// One that has ended.
+pub struct Stopped {
+    /// Its time on the CPU since it was attached.
+    pub agent_ns: u64,
+    /// That it wrote.
+    pub lines: u64,
+}
 
 impl Running {
     /// Comes back once it is attached.
@@ -35,14 +50,17 @@ impl Running {
         let (program, arguments) = tracer.argv.split_first().context("a tracer without a program")?;
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(File::create(OUTPUT)?).stderr(File::create(ERRORS)?);
-        let mut running = Self(command.spawn().with_context(|| format!("could not start {program}"))?);
+        let others_ns = busy::children_ns();
+        let child = command.spawn().with_context(|| format!("could not start {program}"))?;
+        let mut running = Self { child, start_ns: 0, others_ns };
         let deadline = now_ns() + PATIENCE.as_nanos() as u64;
         while !running.is_ready(tracer.ready)? {
-            if let Some(status) = running.0.try_wait()? {
+            if let Some(status) = running.child.try_wait()? {
                 bail!("it ended before it was attached: {}", last_words(status));
             }
             ensure!(now_ns() < deadline, "it was not attached after {} s", PATIENCE.as_secs());
         }
+        running.start_ns = running.ran_ns();
         Ok(running)
     }
 
@@ -62,16 +80,16 @@ impl Running {
 
     /// Time that it had on a CPU.
     fn ran_ns(&self) -> u64 {
-        let text = fs::read_to_string(format!("/proc/{}/schedstat", self.0.id())).unwrap_or_default();
+        let text = fs::read_to_string(format!("/proc/{}/schedstat", self.child.id())).unwrap_or_default();
         text.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or(0)
     }
 
-    /// SIGINT, and its end. How many lines it wrote.
-    pub fn stop(&mut self) -> Result<u64> {
-        kill_process(Pid::from_child(&self.0), Signal::INT).context("it is not there any more")?;
+    /// SIGINT, and its end.
+    pub fn stop(mut self) -> Result<Stopped> {
+        kill_process(Pid::from_child(&self.child), Signal::INT).context("it is not there any more")?;
         let deadline = now_ns() + PATIENCE.as_nanos() as u64;
         let status = loop {
-            if let Some(status) = self.0.try_wait()? {
+            if let Some(status) = self.child.try_wait()? {
                 break status;
             }
             ensure!(now_ns() < deadline, "it did not end within {} s of SIGINT", PATIENCE.as_secs());
@@ -79,15 +97,17 @@ impl Running {
         };
         ensure!(status.success(), "it ended with {}", last_words(status));
         let output = fs::read(OUTPUT).unwrap_or_default();
-        Ok(output.iter().filter(|&&byte| byte == b'\n').count() as u64)
+        let lines = output.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        let agent_ns = (busy::children_ns() - self.others_ns).saturating_sub(self.start_ns);
+        Ok(Stopped { agent_ns, lines })
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended by itself, which is what we want.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What tracing may cost: one table, held for both families and on every kernel.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::figures::{Guest, Row};
 
 /// What is compared with the same figure when nobody traces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Measure {
     /// The median connect().
@@ -39,7 +39,7 @@ pub const BOUNDS: [Bound; 7] = [
 ];
 
 /// A bound, and what was measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Verdict {
     pub kernel: String,
     pub family: u32,
@@ -68,9 +68,9 @@ impl Bound {
     }
 
     fn verdict(&self, guest: &Guest, row: &Row) -> Verdict {
-        let ratio = row.figures.as_ref().ok().map(|figures| match self.measure {
-            Measure::Median => figures.median_ratio,
-            Measure::Busy => figures.busy_ratio,
+        let ratio = row.cost.as_ref().map(|cost| match self.measure {
+            Measure::Median => cost.median_ratio,
+            Measure::Busy => cost.busy_ratio,
         });
         Verdict {
             kernel: guest.line.clone(),

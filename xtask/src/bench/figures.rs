@@ -1,39 +1,57 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What was measured, as docs/benchmarks.json has it.
 
+use std::{fs, process::Command};
+
+use anyhow::Result;
 use connect_load::{Answer, Measured};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{bounds::Verdict, modes::UNTRACED, native::Native};
+use crate::workspace::output;
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Figures {
+    /// What they were measured on.
+    pub machine: Machine,
     pub guests: Vec<Guest>,
     pub native: Vec<Native>,
     pub bounds: Vec<Verdict>,
 }
 
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Machine {
+    pub qemu: String,
+    /// That the native part ran on.
+    pub processor: String,
+    pub kernel: String,
+}
+
 /// Everything from one kernel.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Guest {
     pub line: String,
     pub release: String,
+    /// Packages, with their versions.
+    pub peers: Vec<String>,
     pub rows: Vec<Row>,
 }
 
 /// One run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Row {
     pub family: u32,
     pub fill: u32,
     pub mode: String,
-    /// Or why there are none.
-    #[serde(flatten, serialize_with = "figures_or_reason")]
-    pub figures: Result<Cost, String>,
+    #[serde(flatten)]
+    pub cost: Option<Cost>,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_run: Option<String>,
 }
 
 /// Instructions, and how many times those that the same connects take when nobody traces.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Cost {
     pub connects: u32,
     pub median: u64,
@@ -42,32 +60,29 @@ pub struct Cost {
     pub p99: u64,
     pub busy: u64,
     pub busy_ratio: f64,
-    /// From its start until it was attached; nothing where nobody traced.
-    pub start: Option<u64>,
-    /// That the tracer wrote.
-    pub lines: Option<u64>,
+    /// Of the tracer, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracer: Option<Tracer>,
 }
 
-fn figures_or_reason<S: serde::Serializer>(figures: &Result<Cost, String>, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct NotRun<'a> {
-        not_run: &'a str,
-    }
-    match figures {
-        Ok(cost) => cost.serialize(serializer),
-        Err(why) => NotRun { not_run: why }.serialize(serializer),
-    }
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Tracer {
+    /// Busy until it was attached.
+    pub start: u64,
+    /// Its own part of the busy ones.
+    pub agent: u64,
+    /// That it wrote.
+    pub lines: u64,
 }
 
 impl Guest {
-    pub fn new(line: &str, release: &str, answers: &[Answer]) -> Self {
-        let rows = answers.iter().map(|answer| Row {
-            family: answer.family,
-            fill: answer.fill,
-            mode: answer.mode.clone(),
-            figures: cost(answer, answers),
+    pub fn new(line: &str, release: &str, peers: Vec<String>, answers: &[Answer]) -> Self {
+        let rows = answers.iter().map(|answer| {
+            let cost = cost(answer, answers);
+            let Answer { family, fill, ref mode, .. } = *answer;
+            Row { family, fill, mode: mode.clone(), not_run: cost.as_ref().err().cloned(), cost: cost.ok() }
         });
-        Self { line: line.to_owned(), release: release.to_owned(), rows: rows.collect() }
+        Self { line: line.to_owned(), release: release.to_owned(), peers, rows: rows.collect() }
     }
 }
 
@@ -75,7 +90,7 @@ fn cost(answer: &Answer, all: &[Answer]) -> Result<Cost, String> {
     let same_stage = |other: &&Answer| (other.family, other.fill) == (answer.family, answer.fill);
     let untraced = all.iter().filter(same_stage).find(|other| other.mode == UNTRACED);
     let untraced = untraced.ok_or("nothing to compare with")?.measured.as_ref()?;
-    let Measured { timed, busy_ns, start_ns, lines } = answer.measured.as_ref()?;
+    let Measured { timed, busy_ns, traced } = answer.measured.as_ref()?;
     Ok(Cost {
         connects: timed.connects,
         median: timed.median_ns,
@@ -84,8 +99,7 @@ fn cost(answer: &Answer, all: &[Answer]) -> Result<Cost, String> {
         p99: timed.p99_ns,
         busy: *busy_ns,
         busy_ratio: ratio(*busy_ns, untraced.busy_ns),
-        start: *start_ns,
-        lines: *lines,
+        tracer: traced.map(|traced| Tracer { start: traced.start_ns, agent: traced.agent_ns, lines: traced.lines }),
     })
 }
 
@@ -94,7 +108,28 @@ fn ratio(traced: u64, untraced: u64) -> f64 {
     (traced as f64 / untraced as f64 * 10_000.0).round() / 10_000.0
 }
 
+impl Machine {
+    pub fn this() -> Result<Self> {
+        let processors = fs::read_to_string("/proc/cpuinfo")?;
+        let name = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        Ok(Self {
+            qemu: output(Command::new("qemu-system-x86_64").arg("--version"))?
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+            processor: name.map_or_else(|| "unknown".to_owned(), |(_, name)| name.to_owned()),
+            kernel: output(Command::new("uname").arg("-r"))?,
+        })
+    }
+}
+
 impl Figures {
+    pub fn row(&self, line: &str, family: u32, fill: u32, mode: &str) -> Option<&Row> {
+        let guest = self.guests.iter().find(|guest| guest.line == line)?;
+        guest.rows.iter().find(|row| row.family == family && row.fill == fill && row.mode == mode)
+    }
+
     /// What is not as it must be, in words.
     pub fn out_of_bounds(&self) -> Vec<String> {
         let guests = self.bounds.iter().filter(|verdict| !verdict.met).map(|verdict| {

@@ -37,7 +37,11 @@ pub fn measure(line: &str, options: &Options) -> Result<figures::Guest> {
     // What users are given, not what tests look into.
     "release".clone_into(&mut guest.profile);
     guest.put = vec![plan];
-    guest.foreign = options.wanted().any(Mode::is_peer).then(|| peers::get(line)).transpose()?;
+    let mut packages = Vec::new();
+    if options.wanted().any(Mode::is_peer) {
+        guest.foreign = Some(peers::get(line)?);
+        packages = peers::packages(line)?;
+    }
     guest.time_limit = Some(TIME_LIMIT);
     let mut answers: Vec<Answer> = Vec::new();
     let mut said = String::new();
@@ -52,7 +56,7 @@ pub fn measure(line: &str, options: &Options) -> Result<figures::Guest> {
         }),
     )?;
     ensure!(code == 0, "connect-load ended with {code} in the guest with kernel {line}\n{said}");
-    Ok(figures::Guest::new(line, &kernel.release, &answers))
+    Ok(figures::Guest::new(line, &kernel.release, packages, &answers))
 }
 
 fn brief(answer: &Answer) -> String {

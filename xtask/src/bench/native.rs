@@ -11,12 +11,12 @@ mod stream;
 use std::path::Path;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::static_build;
 
 /// One figure, and whether it is as it must be.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Native {
     pub name: String,
     /// Nothing where it could not be measured.

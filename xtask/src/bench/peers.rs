@@ -33,6 +33,22 @@ pub fn get(line: &str) -> Result<Foreign> {
     Ok(Foreign { tree, programs: PROGRAMS.iter().map(|program| bin.join(program)).collect() })
 }
 
+/// What the programs are out of: `bpftrace 0.23.2-1`.
+pub fn packages(line: &str) -> Result<Vec<String>> {
+    let mut packages = Vec::new();
+    for file in fs::read_dir(target("bench").join(kernels::home(line)?.name).join("archives"))? {
+        let file = file?.file_name().to_string_lossy().into_owned();
+        let mut parts = file.split('_');
+        if let (Some(name), Some(version)) = (parts.next(), parts.next())
+            && PACKAGES.contains(&name)
+        {
+            packages.push(format!("{name} {version}"));
+        }
+    }
+    packages.sort();
+    Ok(packages)
+}
+
 fn take(tree: &Path, bin: &Path) -> Result<()> {
     // Its presence says that everything is there.
     let unfinished = bin.with_extension("unfinished");

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Figures as tables for people.
+
+use std::fmt::Write as _;
+
+use super::{
+    bounds::{Measure, Verdict},
+    figures::{Cost, Figures, Guest, Row},
+};
+
+/// Everything that was measured.
+pub fn all(figures: &Figures) -> String {
+    let mut text = String::new();
+    for guest in &figures.guests {
+        for family in [4, 6] {
+            ratios(&mut text, guest, family);
+        }
+    }
+    details(&mut text, figures);
+    verdicts(&mut text, &figures.bounds);
+    native(&mut text, figures);
+    not_run(&mut text, figures);
+    text
+}
+
+/// Modes by fillings, untraced = 1.
+fn ratios(text: &mut String, guest: &Guest, family: u32) {
+    let rows: Vec<_> = guest.rows.iter().filter(|row| row.family == family).collect();
+    let mut fills: Vec<_> = rows.iter().map(|row| row.fill).collect();
+    fills.dedup();
+    if rows.is_empty() {
+        return;
+    }
+    let heads: String =
+        fills.iter().map(|fill| format!(" {fill} % |{}", if *fill == 0 { " 0 %, busy |" } else { "" })).collect();
+    let _ = writeln!(
+        text,
+        "\n### {}, IPv{family}\n\n| |{heads}\n|---|{}",
+        guest.release,
+        "---:|".repeat(heads.matches('|').count())
+    );
+    for mode in modes(&rows) {
+        let _ = write!(text, "| {mode} |");
+        for fill in &fills {
+            let cost = rows.iter().find(|row| row.fill == *fill && row.mode == mode).and_then(|row| row.cost.as_ref());
+            let _ = write!(text, " {} |", cell(cost, |cost| cost.median_ratio));
+            if *fill == 0 {
+                let _ = write!(text, " {} |", cell(cost, |cost| cost.busy_ratio));
+            }
+        }
+        text.push('\n');
+    }
+}
+
+/// In the order of their first appearance.
+fn modes<'a>(rows: &[&'a Row]) -> Vec<&'a str> {
+    let mut modes: Vec<&str> = Vec::new();
+    for row in rows {
+        if !modes.contains(&row.mode.as_str()) {
+            modes.push(&row.mode);
+        }
+    }
+    modes
+}
+
+fn cell(cost: Option<&Cost>, ratio: impl Fn(&Cost) -> f64) -> String {
+    cost.map_or_else(String::new, |cost| format!("{:.4}", ratio(cost)))
+}
+
+/// Instructions behind the ratios, IPv4 alone.
+fn details(text: &mut String, figures: &Figures) {
+    let _ = writeln!(
+        text,
+        "\n### In instructions, IPv4\n\n\
+         | kernel | taken | | connects | median connect() | 99th percentile | busy | of these the tracer itself | lines it wrote | to start it |\n\
+         |---|---:|---|---:|---:|---:|---:|---:|---:|---:|"
+    );
+    for guest in &figures.guests {
+        for row in guest.rows.iter().filter(|row| row.family == 4) {
+            let Some(cost) = &row.cost else { continue };
+            let (agent, lines, start) = cost.tracer.as_ref().map_or_else(Default::default, |tracer| {
+                (thousands(tracer.agent), thousands(tracer.lines), thousands(tracer.start))
+            });
+            let _ = writeln!(
+                text,
+                "| {} | {} % | {} | {} | {} | {} | {} | {agent} | {lines} | {start} |",
+                guest.line,
+                row.fill,
+                row.mode,
+                thousands(cost.connects.into()),
+                thousands(cost.median),
+                thousands(cost.p99),
+                thousands(cost.busy),
+            );
+        }
+    }
+}
+
+fn verdicts(text: &mut String, verdicts: &[Verdict]) {
+    text.push_str("\n### Bounds\n\n| kernel | | taken | tracing with | what | measured | at most | met | hoped for |\n|---|---|---:|---|---|---:|---:|---|---|\n");
+    for Verdict { kernel, family, fill, mode, measure, ratio, at_most, stretch, met } in verdicts {
+        let what = match measure {
+            Measure::Median => "median connect()",
+            Measure::Busy => "whole guest, busy",
+        };
+        let measured = ratio.map_or_else(|| "not run".to_owned(), |ratio| format!("{ratio:.4}"));
+        let hoped = stretch.map_or_else(String::new, |stretch| {
+            let reached = ratio.is_some_and(|ratio| ratio <= stretch);
+            format!("{stretch}: {}", if reached { "reached" } else { "not reached" })
+        });
+        let met = if *met { "yes" } else { "**no**" };
+        let _ = writeln!(
+            text,
+            "| {kernel} | IPv{family} | {fill} % | {mode} | {what} | {measured} | {at_most} | {met} | {hoped} |"
+        );
+    }
+}
+
+fn native(text: &mut String, figures: &Figures) {
+    if figures.native.is_empty() {
+        return;
+    }
+    text.push_str("\n### User space, natively\n\n| | measured | must be | met |\n|---|---:|---|---|\n");
+    for native in &figures.native {
+        let met = native.met.map_or("", |met| if met { "yes" } else { "**no**" });
+        let bound = native.bound.as_deref().unwrap_or_default();
+        let _ = writeln!(text, "| {} | {} {} | {bound} | {met} |", native.name, native.value, native.unit);
+    }
+}
+
+fn not_run(text: &mut String, figures: &Figures) {
+    let rows = figures.guests.iter().flat_map(|guest| guest.rows.iter().map(move |row| (guest, row)));
+    let lines: Vec<_> = rows
+        .filter_map(|(guest, row)| {
+            let why = row.not_run.as_ref()?;
+            Some(format!("- {}, IPv{}, {} %: {}: {why}\n", guest.line, row.family, row.fill, row.mode))
+        })
+        .collect();
+    let _ =
+        write!(text, "\n### Not run\n\n{}", if lines.is_empty() { "Nothing.\n".to_owned() } else { lines.concat() });
+}
+
+/// `1,234,567`
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
+}
