@@ -37,12 +37,12 @@ pub const MODES: [Mode; 11] = [
     Mode {
         name: "fentry, port probes always",
         who: Who::TcpTrace(&["--tier", "fentry", "--port-probes", "always"]),
-        fills: &[0, 51, 95],
+        fills: &[51, 95],
     },
     Mode {
         name: "fentry, port probes never",
         who: Who::TcpTrace(&["--tier", "fentry", "--port-probes", "never"]),
-        fills: EVERYWHERE,
+        fills: &[51],
     },
     Mode { name: "kprobe", who: Who::TcpTrace(&["--tier", "kprobe"]), fills: EVERYWHERE },
     Mode { name: "tracepoint", who: Who::TcpTrace(&["--tier", "tracepoint"]), fills: EVERYWHERE },
