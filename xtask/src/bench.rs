@@ -65,6 +65,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     setup::packages(&setup::MACHINE)?;
     let mut figures = Figures { machine: Machine::this()?, ..Figures::default() };
     if options.only != Some(Part::Native) {
+        guest::build()?;
         let kernels = KERNELS
             .iter()
             .filter(|line| options.kernel.is_empty() || options.kernel.iter().any(|asked| asked == *line));

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     accelerator::Accelerator,
     guest::{Guest, Screen},
-    kernels,
+    kernels, static_build,
     workspace::target,
 };
 
@@ -23,6 +23,16 @@ const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// Room for both ends of every connection that is held, and for the peers.
 const MEMORY_MIB: u32 = 2048;
+
+const PROGRAMS: &[&str] = &["tcp-trace", "connect-load"];
+
+/// What users are given, not what tests look into.
+const PROFILE: &str = "release";
+
+/// Builds once what all guests take along.
+pub fn build() -> Result<()> {
+    static_build::build(PROGRAMS, PROFILE).map(drop)
+}
 
 pub fn measure(line: &str, options: &Options) -> Result<figures::Guest> {
     let kernel = kernels::get(line)?;
@@ -33,9 +43,8 @@ pub fn measure(line: &str, options: &Options) -> Result<figures::Guest> {
     let mut guest = Guest::new(&kernel, ["connect-load", "guest", "/root/plan.json"].map(str::to_owned).to_vec());
     guest.memory_mib = MEMORY_MIB;
     guest.cpus = 1;
-    guest.programs = &["tcp-trace", "connect-load"];
-    // What users are given, not what tests look into.
-    "release".clone_into(&mut guest.profile);
+    guest.programs = PROGRAMS;
+    PROFILE.clone_into(&mut guest.profile);
     guest.put = vec![plan];
     let mut packages = Vec::new();
     if options.wanted().any(Mode::is_peer) {

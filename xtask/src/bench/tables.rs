@@ -124,7 +124,8 @@ fn native(text: &mut String, figures: &Figures) {
     for native in &figures.native {
         let met = native.met.map_or("", |met| if met { "yes" } else { "**no**" });
         let bound = native.bound.as_deref().unwrap_or_default();
-        let _ = writeln!(text, "| {} | {} {} | {bound} | {met} |", native.name, native.value, native.unit);
+        let measured = native.value.map_or_else(|| "not run".to_owned(), |value| format!("{value} {}", native.unit));
+        let _ = writeln!(text, "| {} | {measured} | {bound} | {met} |", native.name);
     }
 }
 
