@@ -5,8 +5,11 @@
 //! kept. Weights only rank; what is printed is the value, which counts from the moment its key was taken in: it may
 //! be too low after a take-over, never too high.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::hash::Hash;
+
+use foldhash::fast::RandomState;
 
 /// One of the heaviest.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,22 +28,22 @@ struct Counter<K, V> {
     value: V,
     weight: u64,
     taken_over: bool,
-    /// Where in `heap` its index stands.
-    position: usize,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Top<K, V> {
     capacity: usize,
     counters: Vec<Counter<K, V>>,
-    index: HashMap<K, usize>,
-    /// Indices of `counters`, the lightest first (binary heap).
-    heap: Vec<usize>,
+    index: HashMap<K, usize, RandomState>,
+    /// The lightest first: indices of `counters` with the weight that they had when they were last looked at. Weights
+    /// only grow, so the true one is no less, and whoever looks for the lightest brings up to date what he meets.
+    lightest: BinaryHeap<Reverse<(u64, usize)>>,
 }
 
 impl<K: Clone + Eq + Hash, V: Default> Top<K, V> {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), counters: Vec::new(), index: HashMap::new(), heap: Vec::new() }
+        let (counters, index, lightest) = Default::default();
+        Self { capacity: capacity.max(1), counters, index, lightest }
     }
 
     /// The value of a key, to be added to; the key gets heavier by `weight`.
@@ -49,23 +52,20 @@ impl<K: Clone + Eq + Hash, V: Default> Top<K, V> {
             Some(slot) => *slot,
             None => self.take_in(key),
         };
-        self.counters[slot].weight += weight;
-        self.sink(self.counters[slot].position);
-        &mut self.counters[slot].value
+        let counter = &mut self.counters[slot];
+        counter.weight += weight;
+        &mut counter.value
     }
 
     fn take_in(&mut self, key: &K) -> usize {
         if self.counters.len() < self.capacity {
             let slot = self.counters.len();
-            let position = self.heap.len();
-            let (key, value) = (key.clone(), V::default());
+            self.counters.push(Counter { key: key.clone(), value: V::default(), weight: 0, taken_over: false });
             self.index.insert(key.clone(), slot);
-            self.counters.push(Counter { key, value, weight: 0, taken_over: false, position });
-            self.heap.push(slot);
-            self.rise(position);
+            self.lightest.push(Reverse((0, slot)));
             return slot;
         }
-        let slot = self.heap[0];
+        let slot = self.lightest();
         let counter = &mut self.counters[slot];
         self.index.remove(&counter.key);
         counter.key = key.clone();
@@ -75,10 +75,23 @@ impl<K: Clone + Eq + Hash, V: Default> Top<K, V> {
         slot
     }
 
+    fn lightest(&mut self) -> usize {
+        loop {
+            let mut first = self.lightest.peek_mut().expect("a capacity of at least one, and all of it taken");
+            let Reverse((weight, slot)) = *first;
+            let now = self.counters[slot].weight;
+            if weight == now {
+                return slot;
+            }
+            // Takes its new place when it is let go of.
+            *first = Reverse((now, slot));
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         self.counters.clear();
         self.index.clear();
-        self.heap.clear();
+        self.lightest.clear();
     }
 
     /// Keys, values, weights and whether the value is a lower bound, in no order.
@@ -90,39 +103,6 @@ impl<K: Clone + Eq + Hash, V: Default> Top<K, V> {
     pub(super) fn mark(&mut self, key: &K) {
         if let Some(slot) = self.index.get(key) {
             self.counters[*slot].taken_over = true;
-        }
-    }
-
-    fn weight_at(&self, position: usize) -> u64 {
-        self.counters[self.heap[position]].weight
-    }
-
-    fn swap(&mut self, a: usize, b: usize) {
-        self.heap.swap(a, b);
-        self.counters[self.heap[a]].position = a;
-        self.counters[self.heap[b]].position = b;
-    }
-
-    fn sink(&mut self, mut position: usize) {
-        loop {
-            let children = 2 * position + 1..(2 * position + 3).min(self.heap.len());
-            let Some(lightest) = children.min_by_key(|child| self.weight_at(*child)) else { return };
-            if self.weight_at(lightest) >= self.weight_at(position) {
-                return;
-            }
-            self.swap(position, lightest);
-            position = lightest;
-        }
-    }
-
-    fn rise(&mut self, mut position: usize) {
-        while position > 0 {
-            let parent = (position - 1) / 2;
-            if self.weight_at(parent) <= self.weight_at(position) {
-                return;
-            }
-            self.swap(position, parent);
-            position = parent;
         }
     }
 }

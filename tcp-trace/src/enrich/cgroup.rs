@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use rustix::fs::{Mode, OFlags};
 
 use crate::event::Event;
@@ -22,7 +23,7 @@ const FILEID_KERNFS: libc::c_int = 0xfe;
 pub struct Cgroups {
     mount: Option<(PathBuf, OwnedFd)>,
     /// `None`: gone, or not ours to look up.
-    paths: HashMap<u64, Option<Arc<str>>>,
+    paths: HashMap<u64, Option<Arc<str>>, RandomState>,
 }
 
 /// Where cgroup2 is mounted in this mount namespace.
@@ -37,7 +38,7 @@ impl Cgroups {
             let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
             rustix::fs::open(&path, flags, Mode::empty()).ok().map(|fd| (path, fd))
         });
-        Self { mount, paths: HashMap::new() }
+        Self { mount, paths: HashMap::default() }
     }
 
     /// Adds the path, if it can be had.

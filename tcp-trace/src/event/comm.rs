@@ -20,20 +20,31 @@ pub struct Comm {
 impl Comm {
     /// The kernel's `comm` up to its NUL; bytes that are not UTF-8 are replaced.
     pub fn from_kernel(raw: &[u8; COMM_LEN]) -> Self {
-        let end = raw.iter().position(|byte| *byte == 0).unwrap_or(COMM_LEN);
-        let raw = &raw[..end];
+        const ONES: u128 = u128::from_le_bytes([0x01; COMM_LEN]);
+        const HIGH_BITS: u128 = u128::from_le_bytes([0x80; COMM_LEN]);
+        let all = u128::from_le_bytes(*raw);
+        // The lowest bit set is that of the first NUL: borrows only go upwards.
+        let nul_bits = all.wrapping_sub(ONES) & !all & HIGH_BITS;
+        let len = nul_bits.trailing_zeros() as usize / 8;
+        let before_nul = all & 1_u128.checked_shl(8 * len as u32).map_or(u128::MAX, |bit| bit - 1);
         let mut comm = Self { bytes: [0; CAPACITY], len: 0 };
-        if let Ok(text) = std::str::from_utf8(raw) {
-            comm.push(text);
-        } else {
-            for chunk in raw.utf8_chunks() {
-                comm.push(chunk.valid());
-                if !chunk.invalid().is_empty() {
-                    comm.push("\u{fffd}");
-                }
+        if before_nul & HIGH_BITS == 0 {
+            comm.bytes[..COMM_LEN].copy_from_slice(&before_nul.to_le_bytes());
+            comm.len = len as u8;
+            return comm;
+        }
+        for chunk in raw[..len].utf8_chunks() {
+            comm.push(chunk.valid());
+            if !chunk.invalid().is_empty() {
+                comm.push("\u{fffd}");
             }
         }
         comm
+    }
+
+    /// As UTF-8.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
     }
 
     fn push(&mut self, text: &str) {
@@ -58,13 +69,14 @@ impl Deref for Comm {
     type Target = str;
 
     fn deref(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).expect("made of UTF-8")
+        std::str::from_utf8(self.as_bytes()).expect("made of UTF-8")
     }
 }
 
 impl std::hash::Hash for Comm {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        state.write(&self.bytes[..usize::from(self.len)]);
+        // Enough to tell names apart, and always as much: only those that were not UTF-8 are longer.
+        state.write(&self.bytes[..COMM_LEN]);
     }
 }
 
@@ -94,6 +106,7 @@ impl fmt::Debug for Comm {
 
 #[cfg(test)]
 mod tests {
+    use proptest::array::uniform16;
     use proptest::prelude::*;
 
     use super::*;
@@ -106,7 +119,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn is_what_a_lossy_string_would_be(raw: [u8; COMM_LEN]) {
+        fn is_what_a_lossy_string_would_be(
+            raw in prop_oneof![any::<[u8; COMM_LEN]>(), uniform16(0..3_u8), uniform16(b'a'..b'c')],
+        ) {
             let end = raw.iter().position(|byte| *byte == 0).unwrap_or(COMM_LEN);
             prop_assert_eq!(&*Comm::from_kernel(&raw), &*String::from_utf8_lossy(&raw[..end]));
         }

@@ -5,6 +5,8 @@ use std::io::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::put::PAIRS;
+
 /// The second last written.
 #[derive(Clone, Debug, Default)]
 pub struct Calendar {
@@ -30,10 +32,11 @@ impl Calendar {
         out.extend_from_slice(&self.text);
         if fraction != 0 {
             let mut digits = *b".000000000";
-            for digit in digits[1..].iter_mut().rev() {
-                *digit += (fraction % 10) as u8;
-                fraction /= 10;
+            for at in [8, 6, 4, 2] {
+                digits[at..at + 2].copy_from_slice(&PAIRS[(fraction % 100) as usize]);
+                fraction /= 100;
             }
+            digits[1] += fraction as u8;
             let zeros = digits.iter().rev().take_while(|digit| **digit == b'0').count();
             out.extend_from_slice(&digits[..digits.len() - zeros]);
         }

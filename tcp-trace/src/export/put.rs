@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 
 /// `00` to `99`.
-const PAIRS: [[u8; 2]; 100] = {
+pub(super) const PAIRS: [[u8; 2]; 100] = {
     let mut pairs = [[0; 2]; 100];
     let mut number = 0;
     while number < 100 {
@@ -16,20 +16,29 @@ const PAIRS: [[u8; 2]; 100] = {
     pairs
 };
 
+/// Digits of the longest number.
+const LONGEST: usize = 20;
+
 /// Appends a number.
+#[inline]
 pub(super) fn number(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut begin = digits.len();
-    while number >= 10 {
+    if number < 10 {
+        return out.push(b'0' + number as u8);
+    }
+    // As much again behind it: what is copied is of one length, a few moves, and what is too much is cut off.
+    let mut digits = [0; 2 * LONGEST];
+    let mut begin = LONGEST;
+    while number >= 100 {
         begin -= 2;
         digits[begin..begin + 2].copy_from_slice(&PAIRS[(number % 100) as usize]);
         number /= 100;
     }
-    if number > 0 || begin == digits.len() {
-        begin -= 1;
-        digits[begin] = b'0' + number as u8;
-    }
-    out.extend_from_slice(&digits[begin..]);
+    begin -= 2;
+    digits[begin..begin + 2].copy_from_slice(&PAIRS[number as usize]);
+    begin += usize::from(number < 10);
+    let end = out.len() + LONGEST - begin;
+    out.extend_from_slice(&digits[begin..begin + LONGEST]);
+    out.truncate(end);
 }
 
 /// Appends an address.
