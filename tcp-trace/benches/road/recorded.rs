@@ -79,14 +79,14 @@ fn event(dice: &mut Dice, end_ns: u64) -> RawConnect {
         range_high: 60_999,
         ended_by: ended::ESTABLISHED,
         saddr: Address::new(Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped().octets()),
-        daddr: Ipv4Addr::new(10, 0, 1, dice.roll(DESTINATIONS) as u8).to_ipv6_mapped().octets(),
+        daddr: Address::new(Ipv4Addr::new(10, 0, 1, dice.roll(DESTINATIONS) as u8).to_ipv6_mapped().octets()),
         comm: *comm,
         ..RawConnect::default()
     };
     if dice.roll(10) == 0 {
         raw.family = family::INET6;
-        raw.saddr = *b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01";
-        raw.daddr = *b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x02";
+        raw.saddr = Address::new(*b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01");
+        raw.daddr = Address::new(*b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x02");
     }
     if dice.roll(20) == 0 {
         raw.flags |= flag::PROBED;
