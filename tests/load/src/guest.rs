@@ -14,9 +14,9 @@ use crate::crowd::Crowd;
 use crate::ground::Ground;
 use crate::sockets::{Destination, Family};
 use crate::timing;
-use crate::tracer::{Running, Stopped};
+use crate::tracer::{self, Running};
 
-/// What a tracer leaves to be freed later is freed in this time.
+/// A tracer deals with what is left in this time, and what it leaves to be freed later is freed.
 const AFTERMATH: Duration = Duration::from_millis(200);
 
 /// Until caches and tables have their size.
@@ -47,10 +47,12 @@ fn measure(stage: &Stage, run: &Run, destination: &Destination) -> Result<Measur
     thread::sleep(AFTERMATH);
     let before = busy::busy_ns()?;
     let timed = timing::run(destination, stage.connects)?;
-    let stopped = tracer.map(Running::stop).transpose()?;
     thread::sleep(AFTERMATH);
-    let busy_ns = busy::busy_ns()? - before;
+    let after = busy::busy_ns()?;
+    let agent_ns = tracer.map(Running::stop).transpose()?;
+    thread::sleep(AFTERMATH);
+    let stop_ns = busy::busy_ns()? - after;
     ensure!(timed.errors == 0, "{} of {} connects failed", timed.errors, timed.connects);
-    let traced = stopped.map(|Stopped { agent_ns, lines }| Traced { start_ns, agent_ns, lines });
-    Ok(Measured { timed, busy_ns, traced })
+    let traced = agent_ns.map(|agent_ns| Traced { start_ns, agent_ns, stop_ns, lines: tracer::lines() });
+    Ok(Measured { timed, busy_ns: after - before, traced })
 }

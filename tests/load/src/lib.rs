@@ -74,7 +74,7 @@ pub struct Answer {
 pub struct Measured {
     /// The connects, one by one.
     pub timed: Timed,
-    /// How long the CPU was not idle, from the first connect to the tracer's end.
+    /// How long the CPU was not idle, from the first connect until the tracer had dealt with all of them.
     pub busy_ns: u64,
     /// Of the tracer, where there is one.
     pub traced: Option<Traced>,
@@ -87,6 +87,8 @@ pub struct Traced {
     pub start_ns: u64,
     /// Its own time on the CPU from then on, until it was gone.
     pub agent_ns: u64,
+    /// Busy from SIGINT until it was gone: its last answer, and what the kernel takes down.
+    pub stop_ns: u64,
     /// That it wrote.
     pub lines: u64,
 }

@@ -33,12 +33,9 @@ pub struct Running {
     others_ns: u64,
 }
 
-/// One that has ended.
-pub struct Stopped {
-    /// Its time on the CPU since it was attached.
-    pub agent_ns: u64,
-    /// That it wrote.
-    pub lines: u64,
+/// Lines that the last tracer wrote.
+pub fn lines() -> u64 {
+    fs::read(OUTPUT).unwrap_or_default().iter().filter(|&&byte| byte == b'\n').count() as u64
 }
 
 impl Running {
@@ -84,8 +81,8 @@ impl Running {
         text.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or(0)
     }
 
-    /// SIGINT, and its end.
-    pub fn stop(mut self) -> Result<Stopped> {
+    /// SIGINT, and its end; its time on the CPU since it was attached.
+    pub fn stop(mut self) -> Result<u64> {
         kill_process(Pid::from_child(&self.child), Signal::INT).context("it is not there any more")?;
         let deadline = now_ns() + PATIENCE.as_nanos() as u64;
         let status = loop {
@@ -96,10 +93,7 @@ impl Running {
             thread::sleep(TICK);
         };
         ensure!(status.success(), "it ended with {}", last_words(status));
-        let output = fs::read(OUTPUT).unwrap_or_default();
-        let lines = output.iter().filter(|&&byte| byte == b'\n').count() as u64;
-        let agent_ns = (busy::children_ns() - self.others_ns).saturating_sub(self.start_ns);
-        Ok(Stopped { agent_ns, lines })
+        Ok((busy::children_ns() - self.others_ns).saturating_sub(self.start_ns))
     }
 }
 

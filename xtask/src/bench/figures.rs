@@ -71,6 +71,8 @@ pub struct Tracer {
     pub start: u64,
     /// Its own part of the busy ones.
     pub agent: u64,
+    /// Busy from SIGINT until it was gone.
+    pub stop: u64,
     /// That it wrote.
     pub lines: u64,
 }
@@ -99,7 +101,12 @@ fn cost(answer: &Answer, all: &[Answer]) -> Result<Cost, String> {
         p99: timed.p99_ns,
         busy: *busy_ns,
         busy_ratio: ratio(*busy_ns, untraced.busy_ns),
-        tracer: traced.map(|traced| Tracer { start: traced.start_ns, agent: traced.agent_ns, lines: traced.lines }),
+        tracer: traced.map(|traced| Tracer {
+            start: traced.start_ns,
+            agent: traced.agent_ns,
+            stop: traced.stop_ns,
+            lines: traced.lines,
+        }),
     })
 }
 

@@ -72,18 +72,18 @@ fn details(text: &mut String, figures: &Figures) {
     let _ = writeln!(
         text,
         "\n### In instructions, IPv4\n\n\
-         | kernel | taken | | connects | median connect() | 99th percentile | busy | of these the tracer itself | lines it wrote | to start it |\n\
-         |---|---:|---|---:|---:|---:|---:|---:|---:|---:|"
+         | kernel | taken | | connects | median connect() | 99th percentile | busy | of these the tracer itself | lines it wrote | to start it | to end it |\n\
+         |---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|"
     );
     for guest in &figures.guests {
         for row in guest.rows.iter().filter(|row| row.family == 4) {
             let Some(cost) = &row.cost else { continue };
-            let (agent, lines, start) = cost.tracer.as_ref().map_or_else(Default::default, |tracer| {
-                (thousands(tracer.agent), thousands(tracer.lines), thousands(tracer.start))
+            let (agent, lines, start, stop) = cost.tracer.as_ref().map_or_else(Default::default, |tracer| {
+                (thousands(tracer.agent), thousands(tracer.lines), thousands(tracer.start), thousands(tracer.stop))
             });
             let _ = writeln!(
                 text,
-                "| {} | {} % | {} | {} | {} | {} | {} | {agent} | {lines} | {start} |",
+                "| {} | {} % | {} | {} | {} | {} | {} | {agent} | {lines} | {start} | {stop} |",
                 guest.line,
                 row.fill,
                 row.mode,
