@@ -195,7 +195,14 @@ pub fn port_range(sk: impl Pointer) -> Option<(u16, u16)> {
 /// `IP_LOCAL_PORT_RANGE` of the socket, high in the upper half; 0 where unset or not on this kernel.
 #[inline(always)]
 pub fn socket_port_range(tcp: impl Pointer) -> u32 {
-    tcp.read(offset!(local_port_range)).unwrap_or(0)
+    let offset = offset!(local_port_range);
+    if offset == ABSENT {
+        return 0;
+    }
+    // In halves: until 6.7 it is a structure of two u16, and the verifier lets no load go from one into the other.
+    let low: u16 = tcp.read(offset).unwrap_or(0);
+    let high: u16 = tcp.read(offset + 2).unwrap_or(0);
+    u32::from(high) << 16 | u32::from(low)
 }
 
 /// `net.ipv4.ip_local_port_step_width`, 0 before 7.1.
