@@ -19,8 +19,8 @@ use crate::tracer::{self, Running};
 /// A tracer deals with what is left in this time, and what it leaves to be freed later is freed.
 const AFTERMATH: Duration = Duration::from_millis(200);
 
-/// Until caches and tables have their size.
-const WARM_UP: u32 = 20;
+/// One in so many connects of a run, before the first: until caches and tables have their size.
+const WARM_UP: u32 = 4;
 
 pub fn run(plan: &Path) -> Result<()> {
     let text = fs::read_to_string(plan).with_context(|| format!("could not read {}", plan.display()))?;
@@ -30,7 +30,7 @@ pub fn run(plan: &Path) -> Result<()> {
         let ground = Ground::enter()?;
         let destination = Destination::listen(family)?;
         let _crowd = Crowd::fill(&ground, &destination, stage.fill)?;
-        timing::run(&destination, WARM_UP)?;
+        timing::run(&destination, stage.connects / WARM_UP)?;
         for run in &stage.runs {
             let measured = measure(stage, run, &destination).map_err(|error| format!("{error:#}"));
             let answer = Answer { family: stage.family, fill: stage.fill, mode: run.mode.clone(), measured };

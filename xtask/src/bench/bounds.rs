@@ -11,8 +11,8 @@ use super::figures::{Guest, Row};
 pub enum Measure {
     /// The median connect().
     Median,
-    /// Everything that ran until the tracer was gone, the tracer's own work included.
-    Busy,
+    /// Everything that ran until the tracer was gone, its own work and its end included.
+    Whole,
 }
 
 pub struct Bound {
@@ -30,7 +30,7 @@ const fn bound(mode: &'static str, fill: u32, measure: Measure, at_most: f64, st
 
 pub const BOUNDS: [Bound; 7] = [
     bound("fentry", 0, Measure::Median, 1.10, Some(1.05)),
-    bound("fentry", 0, Measure::Busy, 1.25, Some(1.10)),
+    bound("fentry", 0, Measure::Whole, 1.25, Some(1.10)),
     bound("fentry", 51, Measure::Median, 1.005, None),
     bound("fentry", 95, Measure::Median, 1.005, None),
     bound("fentry, port probes always", 51, Measure::Median, 1.5, None),
@@ -70,7 +70,7 @@ impl Bound {
     fn verdict(&self, guest: &Guest, row: &Row) -> Verdict {
         let ratio = row.cost.as_ref().map(|cost| match self.measure {
             Measure::Median => cost.median_ratio,
-            Measure::Busy => cost.busy_ratio,
+            Measure::Whole => cost.whole_ratio,
         });
         Verdict {
             kernel: guest.line.clone(),

@@ -58,8 +58,12 @@ pub struct Cost {
     pub median_ratio: f64,
     pub mean: u64,
     pub p99: u64,
+    /// From the first connect until the tracer had dealt with all of them.
     pub busy: u64,
     pub busy_ratio: f64,
+    /// Until it was gone: its final answer written, its programs detached.
+    pub whole: u64,
+    pub whole_ratio: f64,
     /// Of the tracer, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracer: Option<Tracer>,
@@ -93,6 +97,7 @@ fn cost(answer: &Answer, all: &[Answer]) -> Result<Cost, String> {
     let untraced = all.iter().filter(same_stage).find(|other| other.mode == UNTRACED);
     let untraced = untraced.ok_or("nothing to compare with")?.measured.as_ref()?;
     let Measured { timed, busy_ns, traced } = answer.measured.as_ref()?;
+    let whole = busy_ns + traced.map_or(0, |traced| traced.stop_ns);
     Ok(Cost {
         connects: timed.connects,
         median: timed.median_ns,
@@ -101,6 +106,8 @@ fn cost(answer: &Answer, all: &[Answer]) -> Result<Cost, String> {
         p99: timed.p99_ns,
         busy: *busy_ns,
         busy_ratio: ratio(*busy_ns, untraced.busy_ns),
+        whole,
+        whole_ratio: ratio(whole, untraced.busy_ns),
         tracer: traced.map(|traced| Tracer {
             start: traced.start_ns,
             agent: traced.agent_ns,

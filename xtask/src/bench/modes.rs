@@ -78,6 +78,13 @@ pub const MODES: [Mode; 11] = [
     },
 ];
 
+/// Peers that are not among the modes, and why.
+pub const LEFT_OUT: [(&str, &str); 1] = [(
+    "tcpconnlat (bcc, python3-bpfcc)",
+    "it compiles its programs when it starts, with clang and the kernel's headers: in an emulated guest that takes minutes \
+     for each start, and a hundred megabytes more of memory",
+)];
+
 impl Mode {
     pub fn is_peer(&self) -> bool {
         matches!(self.who, Who::Peer(_))

@@ -65,7 +65,7 @@ fn quote(figures: &Figures) -> String {
             text,
             "| {name} | {} | {} | {} |",
             figure(at(0).map(|cost| cost.median_ratio)),
-            figure(at(0).map(|cost| cost.busy_ratio)),
+            figure(at(0).map(|cost| cost.whole_ratio)),
             figure(at(51).map(|cost| cost.median_ratio))
         );
     }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::{
     bounds::{Measure, Verdict},
     figures::{Cost, Figures, Guest, Row},
+    modes::LEFT_OUT,
 };
 
 /// Everything that was measured.
@@ -31,8 +32,10 @@ fn ratios(text: &mut String, guest: &Guest, family: u32) {
     if rows.is_empty() {
         return;
     }
-    let heads: String =
-        fills.iter().map(|fill| format!(" {fill} % |{}", if *fill == 0 { " 0 %, busy |" } else { "" })).collect();
+    let heads: String = fills
+        .iter()
+        .map(|fill| format!(" {fill} % |{}", if *fill == 0 { " 0 %, busy | 0 %, whole |" } else { "" }))
+        .collect();
     let _ = writeln!(
         text,
         "\n### {}, IPv{family}\n\n| |{heads}\n|---|{}",
@@ -46,6 +49,7 @@ fn ratios(text: &mut String, guest: &Guest, family: u32) {
             let _ = write!(text, " {} |", cell(cost, |cost| cost.median_ratio));
             if *fill == 0 {
                 let _ = write!(text, " {} |", cell(cost, |cost| cost.busy_ratio));
+                let _ = write!(text, " {} |", cell(cost, |cost| cost.whole_ratio));
             }
         }
         text.push('\n');
@@ -101,7 +105,7 @@ fn verdicts(text: &mut String, verdicts: &[Verdict]) {
     for Verdict { kernel, family, fill, mode, measure, ratio, at_most, stretch, met } in verdicts {
         let what = match measure {
             Measure::Median => "median connect()",
-            Measure::Busy => "whole guest, busy",
+            Measure::Whole => "whole guest",
         };
         let measured = ratio.map_or_else(|| "not run".to_owned(), |ratio| format!("{ratio:.4}"));
         let hoped = stretch.map_or_else(String::new, |stretch| {
@@ -137,8 +141,10 @@ fn not_run(text: &mut String, figures: &Figures) {
             Some(format!("- {}, IPv{}, {} %: {}: {why}\n", guest.line, row.family, row.fill, row.mode))
         })
         .collect();
-    let _ =
-        write!(text, "\n### Not run\n\n{}", if lines.is_empty() { "Nothing.\n".to_owned() } else { lines.concat() });
+    let _ = write!(text, "\n### Not run\n\n{}", lines.concat());
+    for (peer, why) in LEFT_OUT {
+        let _ = writeln!(text, "- {peer}: {why}");
+    }
 }
 
 /// `1,234,567`
