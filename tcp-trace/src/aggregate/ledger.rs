@@ -127,7 +127,7 @@ impl Cost {
             programs: self.programs.since(earlier.programs),
             in_bursts: self.in_bursts.since(earlier.in_bursts),
             bursts_ns: self.bursts_ns.saturating_sub(earlier.bursts_ns),
-            bursts: self.bursts.zip(earlier.bursts).map(|(now, then)| now - then),
+            bursts: self.bursts.map(|now| now.saturating_sub(earlier.bursts.unwrap_or(0))),
         }
     }
 
@@ -215,6 +215,13 @@ mod tests {
             ..Cost::default()
         };
         assert!((cost.programs_share(10.0).unwrap() - 0.015).abs() < 1e-9);
+    }
+
+    #[test]
+    fn bursts_are_known_from_the_start() {
+        let cost = Cost { bursts: Some(3), ..Cost::default() };
+        assert_eq!((cost.since(Cost::default()).bursts, cost.since(cost).bursts), (Some(3), Some(0)));
+        assert_eq!(Cost::default().since(Cost::default()).bursts, None);
     }
 
     #[test]

@@ -17,6 +17,10 @@ use super::{attach::Attached, table::Program};
 /// Long enough for some slow searches (milliseconds each) to begin and end within it.
 const BURST: Duration = Duration::from_millis(100);
 
+/// Of the time, whatever the budget: attaching and detaching keep the agent waiting, and those who want all of it ask for
+/// it.
+const AT_MOST_ONE_IN: f64 = 10.0;
+
 /// When to attach them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum PortProbes {
@@ -119,7 +123,7 @@ impl Bursts {
             // Attaching and detaching are part of what a burst costs.
             let lasted = began.elapsed();
             self.in_bursts += lasted;
-            let period = lasted.as_secs_f64() * (share / allowed.max(f64::MIN_POSITIVE)).max(1.0);
+            let period = lasted.as_secs_f64() * (share / allowed.max(f64::MIN_POSITIVE)).max(AT_MOST_ONE_IN);
             // Days are as good as never.
             self.not_before = began + Duration::from_secs_f64(period.min(1e6));
         }
