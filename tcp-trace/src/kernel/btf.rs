@@ -326,7 +326,8 @@ impl<'a> Btf<'a> {
 
     fn is_named(&self, offset: u32, name: &str) -> bool {
         let rest = self.strings.get(offset as usize..).unwrap_or_default();
-        rest.strip_prefix(name.as_bytes()).is_some_and(|after| after.first() == Some(&0))
+        // The end first: one byte tells most names apart.
+        rest.get(name.len()) == Some(&0) && rest.starts_with(name.as_bytes())
     }
 
     fn head(&self, id: u32) -> Option<Type> {

@@ -115,6 +115,7 @@ impl Facts {
         config.table_perturb_mask = (1 << self.table_order.order) - 1;
         let walk = self.search.walk();
         config.socket_range_steps_by_one = walk.socket_range_steps_by_one.into();
-        config.perturb_table = walk.perturb_table.into();
+        // Without its address no entry of the table is ever read, and the verifier need not look at what is made of one.
+        config.perturb_table = (walk.perturb_table && config.table_perturb != 0).into();
     }
 }
