@@ -78,3 +78,21 @@ fn quoted(readme: &str) -> Result<(&str, &str, &str)> {
     let (begin, end) = (find(QUOTE[0])? + QUOTE[0].len(), find(QUOTE[1])?);
     Ok((&readme[..begin], &readme[begin..end], &readme[end..]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readme_quotes_what_was_measured() {
+        let figures: Figures = serde_json::from_str(include_str!("../../../docs/benchmarks.json")).unwrap();
+        assert_eq!(quoted(include_str!("../../../README.md")).unwrap().1, quote(&figures));
+    }
+
+    #[test]
+    fn page_has_the_figures_of_the_other_file() {
+        let figures: Figures = serde_json::from_str(include_str!("../../../docs/benchmarks.json")).unwrap();
+        let page = include_str!("../../../docs/benchmarks.md");
+        assert!(page.starts_with(&(head(&figures) + &tables::all(&figures))));
+    }
+}
