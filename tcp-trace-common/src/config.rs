@@ -11,6 +11,8 @@ pub struct Config {
     pub cgroup_id: u64,
     /// Kernel address of the pointer `table_perturb`, 0 = not known.
     pub table_perturb: u64,
+    /// Number of sets in `ATTEMPT_SETS`, less one.
+    pub attempt_sets_mask: u64,
     /// Remote address and mask, two halves each, as native words of the network-order bytes.
     pub daddr: [u64; 2],
     /// See `daddr`.
@@ -48,6 +50,7 @@ impl Config {
     pub const EMPTY: Self = Self {
         cgroup_id: 0,
         table_perturb: 0,
+        attempt_sets_mask: 0,
         daddr: [0; 2],
         daddr_mask: [0; 2],
         table_perturb_mask: 0xffff,

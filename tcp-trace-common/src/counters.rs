@@ -7,7 +7,7 @@
 pub const CONNECT_MADE: u32 = 0;
 /// Of these, found the ring buffer full: folded instead.
 pub const CONNECT_RING_FULL: u32 = 1;
-/// Attempts that found the map of attempts full: they are in no total.
+/// Attempts that found their set of the table of attempts full: they are in no total.
 pub const ATTEMPTS_FULL: u32 = 2;
 /// Attempts whose return probe was missed (kretprobe without a free instance).
 pub const RETURN_MISSED: u32 = 3;
@@ -17,21 +17,19 @@ pub const TIME_WAIT_MADE: u32 = 4;
 pub const TIME_WAIT_RING_FULL: u32 = 5;
 /// Closers or namespaces that found their map full.
 pub const TIME_WAIT_MAP_FULL: u32 = 6;
-/// System calls or return probes that found the map of calls full.
-pub const CALLS_FULL: u32 = 7;
 /// Attempts that ended and were folded because detail is being shed.
-pub const CONNECT_SHED: u32 = 8;
+pub const CONNECT_SHED: u32 = 7;
 /// Attempts that were not followed because one in N is: nothing else is known of them.
-pub const NOT_FOLLOWED: u32 = 9;
+pub const NOT_FOLLOWED: u32 = 8;
 /// Folded attempts whose ending found its map full: in the histograms, but in no outcome.
-pub const FOLDED_FULL: u32 = 10;
+pub const FOLDED_FULL: u32 = 9;
 /// Folded: searches that looked at the second parity.
-pub const FOLDED_SECOND_PASS: u32 = 11;
+pub const FOLDED_SECOND_PASS: u32 = 10;
 /// Folded: searches of which that is known.
-pub const FOLDED_SECOND_PASS_KNOWN: u32 = 12;
+pub const FOLDED_SECOND_PASS_KNOWN: u32 = 11;
 /// Folded: SYNs sent again.
-pub const FOLDED_SYN_RETRANSMITS: u32 = 13;
+pub const FOLDED_SYN_RETRANSMITS: u32 = 12;
 /// Folded: subflows of MPTCP connections.
-pub const FOLDED_MPTCP: u32 = 14;
+pub const FOLDED_MPTCP: u32 = 13;
 /// Number of slots.
-pub const COUNT: u32 = 15;
+pub const COUNT: u32 = 14;

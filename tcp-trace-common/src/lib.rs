@@ -7,6 +7,7 @@
 //! embeds it: it never reaches a disk or a network, so it has no version.
 #![no_std]
 
+pub mod attempts;
 pub mod config;
 pub mod connect;
 pub mod counters;

@@ -5,8 +5,10 @@
 pub const EVENTS: &str = "EVENTS";
 /// Per-CPU array of the counters in [`counters`](crate::counters).
 pub const COUNTERS: &str = "COUNTERS";
-/// Hash map: socket address -> attempt under way, as [`RawConnect`](crate::connect::RawConnect).
+/// Array of attempts under way, as [`RawConnect`](crate::connect::RawConnect).
 pub const ATTEMPTS: &str = "ATTEMPTS";
+/// Array of [`AttemptSet`](crate::attempts::AttemptSet).
+pub const ATTEMPT_SETS: &str = "ATTEMPT_SETS";
 /// Hash map: inode of a network namespace -> [`RawTimeWaitTotals`](crate::time_wait::RawTimeWaitTotals).
 pub const TIME_WAIT_TOTALS: &str = "TIME_WAIT_TOTALS";
 /// Array of one u64: odd while the port probes are attached.

@@ -9,6 +9,7 @@ use tcp_trace_common::RawHeader;
 use crate::{
     globals::config,
     maps::{COUNTERS, EVENTS},
+    memory::copy_words,
 };
 
 const RINGBUF_NO_WAKEUP: u64 = 1 << 0;
@@ -64,11 +65,7 @@ pub fn emit<T: 'static>(event: &T, full: u32) -> bool {
         count(full);
         return false;
     };
-    let (from, to) = ((&raw const *event).cast::<u64>(), entry.as_mut_ptr().cast::<u64>());
-    for word in 0..size_of::<T>() / size_of::<u64>() {
-        // SAFETY: both are as long as the event; volatile, because the compiler's own way is a loop over the bytes.
-        unsafe { to.add(word).write_volatile(from.add(word).read()) };
-    }
+    copy_words(event, entry.as_mut_ptr());
     entry.submit(wake);
     true
 }

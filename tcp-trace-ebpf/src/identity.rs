@@ -30,16 +30,16 @@ pub fn comm() -> [u8; COMM_LEN] {
     bpf_get_current_comm().unwrap_or([0; COMM_LEN])
 }
 
-/// Writes the current task into an attempt; `typed`: in a program that may have a typed pointer to it.
+/// Writes the current task into an attempt.
 #[inline(always)]
-pub fn stamp(attempt: &mut RawConnect, typed: bool) {
+pub fn stamp(attempt: &mut RawConnect) {
     let pid_tgid = bpf_get_current_pid_tgid();
     attempt.tgid = (pid_tgid >> 32) as u32;
     attempt.tid = pid_tgid as u32;
     // SAFETY: the helper has no precondition.
     attempt.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
     // A filter compares whole names, and old kernels leave remains of the last one behind the NUL.
-    if typed && offset!(task_comm) != ABSENT && config!(filters) & filter::COMM == 0 {
+    if offset!(task_comm) != ABSENT && config!(filters) & filter::COMM == 0 {
         name_and_user_by_type(attempt);
     } else {
         attempt.uid = bpf_get_current_uid_gid() as u32;

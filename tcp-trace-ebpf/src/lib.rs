@@ -5,6 +5,8 @@
 #![no_std]
 #![no_main]
 
+mod attempts;
+mod calls;
 mod detail;
 mod emit;
 mod filter;

@@ -6,11 +6,14 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
 use tcp_trace_common::{
+    attempts::AttemptSet,
     connect::RawConnect,
     counters,
     folded::{self, RawEnding, RawHistogram},
     time_wait::{Closer, RawTimeWaitTotals},
 };
+
+use crate::calls;
 
 /// Raw events on their way to user space. Sized by the agent.
 #[map]
@@ -20,10 +23,14 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 #[map]
 pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(counters::COUNT, 0);
 
-/// Socket address -> attempt under way. Deleted when the attempt ends, at the latest when the socket is destroyed.
-/// A hash because a socket's end is seen by address only, often in softirq.
+/// Attempts under way, at the places of their sockets in `ATTEMPT_SETS`. A place is given up when the attempt ends, at the
+/// latest when the socket is destroyed. Both are sized by the agent.
 #[map]
-pub static ATTEMPTS: HashMap<u64, RawConnect> = HashMap::with_max_entries(16_384, 0);
+pub static ATTEMPTS: Array<RawConnect> = Array::with_max_entries(16_384, 0);
+
+/// Whose attempt is where: see `attempts`.
+#[map]
+pub static ATTEMPT_SETS: Array<AttemptSet> = Array::with_max_entries(2_048, 0);
 
 /// A `connect()` call under way.
 #[derive(Clone, Copy)]
@@ -39,12 +46,15 @@ pub struct Call {
     pub fresh: u32,
     /// SYN_SENT was entered during the call.
     pub syn_sent: u32,
+    /// Whose; 0 = nobody's.
+    pub tid: u32,
+    /// Explicit padding.
+    pub pad: u32,
 }
 
-/// Thread -> its call. Only where a return is seen without its arguments (kretprobe, system call exit). LRU because
-/// a return can be missed, and the thread may be gone for good.
+/// Calls under way, by thread: see `calls`.
 #[map]
-pub static CALLS: LruHashMap<u32, Call> = LruHashMap::with_max_entries(8_192, 0);
+pub static CALLS: Array<Call> = Array::with_max_entries(calls::PLACES, 0);
 
 /// One number, written by user space: see `detail`.
 #[map]

@@ -15,12 +15,12 @@ use tcp_trace_common::{
 
 use super::port_probes;
 use crate::{
-    detail,
+    attempts, detail,
     emit::{count, emit, header, now_ns},
     filter,
     fold::fold,
     identity,
-    maps::{ATTEMPTS, PROBE_EPOCH},
+    maps::PROBE_EPOCH,
     memory::Pointer,
     sock,
 };
@@ -60,7 +60,7 @@ pub fn blank(place: &mut MaybeUninit<RawConnect>) -> &mut RawConnect {
 /// Fills in who and where, and remembers the attempt if it is of interest.
 #[inline(always)]
 pub fn insert<P: Pointer>(context: &impl EbpfContext, sk: P, attempt: &mut RawConnect) {
-    identity::stamp(attempt, P::TYPED);
+    identity::stamp(attempt);
     attempt.netns = sock::netns(sk);
     if !filter::wanted(attempt) || detail::stopped() {
         return;
@@ -69,25 +69,16 @@ pub fn insert<P: Pointer>(context: &impl EbpfContext, sk: P, attempt: &mut RawCo
         count(counters::NOT_FOLLOWED);
         return;
     }
-    let inserted = ATTEMPTS.insert(sk.address(), &*attempt, 0);
-    if inserted.is_err() {
+    if !attempts::remember(sk.address(), attempt) {
         count(counters::ATTEMPTS_FULL);
         debug!(context, "no room for one more attempt");
     }
 }
 
-/// The attempt under way on this socket.
-#[inline(always)]
-pub fn attempt(sk: impl Pointer) -> Option<&'static mut RawConnect> {
-    let attempt = ATTEMPTS.get_ptr_mut(sk.address())?;
-    // SAFETY: a live value of the map. The socket is locked by whoever gets here, so nobody else writes to it.
-    unsafe { attempt.as_mut() }
-}
-
 /// proto: int __inet_hash_connect(struct inet_timewait_death_row *, struct sock *, u64 port_offset, ...)
 #[inline(always)]
 pub fn search_entered(sk: impl Pointer, port_offset: u64) {
-    let Some(attempt) = attempt(sk) else { return };
+    let Some(attempt) = attempts::find(sk.address()) else { return };
     let mut flags = attempt.flags | flag::SEARCH_ENTERED;
     destination_from_socket(sk, attempt);
     attempt.bound_port = sock::local_port(sk);
@@ -119,7 +110,7 @@ pub fn search_entered(sk: impl Pointer, port_offset: u64) {
 #[inline(always)]
 pub fn search_left(sk: impl Pointer, ret: i32) {
     let end_ns = now_ns();
-    let Some(attempt) = attempt(sk) else { return };
+    let Some(attempt) = attempts::find(sk.address()) else { return };
     attempt.search_end_ns = end_ns;
     attempt.search_ret = ret;
     attempt.sport = sock::local_port(sk);
@@ -149,7 +140,7 @@ fn destination_from_socket(sk: impl Pointer, attempt: &mut RawConnect) {
 /// What `tcp_v4_connect`/`tcp_v6_connect` returned: 0 once the SYN is on its way.
 #[inline(always)]
 pub fn call_returned(sk: impl Pointer, address: u64, ret: i32) {
-    let Some(attempt) = attempt(sk) else { return };
+    let Some(attempt) = attempts::find(sk.address()) else { return };
     if ret == 0 { waiting(sk, attempt) } else { call_failed(sk, attempt, address, ret) }
 }
 
@@ -161,15 +152,17 @@ pub fn call_ended(sk: impl Pointer, address: u64, ret: i32) {
         // Established and told by now; or TCP_FASTOPEN_CONNECT has not sent anything yet.
         0 if !connecting(state) => {}
         0 | EINPROGRESS | EINTR | ERESTARTSYS => {
-            if let Some(attempt) = attempt(sk) {
+            if let Some(attempt) = attempts::find(sk.address()) {
                 waiting(sk, attempt);
+                if is_interruption(ret) {
+                    attempt.flags |= flag::INTERRUPTED;
+                }
             }
-            interrupted(sk, ret);
         }
         // Unless the socket is back at its start it was not this call's attempt: EALREADY, EISCONN.
         _ if state != tcp_state::CLOSE => {}
         _ => {
-            if let Some(attempt) = attempt(sk) {
+            if let Some(attempt) = attempts::find(sk.address()) {
                 call_failed(sk, attempt, address, ret);
             }
         }
@@ -196,13 +189,16 @@ fn call_failed(sk: impl Pointer, attempt: &mut RawConnect, address: u64, ret: i3
     finish(sk, attempt, ended::CALL_FAILED);
 }
 
-/// `connect()` itself returned, perhaps without waiting to the end.
+/// Whether `connect()` was interrupted by a signal while it waited.
 #[inline(always)]
-pub fn interrupted(sk: impl Pointer, ret: i32) {
-    if ret != EINTR && ret != ERESTARTSYS {
-        return;
-    }
-    if let Some(attempt) = attempt(sk) {
+pub fn is_interruption(ret: i32) -> bool {
+    ret == EINTR || ret == ERESTARTSYS
+}
+
+/// It was.
+#[inline(always)]
+pub fn interrupted(sk: impl Pointer) {
+    if let Some(attempt) = attempts::find(sk.address()) {
         attempt.flags |= flag::INTERRUPTED;
     }
 }
@@ -215,7 +211,7 @@ pub fn state_changed(sk: impl Pointer, from: u8, to: u8) {
     if !connecting(from) || (to != tcp_state::ESTABLISHED && to != tcp_state::CLOSE) {
         return;
     }
-    let Some(attempt) = attempt(sk) else { return };
+    let Some(attempt) = attempts::find(sk.address()) else { return };
     if to == tcp_state::ESTABLISHED {
         finish(sk, attempt, ended::ESTABLISHED);
         return;
@@ -237,7 +233,7 @@ pub fn connecting(state: u8) -> bool {
 /// TP_PROTO(struct sock *sk) of tcp_destroy_sock, for both families. Whatever was missed before ends here.
 #[inline(always)]
 pub fn destroyed(sk: impl Pointer) {
-    if let Some(attempt) = attempt(sk) {
+    if let Some(attempt) = attempts::find(sk.address()) {
         finish(sk, attempt, ended::DESTROYED);
     }
 }
@@ -257,7 +253,7 @@ pub fn denied(sk: impl Pointer, address: u64, ret: i32) {
 /// Sends an attempt that ended before anything of it had to be remembered.
 #[inline(always)]
 pub fn refused_early<P: Pointer>(sk: P, attempt: &mut RawConnect) {
-    identity::stamp(attempt, P::TYPED);
+    identity::stamp(attempt);
     attempt.netns = sock::netns(sk);
     if !filter::wanted(attempt) || detail::stopped() {
         return;
@@ -292,7 +288,9 @@ pub fn finish<P: Pointer>(sk: P, attempt: &mut RawConnect, ended_by: u8) {
     }
     attempt.header = header::<RawConnect>(kind::CONNECT);
     attempt.ended_by = ended_by;
-    attempt.sk_err = sock::error(sk);
+    if ended_by != ended::ESTABLISHED {
+        attempt.sk_err = sock::error(sk);
+    }
     let mut flags = attempt.flags;
     if flags & flag::SEARCH_LEFT == 0 {
         attempt.saddr = sock::local_address(sk, attempt.family);
@@ -321,5 +319,5 @@ pub fn finish<P: Pointer>(sk: P, attempt: &mut RawConnect, ended_by: u8) {
     }
     attempt.flags = flags;
     tell(attempt);
-    let _ = ATTEMPTS.remove(sk.address());
+    attempts::forget(sk.address());
 }

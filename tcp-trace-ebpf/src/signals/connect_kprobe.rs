@@ -2,20 +2,11 @@
 //! The connect signal on kprobes and kretprobes. A kretprobe does not have the arguments, so the calling thread's
 //! socket is kept in `CALLS` from entry to return. Where two hooks ask for the same, one program stands on both.
 
+use super::connect;
+use crate::{calls, globals::offset, maps::Call, memory::Untyped, sock};
 use aya_ebpf::{
     macros::{kprobe, kretprobe, raw_tracepoint},
     programs::{ProbeContext, RawTracePointContext, RetProbeContext},
-};
-use tcp_trace_common::counters;
-
-use super::connect;
-use crate::{
-    emit::count,
-    globals::offset,
-    identity,
-    maps::{CALLS, Call},
-    memory::Untyped,
-    sock,
 };
 
 /// An argument of the probed function. The six register arguments are always there.
@@ -26,17 +17,7 @@ pub fn arg(ctx: &ProbeContext, n: usize) -> u64 {
 
 #[inline(always)]
 fn remember(sk: u64, address: u64) {
-    let call = Call { start_ns: 0, sk, address, fresh: 0, syn_sent: 0 };
-    if CALLS.insert(identity::tid(), call, 0).is_err() {
-        count(counters::CALLS_FULL);
-    }
-}
-
-/// This thread's call, as remembered at an entry.
-#[inline(always)]
-pub fn called() -> Option<Call> {
-    // SAFETY: the value is only read, and only this thread writes it.
-    unsafe { CALLS.get(identity::tid()) }.copied()
+    calls::remember(Call { start_ns: 0, sk, address, fresh: 0, syn_sent: 0, tid: 0, pad: 0 });
 }
 
 #[inline(always)]
@@ -48,7 +29,7 @@ fn enter(ctx: &ProbeContext) {
 
 #[inline(always)]
 fn exit(ret: i32) {
-    if let Some(call) = called() {
+    if let Some(call) = calls::current() {
         connect::call_returned(Untyped(call.sk), call.address, ret);
     }
 }
@@ -75,7 +56,7 @@ pub fn search_enter_kprobe(ctx: ProbeContext) -> u32 {
 
 #[kretprobe]
 pub fn search_exit_kprobe(ctx: RetProbeContext) -> u32 {
-    if let Some(call) = called() {
+    if let Some(call) = calls::current() {
         connect::search_left(Untyped(call.sk), ctx.ret());
     }
     0
@@ -85,9 +66,11 @@ pub fn search_exit_kprobe(ctx: RetProbeContext) -> u32 {
 /// interrupted connect is called abandoned.
 #[kretprobe]
 pub fn call_exit_kprobe(ctx: RetProbeContext) -> u32 {
-    if let Some(call) = called() {
-        let _ = CALLS.remove(identity::tid());
-        connect::interrupted(Untyped(call.sk), ctx.ret());
+    let ret = ctx.ret();
+    if connect::is_interruption(ret)
+        && let Some(call) = calls::current()
+    {
+        connect::interrupted(Untyped(call.sk));
     }
     0
 }
@@ -101,7 +84,19 @@ pub fn state_kprobe(ctx: RawTracePointContext) -> i32 {
 
 #[kprobe]
 pub fn denied_lsm_enter_kprobe(ctx: ProbeContext) -> u32 {
-    remember(sock::of_socket(Untyped(arg(&ctx, 0))).0, arg(&ctx, 1));
+    remember(arg(&ctx, 0), arg(&ctx, 1));
+    0
+}
+
+/// What was remembered is a `struct socket`: few calls are denied, so the way from there to the sock is left for here.
+#[kretprobe]
+pub fn denied_lsm_kprobe(ctx: RetProbeContext) -> u32 {
+    let ret: i32 = ctx.ret();
+    if ret < 0
+        && let Some(call) = calls::current()
+    {
+        connect::denied(sock::of_socket(Untyped(call.sk)), call.address, ret);
+    }
     0
 }
 
@@ -117,12 +112,11 @@ pub fn denied_cgroup_enter_kprobe(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// At the return of either.
 #[kretprobe]
-pub fn denied_kprobe(ctx: RetProbeContext) -> u32 {
+pub fn denied_cgroup_kprobe(ctx: RetProbeContext) -> u32 {
     let ret: i32 = ctx.ret();
     if ret < 0
-        && let Some(call) = called()
+        && let Some(call) = calls::current()
     {
         connect::denied(Untyped(call.sk), call.address, ret);
     }

@@ -13,35 +13,20 @@ use aya_ebpf::{
 };
 use tcp_trace_common::{
     connect::{ended, flag},
-    counters, tcp_state,
+    tcp_state,
 };
 
 use super::connect;
-use crate::{
-    emit::{count, now_ns},
-    identity,
-    maps::{CALLS, Call},
-    memory::Untyped,
-    sock,
-};
+use crate::{attempts, calls, emit::now_ns, maps::Call, memory::Untyped, sock};
 
 const EALREADY: i32 = -114;
 const EISCONN: i32 = -106;
 const EINPROGRESS: i32 = -115;
-const EINTR: i32 = -4;
-const ERESTARTSYS: i32 = -512;
 
 /// Offsets in the records of syscalls:sys_enter_connect and sys_exit_connect: fixed, `struct syscall_trace_enter`.
 const CALL_DESCRIPTOR: usize = 16;
 const CALL_ADDRESS: usize = 24;
 const CALL_RETURN: usize = 16;
-
-#[inline(always)]
-fn current_call() -> Option<&'static mut Call> {
-    let call = CALLS.get_ptr_mut(identity::tid())?;
-    // SAFETY: a live value of the map, written by this thread only.
-    unsafe { call.as_mut() }
-}
 
 /// TP_PROTO(const struct sock *sk, const int oldstate, const int newstate), fires before the state is stored.
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
@@ -50,7 +35,7 @@ pub fn connect_state_tp(ctx: RawTracePointContext) -> i32 {
     match new_state {
         tcp_state::SYN_SENT if sock::is_tcp(sk) => syn_sent(&ctx, sk),
         tcp_state::ESTABLISHED if connect::connecting(old_state) => {
-            if let Some(attempt) = connect::attempt(sk) {
+            if let Some(attempt) = attempts::find(sk.0) {
                 connect::finish(sk, attempt, ended::ESTABLISHED);
             }
         }
@@ -77,7 +62,7 @@ fn syn_sent(ctx: &RawTracePointContext, sk: Untyped) {
         attempt.range_high = high;
         attempt.flags |= flag::RANGE;
     }
-    if let Some(call) = current_call()
+    if let Some(call) = calls::current()
         && call.sk == sk.0
     {
         call.syn_sent = 1;
@@ -89,9 +74,9 @@ fn syn_sent(ctx: &RawTracePointContext, sk: Untyped) {
 
 #[inline(always)]
 fn closed(sk: Untyped) {
-    let Some(attempt) = connect::attempt(sk) else { return };
+    let Some(attempt) = attempts::find(sk.0) else { return };
     // No error and the caller still in its connect(): the call is failing, its return value will say with what.
-    let failing = sock::error(sk) == 0 && current_call().is_some_and(|call| call.sk == sk.0 && call.syn_sent == 1);
+    let failing = sock::error(sk) == 0 && calls::current().is_some_and(|call| call.sk == sk.0 && call.syn_sent == 1);
     if failing {
         attempt.sport = sock::bound_local_port(sk);
         attempt.flags |= flag::RETURNED;
@@ -120,31 +105,23 @@ pub fn connect_call_enter_tp(ctx: TracePointContext) -> u32 {
     if sk == 0 || !sock::is_tcp(Untyped(sk)) {
         return 0;
     }
-    let call = Call {
-        start_ns: now_ns(),
-        sk,
-        address,
-        fresh: u32::from(sock::state(Untyped(sk)) == tcp_state::CLOSE),
-        syn_sent: 0,
-    };
-    if CALLS.insert(identity::tid(), call, 0).is_err() {
-        count(counters::CALLS_FULL);
-    }
+    let fresh = u32::from(sock::state(Untyped(sk)) == tcp_state::CLOSE);
+    calls::remember(Call { start_ns: now_ns(), sk, address, fresh, syn_sent: 0, tid: 0, pad: 0 });
     0
 }
 
 #[tracepoint(category = "syscalls", name = "sys_exit_connect")]
 pub fn connect_call_exit_tp(ctx: TracePointContext) -> u32 {
-    let Some(call) = current_call() else { return 0 };
+    let Some(call) = calls::current() else { return 0 };
     let call = *call;
-    let _ = CALLS.remove(identity::tid());
+    calls::forget();
     // SAFETY: within the record of this tracepoint.
     let Ok(ret) = (unsafe { ctx.read_at::<i64>(CALL_RETURN) }) else { return 0 };
     match ret as i32 {
-        EINTR | ERESTARTSYS => connect::interrupted(Untyped(call.sk), ret as i32),
+        ret if connect::is_interruption(ret) => connect::interrupted(Untyped(call.sk)),
         0 | EINPROGRESS | EALREADY | EISCONN => {}
         ret if call.syn_sent == 1 => {
-            if let Some(attempt) = connect::attempt(Untyped(call.sk))
+            if let Some(attempt) = attempts::find(call.sk)
                 && attempt.flags & flag::RETURNED != 0
             {
                 attempt.call_ret = ret;

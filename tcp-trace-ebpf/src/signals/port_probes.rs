@@ -11,13 +11,10 @@ use aya_ebpf::{
 };
 use tcp_trace_common::connect::{RawConnect, flag};
 
-use super::{
-    connect,
-    connect_kprobe::{arg, called},
-};
+use super::connect_kprobe::arg;
 use crate::{
+    attempts, calls,
     maps::{SEARCHING, Searching},
-    memory::Untyped,
 };
 
 #[inline(always)]
@@ -63,14 +60,14 @@ fn candidate(sk: u64, port: u16) {
 /// The search moved to this CPU, or another came between: what it counts is not all.
 #[inline(never)]
 fn elsewhere(sk: u64) {
-    if let Some(attempt) = connect::attempt(Untyped(sk)) {
+    if let Some(attempt) = attempts::find(sk) {
         attempt.flags &= !flag::PROBED;
     }
 }
 
 #[inline(always)]
 fn time_wait_asked(sk: u64, ret: i32) {
-    let Some(attempt) = connect::attempt(Untyped(sk)) else { return };
+    let Some(attempt) = attempts::find(sk) else { return };
     if attempt.flags & (flag::PROBED | flag::SEARCH_LEFT) != flag::PROBED {
         return;
     }
@@ -110,7 +107,7 @@ pub fn probe_check_kprobe(ctx: ProbeContext) -> u32 {
 
 #[kretprobe]
 pub fn probe_tw_kprobe(ctx: RetProbeContext) -> u32 {
-    if let Some(call) = called() {
+    if let Some(call) = calls::current() {
         time_wait_asked(call.sk, ctx.ret());
     }
     0

@@ -21,8 +21,6 @@ pub struct Counts {
     pub not_followed: u64,
     /// Attempts that found the map of attempts full.
     pub attempts_full: u64,
-    /// Calls that found the map of calls full.
-    pub calls_full: u64,
     /// Attempts of which a return was missed.
     pub returns_missed: u64,
     /// TIME_WAIT events.
@@ -68,7 +66,6 @@ impl Counts {
             endings_full: diff(self.endings_full, earlier.endings_full),
             not_followed: diff(self.not_followed, earlier.not_followed),
             attempts_full: diff(self.attempts_full, earlier.attempts_full),
-            calls_full: diff(self.calls_full, earlier.calls_full),
             returns_missed: diff(self.returns_missed, earlier.returns_missed),
             time_wait_made: diff(self.time_wait_made, earlier.time_wait_made),
             time_wait_ring_full: diff(self.time_wait_ring_full, earlier.time_wait_ring_full),
@@ -98,7 +95,7 @@ impl Counts {
     fn lost(&self) -> Lost {
         Lost {
             ring_buffer: self.ring_full + self.time_wait_ring_full,
-            map_full: self.attempts_full + self.time_wait_map_full + self.calls_full,
+            map_full: self.attempts_full + self.time_wait_map_full,
             missed: self.returns_missed + self.runs_missed.unwrap_or(0),
         }
     }

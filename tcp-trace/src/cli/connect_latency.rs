@@ -3,7 +3,7 @@
 
 use std::{fs::File, path::PathBuf, time::Duration};
 
-use tcp_trace_common::config::Config;
+use tcp_trace_common::{attempts, config::Config};
 
 use super::{duration, filters::Filters, output::Output};
 use crate::{
@@ -78,8 +78,8 @@ pub struct Args {
     /// Size of the ring buffer between kernel and agent, in KiB
     #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(4..=1 << 20), help_heading = "Tracing")]
     ring_kib: u32,
-    /// Attempts under way that are followed at once; more are only counted
-    #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1 << 22), help_heading = "Tracing")]
+    /// Attempts under way that are followed at once, rounded up to a power of two from 8 on; more are only counted
+    #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1 << 20), help_heading = "Tracing")]
     max_attempts: u32,
     /// Measure what tracing adds to a connect, on 160 refused ones of loopback before it begins
     ///
@@ -141,12 +141,12 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
     let facts = Facts::survey(&Roots::default(), args.tier != TierChoice::Tracepoint);
     facts.put_into(&mut config);
     config.time_wait_events = u32::from(args.events.contains(&EventKind::TimeWait));
+    config.attempt_sets_mask = u64::from(attempts::sets(args.max_attempts) - 1);
     config.wake_bytes = args.ring_kib.saturating_mul(1024) / 4;
     let plan = plan(&facts, &args.wanted_plan());
     let load = Load {
         offsets: &facts.offsets,
         config: &config,
-        attempts: args.max_attempts,
         ring_bytes: args.ring_kib.saturating_mul(1024),
         // aya-log's own scale: 4 = debug.
         log_level: if verbose >= 2 { 4 } else { 0 },

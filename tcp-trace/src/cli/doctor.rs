@@ -81,7 +81,7 @@ fn attempt(facts: &Facts, plan: &Plan) -> Result<Vec<Trial>, Failure> {
     let mut config = Config { agent_tgid: std::process::id(), time_wait_events: 1, ..Config::EMPTY };
     facts.put_into(&mut config);
     // Nothing is read from the ring buffer, so the least the kernel allows.
-    let load = Load { offsets: &facts.offsets, config: &config, ring_bytes: 4096, attempts: 1, log_level: 0 };
+    let load = Load { offsets: &facts.offsets, config: &config, ring_bytes: 4096, log_level: 0 };
     let mut attached = try_all(OBJECT, plan, load)?;
     Ok(mem::take(&mut attached.trials))
 }

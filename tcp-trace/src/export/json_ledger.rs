@@ -53,7 +53,7 @@ impl LedgerObject {
             on_the_way: ledger.on_the_way(),
             shed: counts.shed,
             lost_ring: counts.ring_full,
-            lost_map: counts.attempts_full + counts.calls_full,
+            lost_map: counts.attempts_full,
             lost_outcome: counts.endings_full,
             not_followed: counts.not_followed,
             pending: ledger.pending,

@@ -8,7 +8,7 @@ use aya::{
     Btf, Ebpf, EbpfLoader,
     programs::{self, ProgramError},
 };
-use tcp_trace_common::{config::Config, names, offsets::Offsets};
+use tcp_trace_common::{attempts::WAYS, config::Config, names, offsets::Offsets};
 
 use super::{
     memlock,
@@ -29,8 +29,6 @@ pub struct Load<'a> {
     pub config: &'a Config,
     /// Size of the ring buffer.
     pub ring_bytes: u32,
-    /// Attempts under way that it has room for.
-    pub attempts: u32,
     /// Level of the kernel side's own log (aya-log), 0 = silent: the verifier then drops it.
     pub log_level: u8,
 }
@@ -133,13 +131,15 @@ pub fn try_all(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, F
 }
 
 fn load_object(object: &[u8], load: Load<'_>) -> Result<Ebpf, aya::EbpfError> {
+    let sets = load.config.attempt_sets_mask as u32 + 1;
     let mut loader = EbpfLoader::new();
     loader
         .override_global(names::CONFIG, load.config, true)
         .override_global(names::OFFSETS, load.offsets, true)
         .override_global("AYA_LOG_LEVEL", &load.log_level, true)
         .map_max_entries(names::EVENTS, load.ring_bytes)
-        .map_max_entries(names::ATTEMPTS, load.attempts);
+        .map_max_entries(names::ATTEMPTS, sets * WAYS)
+        .map_max_entries(names::ATTEMPT_SETS, sets);
     if load.log_level == 0 {
         // Nobody writes to it: one page, the least a ring buffer can have.
         loader.map_max_entries("AYA_LOGS", 4096);

@@ -160,9 +160,9 @@ pub const SIGNALS: [Row; 3] = [
                     program("search_exit_kprobe", "__inet_hash_connect", Kind::Kretprobe),
                     program("search_enter_kprobe", "__inet_hash_connect", Kind::Kprobe),
                     optional("call_exit_kprobe", "__inet_stream_connect", Kind::Kretprobe, NO_INTERRUPTED),
-                    optional("denied_kprobe", "security_socket_connect", Kind::Kretprobe, NO_LSM),
+                    optional("denied_lsm_kprobe", "security_socket_connect", Kind::Kretprobe, NO_LSM),
                     optional("denied_lsm_enter_kprobe", "security_socket_connect", Kind::Kprobe, NO_LSM),
-                    optional("denied_kprobe", "__cgroup_bpf_run_filter_sock_addr", Kind::Kretprobe, NO_CGROUP),
+                    optional("denied_cgroup_kprobe", "__cgroup_bpf_run_filter_sock_addr", Kind::Kretprobe, NO_CGROUP),
                     optional(
                         "denied_cgroup_enter_kprobe",
                         "__cgroup_bpf_run_filter_sock_addr",

@@ -23,7 +23,6 @@ impl Counters {
         let parts = Counts {
             ring_full: self.sum(counters::CONNECT_RING_FULL)?,
             attempts_full: self.sum(counters::ATTEMPTS_FULL)?,
-            calls_full: self.sum(counters::CALLS_FULL)?,
             returns_missed: self.sum(counters::RETURN_MISSED)?,
             time_wait_made: self.sum(counters::TIME_WAIT_MADE)?,
             time_wait_ring_full: self.sum(counters::TIME_WAIT_RING_FULL)?,

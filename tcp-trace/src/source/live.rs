@@ -9,7 +9,7 @@ use aya_log::EbpfLogger;
 use tcp_trace_common::{RawHeader, connect::RawConnect, kind, names, time_wait::RawTimeWaitTotals};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
-use super::ring::Ring;
+use super::{ring::Ring, under_way::UnderWay};
 use crate::{
     clock::{self, Anchor},
     decode::Decoder,
@@ -23,7 +23,7 @@ pub struct Live {
     ring: Ring,
     decoder: Decoder,
     cgroups: Cgroups,
-    attempts: HashMap<MapData, u64, RawConnect>,
+    under_way: UnderWay,
     time_wait: HashMap<MapData, u32, RawTimeWaitTotals>,
     kernel_log: Option<EbpfLogger<&'static dyn log::Log>>,
 }
@@ -42,10 +42,11 @@ impl Live {
     /// When the object has not the maps of the contract, or the ring buffer cannot be waited for.
     pub fn start(attached: &mut Attached, decoder: Decoder) -> anyhow::Result<Self> {
         let kernel_log = if attached.logs { Some(EbpfLogger::init(&mut attached.ebpf)?) } else { None };
+        let under_way = UnderWay::take(&mut attached.ebpf)?;
         let mut take = |name| attached.ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
         let ring: RingBuf<MapData> = take(names::EVENTS)?.try_into()?;
         Ok(Self {
-            attempts: HashMap::try_from(take(names::ATTEMPTS)?)?,
+            under_way,
             time_wait: HashMap::try_from(take(names::TIME_WAIT_TOTALS)?)?,
             ring: Ring::new(ring)?,
             decoder,
@@ -101,7 +102,7 @@ impl Live {
     /// # Errors
     /// The first of `observe`.
     pub fn finish<E>(&mut self, mut observe: impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
-        let under_way: Vec<RawConnect> = self.attempts.iter().filter_map(Result::ok).map(|(_, raw)| raw).collect();
+        let under_way = self.under_way.all();
         let mut ended = HashSet::new();
         let Self { ring, decoder, cgroups, .. } = self;
         let mut show = |raw: &[u8]| event(decoder, cgroups, raw).map_or(Ok(()), |event| observe(&event));

@@ -6,3 +6,4 @@ pub mod folded;
 pub mod live;
 
 mod ring;
+mod under_way;
