@@ -12,7 +12,9 @@ pub struct Config {
     /// Kernel address of the pointer `table_perturb`, 0 = not known.
     pub table_perturb: u64,
     /// Number of sets in `ATTEMPT_SETS`, less one.
-    pub attempt_sets_mask: u64,
+    pub attempt_sets_mask: u32,
+    /// Of every so many events less one, all of one CPU, one asks how much is waiting. A power of two, less one.
+    pub wake_mask: u32,
     /// Remote address and mask, two halves each, as native words of the network-order bytes.
     pub daddr: [u64; 2],
     /// See `daddr`.
@@ -51,6 +53,7 @@ impl Config {
         cgroup_id: 0,
         table_perturb: 0,
         attempt_sets_mask: 0,
+        wake_mask: 0,
         daddr: [0; 2],
         daddr_mask: [0; 2],
         table_perturb_mask: 0xffff,

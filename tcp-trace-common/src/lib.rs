@@ -31,8 +31,8 @@ pub struct RawHeader {
     pub kind: u16,
     /// Bytes of the whole raw event, this header included.
     pub size: u16,
-    /// The CPU that wrote it.
-    pub cpu: u32,
+    /// Explicit padding.
+    pub pad: u32,
 }
 
 /// Kinds of raw events. `u16` constants rather than an enum: bytes from a newer object must stay decodable.

@@ -33,7 +33,7 @@ fn at(place: u32) -> Option<&'static mut RawConnect> {
 #[inline(never)]
 fn place(sk: u64) -> u32 {
     // The verifier lets nobody multiply a typed pointer, but takes the lower half of one for a number.
-    let number = ((sk as u32).wrapping_mul(0x9e37_79b1) >> 8) & config!(attempt_sets_mask) as u32;
+    let number = ((sk as u32).wrapping_mul(0x9e37_79b1) >> 8) & config!(attempt_sets_mask);
     let Some(set) = set(number) else { return NONE };
     for way in 0..WAYS {
         if set.sockets[way as usize] == sk {

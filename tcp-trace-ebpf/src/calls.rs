@@ -13,9 +13,10 @@ pub const PLACES: u32 = 16_384;
 /// Remembers this thread's call.
 #[inline(always)]
 pub fn remember(call: Call) {
-    if let Some(place) = CALLS.get_ptr_mut(identity::tid() & (PLACES - 1)) {
+    let tid = identity::tid();
+    if let Some(place) = CALLS.get_ptr_mut(tid & (PLACES - 1)) {
         // SAFETY: a live element, and the only writer but for the case above.
-        unsafe { place.write(Call { tid: identity::tid(), ..call }) };
+        unsafe { place.write(Call { tid, ..call }) };
     }
 }
 

@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
+use aya_ebpf::helpers::bpf_ktime_get_ns;
 use tcp_trace_common::RawHeader;
 
 use crate::{
@@ -26,13 +26,7 @@ pub fn now_ns() -> u64 {
 /// The header of an event that happens now.
 #[inline(always)]
 pub fn header<T>(kind: u16) -> RawHeader {
-    RawHeader {
-        ktime_ns: now_ns(),
-        kind,
-        size: size_of::<T>() as u16,
-        // SAFETY: the helper has no precondition.
-        cpu: unsafe { bpf_get_smp_processor_id() },
-    }
+    RawHeader { ktime_ns: now_ns(), kind, size: size_of::<T>() as u16, pad: 0 }
 }
 
 /// Adds one to a slot of `COUNTERS`.
@@ -41,22 +35,26 @@ pub fn count(slot: u32) {
     count_by(slot, 1);
 }
 
-/// Adds to a slot of `COUNTERS`. Atomically: a program in softirq may come in between on the same CPU.
+/// Adds to a slot of `COUNTERS`, and gives its sum on this CPU. Atomically: a program in softirq may come in between.
 #[inline(always)]
-pub fn count_by(slot: u32, more: u64) {
-    if let Some(counter) = COUNTERS.get_ptr_mut(slot) {
-        // SAFETY: a valid, aligned u64 of the map that is only ever changed so.
-        unsafe { AtomicU64::from_ptr(counter) }.fetch_add(more, Ordering::Relaxed);
+pub fn count_by(slot: u32, more: u64) -> u64 {
+    let Some(counter) = COUNTERS.get_ptr_mut(slot) else { return 0 };
+    // SAFETY: a valid, aligned u64 of the map that is only ever changed so.
+    unsafe {
+        AtomicU64::from_ptr(counter).fetch_add(more, Ordering::Relaxed);
+        counter.read_volatile()
     }
 }
 
-/// Sends an event, which is made of whole words; counts it in `full` and says `false` if it was lost.
+/// Sends an event, which is made of whole words, the `number`th of its kind on this CPU; counts it in `full` and says
+/// `false` if it was lost.
 ///
 /// User space looks at the ring at every tick of its own, so it is woken only when much is waiting: a wake-up costs
-/// more than all the rest of an event.
+/// more than all the rest of an event. How much is waiting is asked now and then.
 #[inline(always)]
-pub fn emit<T: 'static>(event: &T, full: u32) -> bool {
-    let wake = if EVENTS.query(RINGBUF_AVAIL_DATA) >= u64::from(config!(wake_bytes)) {
+pub fn emit<T: 'static>(event: &T, number: u64, full: u32) -> bool {
+    let asks = number & u64::from(config!(wake_mask)) == 0;
+    let wake = if asks && EVENTS.query(RINGBUF_AVAIL_DATA) >= u64::from(config!(wake_bytes)) {
         RINGBUF_FORCE_WAKEUP
     } else {
         RINGBUF_NO_WAKEUP

@@ -3,7 +3,7 @@
 
 use tcp_trace_common::{config::filter, connect::RawConnect};
 
-use crate::{detail, globals::config};
+use crate::{detail::Detail, globals::config};
 
 #[inline(always)]
 fn on(bit: u32) -> bool {
@@ -20,7 +20,7 @@ pub fn needs_destination() -> bool {
 #[inline(always)]
 pub fn wanted(attempt: &RawConnect) -> bool {
     if attempt.tgid == config!(agent_tgid) {
-        return detail::follows_agent();
+        return Detail::now().follows_agent();
     }
     if (on(filter::TGID) && attempt.tgid != config!(tgid))
         || (on(filter::UID) && attempt.uid != config!(uid))

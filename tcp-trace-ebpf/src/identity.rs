@@ -9,7 +9,7 @@ use tcp_trace_common::{COMM_LEN, config::filter, connect::RawConnect, offsets::A
 
 use crate::{
     globals::{config, offset},
-    memory::{Pointer, Typed},
+    memory::{Memory as _, Pointer as _, Typed},
 };
 
 /// Thread id of the current task.

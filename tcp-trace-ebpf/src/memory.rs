@@ -13,8 +13,14 @@ impl Word for i32 {}
 impl Word for u32 {}
 impl Word for u64 {}
 
+/// Something that fields are read from.
+pub trait Memory: Copy {
+    /// What is at `offset`; `None` if the kernel has no such field or the memory can't be read.
+    fn read<T: Word>(self, offset: u16) -> Option<T>;
+}
+
 /// The address of something in the kernel.
-pub trait Pointer: Copy {
+pub trait Pointer: Memory {
     /// Whether the verifier knows what is there.
     const TYPED: bool;
 
@@ -22,11 +28,11 @@ pub trait Pointer: Copy {
 
     fn address(self) -> u64;
 
-    /// What is at `offset`; `None` if the kernel has no such field or the memory can't be read.
-    fn read<T: Word>(self, offset: u16) -> Option<T>;
-
     /// The `struct tcp_sock` that this `struct sock` is the beginning of.
     fn tcp(self) -> Option<Self>;
+
+    /// The beginning of it, for several fields at the cost of one.
+    fn head(self) -> impl Memory;
 
     /// The pointer at `offset`.
     #[inline(always)]
@@ -38,6 +44,17 @@ pub trait Pointer: Copy {
 /// Of no type that the verifier knows: read by helper.
 #[derive(Clone, Copy)]
 pub struct Untyped(pub u64);
+
+impl Memory for Untyped {
+    #[inline(always)]
+    fn read<T: Word>(self, offset: u16) -> Option<T> {
+        if offset == ABSENT {
+            return None;
+        }
+        // SAFETY: the helper checks the address and fails on a bad one.
+        unsafe { bpf_probe_read_kernel((self.0 as *const u8).add(offset as usize).cast::<T>()) }.ok()
+    }
+}
 
 impl Pointer for Untyped {
     const TYPED: bool = false;
@@ -53,17 +70,36 @@ impl Pointer for Untyped {
     }
 
     #[inline(always)]
-    fn read<T: Word>(self, offset: u16) -> Option<T> {
-        if offset == ABSENT {
-            return None;
-        }
-        // SAFETY: the helper checks the address and fails on a bad one.
-        unsafe { bpf_probe_read_kernel((self.0 as *const u8).add(offset as usize).cast::<T>()) }.ok()
+    fn tcp(self) -> Option<Self> {
+        Some(self)
     }
 
     #[inline(always)]
-    fn tcp(self) -> Option<Self> {
-        Some(self)
+    fn head(self) -> impl Memory {
+        // SAFETY: the helper checks the address and fails on a bad one.
+        let words = unsafe { bpf_probe_read_kernel((self.0 as *const u8).cast::<[u64; HEAD / 8]>()) };
+        Head { words: words.unwrap_or([0; HEAD / 8]), whole: self }
+    }
+}
+
+/// Bytes that [`Untyped::head`] reads: of a `struct sock` the addresses of IPv4, the ports, family and state.
+const HEAD: usize = 24;
+
+/// A copy of the first bytes; what is behind them is read as before.
+#[derive(Clone, Copy)]
+struct Head {
+    words: [u64; HEAD / 8],
+    whole: Untyped,
+}
+
+impl Memory for Head {
+    #[inline(always)]
+    fn read<T: Word>(self, offset: u16) -> Option<T> {
+        if offset as usize + size_of::<T>() > HEAD {
+            return self.whole.read(offset);
+        }
+        // SAFETY: within the copy; fields are aligned to their size.
+        Some(unsafe { self.words.as_ptr().cast::<u8>().add(offset as usize).cast::<T>().read_volatile() })
     }
 }
 
@@ -71,6 +107,17 @@ impl Pointer for Untyped {
 /// refuses what is not within it. A load that faults gives 0.
 #[derive(Clone, Copy)]
 pub struct Typed(pub u64);
+
+impl Memory for Typed {
+    #[inline(always)]
+    fn read<T: Word>(self, offset: u16) -> Option<T> {
+        if offset == ABSENT {
+            return None;
+        }
+        // SAFETY: the verifier has proved that the field is there; volatile, so that the load stays as wide as it is.
+        Some(unsafe { (self.0 as *const u8).add(offset as usize).cast::<T>().read_volatile() })
+    }
+}
 
 impl Pointer for Typed {
     const TYPED: bool = true;
@@ -86,19 +133,15 @@ impl Pointer for Typed {
     }
 
     #[inline(always)]
-    fn read<T: Word>(self, offset: u16) -> Option<T> {
-        if offset == ABSENT {
-            return None;
-        }
-        // SAFETY: the verifier has proved that the field is there; volatile, so that the load stays as wide as it is.
-        Some(unsafe { (self.0 as *const u8).add(offset as usize).cast::<T>().read_volatile() })
-    }
-
-    #[inline(always)]
     fn tcp(self) -> Option<Self> {
         // SAFETY: the verifier has proved that it is a socket.
         let tcp = unsafe { bpf_skc_to_tcp_sock(self.0 as *mut _) };
         (!tcp.is_null()).then_some(Self(tcp as u64))
+    }
+
+    #[inline(always)]
+    fn head(self) -> impl Memory {
+        self
     }
 }
 

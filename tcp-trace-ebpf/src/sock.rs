@@ -5,11 +5,16 @@ use aya_ebpf::{
     bindings::task_struct,
     helpers::{bpf_probe_read_kernel, bpf_probe_read_user},
 };
-use tcp_trace_common::{Address, connect::RawConnect, family, offsets::ABSENT};
+use tcp_trace_common::{
+    Address,
+    connect::{RawConnect, flag},
+    family,
+    offsets::ABSENT,
+};
 
 use crate::{
     globals::{config, offset},
-    memory::{Pointer, Untyped},
+    memory::{Memory, Pointer, Untyped},
 };
 
 /// `IPPROTO_TCP`
@@ -19,7 +24,12 @@ const TCP: u16 = 6;
 /// `struct sock_common`.
 #[inline(always)]
 pub fn netns(sk: impl Pointer) -> u32 {
-    net(sk).and_then(|net| net.read(offset!(net_inum))).unwrap_or(0)
+    net(sk).map_or(0, inode)
+}
+
+#[inline(always)]
+fn inode(net: impl Pointer) -> u32 {
+    net.read(offset!(net_inum)).unwrap_or(0)
 }
 
 #[inline(always)]
@@ -27,9 +37,22 @@ fn net<P: Pointer>(sk: P) -> Option<P> {
     sk.follow(offset!(skc_net))
 }
 
+/// Takes the namespace, and what it says about the port search.
+#[inline(always)]
+pub fn read_namespace(sk: impl Pointer, into: &mut RawConnect) {
+    let Some(net) = net(sk) else { return };
+    into.netns = inode(net);
+    into.step_width = net.read(offset!(port_step_width)).unwrap_or(0);
+    if let Some((low, high)) = port_range(net) {
+        into.range_low = low;
+        into.range_high = high;
+        into.flags |= flag::RANGE;
+    }
+}
+
 /// `skc_num`, the local port in host order.
 #[inline(always)]
-pub fn local_port(sk: impl Pointer) -> u16 {
+pub fn local_port(sk: impl Memory) -> u16 {
     sk.read(offset!(skc_num)).unwrap_or(0)
 }
 
@@ -91,12 +114,12 @@ fn family_on_wire(address: Address) -> u16 {
 }
 
 #[inline(always)]
-fn read_v4(base: impl Pointer, offset: u16) -> Address {
+fn read_v4(base: impl Memory, offset: u16) -> Address {
     v4_mapped(base.read(offset).unwrap_or(0))
 }
 
 #[inline(always)]
-fn read_v6(base: impl Pointer, offset: u16) -> Address {
+fn read_v6(base: impl Memory, offset: u16) -> Address {
     if offset == ABSENT {
         return Address([0; 2]);
     }
@@ -105,19 +128,19 @@ fn read_v6(base: impl Pointer, offset: u16) -> Address {
 
 /// Local address as the family on the wire has it.
 #[inline(always)]
-pub fn local_address(sk: impl Pointer, on_wire: u16) -> Address {
+pub fn local_address(sk: impl Memory, on_wire: u16) -> Address {
     if on_wire == family::INET { read_v4(sk, offset!(skc_rcv_saddr)) } else { read_v6(sk, offset!(skc_v6_rcv_saddr)) }
 }
 
 /// Remote port of a socket or minisocket.
 #[inline(always)]
-pub fn remote_port(sk: impl Pointer) -> u16 {
+pub fn remote_port(sk: impl Memory) -> u16 {
     u16::from_be(sk.read(offset!(skc_dport)).unwrap_or(0))
 }
 
 /// Remote address of a socket or minisocket, and the family that it is reached by.
 #[inline(always)]
-pub fn remote_address(sk: impl Pointer) -> (Address, u16) {
+pub fn remote_address(sk: impl Memory) -> (Address, u16) {
     if sk.read::<u16>(offset!(skc_family)) == Some(family::INET6) {
         let address = read_v6(sk, offset!(skc_v6_daddr));
         (address, family_on_wire(address))
@@ -177,10 +200,9 @@ fn fill_destination(start: SocketAddress, into: &mut RawConnect, v6_tail: impl F
     }
 }
 
-/// `net.ipv4.ip_local_port_range` of the socket's namespace; both families use it.
+/// `net.ipv4.ip_local_port_range`; both families use it.
 #[inline(always)]
-pub fn port_range(sk: impl Pointer) -> Option<(u16, u16)> {
-    let net = net(sk)?;
+fn port_range(net: impl Pointer) -> Option<(u16, u16)> {
     // 8 bytes: `int range[2]` (5.10, 6.1). 4 bytes: `high << 16 | low` (6.8 and later).
     if offset!(local_ports_range_size) == 8 {
         let low: u32 = net.read(offset!(local_ports_range))?;
@@ -194,24 +216,18 @@ pub fn port_range(sk: impl Pointer) -> Option<(u16, u16)> {
 
 /// `IP_LOCAL_PORT_RANGE` of the socket, high in the upper half; 0 where unset or not on this kernel.
 #[inline(always)]
-pub fn socket_port_range(tcp: impl Pointer) -> u32 {
+pub fn socket_port_range<P: Pointer>(tcp: P) -> u32 {
     let offset = offset!(local_port_range);
     if offset == ABSENT {
         return 0;
+    }
+    if !P::TYPED {
+        return tcp.read(offset).unwrap_or(0);
     }
     // In halves: until 6.7 it is a structure of two u16, and the verifier lets no load go from one into the other.
     let low: u16 = tcp.read(offset).unwrap_or(0);
     let high: u16 = tcp.read(offset + 2).unwrap_or(0);
     u32::from(high) << 16 | u32::from(low)
-}
-
-/// `net.ipv4.ip_local_port_step_width`, 0 before 7.1.
-#[inline(always)]
-pub fn port_step_width(sk: impl Pointer) -> u32 {
-    if offset!(port_step_width) == ABSENT {
-        return 0;
-    }
-    net(sk).and_then(|net| net.read(offset!(port_step_width))).unwrap_or(0)
 }
 
 /// What the pointer `table_perturb` holds, once it was read: the kernel sets it at boot.

@@ -15,13 +15,14 @@ use tcp_trace_common::{
 
 use super::port_probes;
 use crate::{
-    attempts, detail,
-    emit::{count, emit, header, now_ns},
+    attempts,
+    detail::Detail,
+    emit::{count, count_by, emit, header, now_ns},
     filter,
     fold::fold,
     identity,
     maps::PROBE_EPOCH,
-    memory::Pointer,
+    memory::{Memory, Pointer},
     sock,
 };
 
@@ -32,14 +33,13 @@ const ERESTARTSYS: i32 = -512;
 
 /// The caller of `connect()` is the current task; `address` is its destination, already in kernel memory.
 #[inline(always)]
-pub fn begin<P: Pointer>(context: &impl EbpfContext, sk: P, address: u64) {
+pub fn begin(context: &impl EbpfContext, sk: impl Pointer, address: u64) {
     let mut place = MaybeUninit::uninit();
     let attempt = blank(&mut place);
     attempt.start_ns = now_ns();
     attempt.flags = flag::START;
-    // Where plain loads may be had, the destination is taken from the socket when the search begins: at less cost, but
-    // too late for a filter.
-    if !P::TYPED || filter::needs_destination() {
+    // Otherwise the destination is taken from the socket when the search begins: at less cost, but too late for a filter.
+    if filter::needs_destination() {
         sock::read_sockaddr(address, attempt);
     }
     insert(context, sk, attempt);
@@ -57,16 +57,26 @@ pub fn blank(place: &mut MaybeUninit<RawConnect>) -> &mut RawConnect {
     unsafe { place.assume_init_mut() }
 }
 
+/// Whether it is of interest, and one of those that are followed.
+#[inline(always)]
+fn is_followed(attempt: &RawConnect) -> bool {
+    let detail = Detail::now();
+    if !filter::wanted(attempt) || detail.stopped() {
+        return false;
+    }
+    let follows = detail.follows();
+    if !follows {
+        count(counters::NOT_FOLLOWED);
+    }
+    follows
+}
+
 /// Fills in who and where, and remembers the attempt if it is of interest.
 #[inline(always)]
-pub fn insert<P: Pointer>(context: &impl EbpfContext, sk: P, attempt: &mut RawConnect) {
+pub fn insert(context: &impl EbpfContext, sk: impl Pointer, attempt: &mut RawConnect) {
     identity::stamp(attempt);
-    attempt.netns = sock::netns(sk);
-    if !filter::wanted(attempt) || detail::stopped() {
-        return;
-    }
-    if !detail::follows() {
-        count(counters::NOT_FOLLOWED);
+    sock::read_namespace(sk, attempt);
+    if !is_followed(attempt) {
         return;
     }
     if !attempts::remember(sk.address(), attempt) {
@@ -80,17 +90,12 @@ pub fn insert<P: Pointer>(context: &impl EbpfContext, sk: P, attempt: &mut RawCo
 pub fn search_entered(sk: impl Pointer, port_offset: u64) {
     let Some(attempt) = attempts::find(sk.address()) else { return };
     let mut flags = attempt.flags | flag::SEARCH_ENTERED;
-    destination_from_socket(sk, attempt);
-    attempt.bound_port = sock::local_port(sk);
+    let head = sk.head();
+    destination_from_socket(head, attempt);
+    attempt.bound_port = sock::local_port(head);
     if attempt.bound_port == 0 {
         attempt.port_offset = port_offset;
         attempt.socket_range = sk.tcp().map_or(0, sock::socket_port_range);
-        attempt.step_width = sock::port_step_width(sk);
-        if let Some((low, high)) = sock::port_range(sk) {
-            attempt.range_low = low;
-            attempt.range_high = high;
-            flags |= flag::RANGE;
-        }
         if let Some(entry) = sock::perturb(port_offset) {
             attempt.perturb_before = entry;
             flags |= flag::PERTURB;
@@ -113,8 +118,9 @@ pub fn search_left(sk: impl Pointer, ret: i32) {
     let Some(attempt) = attempts::find(sk.address()) else { return };
     attempt.search_end_ns = end_ns;
     attempt.search_ret = ret;
-    attempt.sport = sock::local_port(sk);
-    attempt.saddr = sock::local_address(sk, attempt.family);
+    let head = sk.head();
+    attempt.sport = sock::local_port(head);
+    attempt.saddr = sock::local_address(head, attempt.family);
     if attempt.step_width != 0 {
         attempt.perturb_after = sock::perturb(attempt.port_offset).unwrap_or(0);
     }
@@ -130,7 +136,7 @@ pub fn search_left(sk: impl Pointer, ret: i32) {
 
 /// The destination, if it is not known yet: the socket has it from before the search on.
 #[inline(always)]
-fn destination_from_socket(sk: impl Pointer, attempt: &mut RawConnect) {
+fn destination_from_socket(sk: impl Memory, attempt: &mut RawConnect) {
     if attempt.family == 0 {
         (attempt.daddr, attempt.family) = sock::remote_address(sk);
         attempt.dport = sock::remote_port(sk);
@@ -252,30 +258,26 @@ pub fn denied(sk: impl Pointer, address: u64, ret: i32) {
 
 /// Sends an attempt that ended before anything of it had to be remembered.
 #[inline(always)]
-pub fn refused_early<P: Pointer>(sk: P, attempt: &mut RawConnect) {
+pub fn refused_early(sk: impl Pointer, attempt: &mut RawConnect) {
     identity::stamp(attempt);
     attempt.netns = sock::netns(sk);
-    if !filter::wanted(attempt) || detail::stopped() {
-        return;
-    }
-    if !detail::follows() {
-        count(counters::NOT_FOLLOWED);
+    if !is_followed(attempt) {
         return;
     }
     attempt.ended_by = ended::DENIED;
     attempt.header = header::<RawConnect>(kind::CONNECT);
-    tell(attempt);
+    tell(attempt, Detail::now());
 }
 
 /// Sends an attempt that ended; folds it where events are being shed or the ring has no room.
 #[inline(always)]
-fn tell(attempt: &RawConnect) {
-    count(counters::CONNECT_MADE);
-    let shed = detail::folds();
+fn tell(attempt: &RawConnect, detail: Detail) {
+    let number = count_by(counters::CONNECT_MADE, 1);
+    let shed = detail.folds();
     if shed {
         count(counters::CONNECT_SHED);
     }
-    if shed || !emit(attempt, counters::CONNECT_RING_FULL) {
+    if shed || !emit(attempt, number, counters::CONNECT_RING_FULL) {
         fold(attempt);
     }
 }
@@ -283,7 +285,8 @@ fn tell(attempt: &RawConnect) {
 /// Completes the attempt, sends it and forgets it.
 #[inline(always)]
 pub fn finish<P: Pointer>(sk: P, attempt: &mut RawConnect, ended_by: u8) {
-    if detail::stopped() {
+    let detail = Detail::now();
+    if detail.stopped() {
         return;
     }
     attempt.header = header::<RawConnect>(kind::CONNECT);
@@ -318,6 +321,6 @@ pub fn finish<P: Pointer>(sk: P, attempt: &mut RawConnect, ended_by: u8) {
         count(counters::RETURN_MISSED);
     }
     attempt.flags = flags;
-    tell(attempt);
+    tell(attempt, detail);
     attempts::forget(sk.address());
 }

@@ -57,11 +57,6 @@ fn syn_sent(ctx: &RawTracePointContext, sk: Untyped) {
     attempt.bound_port = sock::local_port(sk);
     attempt.socket_range = sock::socket_port_range(sk);
     attempt.saddr = sock::local_address(sk, attempt.family);
-    if let Some((low, high)) = sock::port_range(sk) {
-        attempt.range_low = low;
-        attempt.range_high = high;
-        attempt.flags |= flag::RANGE;
-    }
     if let Some(call) = calls::current()
         && call.sk == sk.0
     {

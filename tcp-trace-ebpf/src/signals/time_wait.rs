@@ -11,8 +11,8 @@ use tcp_trace_common::{
 };
 
 use crate::{
-    detail,
-    emit::{count, emit, header, now_ns},
+    detail::Detail,
+    emit::{count, count_by, emit, header, now_ns},
     globals::config,
     identity,
     maps::{CLOSERS, TIME_WAIT_CONTEXT, TIME_WAIT_TOTALS, TimeWaitContext},
@@ -88,7 +88,7 @@ fn record(sk: u64, local_port: u16, passage: &Passage, closer: Option<&Closer>) 
             totals.max_buckets = sock::max_time_wait(Untyped(sk));
         }
     }
-    if config!(time_wait_events) == 0 || detail::stopped() {
+    if config!(time_wait_events) == 0 || Detail::now().stopped() {
         return;
     }
     let mut raw = RawTimeWait {
@@ -110,8 +110,8 @@ fn record(sk: u64, local_port: u16, passage: &Passage, closer: Option<&Closer>) 
             raw.lived_ns = raw.header.ktime_ns - closer.entered_ns;
         }
     }
-    count(counters::TIME_WAIT_MADE);
-    emit(&raw, counters::TIME_WAIT_RING_FULL);
+    let number = count_by(counters::TIME_WAIT_MADE, 1);
+    emit(&raw, number, counters::TIME_WAIT_RING_FULL);
 }
 
 /// Who closed the socket or minisocket at this address, in place: a copy that may be of nothing is more than the

@@ -60,7 +60,7 @@ fn event(dice: &mut Dice, end_ns: u64) -> RawConnect {
     let handshake_ns = 20_000 + dice.roll(200_000);
     let start_ns = end_ns - handshake_ns - search_ns - 3_000;
     let mut raw = RawConnect {
-        header: RawHeader { ktime_ns: end_ns, kind: kind::CONNECT, size: size_of::<RawConnect>() as u16, cpu: 0 },
+        header: RawHeader { ktime_ns: end_ns, kind: kind::CONNECT, size: size_of::<RawConnect>() as u16, pad: 0 },
         start_ns,
         search_start_ns: start_ns + 3_000,
         search_end_ns: start_ns + 3_000 + search_ns,

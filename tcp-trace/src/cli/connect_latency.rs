@@ -141,8 +141,10 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
     let facts = Facts::survey(&Roots::default(), args.tier != TierChoice::Tracepoint);
     facts.put_into(&mut config);
     config.time_wait_events = u32::from(args.events.contains(&EventKind::TimeWait));
-    config.attempt_sets_mask = u64::from(attempts::sets(args.max_attempts) - 1);
+    config.attempt_sets_mask = attempts::sets(args.max_attempts) - 1;
     config.wake_bytes = args.ring_kib.saturating_mul(1024) / 4;
+    // In a ring of 4 KiB, which holds about twenty events, every second one.
+    config.wake_mask = (args.ring_kib / 2).next_power_of_two().min(64) - 1;
     let plan = plan(&facts, &args.wanted_plan());
     let load = Load {
         offsets: &facts.offsets,

@@ -30,7 +30,7 @@ fn mapped(address: [u8; 4]) -> [u8; 16] {
 /// Established after a search of 10 us and a handshake of 50 us.
 fn raw() -> RawConnect {
     RawConnect {
-        header: RawHeader { ktime_ns: 1_065_000, kind: kind::CONNECT, size: 184, cpu: 0 },
+        header: RawHeader { ktime_ns: 1_065_000, kind: kind::CONNECT, size: 184, pad: 0 },
         start_ns: 1_000_000,
         search_start_ns: 1_005_000,
         search_end_ns: 1_015_000,
@@ -173,7 +173,7 @@ fn ipv6_stays_ipv6() {
 #[test]
 fn a_minisocket_expires() {
     let raw = RawTimeWait {
-        header: RawHeader { ktime_ns: 9, kind: kind::TIME_WAIT, size: 96, cpu: 0 },
+        header: RawHeader { ktime_ns: 9, kind: kind::TIME_WAIT, size: 96, pad: 0 },
         lived_ns: 60_000_000_000,
         netns: 1,
         level: u32::MAX,

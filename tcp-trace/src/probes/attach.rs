@@ -131,7 +131,7 @@ pub fn try_all(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, F
 }
 
 fn load_object(object: &[u8], load: Load<'_>) -> Result<Ebpf, aya::EbpfError> {
-    let sets = load.config.attempt_sets_mask as u32 + 1;
+    let sets = load.config.attempt_sets_mask + 1;
     let mut loader = EbpfLoader::new();
     loader
         .override_global(names::CONFIG, load.config, true)

@@ -122,7 +122,7 @@ impl Live {
                 ktime_ns: clock::monotonic_ns(),
                 kind: kind::CONNECT,
                 size: size_of::<RawConnect>() as u16,
-                cpu: 0,
+                pad: 0,
             };
             show(raw.as_bytes())?;
         }
