@@ -213,7 +213,7 @@ fn counted(raw: &RawConnect, range: &Range, place: Place, before: u32) -> Option
         return None;
     }
     if raw.first_candidate == 0 {
-        // Nobody was asked, or (kprobe tier) the ports asked about are not known: each refusal is a visit.
+        // Nobody was asked, so nothing was refused.
         let visited = raw.refused_candidates.checked_add(1)?;
         return (visited > before && visited <= range.remaining).then_some(visited);
     }

@@ -40,7 +40,7 @@ fn place(sk: u64) -> u32 {
             return number * WAYS + way;
         }
     }
-    number * WAYS | NONE
+    (number * WAYS) | NONE
 }
 
 /// Takes a free place from this one on, the first of a set.

@@ -65,7 +65,7 @@ fn fold_search(attempt: &RawConnect) {
 fn count_ending(ending: &RawEnding) {
     if FOLDED_ENDINGS.get_ptr_mut(ending).is_none() {
         // Fails if somebody else was faster, which is as good.
-        let _ = FOLDED_ENDINGS.insert(ending, &0, BPF_NOEXIST.into());
+        let _ = FOLDED_ENDINGS.insert(ending, 0, BPF_NOEXIST.into());
     }
     match FOLDED_ENDINGS.get_ptr_mut(ending) {
         // SAFETY: a valid, aligned u64 of the map that is only ever changed so.

@@ -72,24 +72,6 @@ pub static FOLDED_PHASES: PerCpuArray<RawHistogram> = PerCpuArray::with_max_entr
 #[map]
 pub static PROBE_EPOCH: Array<u64> = Array::with_max_entries(1, 0);
 
-/// The probed port search on this CPU.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct Searching {
-    /// Whose; 0 = none.
-    pub sk: u64,
-    /// Ports asked about.
-    pub asked: u32,
-    /// The first of them.
-    pub first: u16,
-    /// The last of them.
-    pub last: u16,
-}
-
-/// See [`Searching`].
-#[map]
-pub static SEARCHING: PerCpuArray<Searching> = PerCpuArray::with_max_entries(1, 0);
-
 /// What this CPU is doing to a minisocket. All of it happens with softirqs off, so one slot a CPU is enough.
 #[derive(Clone, Copy)]
 #[repr(C)]

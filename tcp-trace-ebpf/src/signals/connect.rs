@@ -101,10 +101,9 @@ pub fn search_entered(sk: impl Pointer, port_offset: u64) {
             flags |= flag::PERTURB;
         }
         let epoch = PROBE_EPOCH.get(0).copied().unwrap_or(0);
-        if epoch & 1 == 1 {
+        if epoch & 1 == 1 && port_probes::search_entered(sk.address()) {
             attempt.probe_epoch = epoch as u8;
             flags |= flag::PROBED;
-            port_probes::search_entered(sk.address());
         }
     }
     attempt.flags = flags;
@@ -126,8 +125,8 @@ pub fn search_left(sk: impl Pointer, ret: i32) {
     }
     let mut flags = attempt.flags | flag::SEARCH_LEFT;
     if flags & flag::PROBED != 0 {
-        let steady = PROBE_EPOCH.get(0).copied().unwrap_or(0) as u8 == attempt.probe_epoch;
-        if !steady || !port_probes::search_left(sk.address(), attempt) {
+        let alone = port_probes::search_left(sk.address(), attempt);
+        if !alone || PROBE_EPOCH.get(0).copied().unwrap_or(0) as u8 != attempt.probe_epoch {
             flags &= !flag::PROBED;
         }
     }

@@ -27,7 +27,7 @@ pub enum PortProbes {
     /// In bursts within --max-overhead, once searches are slow or fail
     #[default]
     Auto,
-    /// All the time, as long as --max-overhead allows: exact shares, at about the cost of the search itself
+    /// All the time, as long as --max-overhead allows: one search at a time, at half the cost of its own again
     Always,
     /// Not at all
     Never,

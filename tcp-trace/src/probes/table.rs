@@ -118,6 +118,11 @@ const fn variant(name: &'static str, hook: &'static str, params: u16) -> Program
     Program { name, hook, kind: Kind::Fexit, need: Need::Required, params: Some(params) }
 }
 
+/// An entry program that fits a hook with so many parameters.
+const fn probe(name: &'static str, hook: &'static str, params: u16, need: Need) -> Program {
+    Program { name, hook, kind: Kind::Fentry, need, params: Some(params) }
+}
+
 const NO_IPV6: Need = Need::IfPresent("IPv6 is not seen");
 const SOCK_ADDR: &str = "__cgroup_bpf_run_filter_sock_addr";
 const SYSCALLS: Kind = Kind::Tracepoint { category: "syscalls" };
@@ -193,8 +198,10 @@ pub const SIGNALS: [Row; 3] = [
                 tier: Tier::Fentry,
                 programs: &[
                     program("probe_tw_fentry", "tcp_twsk_unique", Kind::Fexit),
-                    program("probe_v4_fentry", "__inet_check_established", Kind::Fentry),
-                    ipv6("probe_v6_fentry", "__inet6_check_established", Kind::Fentry),
+                    probe("probe_v4_4_fentry", "__inet_check_established", 4, Need::Required),
+                    probe("probe_v4_6_fentry", "__inet_check_established", 6, Need::Required),
+                    probe("probe_v6_4_fentry", "__inet6_check_established", 4, NO_IPV6),
+                    probe("probe_v6_6_fentry", "__inet6_check_established", 6, NO_IPV6),
                 ],
                 loses: "",
             },
