@@ -81,8 +81,7 @@ pub const MODES: [Mode; 11] = [
 /// Peers that are not among the modes, and why.
 pub const LEFT_OUT: [(&str, &str); 1] = [(
     "tcpconnlat (bcc, python3-bpfcc)",
-    "it compiles its programs when it starts, with clang and the kernel's headers: in an emulated guest that takes minutes \
-     for each start, and a hundred megabytes more of memory",
+    "it compiles its programs when it starts, so it needs python3, clang and the kernel's headers: the guest has none of them",
 )];
 
 impl Mode {
