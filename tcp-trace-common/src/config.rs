@@ -38,7 +38,9 @@ pub struct Config {
     /// Remote port.
     pub dport: u16,
     /// 1 = stream TIME_WAIT events; totals are kept in any case.
-    pub time_wait_events: u32,
+    pub time_wait_events: u16,
+    /// [`Walk::seen`](crate::port_search::Walk::seen), 0 or 1.
+    pub searches_seen: u16,
     /// [`Walk::socket_range_steps_by_one`](crate::port_search::Walk::socket_range_steps_by_one), 0 or 1.
     pub socket_range_steps_by_one: u16,
     /// [`Walk::perturb_table`](crate::port_search::Walk::perturb_table), 0 or 1.
@@ -66,6 +68,7 @@ impl Config {
         family: 0,
         dport: 0,
         time_wait_events: 0,
+        searches_seen: 1,
         socket_range_steps_by_one: 0,
         perturb_table: 0,
         comm: [0; COMM_LEN],

@@ -40,6 +40,9 @@ pub struct Walk {
     pub socket_range_steps_by_one: bool,
     /// The start comes from `table_perturb` (b2d057560b81).
     pub perturb_table: bool,
+    /// Searches are seen at all, so that ports visited may be known: not on the tracepoint tier, whose verifier time is
+    /// spared this.
+    pub seen: bool,
 }
 
 /// What is known of one port search.
@@ -73,7 +76,8 @@ pub fn derive(raw: &RawConnect, walk: Walk) -> PortSearch {
     };
     let (visited, second_pass) = match end(raw) {
         End::Found(port) => match range.place(port) {
-            Some(place) => (visited(raw, walk, &range, place), Some(place.second_pass)),
+            Some(place) if walk.seen => (visited(raw, walk, &range, place), Some(place.second_pass)),
+            Some(place) => (None, Some(place.second_pass)),
             None => (None, None),
         },
         End::Exhausted => (Some(range.remaining), Some(range.step == 2 && range.remaining > 1)),

@@ -48,6 +48,7 @@ fn fold_search(attempt: &RawConnect) {
     let walk = Walk {
         socket_range_steps_by_one: config!(socket_range_steps_by_one) != 0,
         perturb_table: config!(perturb_table) != 0,
+        seen: config!(searches_seen) != 0,
     };
     let search = port_search::derive(attempt, walk);
     if let Some(second_pass) = search.second_pass {

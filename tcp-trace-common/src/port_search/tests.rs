@@ -11,7 +11,7 @@ use super::{PortSearch, SourcePort, Walk, derive};
 use crate::connect::{RawConnect, ended, flag};
 
 const TABLE: usize = 16;
-const PERTURBED: Walk = Walk { socket_range_steps_by_one: false, perturb_table: true };
+const PERTURBED: Walk = Walk { socket_range_steps_by_one: false, perturb_table: true, seen: true };
 const UNPERTURBED: Walk = Walk { perturb_table: false, ..PERTURBED };
 
 /// A kernel with one table, one range and some ports that can't be had.
@@ -125,7 +125,7 @@ fn gcd(a: i32, b: i32) -> i32 {
 }
 
 fn walk(kernel: &Kernel) -> Walk {
-    Walk { socket_range_steps_by_one: kernel.steps_by_one, perturb_table: true }
+    Walk { socket_range_steps_by_one: kernel.steps_by_one, ..PERTURBED }
 }
 
 fn raw(kernel: &Kernel, port_offset: u64, socket: Option<(i32, i32)>, seen: &(Scan, u32, u32)) -> RawConnect {

@@ -18,7 +18,7 @@ use crate::{
     pipeline::{self, Pace},
     probes::{
         OBJECT,
-        attach::{Attached, Load, attach},
+        attach::{Attached, Load, Loader, attach},
         bursts::{Bursts, PortProbes},
         plan::{self, plan},
         table::Signal,
@@ -138,9 +138,11 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
     let mut config = Config { agent_tgid: std::process::id(), ..Config::EMPTY };
     args.filters.apply(&mut config)?;
     let sink = Sink::open(args.output.output.as_deref())?;
+    let loader = Loader::prepare();
     let facts = Facts::survey(&Roots::default(), args.tier != TierChoice::Tracepoint);
     facts.put_into(&mut config);
-    config.time_wait_events = u32::from(args.events.contains(&EventKind::TimeWait));
+    config.searches_seen = u16::from(args.tier != TierChoice::Tracepoint);
+    config.time_wait_events = u16::from(args.events.contains(&EventKind::TimeWait));
     config.attempt_sets_mask = attempts::sets(args.max_attempts) - 1;
     config.wake_bytes = args.ring_kib.saturating_mul(1024) / 4;
     // In a ring of 4 KiB, which holds about twenty events, every second one.
@@ -154,7 +156,7 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
         log_level: if verbose >= 2 { 4 } else { 0 },
     };
     let untraced = args.calibrates().then(Medians::before).transpose().unwrap_or_else(not_calibrated);
-    let mut attached = attach(OBJECT, &plan, load)?;
+    let mut attached = attach(loader, OBJECT, &plan, load)?;
     let calibration = untraced.map(|untraced| untraced.compare(&mut attached.ebpf)).transpose();
     let calibration = calibration.unwrap_or_else(not_calibrated);
     explain(&attached);

@@ -18,7 +18,7 @@ use crate::{
     kernel::{Facts, Roots},
     probes::{
         OBJECT,
-        attach::{Load, Trial, try_all},
+        attach::{Load, Loader, Trial, try_all},
         plan::{Plan, Wanted, plan},
         table::{SIGNALS, Signal},
     },
@@ -82,7 +82,7 @@ fn attempt(facts: &Facts, plan: &Plan) -> Result<Vec<Trial>, Failure> {
     facts.put_into(&mut config);
     // Nothing is read from the ring buffer, so the least the kernel allows.
     let load = Load { offsets: &facts.offsets, config: &config, ring_bytes: 4096, log_level: 0 };
-    let mut attached = try_all(OBJECT, plan, load)?;
+    let mut attached = try_all(Loader::prepare(), OBJECT, plan, load)?;
     Ok(mem::take(&mut attached.trials))
 }
 

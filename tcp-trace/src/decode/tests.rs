@@ -19,7 +19,7 @@ use crate::event::{Candidates, Cgroup, Connect, Event, LeaveReason, Outcome, Pas
 const FENTRY: u32 = flag::START | flag::SEARCH_ENTERED | flag::SEARCH_LEFT | flag::RANGE | flag::RETURNED;
 
 fn decoder() -> Decoder {
-    let walk = Walk { socket_range_steps_by_one: false, perturb_table: true };
+    let walk = Walk { socket_range_steps_by_one: false, perturb_table: true, seen: true };
     Decoder::new(walk, Anchor::at(0, Timestamp::UNIX_EPOCH))
 }
 
@@ -208,7 +208,7 @@ proptest! {
         if let Some(slot) = bytes.get_mut(8..10) {
             slot.copy_from_slice(&kind.to_ne_bytes());
         }
-        let walk = Walk { perturb_table: true, socket_range_steps_by_one: steps };
+        let walk = Walk { perturb_table: true, socket_range_steps_by_one: steps, seen: true };
         let mut decoder = Decoder::new(walk, Anchor::at(u64::MAX, Timestamp::MAX));
         let decoded = decoder.decode(&bytes).is_some();
         prop_assert_eq!(decoder.undecoded(), u64::from(!decoded));

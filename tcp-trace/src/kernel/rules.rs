@@ -43,7 +43,11 @@ impl SearchRules {
 
     /// What the derivation of the ports visited depends on.
     pub fn walk(&self) -> Walk {
-        Walk { socket_range_steps_by_one: self.socket_range_steps_by_one, perturb_table: self.perturb_table }
+        Walk {
+            socket_range_steps_by_one: self.socket_range_steps_by_one,
+            perturb_table: self.perturb_table,
+            seen: true,
+        }
     }
 }
 

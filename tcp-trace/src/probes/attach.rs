@@ -4,6 +4,11 @@
 use std::{cell::LazyCell, error::Error as _};
 
 use anyhow::{Context as _, anyhow};
+use std::{
+    panic::resume_unwind,
+    thread::{self, JoinHandle},
+};
+
 use aya::{
     Btf, Ebpf, EbpfLoader,
     programs::{self, ProgramError},
@@ -87,12 +92,26 @@ impl std::fmt::Debug for Attached {
     }
 }
 
+/// The library's loader, which reads all of the kernel's BTF before anything else can be asked of it.
+pub struct Loader(JoinHandle<EbpfLoader<'static>>);
+
+impl Loader {
+    /// Begins, on a thread of its own: there are facts to be read meanwhile.
+    pub fn prepare() -> Self {
+        Self(thread::spawn(EbpfLoader::new))
+    }
+
+    fn wait(self) -> EbpfLoader<'static> {
+        self.0.join().unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
 /// Loads the object and attaches every signal of the plan at the best tier that works.
 ///
 /// # Errors
 /// When the object cannot be loaded, or no tier of [`Signal::Connect`] attaches.
-pub fn attach(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Failure> {
-    let attached = try_all(object, plan, load)?;
+pub fn attach(loader: Loader, object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Failure> {
+    let attached = try_all(loader, object, plan, load)?;
     attached.require(Signal::Connect, plan)?;
     Ok(attached)
 }
@@ -101,10 +120,10 @@ pub fn attach(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Fa
 ///
 /// # Errors
 /// When the object cannot be loaded.
-pub fn try_all(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Failure> {
+pub fn try_all(loader: Loader, object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Failure> {
     // Where maps count as locked memory the libraries' own feature tests depend on the limit too, and are made once.
     let limit = if plan.locks_memory { memlock::raise() } else { Ok(()) };
-    let ebpf = load_object(object, load).map_err(|error| not_loaded(&error, limit))?;
+    let ebpf = load_object(loader.wait(), object, load).map_err(|error| not_loaded(&error, limit))?;
     let btf = KernelBtf::new(|| Btf::from_sys_fs().ok());
     let mut attached = Attached {
         ebpf,
@@ -130,9 +149,9 @@ pub fn try_all(object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, F
     Ok(attached)
 }
 
-fn load_object(object: &[u8], load: Load<'_>) -> Result<Ebpf, aya::EbpfError> {
+fn load_object(loader: EbpfLoader<'static>, object: &[u8], load: Load<'_>) -> Result<Ebpf, aya::EbpfError> {
     let sets = load.config.attempt_sets_mask + 1;
-    let mut loader = EbpfLoader::new();
+    let mut loader: EbpfLoader<'_> = loader;
     loader
         .override_global(names::CONFIG, load.config, true)
         .override_global(names::OFFSETS, load.offsets, true)
