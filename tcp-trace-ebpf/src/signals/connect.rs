@@ -2,7 +2,8 @@
 //! One attempt of `connect()`, edge by edge; the tiers call these.
 //!
 //! Sequence of a successful one: `begin` -> `search_entered` -> `search_left` -> `call_returned` (kprobe tier) ->
-//! `state_changed(ESTABLISHED)` -> `call_ended` (fentry tier; earlier if the call does not wait). Every edge but the last only writes into `ATTEMPTS`.
+//! `state_changed(ESTABLISHED)` -> `call_ended` (fentry tier; earlier if the call does not wait). The edge that is the end
+//! sends the attempt; the others only write down what they saw.
 
 use core::mem::MaybeUninit;
 
@@ -294,6 +295,7 @@ pub fn finish<P: Pointer>(sk: P, attempt: &mut RawConnect, ended_by: u8) {
         attempt.sk_err = sock::error(sk);
     }
     let mut flags = attempt.flags;
+    destination_from_socket(sk, attempt);
     if flags & flag::SEARCH_LEFT == 0 {
         attempt.saddr = sock::local_address(sk, attempt.family);
     }
@@ -309,7 +311,6 @@ pub fn finish<P: Pointer>(sk: P, attempt: &mut RawConnect, ended_by: u8) {
             flags |= flag::MPTCP_KNOWN | if subflow { flag::MPTCP } else { 0 };
         }
     }
-    destination_from_socket(sk, attempt);
     let entered = flags & (flag::SEARCH_ENTERED | flag::SEARCH_LEFT) == flag::SEARCH_ENTERED;
     // Programs with types look at the return of connect() itself, which comes after the end of a call that waits.
     let unreturned = !P::TYPED

@@ -117,7 +117,9 @@ impl Live {
                 show(raw)
             })?;
         }
-        for mut raw in under_way.into_iter().filter(|raw| !ended.contains(&id(raw))) {
+        // One that has not come to its search yet has no destination to be told by.
+        let pending = under_way.into_iter().filter(|raw| raw.family != 0 && !ended.contains(&id(raw)));
+        for mut raw in pending {
             raw.header = RawHeader {
                 ktime_ns: clock::monotonic_ns(),
                 kind: kind::CONNECT,
