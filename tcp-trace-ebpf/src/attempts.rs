@@ -11,7 +11,7 @@ use tcp_trace_common::{
 use crate::{
     globals::config,
     maps::{ATTEMPT_SETS, ATTEMPTS},
-    memory::copy_words,
+    memory::{copy_words, unbounded},
 };
 
 /// Set in what [`place`] gives where the socket has no place; the rest is the first one of its set.
@@ -35,18 +35,21 @@ fn place(sk: u64) -> u32 {
     // The verifier lets nobody multiply a typed pointer, but takes the lower half of one for a number.
     let number = ((sk as u32).wrapping_mul(0x9e37_79b1) >> 8) & config!(attempt_sets_mask);
     let Some(set) = set(number) else { return NONE };
+    let mut place = (number * WAYS) | NONE;
     for way in 0..WAYS {
         if set.sockets[way as usize] == sk {
-            return number * WAYS + way;
+            place = number * WAYS + way;
+            break;
         }
     }
-    (number * WAYS) | NONE
+    unbounded(place)
 }
 
 /// Takes a free place from this one on, the first of a set.
 #[inline(never)]
 fn claim(first: u32) -> u32 {
     let Some(set) = set(first / WAYS) else { return NONE };
+    let mut place = NONE;
     for way in 0..WAYS {
         let claims = &raw mut set.claims[way as usize];
         // SAFETY: within the element, aligned, and only ever changed so; volatile, because others change it too.
@@ -57,12 +60,13 @@ fn claim(first: u32) -> u32 {
             // Without the value before, which 5.10 cannot give: of several at once none or one finds a 1.
             AtomicU64::from_ptr(claims).fetch_add(1, Ordering::Relaxed);
             if claims.read_volatile() == 1 {
-                return first + way;
+                place = first + way;
+                break;
             }
             AtomicU64::from_ptr(claims).fetch_add(u64::MAX, Ordering::Relaxed);
         }
     }
-    NONE
+    unbounded(place)
 }
 
 /// The attempt under way on this socket.

@@ -2,7 +2,9 @@
 //! How kernel memory is read: by helper wherever we are, by plain loads where the verifier knows the type. A helper
 //! call costs as much as fifty loads.
 
-use aya_ebpf::helpers::{bpf_probe_read_kernel, bpf_skc_to_tcp_sock};
+use core::mem::MaybeUninit;
+
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_skc_to_tcp_sock};
 use tcp_trace_common::offsets::ABSENT;
 
 /// What plain loads can fetch at once.
@@ -15,7 +17,7 @@ impl Word for u64 {}
 
 /// Something that fields are read from.
 pub trait Memory: Copy {
-    /// What is at `offset`; `None` if the kernel has no such field or the memory can't be read.
+    /// What is at `offset`, 0 if it can't be read; `None` if the kernel has no such field.
     fn read<T: Word>(self, offset: u16) -> Option<T>;
 }
 
@@ -51,8 +53,7 @@ impl Memory for Untyped {
         if offset == ABSENT {
             return None;
         }
-        // SAFETY: the helper checks the address and fails on a bad one.
-        unsafe { bpf_probe_read_kernel((self.0 as *const u8).add(offset as usize).cast::<T>()) }.ok()
+        Some(fetch(self.0 + u64::from(offset)))
     }
 }
 
@@ -76,9 +77,19 @@ impl Pointer for Untyped {
 
     #[inline(always)]
     fn head(self) -> impl Memory {
-        // SAFETY: the helper checks the address and fails on a bad one.
-        let words = unsafe { bpf_probe_read_kernel((self.0 as *const u8).cast::<[u64; HEAD / 8]>()) };
-        Head { words: words.unwrap_or([0; HEAD / 8]), whole: self }
+        Head { words: fetch(self.0), whole: self }
+    }
+}
+
+/// What is at this address, zeros if it can't be read. Whether it could is not asked: each question would be one more
+/// fork in the verifier's way, and there are many reads in a program.
+#[inline(always)]
+fn fetch<T>(address: u64) -> T {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper checks the address, and writes all of the value in any case. It is made of integers.
+    unsafe {
+        bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _);
+        value.assume_init()
     }
 }
 
@@ -152,5 +163,20 @@ pub fn copy_words<T>(from: &T, to: *mut T) {
     for word in 0..size_of::<T>() / size_of::<u64>() {
         // SAFETY: both are as long as a `T`.
         unsafe { to.add(word).write_volatile(from.add(word).read()) };
+    }
+}
+
+/// Makes the verifier forget what it knows about a number: paths that differ in nothing else are one to it from here on.
+/// It remembers what is written to the beginning of a word of the stack, not to the middle.
+#[inline(always)]
+pub fn unbounded(value: u32) -> u32 {
+    #[repr(C, align(8))]
+    struct Word([MaybeUninit<u32>; 2]);
+    let mut word = Word([MaybeUninit::uninit(); 2]);
+    let middle = word.0[1].as_mut_ptr();
+    // SAFETY: within the word, and written before it is read; volatile, so that both happen.
+    unsafe {
+        middle.write_volatile(value);
+        middle.read_volatile()
     }
 }
