@@ -19,7 +19,7 @@ pub struct Counts {
     pub endings_full: u64,
     /// Attempts that were counted and no more, because one in N is followed.
     pub not_followed: u64,
-    /// Attempts that found the map of attempts full.
+    /// Attempts that found no room in the table of attempts.
     pub attempts_full: u64,
     /// Attempts of which a return was missed.
     pub returns_missed: u64,
