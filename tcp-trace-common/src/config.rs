@@ -37,8 +37,8 @@ pub struct Config {
     pub family: u16,
     /// Remote port.
     pub dport: u16,
-    /// 1 = stream TIME_WAIT events; totals are kept in any case.
-    pub time_wait_events: u16,
+    /// Bits of [`stream`]: signals whose events are sent; totals are kept in any case.
+    pub streams: u16,
     /// [`Walk::seen`](crate::port_search::Walk::seen), 0 or 1.
     pub searches_seen: u16,
     /// [`Walk::socket_range_steps_by_one`](crate::port_search::Walk::socket_range_steps_by_one), 0 or 1.
@@ -67,7 +67,7 @@ impl Config {
         wake_bytes: 0,
         family: 0,
         dport: 0,
-        time_wait_events: 0,
+        streams: 0,
         searches_seen: 1,
         socket_range_steps_by_one: 0,
         perturb_table: 0,
@@ -86,6 +86,15 @@ pub mod filter {
     pub const FAMILY: u32 = 1 << 5;
     pub const DPORT: u32 = 1 << 6;
     pub const DADDR: u32 = 1 << 7;
+}
+
+/// Signals whose events are sent.
+pub mod stream {
+    #![expect(missing_docs, reason = "one bit for each signal that has a choice")]
+    pub const TIME_WAIT: u16 = 1 << 0;
+    pub const BIND: u16 = 1 << 1;
+    pub const LISTEN: u16 = 1 << 2;
+    pub const STATE: u16 = 1 << 3;
 }
 
 #[cfg(feature = "user")]

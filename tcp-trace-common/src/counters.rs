@@ -11,12 +11,12 @@ pub const CONNECT_RING_FULL: u32 = 1;
 pub const ATTEMPTS_FULL: u32 = 2;
 /// Attempts whose return probe was missed (kretprobe without a free instance).
 pub const RETURN_MISSED: u32 = 3;
-/// TIME_WAIT events written or tried to be written.
-pub const TIME_WAIT_MADE: u32 = 4;
-/// TIME_WAIT events that found the ring buffer full.
-pub const TIME_WAIT_RING_FULL: u32 = 5;
-/// Closers or namespaces that found their map full.
-pub const TIME_WAIT_MAP_FULL: u32 = 6;
+/// Events of the other signals (see `config::stream`): each was delivered, shed or lost in the ring.
+pub const SIGNAL_MADE: u32 = 4;
+/// Of these, found the ring buffer full.
+pub const SIGNAL_RING_FULL: u32 = 5;
+/// What the other signals keep in maps (totals, owners, sockets) that found its map full.
+pub const SIGNAL_MAP_FULL: u32 = 6;
 /// Attempts that ended and were folded because detail is being shed.
 pub const CONNECT_SHED: u32 = 7;
 /// Attempts that were not followed because one in N is: nothing else is known of them.
@@ -31,5 +31,7 @@ pub const FOLDED_SECOND_PASS_KNOWN: u32 = 11;
 pub const FOLDED_SYN_RETRANSMITS: u32 = 12;
 /// Folded: subflows of MPTCP connections.
 pub const FOLDED_MPTCP: u32 = 13;
+/// Of `SIGNAL_MADE`, not sent because detail is being shed.
+pub const SIGNAL_SHED: u32 = 14;
 /// Number of slots.
-pub const COUNT: u32 = 14;
+pub const COUNT: u32 = 15;

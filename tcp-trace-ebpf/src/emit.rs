@@ -4,9 +4,10 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use tcp_trace_common::RawHeader;
+use tcp_trace_common::{RawHeader, counters};
 
 use crate::{
+    detail::Detail,
     globals::config,
     maps::{COUNTERS, EVENTS},
     memory::copy_words,
@@ -66,4 +67,19 @@ pub fn emit<T: 'static>(event: &T, number: u64, full: u32) -> bool {
     copy_words(event, entry.as_mut_ptr());
     entry.submit(wake);
     true
+}
+
+/// Sends an event of a signal other than connect, unless detail is shed.
+#[inline(always)]
+pub fn send<T: 'static>(event: &T) {
+    let detail = Detail::now();
+    if detail.stopped() {
+        return;
+    }
+    let number = count_by(counters::SIGNAL_MADE, 1);
+    if detail.folds() {
+        count(counters::SIGNAL_SHED);
+    } else {
+        emit(event, number, counters::SIGNAL_RING_FULL);
+    }
 }

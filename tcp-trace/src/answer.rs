@@ -3,30 +3,31 @@
 
 use std::{fs, os::unix::fs::MetadataExt as _, time::Duration};
 
-use tcp_trace_common::time_wait::RawTimeWaitTotals;
-
 use crate::{
     aggregate::{
-        connect::ConnectAggregate,
+        aggregates::Aggregates,
         findings::{Finding, Severity, findings},
-        ledger::{Cost, Ledger},
         summary::Summary,
-        time_wait::{TimeWaitAggregate, TimeWaitSnapshot, TimeWaitTotals},
+        time_wait::{TimeWaitSnapshot, TimeWaitTotals},
     },
+    books::{Books, Page},
     clock,
-    event::{Connect, Event, Lost, Outcome},
+    event::{Connect, Event, Outcome},
     exit::Failure,
     export::{
         calendar::Calendar,
-        csv, json,
+        csv, json, rows,
         sink::{Sink, Written},
     },
     governor::Stock,
+    inventory::surveyor::Surveyor,
     kernel::rules::{SearchRules, Sysctls},
     probes::tier::Tier,
+    question::Question,
+    source::totals::Totals,
     view::{
-        connect::{Layout, screen},
         events, line,
+        screen::{Layout, screen},
     },
 };
 
@@ -41,7 +42,7 @@ pub enum Format {
     Text,
     /// One JSON object a line
     Json,
-    /// Comma-separated, one connect a line
+    /// Comma-separated: one connect a line, or one row of the answer
     Csv,
 }
 
@@ -52,8 +53,8 @@ pub struct Wanted {
     pub format: Format,
     /// A line for every connect.
     pub connects: bool,
-    /// A line for every passage of TIME_WAIT.
-    pub time_wait: bool,
+    /// A line for every event of the other signals.
+    pub signals: bool,
     /// An answer at every tick, not only at the end.
     pub intervals: bool,
     /// Only connects that took at least this long.
@@ -67,17 +68,19 @@ pub struct Wanted {
 impl Wanted {
     /// A terminal gets one screen that changes, unless lines go there.
     fn redraws(&self, sink: &Sink) -> bool {
-        sink.is_terminal() && self.intervals && !self.connects && !self.time_wait
+        sink.is_terminal() && self.intervals && !self.connects && !self.signals
     }
 }
 
 /// What is known before the first event.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    /// At work for the connect signal.
-    pub tier: Tier,
-    /// At work for TIME_WAIT; `None`: its totals are sampled from /proc.
-    pub time_wait_tier: Option<Tier>,
+    /// What was asked.
+    pub question: Question,
+    /// At work for the signal that the question is about.
+    pub tier: Option<Tier>,
+    /// No program sees TIME_WAIT: its totals are sampled from /proc.
+    pub samples_time_wait: bool,
     /// Release of the kernel.
     pub kernel: String,
     /// How it searches for ports.
@@ -94,15 +97,9 @@ pub struct Answer {
     setting: Setting,
     wanted: Wanted,
     sink: Sink,
-    connects: ConnectAggregate,
-    time_wait: TimeWaitAggregate,
-    interval_lost: Lost,
-    total_lost: Lost,
-    ledger: Ledger,
-    /// Spent before the interval.
-    interval_begin_cost: Cost,
-    begin_ns: u64,
-    interval_begin_ns: u64,
+    aggregates: Aggregates,
+    surveyor: Option<Surveyor>,
+    books: Books,
     worst: Option<Severity>,
     /// What the next write takes; kept for its capacity.
     buffer: Vec<u8>,
@@ -116,27 +113,25 @@ impl Answer {
     /// When that cannot be written.
     pub fn new(setting: Setting, wanted: Wanted, mut sink: Sink) -> Result<Self, Failure> {
         let mut buffer = Vec::new();
+        let connects = setting.question == Question::ConnectLatency;
         match wanted.format {
-            Format::Csv => csv::header(&mut buffer),
+            Format::Csv if connects => csv::header(&mut buffer),
             Format::Text if wanted.connects => buffer.extend(events::header().bytes()),
-            Format::Text if !wanted.redraws(&sink) && wanted.intervals => buffer.extend(line::header().bytes()),
-            Format::Text | Format::Json => {}
+            Format::Text if connects && !wanted.redraws(&sink) && wanted.intervals => {
+                buffer.extend(line::header().bytes());
+            }
+            Format::Text | Format::Json | Format::Csv => {}
         }
         sink.write(&buffer)?;
-        let start = if setting.time_wait_tier.is_none() { sample_proc() } else { TimeWaitSnapshot::new() };
-        let now_ns = clock::monotonic_ns();
+        let start = if setting.samples_time_wait { sample_proc() } else { TimeWaitSnapshot::new() };
+        let surveyor = setting.question.surveys().then(Surveyor::start);
         Ok(Self {
             setting,
             wanted,
             sink,
-            connects: ConnectAggregate::default(),
-            time_wait: TimeWaitAggregate::new(start),
-            interval_lost: Lost::default(),
-            total_lost: Lost::default(),
-            ledger: Ledger::default(),
-            interval_begin_cost: Cost::default(),
-            begin_ns: now_ns,
-            interval_begin_ns: now_ns,
+            aggregates: Aggregates::new(start),
+            surveyor,
+            books: Books::open(),
             worst: None,
             buffer,
             calendar: Calendar::default(),
@@ -148,30 +143,15 @@ impl Answer {
     /// # Errors
     /// When its line cannot be written.
     pub fn observe(&mut self, event: &Event) -> Result<(), Failure> {
-        match event {
-            Event::Connect(connect) => {
-                self.connects.observe(connect);
-                // What is still under way at the end was never sent.
-                if connect.outcome == Outcome::Pending {
-                    *self.ledger.pending.get_or_insert_default() += 1;
-                } else {
-                    self.ledger.delivered += 1;
-                }
-                if !self.lists(connect) {
-                    return Ok(());
-                }
-            }
-            Event::TimeWait(_) => {
-                self.ledger.time_wait_delivered += 1;
-                if !self.wanted.time_wait {
-                    return Ok(());
-                }
-            }
-            Event::Detail(_) => {}
-            Event::Lost(lost) => {
-                add(&mut self.interval_lost, *lost);
-                add(&mut self.total_lost, *lost);
-            }
+        self.aggregates.observe(event);
+        self.books.count(event);
+        let listed = match event {
+            Event::Connect(connect) => self.lists(connect),
+            Event::TimeWait(_) => self.wanted.signals,
+            Event::Lost(_) | Event::Detail(_) => true,
+        };
+        if !listed {
+            return Ok(());
         }
         self.buffer.clear();
         match (self.wanted.format, event) {
@@ -195,27 +175,20 @@ impl Answer {
     ///
     /// # Errors
     /// When the line of a loss cannot be written.
-    pub fn enter(&mut self, stock: Stock) -> Result<(), Failure> {
-        let earlier = std::mem::replace(&mut self.ledger.counts, stock.counts);
-        self.ledger.cost = stock.cost;
-        self.ledger.level = stock.level;
-        self.ledger.budget = stock.budget;
-        self.ledger.resident_bytes = stock.resident_bytes;
-        self.ledger.locked_bytes = stock.locked_bytes;
-        self.ledger.calibration = stock.calibration;
-        if let Some(folded) = &stock.folded {
-            self.connects.observe_folded(folded);
-        }
-        self.connects.observe_unknown(stock.counts.outcome_unknown().saturating_sub(earlier.outcome_unknown()));
-        match stock.counts.lost_since(&earlier) {
+    pub fn enter(&mut self, stock: &Stock) -> Result<(), Failure> {
+        let unknown = self.books.outcome_unknown();
+        let lost = self.books.enter(stock);
+        let unknown = self.books.outcome_unknown().saturating_sub(unknown);
+        self.aggregates.observe_untold(stock.folded.as_ref(), unknown);
+        match lost {
             Some(lost) => self.observe(&Event::Lost(lost)),
             None => Ok(()),
         }
     }
 
-    /// Takes the totals that the kernel side keeps of one namespace.
-    pub fn observe_time_wait(&mut self, netns: u32, totals: RawTimeWaitTotals) {
-        self.time_wait.observe(netns, TimeWaitTotals::from_kernel(&totals));
+    /// Takes the totals that the kernel side keeps.
+    pub fn enter_totals(&mut self, totals: &Totals) {
+        self.aggregates.enter(totals);
     }
 
     /// Answers for the interval that ends now; says whether there is something that port probes could explain.
@@ -224,18 +197,17 @@ impl Answer {
     /// When the answer cannot be written.
     pub fn tick(&mut self) -> Result<bool, Failure> {
         self.sample_if_needed();
-        let connect = self.connects.tick();
-        let evidence = connect.second_pass > 0 || connect.ended(Outcome::NoPort) > 0;
-        let time_wait = self.time_wait.tick();
-        let found = findings(&connect, &time_wait, &self.setting.rules, &self.setting.sysctls);
+        if let Some(inventory) = self.surveyor.as_ref().and_then(Surveyor::news) {
+            self.aggregates.survey(&inventory);
+        }
+        let page = self.books.tick();
+        let observed = self.aggregates.tick(page.seconds);
+        let evidence = observed.connect.second_pass > 0 || observed.connect.ended(Outcome::NoPort) > 0;
+        let found = findings(&observed, &self.setting.rules, &self.setting.sysctls);
         self.remember(&found);
-        let seconds = seconds_since(self.interval_begin_ns);
-        let lost = std::mem::take(&mut self.interval_lost);
-        let summary = self.summary(seconds, false, lost, found);
-        self.interval_begin_ns = clock::monotonic_ns();
-        self.interval_begin_cost = self.ledger.cost;
         if self.wanted.intervals {
-            self.write_interval(Summary { connect, time_wait, ..summary })?;
+            let summary = self.summary(page, false);
+            self.write_interval(&Summary { observed, findings: found, ..summary })?;
         }
         Ok(evidence)
     }
@@ -246,25 +218,27 @@ impl Answer {
     /// When it cannot be written.
     pub fn finish(&mut self) -> Result<(), Failure> {
         self.sample_if_needed();
-        self.ledger.pending.get_or_insert_default();
-        let connect = self.connects.total();
-        let time_wait = self.time_wait.total();
-        let found = findings(&connect, &time_wait, &self.setting.rules, &self.setting.sysctls);
+        if let Some(surveyor) = &self.surveyor {
+            self.aggregates.survey(&surveyor.fresh());
+        }
+        let page = self.books.total();
+        let observed = self.aggregates.total(page.seconds);
+        let found = findings(&observed, &self.setting.rules, &self.setting.sysctls);
         self.remember(&found);
-        let summary = self.summary(seconds_since(self.begin_ns), true, self.total_lost, found);
-        let summary = Summary { connect, time_wait, ..summary };
+        let summary = self.summary(page, true);
+        let summary = Summary { observed, findings: found, ..summary };
         self.buffer.clear();
         match self.wanted.format {
             Format::Json => self.put_json(&summary),
             Format::Text => self.put_screen(&summary),
-            Format::Csv => {}
+            Format::Csv => self.put_csv(&summary),
         }
         self.sink.write(&self.buffer).map(|_| ())
     }
 
     /// Events that came through so far, whatever they are about.
     pub fn delivered(&self) -> u64 {
-        self.ledger.delivered + self.ledger.time_wait_delivered
+        self.books.delivered()
     }
 
     /// The worst finding of any answer.
@@ -289,23 +263,31 @@ impl Answer {
             })
     }
 
-    fn write_interval(&mut self, summary: Summary) -> Result<(), Failure> {
+    fn write_interval(&mut self, summary: &Summary) -> Result<(), Failure> {
         self.buffer.clear();
         match self.wanted.format {
-            Format::Json => self.put_json(&summary),
-            Format::Text if self.wanted.redraws(&self.sink) => self.put_screen(&summary),
-            Format::Text if self.wanted.connects => {}
-            Format::Text => self.buffer.extend(line::line(&summary).bytes()),
-            Format::Csv => {}
+            Format::Json => self.put_json(summary),
+            Format::Csv => self.put_csv(summary),
+            Format::Text if self.wanted.redraws(&self.sink) => self.put_screen(summary),
+            Format::Text if self.setting.question == Question::ConnectLatency && !self.wanted.connects => {
+                self.buffer.extend(line::line(summary).bytes());
+            }
+            // In a pipe the others answer once, at the end.
+            Format::Text => {}
         }
         self.sink.write(&self.buffer).map(|_| ())
     }
 
     fn put_json(&mut self, summary: &Summary) {
-        json::summary(&mut self.buffer, summary, self.wanted.layout.top);
-        for finding in &summary.findings {
-            json::finding(&mut self.buffer, finding);
-        }
+        let top = self.wanted.layout.top;
+        rows::of(summary, top).iter().for_each(|row| json::row(&mut self.buffer, summary.time, row));
+        json::summary(&mut self.buffer, summary, top);
+        summary.findings.iter().for_each(|finding| json::finding(&mut self.buffer, finding));
+    }
+
+    fn put_csv(&mut self, summary: &Summary) {
+        let all = rows::of(summary, self.wanted.layout.top);
+        csv::rows(&mut self.buffer, summary.time, &all);
     }
 
     fn put_screen(&mut self, summary: &Summary) {
@@ -315,28 +297,25 @@ impl Answer {
         self.buffer.extend(screen(summary, self.wanted.layout).bytes());
     }
 
-    fn summary(&self, seconds: f64, is_final: bool, lost: Lost, findings: Vec<Finding>) -> Summary {
-        let begin = if is_final { Cost::default() } else { self.interval_begin_cost };
+    /// All but what was observed and found.
+    fn summary(&self, page: Page, is_final: bool) -> Summary {
         Summary {
+            question: self.setting.question,
             time: clock::wall_now(),
-            seconds,
             is_final,
-            connect: Default::default(),
-            time_wait: TimeWaitSnapshot::new(),
-            lost,
+            observed: Default::default(),
+            lost: page.lost,
             tier: self.setting.tier,
             kernel: self.setting.kernel.clone(),
-            ledger: Ledger { cost: self.ledger.cost.since(begin), ..self.ledger },
-            findings,
+            ledger: page.ledger,
+            findings: Vec::new(),
             notes: self.setting.notes.clone(),
         }
     }
 
     fn sample_if_needed(&mut self) {
-        if self.setting.time_wait_tier.is_none() {
-            for (netns, totals) in sample_proc() {
-                self.time_wait.observe(netns, totals);
-            }
+        if self.setting.samples_time_wait {
+            self.aggregates.sample(sample_proc());
         }
     }
 
@@ -344,16 +323,6 @@ impl Answer {
         // Severities are ordered worst first.
         self.worst = found.iter().map(|finding| finding.severity).chain(self.worst).min();
     }
-}
-
-fn add(sum: &mut Lost, more: Lost) {
-    sum.ring_buffer += more.ring_buffer;
-    sum.map_full += more.map_full;
-    sum.missed += more.missed;
-}
-
-fn seconds_since(begin_ns: u64) -> f64 {
-    clock::monotonic_ns().saturating_sub(begin_ns) as f64 / 1e9
 }
 
 /// TIME_WAIT of this process's own namespace as /proc tells it: the only source where no program can be attached.

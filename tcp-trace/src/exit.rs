@@ -75,6 +75,16 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What failed and why, without what to do.
+    pub fn in_a_line(&self) -> String {
+        let tried = match self {
+            Self::Failed { tried, .. } | Self::KernelLacks { tried, .. } | Self::NotPermitted { tried, .. } => tried,
+            Self::Output { .. } | Self::Usage { .. } => return self.to_string(),
+        };
+        let why: Vec<_> = tried.iter().map(|tried| format!("{}: {}", tried.what, tried.why)).collect();
+        if why.is_empty() { self.to_string() } else { format!("{self} ({})", why.join("; ")) }
+    }
+
     /// The exit code. 69 and 77 are `EX_UNAVAILABLE` and `EX_NOPERM` of sysexits.h.
     pub fn code(&self) -> u8 {
         match self {

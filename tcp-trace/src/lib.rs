@@ -4,6 +4,7 @@
 
 pub mod aggregate;
 pub mod answer;
+pub mod books;
 pub mod cli;
 pub mod clock;
 pub mod decode;
@@ -12,9 +13,11 @@ pub mod event;
 pub mod exit;
 pub mod export;
 pub mod governor;
+pub mod inventory;
 pub mod kernel;
 pub mod lab;
 pub mod pipeline;
 pub mod probes;
+pub mod question;
 pub mod source;
 pub mod view;

@@ -14,7 +14,7 @@ use crate::{
     event::Event,
     exit::{Failure, Tried},
     export::sink::Written,
-    governor::Governor,
+    governor::{Governor, Stock},
     source::live::Live,
 };
 
@@ -51,14 +51,21 @@ impl Stop {
     }
 }
 
+/// What is traced; without it an answer rests on what can be read alone.
+pub struct Traced {
+    /// Where events come from.
+    pub source: Live,
+    /// Keeps the programs.
+    pub governor: Governor,
+}
+
 /// Runs until the time is up, a signal comes or nobody reads any more, and gives the final answer. `ready` is called
 /// once a signal would be heard: whoever waits for it may send one at once.
 ///
 /// # Errors
 /// When the source breaks or an answer cannot be written.
 pub async fn run(
-    mut source: Live,
-    mut governor: Governor,
+    mut traced: Option<Traced>,
     answer: &mut Answer,
     pace: Pace,
     ready: impl FnOnce() -> Result<(), Failure>,
@@ -73,31 +80,31 @@ pub async fn run(
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = begin + pace.duration.unwrap_or(NEVER);
     loop {
-        let due = governor.due();
+        let due = traced.as_ref().map_or(begin + NEVER, |traced| traced.governor.due());
         tokio::select! {
-            woken = source.woken() => {
+            woken = woken(&mut traced) => {
                 woken.map_err(|error| ring_ended(&error))?;
-                if read(&mut source, &mut governor, answer)? == Written::NobodyReads {
+                if read(&mut traced, answer)? == Written::NobodyReads {
                     return Ok(());
                 }
             }
-            _ = looks.tick() => {
-                if read(&mut source, &mut governor, answer)? == Written::NobodyReads {
+            _ = looks.tick(), if traced.is_some() => {
+                if read(&mut traced, answer)? == Written::NobodyReads {
                     return Ok(());
                 }
             }
             _ = ticks.tick() => {
-                source.set_clock();
-                read(&mut source, &mut governor, answer)?;
-                take_stock(&mut source, &mut governor, answer)?;
-                if answer.tick()? {
-                    governor.explain();
+                read(&mut traced, answer)?;
+                take_stock(&mut traced, answer)?;
+                let explain = answer.tick()?;
+                if let Some(traced) = traced.as_mut().filter(|_| explain) {
+                    traced.governor.explain();
                 }
                 if answer.flush()? == Written::NobodyReads {
                     return Ok(());
                 }
             }
-            () = sleep_until(due) => if let Some(change) = governor.act() {
+            () = sleep_until(due) => if let Some(change) = traced.as_mut().and_then(|traced| traced.governor.act()) {
                 answer.observe(&Event::Detail(change))?;
             },
             () = sleep_until(end) => break,
@@ -107,16 +114,26 @@ pub async fn run(
             }
         }
     }
-    governor.stop();
-    source.finish(|event| answer.observe(event))?;
-    take_stock(&mut source, &mut governor, answer)?;
+    if let Some(traced) = &mut traced {
+        traced.governor.stop();
+        traced.source.finish(|event| answer.observe(event))?;
+    }
+    take_stock(&mut traced, answer)?;
     answer.finish()?;
     answer.flush()?;
     Ok(())
 }
 
+async fn woken(traced: &mut Option<Traced>) -> std::io::Result<()> {
+    match traced {
+        Some(traced) => traced.source.woken().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The events that wait, and on its way what they made us write.
-fn read(source: &mut Live, governor: &mut Governor, answer: &mut Answer) -> Result<Written, Failure> {
+fn read(traced: &mut Option<Traced>, answer: &mut Answer) -> Result<Written, Failure> {
+    let Some(Traced { source, governor }) = traced else { return Ok(Written::Yes) };
     let (before, begin_ns) = (answer.delivered(), clock::thread_cpu_ns());
     source.read(|event| answer.observe(event))?;
     let written = answer.flush()?;
@@ -126,13 +143,13 @@ fn read(source: &mut Live, governor: &mut Governor, answer: &mut Answer) -> Resu
     Ok(written)
 }
 
-/// What is not an event: the books, and the totals of TIME_WAIT.
-fn take_stock(source: &mut Live, governor: &mut Governor, answer: &mut Answer) -> Result<(), Failure> {
+/// What is not an event: the books, and the totals that the kernel side keeps.
+fn take_stock(traced: &mut Option<Traced>, answer: &mut Answer) -> Result<(), Failure> {
+    let Some(Traced { source, governor }) = traced else { return answer.enter(&Stock::untraced()) };
+    source.set_clock();
     source.log_kernel_side();
-    answer.enter(governor.stock(source.undecoded()))?;
-    for (netns, totals) in source.time_wait_totals() {
-        answer.observe_time_wait(netns, totals);
-    }
+    answer.enter(&governor.stock(source.undecoded()))?;
+    answer.enter_totals(&source.totals());
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tcp_trace::aggregate::connect::ConnectAggregate;
 use tcp_trace::aggregate::findings::findings;
 use tcp_trace::aggregate::ledger::{Cost, Counts, Ledger};
+use tcp_trace::aggregate::observed::Observed;
 use tcp_trace::aggregate::summary::Summary;
 use tcp_trace::aggregate::time_wait::{TimeWaitAggregate, TimeWaitTotals};
 use tcp_trace::event::{
@@ -20,7 +21,8 @@ use tcp_trace::governor::level::Level;
 use tcp_trace::governor::statistics::Measured;
 use tcp_trace::kernel::rules::{SearchRules, Sysctls};
 use tcp_trace::probes::tier::Tier;
-use tcp_trace::view::connect::{Layout, screen};
+use tcp_trace::question::Question;
+use tcp_trace::view::screen::{Layout, screen};
 use tcp_trace::view::{events as event_lines, line};
 
 use support::golden::check;
@@ -190,17 +192,16 @@ fn incident() -> Summary {
     };
     // Detail was shed in the end.
     aggregate.observe_unknown(1_000);
-    let connect = aggregate.total();
-    let time_wait = time_wait.total();
+    let observed =
+        Observed { seconds: 40.0004, connect: aggregate.total(), time_wait: time_wait.total(), ..Observed::default() };
     Summary {
+        question: Question::ConnectLatency,
         time: time(),
-        seconds: 40.0004,
         is_final: true,
-        findings: findings(&connect, &time_wait, &rules, &sysctls),
-        connect,
-        time_wait,
+        findings: findings(&observed, &rules, &sysctls),
+        observed,
         lost: Lost { ring_buffer: 3, map_full: 0, missed: 1 },
-        tier: Tier::Fentry,
+        tier: Some(Tier::Fentry),
         kernel: "6.1.0-40-amd64".into(),
         ledger: Ledger {
             counts: Counts {
@@ -209,12 +210,12 @@ fn incident() -> Summary {
                 ring_full: 3,
                 not_followed: 1_000,
                 returns_missed: 1,
-                time_wait_made: 5,
+                signals_made: 5,
                 runs_missed: Some(0),
                 ..Counts::default()
             },
             delivered: 87,
-            time_wait_delivered: 5,
+            signals_delivered: 5,
             pending: Some(2),
             cost: Cost {
                 agent_ns: 120_000_000,
@@ -236,13 +237,18 @@ fn incident() -> Summary {
 /// Nothing but what the tracepoint tier can know, and not even a connect of it.
 fn quiet() -> Summary {
     Summary {
+        question: Question::ConnectLatency,
         time: time(),
-        seconds: 1.0,
         is_final: false,
-        connect: ConnectAggregate::default().tick(),
-        time_wait: [(NETNS, TimeWaitTotals { level: Some(3), reused: Some(0), ..TimeWaitTotals::default() })].into(),
+        observed: Observed {
+            seconds: 1.0,
+            connect: ConnectAggregate::default().tick(),
+            time_wait: [(NETNS, TimeWaitTotals { level: Some(3), reused: Some(0), ..TimeWaitTotals::default() })]
+                .into(),
+            ..Observed::default()
+        },
         lost: Lost::default(),
-        tier: Tier::Tracepoint,
+        tier: Some(Tier::Tracepoint),
         kernel: "6.18.44".into(),
         ledger: Ledger { cost: Cost { agent_ns: 1_000_000, ..Cost::default() }, budget: 0.01, ..Ledger::default() },
         findings: Vec::new(),

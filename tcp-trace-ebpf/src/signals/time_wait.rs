@@ -6,13 +6,14 @@
 //! only if asked for.
 
 use tcp_trace_common::{
-    COMM_LEN, counters, kind, tcp_state,
+    COMM_LEN,
+    config::stream,
+    counters, kind, tcp_state,
     time_wait::{Closer, RawTimeWait, RawTimeWaitTotals, event},
 };
 
 use crate::{
-    detail::Detail,
-    emit::{count, count_by, emit, header, now_ns},
+    emit::{count, header, now_ns, send},
     globals::config,
     identity,
     maps::{CLOSERS, TIME_WAIT_CONTEXT, TIME_WAIT_TOTALS, TimeWaitContext},
@@ -24,6 +25,12 @@ use crate::{
 const TCP_TW_RST: i32 = 1;
 const TCP_TW_ACK: i32 = 2;
 const TCP_TW_SYN: i32 = 3;
+
+/// Events are sent, so their owners are kept.
+#[inline(always)]
+fn streams() -> bool {
+    config!(streams) & stream::TIME_WAIT != 0
+}
 
 #[inline(always)]
 fn context() -> Option<&'static mut TimeWaitContext> {
@@ -42,7 +49,7 @@ fn totals(netns: u32) -> Option<&'static mut RawTimeWaitTotals> {
     }
     let totals = TIME_WAIT_TOTALS.get_ptr_mut(netns);
     if totals.is_none() {
-        count(counters::TIME_WAIT_MAP_FULL);
+        count(counters::SIGNAL_MAP_FULL);
     }
     // SAFETY: a live value of the map; counts are added atomically, the level may be the last writer's.
     totals.and_then(|totals| unsafe { totals.as_mut() })
@@ -88,7 +95,7 @@ fn record(sk: u64, local_port: u16, passage: &Passage, closer: Option<&Closer>) 
             totals.max_buckets = sock::max_time_wait(Untyped(sk));
         }
     }
-    if config!(time_wait_events) == 0 || Detail::now().stopped() {
+    if !streams() {
         return;
     }
     let mut raw = RawTimeWait {
@@ -110,15 +117,14 @@ fn record(sk: u64, local_port: u16, passage: &Passage, closer: Option<&Closer>) 
             raw.lived_ns = raw.header.ktime_ns - closer.entered_ns;
         }
     }
-    let number = count_by(counters::TIME_WAIT_MADE, 1);
-    emit(&raw, number, counters::TIME_WAIT_RING_FULL);
+    send(&raw);
 }
 
 /// Who closed the socket or minisocket at this address, in place: a copy that may be of nothing is more than the
 /// verifier of 5.10 takes.
 #[inline(always)]
 fn closer(address: u64) -> Option<&'static Closer> {
-    if config!(time_wait_events) == 0 {
+    if !streams() {
         return None;
     }
     // SAFETY: read at once; an entry that is evicted meanwhile is memory of the map still.
@@ -144,7 +150,7 @@ pub fn allocated(sk: u64, state: u8, tw: u64) {
         level += 1;
     }
     record(sk, sock::local_port(Untyped(sk)), &Passage { event, substate: state, level }, closer);
-    if config!(time_wait_events) == 0 {
+    if !streams() {
         return;
     }
     if tw != 0 {
@@ -181,7 +187,7 @@ pub fn killed(tw: u64) {
     let level = if now == u32::MAX { now } else { now - 1 };
     let substate = sock::time_wait_substate(tw);
     record(tw, sock::time_wait_port(tw), &Passage { event, substate, level }, closer(tw));
-    if config!(time_wait_events) != 0 {
+    if streams() {
         let _ = CLOSERS.remove(tw);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Causes, in words, with the numbers they rest on and what to do about them on this kernel. A quiet machine has none.
 
+mod avoid;
 mod fix;
 mod parity_cliff;
 mod range_full;
@@ -10,7 +11,7 @@ mod time_wait_overflow;
 
 use std::fmt;
 
-use super::connect::ConnectSnapshot;
+use super::observed::Observed;
 use super::tally::{Destination, Tally};
 use super::time_wait::TimeWaitSnapshot;
 use super::words::grouped;
@@ -29,17 +30,48 @@ pub struct Finding {
     pub evidence: Vec<(&'static str, Evidence)>,
     /// What to do, best first. Safe to paste: what is not a command is a comment.
     pub fix: Vec<String>,
+    /// What that is expected to change, on this kernel and with these numbers.
+    pub gain: Option<String>,
+    /// What it may cost.
+    pub risk: Option<String>,
 }
 
-/// Names of causes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Names of causes. Of findings that are equally bad the one whose code is first here is told first: causes before what
+/// follows from them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
-    /// One parity of the range is full towards a destination: every connect walks all of it first.
-    ParityCliff,
+    /// Ports bear the mark of an explicit `bind()`, and every connect skips them.
+    PoisonedBuckets,
+    /// `bind()` chose the ports that `connect()` could have shared.
+    BindBeforeConnect,
     /// The whole range is full towards a destination.
     RangeFull,
+    /// One parity of the range is full towards a destination: every connect walks all of it first.
+    ParityCliff,
+    /// A listener's accept queue is full: its application does not accept fast enough.
+    AcceptQueueOverflow,
+    /// A listener's SYN queue is full.
+    SynQueueOverflow,
+    /// The look-up of a listener walks a long chain.
+    ListenerChain,
+    /// The peer closed, and the application does not.
+    CloseWaitLeak,
+    /// Connections are reset by their owner's SO_LINGER 0, or its `close()` blocks.
+    LingerReset,
+    /// The table of connections is full.
+    ConntrackFull,
+    /// A process or the machine is about to run out of descriptors or of memory for TCP.
+    LimitNear,
     /// `tcp_max_tw_buckets` is reached: connections skip TIME_WAIT.
     TimeWaitOverflow,
+    /// TIME_WAIT takes most of the ports towards a destination.
+    TimeWaitPileup,
+    /// Connections live shorter than what it takes to make them is worth.
+    ShortConnections,
+    /// SYNs had to be sent again.
+    SlowHandshake,
+    /// A setting that does harm, or does not do what it is thought to.
+    UnsafeSysctl,
 }
 
 /// How bad it is.
@@ -62,12 +94,15 @@ pub enum Evidence {
     Share(f64),
     /// A name.
     Text(String),
+    /// Whether it is so.
+    Flag(bool),
     /// Not known on this tier or kernel.
     Unknown,
 }
 
 impl Evidence {
-    fn number(value: Option<u64>) -> Self {
+    /// A count that may not be known.
+    pub fn number(value: Option<u64>) -> Self {
         value.map_or(Self::Unknown, Self::Number)
     }
 }
@@ -75,9 +110,22 @@ impl Evidence {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::ParityCliff => "parity-cliff",
+            Self::PoisonedBuckets => "poisoned-buckets",
+            Self::BindBeforeConnect => "bind-before-connect",
             Self::RangeFull => "range-full",
+            Self::ParityCliff => "parity-cliff",
+            Self::AcceptQueueOverflow => "accept-queue-overflow",
+            Self::SynQueueOverflow => "syn-queue-overflow",
+            Self::ListenerChain => "listener-chain",
+            Self::CloseWaitLeak => "close-wait-leak",
+            Self::LingerReset => "linger-reset",
+            Self::ConntrackFull => "conntrack-full",
+            Self::LimitNear => "limit-near",
             Self::TimeWaitOverflow => "time-wait-overflow",
+            Self::TimeWaitPileup => "time-wait-pileup",
+            Self::ShortConnections => "short-connections",
+            Self::SlowHandshake => "slow-handshake",
+            Self::UnsafeSysctl => "unsafe-sysctl",
         })
     }
 }
@@ -92,13 +140,9 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Everything found in these snapshots, worst first.
-pub fn findings(
-    connect: &ConnectSnapshot,
-    time_wait: &TimeWaitSnapshot,
-    rules: &SearchRules,
-    sysctls: &Sysctls,
-) -> Vec<Finding> {
+/// Everything found in what was observed, worst first.
+pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> Vec<Finding> {
+    let Observed { connect, time_wait, .. } = observed;
     let mut found = Vec::new();
     for row in &connect.destinations {
         let scene = Scene { destination: row.key, tally: &row.value, time_wait, rules, sysctls };
@@ -113,7 +157,7 @@ pub fn findings(
         }
     }
     found.extend(time_wait_overflow::find(time_wait, sysctls));
-    found.sort_by_key(|finding| finding.severity);
+    found.sort_by_key(|finding| (finding.severity, finding.code));
     found
 }
 

@@ -23,12 +23,14 @@ pub struct Counts {
     pub attempts_full: u64,
     /// Attempts of which a return was missed.
     pub returns_missed: u64,
-    /// TIME_WAIT events.
-    pub time_wait_made: u64,
+    /// Events of signals other than connect.
+    pub signals_made: u64,
+    /// Of these, not sent because detail is shed.
+    pub signals_shed: u64,
     /// Of these, found the ring buffer full.
-    pub time_wait_ring_full: u64,
-    /// Closers or namespaces that found their map full.
-    pub time_wait_map_full: u64,
+    pub signals_ring_full: u64,
+    /// What such signals keep in maps that found its map full.
+    pub signals_map_full: u64,
     /// Of `shed` and `ring_full`: searches that looked at the second parity.
     pub folded_second_pass: u64,
     /// Searches of which that is known.
@@ -67,9 +69,10 @@ impl Counts {
             not_followed: diff(self.not_followed, earlier.not_followed),
             attempts_full: diff(self.attempts_full, earlier.attempts_full),
             returns_missed: diff(self.returns_missed, earlier.returns_missed),
-            time_wait_made: diff(self.time_wait_made, earlier.time_wait_made),
-            time_wait_ring_full: diff(self.time_wait_ring_full, earlier.time_wait_ring_full),
-            time_wait_map_full: diff(self.time_wait_map_full, earlier.time_wait_map_full),
+            signals_made: diff(self.signals_made, earlier.signals_made),
+            signals_shed: diff(self.signals_shed, earlier.signals_shed),
+            signals_ring_full: diff(self.signals_ring_full, earlier.signals_ring_full),
+            signals_map_full: diff(self.signals_map_full, earlier.signals_map_full),
             folded_second_pass: diff(self.folded_second_pass, earlier.folded_second_pass),
             folded_second_pass_known: diff(self.folded_second_pass_known, earlier.folded_second_pass_known),
             folded_syn_retransmits: diff(self.folded_syn_retransmits, earlier.folded_syn_retransmits),
@@ -94,8 +97,8 @@ impl Counts {
 
     fn lost(&self) -> Lost {
         Lost {
-            ring_buffer: self.ring_full + self.time_wait_ring_full,
-            map_full: self.attempts_full + self.time_wait_map_full,
+            ring_buffer: self.ring_full + self.signals_ring_full,
+            map_full: self.attempts_full + self.signals_map_full,
             missed: self.returns_missed + self.runs_missed.unwrap_or(0),
         }
     }
@@ -160,8 +163,8 @@ pub struct Ledger {
     pub counts: Counts,
     /// Events of attempts that came through.
     pub delivered: u64,
-    /// TIME_WAIT events that came through.
-    pub time_wait_delivered: u64,
+    /// Events of signals other than connect that came through.
+    pub signals_delivered: u64,
     /// Attempts under way; known at the end.
     pub pending: Option<u64>,
     /// Spent.

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Events to answers. Pure: no I/O, no clock; bounded memory whatever comes.
 
+pub mod aggregates;
 pub mod connect;
 pub mod distribution;
 pub mod findings;
 pub mod folded;
 pub mod ledger;
+pub mod observed;
+pub mod row;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod summary;

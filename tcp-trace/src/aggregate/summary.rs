@@ -3,30 +3,28 @@
 
 use jiff::Timestamp;
 
-use super::connect::ConnectSnapshot;
 use super::findings::Finding;
 use super::ledger::Ledger;
-use super::time_wait::TimeWaitSnapshot;
+use super::observed::Observed;
 use crate::event::Lost;
 use crate::probes::tier::Tier;
+use crate::question::Question;
 
 /// The answer.
 #[derive(Clone, Debug)]
 pub struct Summary {
+    /// What was asked.
+    pub question: Question,
     /// When it was given.
     pub time: Timestamp,
-    /// How long the interval, or the run, was.
-    pub seconds: f64,
     /// About the whole run, given once at its end.
     pub is_final: bool,
-    /// The connect signal.
-    pub connect: ConnectSnapshot,
-    /// TIME_WAIT, by namespace.
-    pub time_wait: TimeWaitSnapshot,
+    /// What was seen.
+    pub observed: Observed,
     /// Lost in this time.
     pub lost: Lost,
-    /// At work for the connect signal.
-    pub tier: Tier,
+    /// At work for the signal that was asked about; `None`: none, the answer rests on what can be read.
+    pub tier: Option<Tier>,
     /// Release of the kernel.
     pub kernel: String,
     /// What was made, delivered, lost and spent.

@@ -50,7 +50,7 @@ enum Format {
 pub fn run(args: Args) -> Result<(), Failure> {
     let facts = Facts::survey(&Roots::default(), true);
     let signals = SIGNALS.iter().map(|row| row.signal).collect();
-    let plan = plan(&facts, &Wanted { signals, tier: None, time_wait_events: true });
+    let plan = plan(&facts, &Wanted { signals, tier: None, events: vec![Signal::TimeWait] });
     let tried = attempt(&facts, &plan);
     let verdicts = match &tried {
         Ok(trials) => Verdict::all(&plan, Ok(trials)),
@@ -78,7 +78,7 @@ fn attempt(facts: &Facts, plan: &Plan) -> Result<Vec<Trial>, Failure> {
     if plan.choices(Signal::Connect).iter().all(|choice| choice.ruled_out.is_some()) {
         return Ok(Vec::new());
     }
-    let mut config = Config { agent_tgid: std::process::id(), time_wait_events: 1, ..Config::EMPTY };
+    let mut config = Config { agent_tgid: std::process::id(), streams: u16::MAX, ..Config::EMPTY };
     facts.put_into(&mut config);
     // Nothing is read from the ring buffer, so the least the kernel allows.
     let load = Load { offsets: &facts.offsets, config: &config, ring_bytes: 4096, log_level: 0 };

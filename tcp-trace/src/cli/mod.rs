@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line: one file a command; what is typed becomes what is meant at once.
 
+pub mod bind;
 pub mod connect_latency;
 pub mod doctor;
 pub mod duration;
 pub mod filters;
 pub mod lab;
+pub mod listen;
+pub mod live;
 pub mod logging;
 pub mod output;
+pub mod ports;
+pub mod share;
+pub mod states;
+pub mod time_wait;
 
 use clap::{ArgAction, Parser, Subcommand};
 
@@ -41,6 +48,16 @@ pub struct Cli {
 pub enum Command {
     /// Trace every connect(): port search, handshake, outcome, cause and fix
     ConnectLatency(Box<connect_latency::Args>),
+    /// Local ports per source and destination: taken by what, room to the parity cliff and to exhaustion
+    Ports(Box<ports::Args>),
+    /// TIME_WAIT by destination and by who closed first: level, rates, limit, reusable now or not
+    TimeWait(Box<time_wait::Args>),
+    /// bind() of TCP sockets: port searches, failures, binds before connect, ports marked by bind()
+    Bind(Box<bind::Args>),
+    /// Listeners: accept queue and SYN queue, their limits, drops by cause, accept rates
+    Listen(Box<listen::Args>),
+    /// TCP states: time in each by process and peer, CLOSE_WAIT leaks, resets by SO_LINGER, short connections
+    States(Box<states::Args>),
     /// Say what this machine can show, and why not more
     Doctor(doctor::Args),
     /// Build one incident in a network namespace of its own, to train on and to test with
@@ -54,7 +71,12 @@ pub enum Command {
 pub fn run(cli: Cli) -> Result<u8, Failure> {
     logging::init(cli.verbose);
     match cli.command {
-        Command::ConnectLatency(args) => connect_latency::run(*args, cli.verbose),
+        Command::ConnectLatency(args) => connect_latency::run(&args, cli.verbose),
+        Command::Ports(args) => ports::run(&args, cli.verbose),
+        Command::TimeWait(args) => time_wait::run(&args, cli.verbose),
+        Command::Bind(args) => bind::run(&args, cli.verbose),
+        Command::Listen(args) => listen::run(&args, cli.verbose),
+        Command::States(args) => states::run(&args, cli.verbose),
         Command::Doctor(args) => doctor::run(args).map(|()| 0),
         Command::Lab(args) => lab::run(args).map(|()| 0),
     }

@@ -3,9 +3,13 @@
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
+
 use super::calendar::Calendar;
 use super::json::{chosen, family};
 use super::put;
+use crate::aggregate::findings::Evidence;
+use crate::aggregate::row;
 use crate::event::{Cgroup, Connect};
 
 const COLUMNS: &str = "time,pid,tid,comm,uid,cgroup,netns,family,saddr,sport,daddr,dport,outcome,errno,source_port,\
@@ -47,6 +51,23 @@ pub fn connect(out: &mut Vec<u8>, calendar: &mut Calendar, connect: &Connect) {
     out.push(b'\n');
 }
 
+/// Appends the rows of an answer, with a header before each kind.
+pub fn rows(out: &mut Vec<u8>, time: Timestamp, rows: &[row::Row]) {
+    let mut kind = "";
+    for row in rows {
+        if row.kind != kind {
+            kind = row.kind;
+            out.extend_from_slice(b"time,type");
+            row.fields.iter().for_each(|(name, _)| Row(out).word(Some(name)));
+            out.push(b'\n');
+        }
+        out.extend_from_slice(time.to_string().as_bytes());
+        Row(out).word(Some(row.kind));
+        row.fields.iter().for_each(|(_, value)| Row(out).evidence(value));
+        out.push(b'\n');
+    }
+}
+
 /// A line on its way: each value comes with the comma before it.
 struct Row<'a>(&'a mut Vec<u8>);
 
@@ -78,6 +99,16 @@ impl Row<'_> {
                 put::number(self.0, *id);
             }
             None => self.word(None),
+        }
+    }
+
+    fn evidence(&mut self, value: &Evidence) {
+        match value {
+            Evidence::Number(number) => self.number(Some(*number)),
+            Evidence::Share(share) => self.text(&share.to_string()),
+            Evidence::Text(text) => self.text(text),
+            Evidence::Flag(flag) => self.word(Some(if *flag { "true" } else { "false" })),
+            Evidence::Unknown => self.word(None),
         }
     }
 

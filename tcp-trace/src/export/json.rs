@@ -3,13 +3,16 @@
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::calendar::Calendar;
 use super::json_event;
 use crate::aggregate::findings::{Evidence, Finding};
+use crate::aggregate::row::Row;
 use crate::aggregate::summary::Summary;
 use crate::event::{Detail, Event, Lost};
+use crate::question::Question;
 
 /// Version of the contract.
 pub(super) const VERSION: u8 = 1;
@@ -26,7 +29,16 @@ pub fn event(out: &mut Vec<u8>, calendar: &mut Calendar, event: &Event) {
 
 /// Appends the line of a summary; `top` processes and destinations at most.
 pub fn summary(out: &mut Vec<u8>, summary: &Summary, top: usize) {
-    line(out, &super::json_summary::SummaryLine::new(summary, top));
+    if summary.question == Question::ConnectLatency {
+        line(out, &super::json_summary::SummaryLine::new(summary, top));
+    } else {
+        line(out, &super::json_watched::WatchedLine::new(summary));
+    }
+}
+
+/// Appends the line of a row.
+pub fn row(out: &mut Vec<u8>, time: Timestamp, row: &Row) {
+    line(out, &RowLine { v: VERSION, kind: row.kind, time: time.to_string(), fields: EvidenceMap(&row.fields) });
 }
 
 /// Appends the line of a finding.
@@ -42,6 +54,9 @@ pub fn finding(out: &mut Vec<u8>, finding: &Finding) {
             headline: &finding.headline,
             evidence,
             fix: &finding.fix,
+            gain: finding.gain.as_deref(),
+            risk: finding.risk.as_deref(),
+            avoid: finding.code.avoid(),
         },
     );
 }
@@ -126,6 +141,19 @@ struct FindingLine<'a> {
     headline: &'a str,
     evidence: EvidenceMap<'a>,
     fix: &'a [String],
+    gain: Option<&'a str>,
+    risk: Option<&'a str>,
+    avoid: &'static [&'static str],
+}
+
+#[derive(Serialize)]
+struct RowLine<'a> {
+    v: u8,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    time: String,
+    #[serde(flatten)]
+    fields: EvidenceMap<'a>,
 }
 
 struct EvidenceMap<'a>(&'a [(&'static str, Evidence)]);
@@ -137,6 +165,7 @@ impl Serialize for EvidenceMap<'_> {
                 Evidence::Number(number) => Value::Number(*number),
                 Evidence::Share(share) => Value::Share(rounded(*share, 4)),
                 Evidence::Text(text) => Value::Text(text),
+                Evidence::Flag(flag) => Value::Flag(*flag),
                 Evidence::Unknown => Value::Unknown(()),
             };
             (name, value)
@@ -150,6 +179,7 @@ enum Value<'a> {
     Number(u64),
     Share(f64),
     Text(&'a str),
+    Flag(bool),
     Unknown(()),
 }
 

@@ -37,7 +37,7 @@ pub(super) struct SummaryLine<'a> {
     time_wait: Vec<TimeWait>,
     processes: Vec<Process<'a>>,
     destinations: Vec<Destination>,
-    tier: String,
+    tier: Option<String>,
     kernel: &'a str,
     lost: LostCounts,
     overhead: Option<f64>,
@@ -49,7 +49,7 @@ pub(super) struct SummaryLine<'a> {
 
 impl<'a> SummaryLine<'a> {
     pub(super) fn new(summary: &'a Summary, top: usize) -> Self {
-        let connect = &summary.connect;
+        let connect = &summary.observed.connect;
         let cost = &summary.ledger.cost;
         // Nothing known of any attempt is not the same as none that needed it.
         let known = connect.second_pass_known > 0 || connect.connects == 0;
@@ -58,7 +58,7 @@ impl<'a> SummaryLine<'a> {
             kind: "summary",
             time: summary.time.to_string(),
             is_final: summary.is_final,
-            seconds: rounded(summary.seconds, 3),
+            seconds: rounded(summary.observed.seconds, 3),
             connects: connect.connects,
             by_outcome: ByOutcome(connect),
             outcome_unknown: connect.outcome_unknown,
@@ -80,7 +80,7 @@ impl<'a> SummaryLine<'a> {
                 time_wait_reused: connect.candidates.time_wait_reused,
                 skipped: connect.candidates.skipped,
             }),
-            time_wait: summary.time_wait.iter().map(|(netns, totals)| TimeWait::new(*netns, totals)).collect(),
+            time_wait: summary.observed.time_wait.iter().map(|(netns, totals)| TimeWait::new(*netns, totals)).collect(),
             processes: connect
                 .processes
                 .iter()
@@ -105,13 +105,13 @@ impl<'a> SummaryLine<'a> {
                     counts: (&row.value).into(),
                 })
                 .collect(),
-            tier: summary.tier.to_string(),
+            tier: summary.tier.map(|tier| tier.to_string()),
             kernel: &summary.kernel,
             lost: summary.lost.into(),
-            overhead: cost.share(summary.seconds).map(|share| rounded(share, 6)),
+            overhead: cost.share(summary.observed.seconds).map(|share| rounded(share, 6)),
             agent_cpu_ns: cost.agent_ns,
             port_probe_bursts: cost.bursts,
-            ledger: LedgerObject::new(&summary.ledger, summary.seconds),
+            ledger: LedgerObject::new(&summary.ledger, summary.observed.seconds),
             notes: &summary.notes,
         }
     }

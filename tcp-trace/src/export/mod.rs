@@ -8,5 +8,7 @@ pub mod json;
 mod json_event;
 mod json_ledger;
 mod json_summary;
+mod json_watched;
 mod put;
+pub mod rows;
 pub mod sink;

@@ -94,6 +94,22 @@ pub struct Stock {
     pub locked_bytes: Option<u64>,
 }
 
+impl Stock {
+    /// Nothing is traced: what this process takes is all that there is.
+    pub fn untraced() -> Self {
+        Self {
+            counts: Counts::default(),
+            folded: None,
+            cost: Cost { agent_ns: clock::own_cpu_ns(), ..Cost::default() },
+            calibration: None,
+            level: Level::Full,
+            budget: 1.0,
+            resident_bytes: memory::resident_bytes(),
+            locked_bytes: None,
+        }
+    }
+}
+
 impl Governor {
     /// Takes over what is attached; the first window of statistics begins now.
     ///

@@ -106,17 +106,7 @@ impl Loader {
     }
 }
 
-/// Loads the object and attaches every signal of the plan at the best tier that works.
-///
-/// # Errors
-/// When the object cannot be loaded, or no tier of [`Signal::Connect`] attaches.
-pub fn attach(loader: Loader, object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Failure> {
-    let attached = try_all(loader, object, plan, load)?;
-    attached.require(Signal::Connect, plan)?;
-    Ok(attached)
-}
-
-/// The same, content with whatever attaches.
+/// Loads the object and attaches every signal of the plan at the best tier that works, content with whatever attaches.
 ///
 /// # Errors
 /// When the object cannot be loaded.
@@ -228,7 +218,7 @@ impl Attached {
             trial.keep_log(program, &error);
             match program.need {
                 Need::Optional(loses) => trial.lose(loses, &format!("{}: {}", program.hook, brief(&error))),
-                Need::Required | Need::IfPresent(_) | Need::TimeWaitEvents => {
+                Need::Required | Need::IfPresent(_) | Need::Events => {
                     trial.refused = Some(format!("{} on {}: {}", kind_name(program.kind), program.hook, brief(&error)));
                     self.take_down(choice);
                     return trial;

@@ -18,8 +18,8 @@ pub struct Wanted {
     pub signals: Vec<Signal>,
     /// This tier and no other.
     pub tier: Option<Tier>,
-    /// TIME_WAIT events are to be streamed, not just counted.
-    pub time_wait_events: bool,
+    /// Of these, the ones whose events are to be streamed, not just counted.
+    pub events: Vec<Signal>,
 }
 
 /// What is to be tried, signal by signal.
@@ -99,10 +99,10 @@ fn choose(facts: &Facts, wanted: &Wanted, signal: Signal, alternative: &'static 
             continue;
         }
         match (program.need, lacks) {
-            (Need::TimeWaitEvents, _) if !wanted.time_wait_events => {}
+            (Need::Events, _) if !wanted.events.contains(&signal) => {}
             (_, None) => choice.programs.push(program),
             (Need::Optional(loses) | Need::IfPresent(loses), Some(why)) => choice.lose(format!("{loses} ({why})")),
-            (Need::Required | Need::TimeWaitEvents, Some(why)) => {
+            (Need::Required | Need::Events, Some(why)) => {
                 choice.ruled_out.get_or_insert(why);
             }
         }

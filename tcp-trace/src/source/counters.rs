@@ -24,9 +24,9 @@ impl Counters {
             ring_full: self.sum(counters::CONNECT_RING_FULL)?,
             attempts_full: self.sum(counters::ATTEMPTS_FULL)?,
             returns_missed: self.sum(counters::RETURN_MISSED)?,
-            time_wait_made: self.sum(counters::TIME_WAIT_MADE)?,
-            time_wait_ring_full: self.sum(counters::TIME_WAIT_RING_FULL)?,
-            time_wait_map_full: self.sum(counters::TIME_WAIT_MAP_FULL)?,
+            signals_shed: self.sum(counters::SIGNAL_SHED)?,
+            signals_ring_full: self.sum(counters::SIGNAL_RING_FULL)?,
+            signals_map_full: self.sum(counters::SIGNAL_MAP_FULL)?,
             shed: self.sum(counters::CONNECT_SHED)?,
             not_followed: self.sum(counters::NOT_FOLLOWED)?,
             endings_full: self.sum(counters::FOLDED_FULL)?,
@@ -37,7 +37,8 @@ impl Counters {
             ..Counts::default()
         };
         // Read last: attempts go on meanwhile, and one that is in a part has been made before.
-        Ok(Counts { made: self.sum(counters::CONNECT_MADE)?, ..parts })
+        let (made, signals_made) = (self.sum(counters::CONNECT_MADE)?, self.sum(counters::SIGNAL_MADE)?);
+        Ok(Counts { made, signals_made, ..parts })
     }
 
     fn sum(&self, slot: u32) -> Result<u64, MapError> {

@@ -4,12 +4,16 @@
 use std::{collections::HashSet, io};
 
 use anyhow::Context as _;
-use aya::maps::{HashMap, MapData, RingBuf};
+use aya::maps::{MapData, RingBuf};
 use aya_log::EbpfLogger;
-use tcp_trace_common::{RawHeader, connect::RawConnect, kind, names, time_wait::RawTimeWaitTotals};
+use tcp_trace_common::{RawHeader, connect::RawConnect, kind, names};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
-use super::{ring::Ring, under_way::UnderWay};
+use super::{
+    ring::Ring,
+    totals::{Totals, TotalsMaps},
+    under_way::UnderWay,
+};
 use crate::{
     clock::{self, Anchor},
     decode::Decoder,
@@ -24,7 +28,7 @@ pub struct Live {
     decoder: Decoder,
     cgroups: Cgroups,
     under_way: UnderWay,
-    time_wait: HashMap<MapData, u32, RawTimeWaitTotals>,
+    totals: TotalsMaps,
     kernel_log: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
@@ -43,16 +47,10 @@ impl Live {
     pub fn start(attached: &mut Attached, decoder: Decoder) -> anyhow::Result<Self> {
         let kernel_log = if attached.logs { Some(EbpfLogger::init(&mut attached.ebpf)?) } else { None };
         let under_way = UnderWay::take(&mut attached.ebpf)?;
-        let mut take = |name| attached.ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
-        let ring: RingBuf<MapData> = take(names::EVENTS)?.try_into()?;
-        Ok(Self {
-            under_way,
-            time_wait: HashMap::try_from(take(names::TIME_WAIT_TOTALS)?)?,
-            ring: Ring::new(ring)?,
-            decoder,
-            cgroups: Cgroups::find(),
-            kernel_log,
-        })
+        let totals = TotalsMaps::take(&mut attached.ebpf)?;
+        let ring = attached.ebpf.take_map(names::EVENTS).context("no map EVENTS in the object")?;
+        let ring: RingBuf<MapData> = ring.try_into()?;
+        Ok(Self { under_way, totals, ring: Ring::new(ring)?, decoder, cgroups: Cgroups::find(), kernel_log })
     }
 
     /// Until the kernel side says that much is waiting. What is little has to be looked for with [`read`](Self::read).
@@ -79,10 +77,9 @@ impl Live {
         self.decoder.undecoded()
     }
 
-    /// Totals of TIME_WAIT per network namespace.
-    pub fn time_wait_totals(&self) -> Vec<(u32, RawTimeWaitTotals)> {
-        // A namespace that vanishes while the map is walked is left out.
-        self.time_wait.iter().filter_map(Result::ok).collect()
+    /// What the kernel side added up since the start.
+    pub fn totals(&self) -> Totals {
+        self.totals.read()
     }
 
     /// Passes on what the kernel side logged, if it was asked to.

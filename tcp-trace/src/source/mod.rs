@@ -4,6 +4,7 @@
 pub mod counters;
 pub mod folded;
 pub mod live;
+pub mod totals;
 
 mod ring;
 mod under_way;

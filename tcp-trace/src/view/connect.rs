@@ -1,68 +1,42 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The screen of `connect-latency`.
+//! What the screen of `connect-latency` shows of connects.
 
 use std::fmt::Write;
 
 use super::format::{count, percent, rate, wrapped};
+use super::screen::Layout;
+use super::table;
 use super::theme::Theme;
-use super::{ledger, table, verdict};
 use crate::aggregate::summary::Summary;
 use crate::aggregate::words::grouped;
 
-/// What the screen may take up.
-#[derive(Clone, Copy, Debug)]
-pub struct Layout {
-    /// Columns; fewer than 80 count as 80.
-    pub width: usize,
-    /// Processes, destinations and findings shown.
-    pub top: usize,
-    /// With ANSI colours.
-    pub colours: bool,
+/// Distributions, the worst, and TIME_WAIT.
+pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
+    let _ = writeln!(out);
+    let connect = &summary.observed.connect;
+    table::phases(out, theme, connect);
+    table::bars(out, theme, layout, "port search", &connect.port_search);
+    table::bars(out, theme, layout, "handshake", &connect.handshake);
+    table::worst(out, theme, layout, connect);
+    time_wait(out, theme, layout, summary);
 }
 
-/// The whole answer as text.
-pub fn screen(summary: &Summary, layout: Layout) -> String {
-    let layout = Layout { width: layout.width.max(80), ..layout };
-    let theme = Theme { colours: layout.colours };
-    let mut out = String::with_capacity(4096);
-    header(&mut out, theme, layout, summary);
-    counts(&mut out, layout, summary);
-    verdict::findings(&mut out, theme, layout, &summary.findings);
-    let _ = writeln!(out);
-    let connect = &summary.connect;
-    table::phases(&mut out, theme, connect);
-    table::bars(&mut out, theme, layout, "port search", &connect.port_search);
-    table::bars(&mut out, theme, layout, "handshake", &connect.handshake);
-    table::worst(&mut out, theme, layout, connect);
-    time_wait(&mut out, theme, layout, summary);
-    let partial = (connect.told < connect.connects).then(|| {
+/// What the reader has to know where not every connect was told.
+pub(super) fn told_in_part(summary: &Summary) -> Option<String> {
+    let connect = &summary.observed.connect;
+    (connect.told < connect.connects).then(|| {
         let (told, made) = (grouped(connect.told), grouped(connect.connects));
         format!("processes, destinations and findings rest on {told} of {made} connects: counts are lower bounds there")
-    });
-    for note in partial.iter().chain(&summary.notes) {
-        for line in wrapped(&format!("note: {note}"), layout.width) {
-            let _ = writeln!(out, "{}", theme.faint(&line));
-        }
-    }
-    out
+    })
 }
 
-fn header(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
-    let of = if summary.is_final { "whole run" } else { "interval" };
-    let title = format!(
-        "tcp-trace connect-latency  kernel {}  tier {}  {of} {:.1} s",
-        summary.kernel, summary.tier, summary.seconds
+pub(super) fn counts(out: &mut String, layout: Layout, summary: &Summary) {
+    let connect = &summary.observed.connect;
+    let mut words = format!(
+        "connects {} ({}/s)",
+        grouped(connect.connects),
+        rate(Some(connect.connects), summary.observed.seconds)
     );
-    for line in wrapped(&title, layout.width) {
-        let _ = writeln!(out, "{}", theme.title(&line));
-    }
-    ledger::ledger(out, theme, layout, summary);
-}
-
-fn counts(out: &mut String, layout: Layout, summary: &Summary) {
-    let connect = &summary.connect;
-    let mut words =
-        format!("connects {} ({}/s)", grouped(connect.connects), rate(Some(connect.connects), summary.seconds));
     for (outcome, number) in connect.outcomes() {
         let _ = write!(words, "  {} {}", outcome.name(), grouped(number));
     }
@@ -104,7 +78,7 @@ fn counts(out: &mut String, layout: Layout, summary: &Summary) {
 }
 
 fn time_wait(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
-    let mut spaces: Vec<_> = summary.time_wait.iter().collect();
+    let mut spaces: Vec<_> = summary.observed.time_wait.iter().collect();
     spaces.sort_by_key(|(netns, totals)| (std::cmp::Reverse(totals.level), **netns));
     if spaces.is_empty() {
         return;
@@ -115,7 +89,7 @@ fn time_wait(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) 
     );
     let _ = writeln!(out, "\n{}", theme.title(&head));
     for (netns, totals) in spaces.into_iter().take(layout.top) {
-        let per_second = |number| rate(number, summary.seconds);
+        let per_second = |number| rate(number, summary.observed.seconds);
         let _ = writeln!(
             out,
             "{netns:<18}{:>9}{:>9}{:>9}{:>9}{:>8}{:>9}{:>9}",

@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use super::connect::Layout;
 use super::format::{bytes, count, duration, share, signed, wrapped};
+use super::screen::Layout;
 use super::theme::Theme;
 use crate::aggregate::ledger::Ledger;
 use crate::aggregate::summary::Summary;
@@ -23,7 +23,7 @@ pub(super) fn ledger(out: &mut String, theme: Theme, layout: Layout, summary: &S
     let _ = writeln!(out, "{}", if any { theme.alarm(&words) } else { words });
     let ledger = &summary.ledger;
     let told = detail(ledger);
-    for line in wrapped(&cost(ledger, summary.seconds), layout.width) {
+    for line in wrapped(&cost(ledger, summary.observed.seconds), layout.width) {
         let _ = writeln!(out, "{line}");
     }
     for line in wrapped(&told, layout.width) {

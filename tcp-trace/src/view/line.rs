@@ -15,17 +15,17 @@ pub fn header() -> String {
 
 /// One interval. `srch50`, `srch99` are quantiles of the port search; `visited` is the largest, `hand99` the 99th percentile of the handshake.
 pub fn line(summary: &Summary) -> String {
-    let connect = &summary.connect;
+    let connect = &summary.observed.connect;
     let failures = connect.connects
         - connect.outcome_unknown
         - connect.ended(Outcome::Established)
         - connect.ended(Outcome::Pending);
-    let levels: Option<u64> = summary.time_wait.values().map(|totals| totals.level).sum();
+    let levels: Option<u64> = summary.observed.time_wait.values().map(|totals| totals.level).sum();
     let lost = summary.lost.ring_buffer + summary.lost.map_full + summary.lost.missed;
     format!(
         "{:<8} {:>6} {:>5} {:>7} {:>6} {:>7} {:>7} {:>7} {:>7} {:>6} {:>4}\n",
         summary.time.strftime("%H:%M:%S"),
-        rate(Some(connect.connects), summary.seconds),
+        rate(Some(connect.connects), summary.observed.seconds),
         count(Some(failures)),
         count(Some(connect.ended(Outcome::NoPort))),
         percent(connect.second_pass, connect.second_pass_known),
@@ -33,7 +33,7 @@ pub fn line(summary: &Summary) -> String {
         duration(connect.port_search.p50),
         duration(connect.port_search.p99),
         duration(connect.handshake.p99),
-        count(levels.filter(|_| !summary.time_wait.is_empty())),
+        count(levels.filter(|_| !summary.observed.time_wait.is_empty())),
         count(Some(lost))
     )
 }

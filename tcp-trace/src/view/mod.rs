@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Answers as text for people.
 
-pub mod connect;
+mod connect;
 pub mod events;
 pub mod format;
 mod ledger;
 pub mod line;
+pub mod screen;
 mod table;
 mod theme;
 mod verdict;

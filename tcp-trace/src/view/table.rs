@@ -4,8 +4,8 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use super::connect::Layout;
 use super::format::{count, duration, fitted, harmless};
+use super::screen::Layout;
 use super::theme::Theme;
 use crate::aggregate::connect::ConnectSnapshot;
 use crate::aggregate::distribution::Distribution;

@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use super::connect::Layout;
 use super::format::{duration, harmless, share, wrapped};
+use super::screen::Layout;
 use super::theme::Theme;
 use crate::aggregate::findings::{Evidence, Finding};
 use crate::aggregate::words::grouped;
@@ -28,6 +28,14 @@ pub(super) fn findings(out: &mut String, theme: Theme, layout: Layout, findings:
         let _ = writeln!(out, "  fix:");
         for line in &finding.fix {
             fix(out, theme, layout, line);
+        }
+        let gain = finding.gain.as_deref().map(|gain| ("gain", gain));
+        let risk = finding.risk.as_deref().map(|risk| ("risk", risk));
+        let avoid = finding.code.avoid().iter().map(|avoid| ("not", *avoid));
+        for (what, words) in gain.into_iter().chain(risk).chain(avoid) {
+            for line in wrapped(&format!("{what}: {words}"), layout.width - 2) {
+                let _ = writeln!(out, "  {line}");
+            }
         }
     }
     if findings.len() > layout.top {
@@ -61,6 +69,7 @@ fn in_words(name: &str, value: &Evidence) -> String {
         Evidence::Number(number) => grouped(*number),
         Evidence::Share(part) => share(Some(*part)),
         Evidence::Text(text) => harmless(text),
+        Evidence::Flag(flag) => (if *flag { "yes" } else { "no" }).to_owned(),
         Evidence::Unknown => "?".to_owned(),
     };
     format!("{} {value}", name.replace('_', " "))

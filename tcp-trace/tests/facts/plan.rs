@@ -16,7 +16,7 @@ use crate::{
 };
 
 fn wanted(tier: Option<Tier>) -> Wanted {
-    Wanted { signals: vec![Signal::Connect, Signal::PortProbes, Signal::TimeWait], tier, time_wait_events: false }
+    Wanted { signals: vec![Signal::Connect, Signal::PortProbes, Signal::TimeWait], tier, events: vec![] }
 }
 
 fn planned(machine: &Machine, tier: Option<Tier>) -> String {
@@ -83,13 +83,13 @@ fn a_forced_tier_stands_alone() {
 #[test]
 fn time_wait_events_need_the_closer() {
     let facts = Machine::debian("6.12").facts();
-    let names = |time_wait_events| {
-        let plan = plan(&facts, &Wanted { time_wait_events, ..wanted(Some(Tier::Fentry)) });
+    let names = |events: &[Signal]| {
+        let plan = plan(&facts, &Wanted { events: events.to_vec(), ..wanted(Some(Tier::Fentry)) });
         let programs = plan.choices(Signal::TimeWait).iter().flat_map(|choice| choice.programs.clone());
         programs.map(|program| program.name).collect::<Vec<_>>()
     };
-    assert!(!names(false).contains(&"tw_closer_fentry"));
-    assert!(names(true).contains(&"tw_closer_fentry"));
+    assert!(!names(&[]).contains(&"tw_closer_fentry"));
+    assert!(names(&[Signal::TimeWait]).contains(&"tw_closer_fentry"));
 }
 
 /// A hook that the survey does not ask for would be ruled out everywhere.

@@ -31,11 +31,6 @@ pub(super) fn more_ports(scene: &Scene<'_>) -> Vec<String> {
                 .into(),
         );
     }
-    lines.push(
-        "# not: tcp_tw_recycle (gone since 4.12, broke clients behind NAT); lowering tcp_max_tw_buckets \
-         (it hides the sockets and lets late segments hit new connections)"
-            .into(),
-    );
     if !scene.rules.rcu_lookup {
         lines.push(
             "# a kernel from 6.15 on looks taken ports up without a lock: each candidate then costs \
@@ -57,7 +52,6 @@ pub(super) fn more_time_wait(own: bool, limit: Option<u64>) -> Vec<String> {
         None => lines.push("# raise net.ipv4.tcp_max_tw_buckets; each entry takes about 250 bytes".into()),
     }
     lines.push("# and keep connections open: fewer closes, fewer entries".into());
-    lines.push("# not: lowering tcp_max_tw_buckets, which only makes more connections skip TIME_WAIT".into());
     lines
 }
 

@@ -34,5 +34,7 @@ pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
             ("caller", scene.caller()),
         ],
         fix: fix::more_ports(scene),
+        gain: None,
+        risk: None,
     })
 }

@@ -17,7 +17,8 @@ fn found(
     for (count, connect) in connects {
         (0..*count).for_each(|_| aggregate.observe(connect));
     }
-    findings(&aggregate.tick(), time_wait, &rules, sysctls)
+    let observed = Observed { connect: aggregate.tick(), time_wait: time_wait.clone(), ..Observed::default() };
+    findings(&observed, &rules, sysctls)
 }
 
 fn default_found(connects: &[(u32, Connect)]) -> Vec<Finding> {

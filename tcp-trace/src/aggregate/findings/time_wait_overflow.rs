@@ -26,6 +26,8 @@ pub(super) fn find(time_wait: &TimeWaitSnapshot, sysctls: &Sysctls) -> Vec<Findi
                 ("tcp_max_tw_buckets", Evidence::number(limit)),
             ],
             fix: fix::more_time_wait(own, limit),
+            gain: None,
+            risk: None,
         })
     });
     overflowed.collect()

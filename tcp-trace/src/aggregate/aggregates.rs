@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every aggregate, side by side: each takes what is about its signal.
+
+use super::connect::ConnectAggregate;
+use super::folded::Folded;
+use super::observed::Observed;
+use super::time_wait::{TimeWaitAggregate, TimeWaitSnapshot, TimeWaitTotals};
+use crate::event::Event;
+use crate::inventory::Inventory;
+use crate::source::totals::Totals;
+
+/// What was observed so far.
+#[derive(Debug, Default)]
+pub struct Aggregates {
+    connect: ConnectAggregate,
+    time_wait: TimeWaitAggregate,
+}
+
+impl Aggregates {
+    /// Counting TIME_WAIT from `start`: empty where the totals begin with the tracing.
+    pub fn new(start: TimeWaitSnapshot) -> Self {
+        Self { time_wait: TimeWaitAggregate::new(start), ..Self::default() }
+    }
+
+    /// Takes one event.
+    pub fn observe(&mut self, event: &Event) {
+        if let Event::Connect(connect) = event {
+            self.connect.observe(connect);
+        }
+    }
+
+    /// Takes attempts that were added up in the kernel, and the number of those of which nothing else is known.
+    pub fn observe_untold(&mut self, folded: Option<&Folded>, unknown: u64) {
+        if let Some(folded) = folded {
+            self.connect.observe_folded(folded);
+        }
+        self.connect.observe_unknown(unknown);
+    }
+
+    /// Takes the totals of the kernel side, counted since the start.
+    pub fn enter(&mut self, totals: &Totals) {
+        for (netns, totals) in &totals.time_wait {
+            self.time_wait.observe(*netns, TimeWaitTotals::from_kernel(totals));
+        }
+    }
+
+    /// Takes TIME_WAIT as /proc tells it.
+    pub fn sample(&mut self, sampled: TimeWaitSnapshot) {
+        for (netns, totals) in sampled {
+            self.time_wait.observe(netns, totals);
+        }
+    }
+
+    /// Takes the sockets as they are now.
+    pub fn survey(&mut self, _inventory: &Inventory) {}
+
+    /// Ends the interval and answers for it.
+    pub fn tick(&mut self, seconds: f64) -> Observed {
+        Observed { seconds, connect: self.connect.tick(), time_wait: self.time_wait.tick() }
+    }
+
+    /// Answers for everything since the start.
+    pub fn total(&mut self, seconds: f64) -> Observed {
+        Observed { seconds, connect: self.connect.total(), time_wait: self.time_wait.total() }
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The accounts of a run, for the interval and since the start: what came through, what was lost, what was spent.
+
+use crate::{
+    aggregate::ledger::{Cost, Ledger},
+    clock,
+    event::{Event, Lost, Outcome},
+    governor::Stock,
+};
+
+/// Kept from the first event to the last answer.
+#[derive(Debug)]
+pub struct Books {
+    ledger: Ledger,
+    interval_lost: Lost,
+    total_lost: Lost,
+    /// Spent before the interval.
+    interval_begin_cost: Cost,
+    begin_ns: u64,
+    interval_begin_ns: u64,
+}
+
+/// What an answer says of the time that it is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// How long that was.
+    pub seconds: f64,
+    /// Lost in it.
+    pub lost: Lost,
+    /// Counts since the start, cost of the time.
+    pub ledger: Ledger,
+}
+
+impl Books {
+    /// From now on.
+    pub fn open() -> Self {
+        let now_ns = clock::monotonic_ns();
+        Self {
+            ledger: Ledger::default(),
+            interval_lost: Lost::default(),
+            total_lost: Lost::default(),
+            interval_begin_cost: Cost::default(),
+            begin_ns: now_ns,
+            interval_begin_ns: now_ns,
+        }
+    }
+
+    /// An event came through.
+    pub fn count(&mut self, event: &Event) {
+        match event {
+            // What is still under way at the end was never sent.
+            Event::Connect(connect) if connect.outcome == Outcome::Pending => {
+                *self.ledger.pending.get_or_insert_default() += 1;
+            }
+            Event::Connect(_) => self.ledger.delivered += 1,
+            Event::Lost(lost) => {
+                add(&mut self.interval_lost, *lost);
+                add(&mut self.total_lost, *lost);
+            }
+            Event::Detail(_) => {}
+            Event::TimeWait(_) => self.ledger.signals_delivered += 1,
+        }
+    }
+
+    /// Takes what the books of the kernel side and the governor say; what was lost since the last time.
+    pub fn enter(&mut self, stock: &Stock) -> Option<Lost> {
+        let earlier = std::mem::replace(&mut self.ledger.counts, stock.counts);
+        self.ledger.cost = stock.cost;
+        self.ledger.level = stock.level;
+        self.ledger.budget = stock.budget;
+        self.ledger.resident_bytes = stock.resident_bytes;
+        self.ledger.locked_bytes = stock.locked_bytes;
+        self.ledger.calibration = stock.calibration;
+        stock.counts.lost_since(&earlier)
+    }
+
+    /// Attempts of which no more than their number is known.
+    pub fn outcome_unknown(&self) -> u64 {
+        self.ledger.counts.outcome_unknown()
+    }
+
+    /// Ends the interval.
+    pub fn tick(&mut self) -> Page {
+        let page = Page {
+            seconds: seconds_since(self.interval_begin_ns),
+            lost: std::mem::take(&mut self.interval_lost),
+            ledger: Ledger { cost: self.ledger.cost.since(self.interval_begin_cost), ..self.ledger },
+        };
+        self.interval_begin_ns = clock::monotonic_ns();
+        self.interval_begin_cost = self.ledger.cost;
+        page
+    }
+
+    /// Closes the books.
+    pub fn total(&mut self) -> Page {
+        self.ledger.pending.get_or_insert_default();
+        Page { seconds: seconds_since(self.begin_ns), lost: self.total_lost, ledger: self.ledger }
+    }
+
+    /// Events that came through so far, whatever they are about.
+    pub fn delivered(&self) -> u64 {
+        self.ledger.delivered + self.ledger.signals_delivered
+    }
+}
+
+fn add(sum: &mut Lost, more: Lost) {
+    sum.ring_buffer += more.ring_buffer;
+    sum.map_full += more.map_full;
+    sum.missed += more.missed;
+}
+
+fn seconds_since(begin_ns: u64) -> f64 {
+    clock::monotonic_ns().saturating_sub(begin_ns) as f64 / 1e9
+}

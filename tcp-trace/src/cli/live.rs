@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What every live command has in common: its flags, and the way from them to a run.
+
+use std::{fs::File, path::PathBuf, time::Duration};
+
+use tcp_trace_common::{
+    attempts,
+    config::{Config, stream},
+};
+
+use super::{duration, filters::Filters, output::Output, share};
+use crate::{
+    aggregate::findings::Severity,
+    answer::{Answer, Setting, Wanted},
+    clock::Anchor,
+    decode::Decoder,
+    exit::{FAIL_ON, Failure, Tried},
+    export::sink::Sink,
+    governor::{
+        Governor,
+        calibrate::{Calibration, Medians},
+        statistics,
+    },
+    kernel::{Facts, Roots},
+    pipeline::{self, Pace, Traced},
+    probes::{
+        OBJECT,
+        attach::{Attached, Load, Loader, try_all},
+        bursts::{Bursts, PortProbes},
+        plan::{self, plan},
+        table::Signal,
+        tier::Tier,
+    },
+    question::Question,
+    source::live::Live,
+    view::screen::Layout,
+};
+
+/// Flags of every live command.
+#[derive(Debug, clap::Args)]
+pub struct LiveArgs {
+    /// Stop by itself after this long [default: until Ctrl-C]
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse, allow_hyphen_values = true)]
+    pub duration: Option<Duration>,
+    /// Between two answers
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "1s", allow_hyphen_values = true)]
+    pub interval: Duration,
+    /// Rows to show of each table
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub top: u16,
+    /// Which events are of interest.
+    #[command(flatten)]
+    pub filters: Filters,
+    /// Where answers go.
+    #[command(flatten)]
+    pub output: Output,
+    /// How programs attach: the best that works, or just this one
+    #[arg(long, value_enum, default_value_t, help_heading = "Tracing")]
+    pub tier: TierChoice,
+    /// What tracing may cost, programs and agent together, as a share of one CPU; 100% = whatever it takes
+    ///
+    /// Over it detail is shed, one step at a time: the port probes; then the events, with totals added up in the kernel
+    /// (which stay exact); then all but one connect in 2, 4, ... 1024 (the others are only counted). It comes back step
+    /// by step once it fits again. Each step is told, and the one in force stands in every answer.
+    #[arg(long, value_name = "PERCENT", value_parser = share::parse, default_value = "1%", help_heading = "Tracing")]
+    pub max_overhead: f64,
+    /// Size of the ring buffer between kernel and agent, in KiB
+    #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(4..=1 << 20), help_heading = "Tracing")]
+    pub ring_kib: u32,
+    /// Exit with code 3 if there was a finding this bad
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
+    /// Create this file once everything is attached
+    #[arg(long, value_name = "PATH", hide = true)]
+    pub ready_file: Option<PathBuf>,
+}
+
+/// `--tier`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum TierChoice {
+    /// The best that works
+    #[default]
+    Auto,
+    /// BPF trampolines
+    Fentry,
+    /// Breakpoints
+    Kprobe,
+    /// Tracepoints alone
+    Tracepoint,
+}
+
+/// `--fail-on`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum FailOn {
+    /// Good to know
+    Info,
+    /// It costs
+    Warning,
+    /// Connects fail, or most of their cost is this
+    Critical,
+}
+
+impl FailOn {
+    /// The exit code of an answer whose worst finding is this.
+    pub fn code(threshold: Option<Self>, worst: Option<Severity>) -> u8 {
+        let threshold = threshold.map(|fail_on| match fail_on {
+            Self::Info => Severity::Info,
+            Self::Warning => Severity::Warning,
+            Self::Critical => Severity::Critical,
+        });
+        // Severities are ordered worst first.
+        match (worst, threshold) {
+            (Some(worst), Some(threshold)) if worst <= threshold => FAIL_ON,
+            _ => 0,
+        }
+    }
+}
+
+impl TierChoice {
+    fn tier(self) -> Option<Tier> {
+        match self {
+            Self::Auto => None,
+            Self::Fentry => Some(Tier::Fentry),
+            Self::Kprobe => Some(Tier::Kprobe),
+            Self::Tracepoint => Some(Tier::Tracepoint),
+        }
+    }
+}
+
+/// What is asked, beside the flags that all share.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The question.
+    pub question: Question,
+    /// Signals whose events are streamed, connect apart.
+    pub events: Vec<Signal>,
+    /// Why candidates are refused.
+    pub port_probes: PortProbes,
+    /// Attempts followed at once.
+    pub max_attempts: u32,
+    /// Measure what tracing adds, before it begins.
+    pub calibrate: bool,
+    /// `-v`s.
+    pub verbose: u8,
+}
+
+impl Asked {
+    /// As most commands ask it: `events` lists those of its signal.
+    pub fn plainly(question: Question, events: bool, verbose: u8) -> Self {
+        Self {
+            question,
+            events: question.listed().filter(|_| events).into_iter().collect(),
+            port_probes: PortProbes::Never,
+            max_attempts: 16_384,
+            calibrate: false,
+            verbose,
+        }
+    }
+
+    fn streams(&self) -> u16 {
+        let bit = |signal: &Signal| match signal {
+            Signal::TimeWait => stream::TIME_WAIT,
+            Signal::Bind => stream::BIND,
+            Signal::Listen => stream::LISTEN,
+            Signal::State => stream::STATE,
+            Signal::Connect | Signal::PortProbes => 0,
+        };
+        self.events.iter().map(bit).fold(0, |bits, bit| bits | bit)
+    }
+
+    fn plan(&self, tier: TierChoice) -> plan::Wanted {
+        let mut signals = self.question.signals();
+        if self.port_probes != PortProbes::Never {
+            signals.push(Signal::PortProbes);
+        }
+        plan::Wanted { signals, tier: tier.tier(), events: self.events.clone() }
+    }
+}
+
+/// Traces until the end; the worst finding.
+///
+/// # Errors
+/// Before anything is attached where the command line, the privileges or the output do not allow it; later when the
+/// output breaks.
+pub fn run(live: &LiveArgs, asked: &Asked, wanted: Wanted, sink: Sink) -> Result<Option<Severity>, Failure> {
+    let mut config = Config { agent_tgid: std::process::id(), ..Config::EMPTY };
+    live.filters.apply(&mut config)?;
+    let loader = Loader::prepare();
+    let sees_search = live.tier != TierChoice::Tracepoint;
+    let facts = Facts::survey(&Roots::default(), sees_search);
+    facts.put_into(&mut config);
+    config.searches_seen = sees_search.into();
+    config.streams = asked.streams();
+    config.attempt_sets_mask = attempts::sets(asked.max_attempts) - 1;
+    config.wake_bytes = live.ring_kib.saturating_mul(1024) / 4;
+    // In a ring of 4 KiB, which holds about twenty events, every second one.
+    config.wake_mask = (live.ring_kib / 2).next_power_of_two().min(64) - 1;
+    let plan = plan(&facts, &asked.plan(live.tier));
+    let load = Load {
+        offsets: &facts.offsets,
+        config: &config,
+        ring_bytes: live.ring_kib.saturating_mul(1024),
+        // aya-log's own scale: 4 = debug.
+        log_level: if asked.verbose >= 2 { 4 } else { 0 },
+    };
+    // Asked for, or the only way to know what the programs cost.
+    let calibrates = asked.question == Question::ConnectLatency && (asked.calibrate || !statistics::are_kept());
+    let untraced = calibrates.then(Medians::before).transpose().unwrap_or_else(not_calibrated);
+    let attached = try_all(loader, OBJECT, &plan, load).and_then(|attached| {
+        attached.require(asked.question.main_signal(), &plan)?;
+        Ok(attached)
+    });
+    let (mut attached, untraceable) = match attached {
+        Ok(attached) => (Some(attached), None),
+        // What can be read is an answer too.
+        Err(failure) if asked.question.surveys() && live.tier == TierChoice::Auto => (None, Some(failure)),
+        Err(failure) => return Err(failure),
+    };
+    let calibration = match (untraced, &mut attached) {
+        (Some(untraced), Some(attached)) => {
+            untraced.compare(&mut attached.ebpf).map(Some).unwrap_or_else(not_calibrated)
+        }
+        _ => None,
+    };
+    let mut setting = setting(asked.question, attached.as_ref(), &facts);
+    if let Some(failure) = untraceable {
+        tracing::info!("not traced: {failure}");
+        setting.notes.push(format!("nothing is traced, this is what can be read: {}", failure.in_a_line()));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| broken("cannot start the event loop", &error.into()))?;
+    let within_runtime = runtime.enter();
+    let traced = attached.map(|attached| trace(attached, live, asked, &facts, calibration)).transpose()?;
+    let mut answer = Answer::new(setting, wanted, sink)?;
+    let ready = || match &live.ready_file {
+        Some(path) => match File::create(path) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(Failure::Output { to: path.display().to_string(), source }),
+        },
+        None => Ok(()),
+    };
+    let pace = Pace { interval: live.interval, duration: live.duration };
+    drop(within_runtime);
+    runtime.block_on(pipeline::run(traced, &mut answer, pace, ready))?;
+    Ok(answer.worst())
+}
+
+/// What a plain command writes: `events` is a line for each event of its signal.
+pub fn wanted(live: &LiveArgs, events: bool, sink: &Sink) -> Wanted {
+    Wanted {
+        format: live.output.format,
+        connects: false,
+        signals: events,
+        intervals: true,
+        min_latency: None,
+        second_pass_only: false,
+        layout: layout(live, sink),
+    }
+}
+
+/// What a screen may take up.
+pub fn layout(live: &LiveArgs, sink: &Sink) -> Layout {
+    Layout { width: sink.width(), top: usize::from(live.top), colours: sink.colours() }
+}
+
+/// Answers a question that has no flags of its own but `--events`; the exit code says whether `--fail-on` was met.
+///
+/// # Errors
+/// As [`run`].
+pub fn answer(question: Question, live: &LiveArgs, events: bool, verbose: u8) -> Result<u8, Failure> {
+    let sink = Sink::open(live.output.output.as_deref())?;
+    let wanted = wanted(live, events, &sink);
+    let worst = run(live, &Asked::plainly(question, events, verbose), wanted, sink)?;
+    Ok(FailOn::code(live.fail_on, worst))
+}
+
+fn trace(
+    mut attached: Attached,
+    live: &LiveArgs,
+    asked: &Asked,
+    facts: &Facts,
+    calibration: Option<Calibration>,
+) -> Result<Traced, Failure> {
+    explain(&attached);
+    let decoder = Decoder::new(facts.search.walk(), Anchor::now());
+    let source = Live::start(&mut attached, decoder)
+        .map_err(|error| broken("cannot read what the kernel side sends", &error))?;
+    let bursts = Bursts::new(&mut attached, asked.port_probes)
+        .map_err(|error| broken("cannot attach the port probes that --port-probes always asks for", &error))?;
+    let governor = Governor::new(attached, bursts, live.max_overhead, calibration)
+        .map_err(|error| broken("cannot read what the kernel side counts", &error))?;
+    Ok(Traced { source, governor })
+}
+
+/// Which tiers were tried and why they did not do, for -v.
+fn explain(attached: &Attached) {
+    for trial in &attached.trials {
+        if let Some(why) = &trial.refused {
+            tracing::info!("{}: no {} tier: {why}", trial.signal, trial.tier);
+            continue;
+        }
+        tracing::info!("{}: {} tier", trial.signal, trial.tier);
+        for loses in &trial.loses {
+            tracing::info!("{}: {loses}", trial.signal);
+        }
+    }
+}
+
+fn setting(question: Question, attached: Option<&Attached>, facts: &Facts) -> Setting {
+    let tier = |signal| attached.and_then(|attached| attached.tier(signal));
+    let main = question.main_signal();
+    let mut notes = attached.map(|attached| attached.loses(main)).unwrap_or_default();
+    if main == Signal::Connect
+        && matches!(tier(main), Some(Tier::Fentry | Tier::Kprobe))
+        && let Err(why) = &facts.table_perturb
+    {
+        notes.push(format!("ports_visited only while port probes are attached: table_perturb is not known ({why})"));
+    }
+    let samples_time_wait = question.signals().contains(&Signal::TimeWait) && tier(Signal::TimeWait).is_none();
+    if samples_time_wait {
+        notes.push("TIME_WAIT from /proc/net of this network namespace alone: level, reuse and overflow".into());
+    }
+    Setting {
+        question,
+        tier: tier(main),
+        samples_time_wait,
+        kernel: facts.release.clone(),
+        rules: facts.search,
+        sysctls: facts.sysctls.clone(),
+        notes,
+    }
+}
+
+fn not_calibrated<T>(error: anyhow::Error) -> Option<T> {
+    tracing::warn!("what tracing adds to a connect is not known: {error:#}");
+    None
+}
+
+fn broken(headline: &str, error: &anyhow::Error) -> Failure {
+    Failure::Failed {
+        headline: headline.into(),
+        tried: vec![Tried::new("tracing", format!("{error:#}"))],
+        try_next: vec!["tcp-trace doctor".into()],
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `tcp-trace states`: how long do connections stay in each state, and who does not close?
+
+use super::live::{self, LiveArgs};
+use crate::{exit::Failure, question::Question};
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo tcp-trace states                           time in each state, CLOSE_WAIT leaks, resets, short connections
+  sudo tcp-trace states --events --format json     every change of state";
+
+/// TCP states: time in each by process and peer, CLOSE_WAIT leaks, resets by SO_LINGER, short connections
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// A line for every change of state as well
+    #[arg(long)]
+    events: bool,
+    #[command(flatten)]
+    live: LiveArgs,
+}
+
+/// Looks until the end; the exit code says whether `--fail-on` was met.
+///
+/// # Errors
+/// As [`live::run`].
+pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
+    live::answer(Question::States, &args.live, args.events, verbose)
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Programs of the connect signal.
+
+use super::{Alternative, Kind, Need, Program, Row, Signal, ipv6, optional, program, variant};
+use crate::probes::tier::Tier;
+
+const SOCK_ADDR: &str = "__cgroup_bpf_run_filter_sock_addr";
+const SYSCALLS: Kind = Kind::Tracepoint { category: "syscalls" };
+const NO_INTERRUPTED: &str = "interrupted connects are reported as abandoned";
+const NO_LSM: &str = "connects that a security module refuses are not seen";
+const NO_CGROUP: &str = "connects that a cgroup program refuses are not seen";
+const NO_CALL: &str =
+    "no errno of failing calls, and connects that fail before SYN_SENT (no route, denied) are not seen";
+
+/// The ways to it.
+pub(super) const ROW: Row = Row {
+    signal: Signal::Connect,
+    alternatives: &[
+        Alternative {
+            tier: Tier::Fentry,
+            programs: &[
+                program("destroy_fentry", "tcp_destroy_sock", Kind::BtfTracepoint),
+                program("state_fentry", "inet_sock_set_state", Kind::BtfTracepoint),
+                program("call_exit_fentry", "__inet_stream_connect", Kind::Fexit),
+                variant("search_exit_4_fentry", "__inet_hash_connect", 4),
+                variant("search_exit_5_fentry", "__inet_hash_connect", 5),
+                program("search_enter_fentry", "__inet_hash_connect", Kind::Fentry),
+                optional("denied_lsm_fentry", "security_socket_connect", Kind::Fexit, NO_LSM),
+                Program { need: Need::Optional(NO_CGROUP), ..variant("denied_cgroup_4_fentry", SOCK_ADDR, 4) },
+                Program { need: Need::Optional(NO_CGROUP), ..variant("denied_cgroup_5_fentry", SOCK_ADDR, 5) },
+                Program { need: Need::Optional(NO_CGROUP), ..variant("denied_cgroup_6_fentry", SOCK_ADDR, 6) },
+                ipv6("connect_v6_enter_fentry", "tcp_v6_connect", Kind::Fentry),
+                program("connect_v4_enter_fentry", "tcp_v4_connect", Kind::Fentry),
+            ],
+            loses: "",
+        },
+        Alternative {
+            tier: Tier::Kprobe,
+            programs: &[
+                program("connect_destroy_tp", "tcp_destroy_sock", Kind::RawTracepoint),
+                program("state_kprobe", "inet_sock_set_state", Kind::RawTracepoint),
+                ipv6("connect_exit_kprobe", "tcp_v6_connect", Kind::Kretprobe),
+                program("connect_exit_kprobe", "tcp_v4_connect", Kind::Kretprobe),
+                program("search_exit_kprobe", "__inet_hash_connect", Kind::Kretprobe),
+                program("search_enter_kprobe", "__inet_hash_connect", Kind::Kprobe),
+                optional("call_exit_kprobe", "__inet_stream_connect", Kind::Kretprobe, NO_INTERRUPTED),
+                optional("denied_lsm_kprobe", "security_socket_connect", Kind::Kretprobe, NO_LSM),
+                optional("denied_lsm_enter_kprobe", "security_socket_connect", Kind::Kprobe, NO_LSM),
+                optional("denied_cgroup_kprobe", "__cgroup_bpf_run_filter_sock_addr", Kind::Kretprobe, NO_CGROUP),
+                optional("denied_cgroup_enter_kprobe", "__cgroup_bpf_run_filter_sock_addr", Kind::Kprobe, NO_CGROUP),
+                ipv6("connect_enter_kprobe", "tcp_v6_connect", Kind::Kprobe),
+                program("connect_enter_kprobe", "tcp_v4_connect", Kind::Kprobe),
+            ],
+            loses: "returns are missed when more calls are under way than there are probe instances (counted as missed)",
+        },
+        Alternative {
+            tier: Tier::Tracepoint,
+            programs: &[
+                program("connect_destroy_tp", "tcp_destroy_sock", Kind::RawTracepoint),
+                program("connect_state_tp", "inet_sock_set_state", Kind::RawTracepoint),
+                optional("connect_call_exit_tp", "sys_exit_connect", SYSCALLS, NO_CALL),
+                optional("connect_call_enter_tp", "sys_enter_connect", SYSCALLS, NO_CALL),
+            ],
+            loses: "no port search: neither its time nor the ports visited; the handshake's time includes it",
+        },
+    ],
+};

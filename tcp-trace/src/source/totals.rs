@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Totals that the kernel side keeps whatever is streamed, counted since the start.
+
+use anyhow::Context as _;
+use aya::{
+    Ebpf,
+    maps::{HashMap, MapData},
+};
+use tcp_trace_common::{names, time_wait::RawTimeWaitTotals};
+
+/// What they say at a moment.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// TIME_WAIT, by inode of the network namespace.
+    pub time_wait: Vec<(u32, RawTimeWaitTotals)>,
+}
+
+/// The maps that hold them.
+pub struct TotalsMaps {
+    time_wait: HashMap<MapData, u32, RawTimeWaitTotals>,
+}
+
+impl TotalsMaps {
+    /// Takes them out of the object.
+    ///
+    /// # Errors
+    /// When it has not the maps of the contract.
+    pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let mut take = |name| ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
+        Ok(Self { time_wait: HashMap::try_from(take(names::TIME_WAIT_TOTALS)?)? })
+    }
+
+    /// Reads them. A key that vanishes while its map is walked is left out.
+    pub fn read(&self) -> Totals {
+        Totals { time_wait: self.time_wait.iter().filter_map(Result::ok).collect() }
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The screen of a live command: header, ledger, findings, and the table of its signal.
+
+use std::fmt::Write;
+
+use super::format::wrapped;
+use super::theme::Theme;
+use super::{connect, ledger, verdict};
+use crate::aggregate::summary::Summary;
+use crate::question::Question;
+
+/// What the screen may take up.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// Columns; fewer than 80 count as 80.
+    pub width: usize,
+    /// Rows of a table, and findings, shown.
+    pub top: usize,
+    /// With ANSI colours.
+    pub colours: bool,
+}
+
+/// The whole answer as text.
+pub fn screen(summary: &Summary, layout: Layout) -> String {
+    let layout = Layout { width: layout.width.max(80), ..layout };
+    let theme = Theme { colours: layout.colours };
+    let mut out = String::with_capacity(4096);
+    header(&mut out, theme, layout, summary);
+    match summary.question {
+        Question::ConnectLatency => {
+            connect::counts(&mut out, layout, summary);
+            verdict::findings(&mut out, theme, layout, &summary.findings);
+            connect::tables(&mut out, theme, layout, summary);
+        }
+        Question::Ports
+        | Question::TimeWait
+        | Question::Bind
+        | Question::Listen
+        | Question::States
+        | Question::Doctor => verdict::findings(&mut out, theme, layout, &summary.findings),
+    }
+    let partial = connect::told_in_part(summary);
+    for note in partial.iter().chain(&summary.notes) {
+        for line in wrapped(&format!("note: {note}"), layout.width) {
+            let _ = writeln!(out, "{}", theme.faint(&line));
+        }
+    }
+    out
+}
+
+fn header(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
+    let of = if summary.is_final { "whole run" } else { "interval" };
+    let tier = summary.tier.map_or("none".into(), |tier| tier.to_string());
+    let title = format!(
+        "tcp-trace {}  kernel {}  tier {tier}  {of} {:.1} s",
+        summary.question.name(),
+        summary.kernel,
+        summary.observed.seconds
+    );
+    for line in wrapped(&title, layout.width) {
+        let _ = writeln!(out, "{}", theme.title(&line));
+    }
+    ledger::ledger(out, theme, layout, summary);
+}
