@@ -20,7 +20,7 @@ use crate::{
         sink::{Sink, Written},
     },
     governor::Stock,
-    inventory::surveyor::Surveyor,
+    inventory::{Inventory, Wanted as Surveyed, netstat::NetStat, surveyor::Surveyor},
     kernel::rules::{SearchRules, Sysctls},
     probes::tier::Tier,
     question::Question,
@@ -81,6 +81,8 @@ pub struct Setting {
     pub tier: Option<Tier>,
     /// No program sees TIME_WAIT: its totals are sampled from /proc.
     pub samples_time_wait: bool,
+    /// Sockets to look at, and how much of the time that may take; `None`: none.
+    pub survey: Option<(Surveyed, f64)>,
     /// Release of the kernel.
     pub kernel: String,
     /// How it searches for ports.
@@ -99,6 +101,8 @@ pub struct Answer {
     sink: Sink,
     aggregates: Aggregates,
     surveyor: Option<Surveyor>,
+    /// What the last inventory could not look at.
+    lacks: Vec<String>,
     books: Books,
     worst: Option<Severity>,
     /// What the next write takes; kept for its capacity.
@@ -124,13 +128,14 @@ impl Answer {
         }
         sink.write(&buffer)?;
         let start = if setting.samples_time_wait { sample_proc() } else { TimeWaitSnapshot::new() };
-        let surveyor = setting.question.surveys().then(Surveyor::start);
+        let surveyor = setting.survey.map(|(wanted, share)| Surveyor::start(wanted, share));
         Ok(Self {
             setting,
             wanted,
             sink,
             aggregates: Aggregates::new(start),
             surveyor,
+            lacks: Vec::new(),
             books: Books::open(),
             worst: None,
             buffer,
@@ -198,7 +203,7 @@ impl Answer {
     pub fn tick(&mut self) -> Result<bool, Failure> {
         self.sample_if_needed();
         if let Some(inventory) = self.surveyor.as_ref().and_then(Surveyor::news) {
-            self.aggregates.survey(&inventory);
+            self.survey(&inventory);
         }
         let page = self.books.tick();
         let observed = self.aggregates.tick(page.seconds);
@@ -218,8 +223,8 @@ impl Answer {
     /// When it cannot be written.
     pub fn finish(&mut self) -> Result<(), Failure> {
         self.sample_if_needed();
-        if let Some(surveyor) = &self.surveyor {
-            self.aggregates.survey(&surveyor.fresh());
+        if let Some(inventory) = self.surveyor.as_ref().map(Surveyor::fresh) {
+            self.survey(&inventory);
         }
         let page = self.books.total();
         let observed = self.aggregates.total(page.seconds);
@@ -309,8 +314,13 @@ impl Answer {
             kernel: self.setting.kernel.clone(),
             ledger: page.ledger,
             findings: Vec::new(),
-            notes: self.setting.notes.clone(),
+            notes: self.setting.notes.iter().chain(&self.lacks).cloned().collect(),
         }
+    }
+
+    fn survey(&mut self, inventory: &Inventory) {
+        self.aggregates.survey(inventory);
+        self.lacks.clone_from(&inventory.lacks);
     }
 
     fn sample_if_needed(&mut self) {
@@ -328,7 +338,6 @@ impl Answer {
 /// TIME_WAIT of this process's own namespace as /proc tells it: the only source where no program can be attached.
 fn sample_proc() -> TimeWaitSnapshot {
     let Ok(namespace) = fs::metadata("/proc/self/ns/net") else { return TimeWaitSnapshot::new() };
-    let read = |file: &str| fs::read_to_string(format!("/proc/self/net/{file}")).unwrap_or_default();
-    let totals = TimeWaitTotals::from_proc(&read("sockstat"), &read("netstat"));
+    let totals = TimeWaitTotals::from_proc(&NetStat::read());
     [(namespace.ino() as u32, totals)].into()
 }

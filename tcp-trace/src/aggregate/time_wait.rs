@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use tcp_trace_common::time_wait::{RawTimeWaitTotals, event};
 
+use crate::inventory::netstat::NetStat;
+
 /// Totals of one namespace since some beginning. `None`: this source does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimeWaitTotals {
@@ -48,21 +50,15 @@ impl TimeWaitTotals {
         }
     }
 
-    /// From `/proc/net/sockstat` and `/proc/net/netstat` of one namespace. Of the MIBs only those are taken that mean
-    /// the same on every kernel: TimeWaited counts expiries on 5.10 and entries from 6.1 on.
-    pub fn from_proc(sockstat: &str, netstat: &str) -> Self {
-        let level = sockstat.lines().find_map(|line| {
-            let mut words = line.strip_prefix("TCP:")?.split_ascii_whitespace();
-            words.find(|word| *word == "tw")?;
-            words.next()?.parse().ok()
-        });
-        let mib = |name| {
-            let mut lines = netstat.lines().filter_map(|line| line.strip_prefix("TcpExt:"));
-            let (names, values) = (lines.next()?, lines.next()?);
-            let column = names.split_ascii_whitespace().position(|column| column == name)?;
-            values.split_ascii_whitespace().nth(column)?.parse().ok()
-        };
-        Self { level, reused: mib("TWRecycled"), overflow: mib("TCPTimeWaitOverflow"), ..Self::default() }
+    /// From the counters of one namespace. Of the MIBs only those are taken that mean the same on every kernel:
+    /// TimeWaited counts expiries on 5.10 and entries from 6.1 on.
+    pub fn from_proc(counters: &NetStat) -> Self {
+        Self {
+            level: counters.sockstat("TCP:", "tw"),
+            reused: counters.tcp_ext("TWRecycled"),
+            overflow: counters.tcp_ext("TCPTimeWaitOverflow"),
+            ..Self::default()
+        }
     }
 
     /// What happened since `before`; level and limit are those of now.
@@ -133,10 +129,13 @@ mod tests {
 
     #[test]
     fn reads_proc() {
-        let totals = TimeWaitTotals::from_proc(SOCKSTAT, NETSTAT);
+        let totals = TimeWaitTotals::from_proc(&NetStat::new(NETSTAT.into(), String::new(), SOCKSTAT.into()));
         assert_eq!((totals.level, totals.reused, totals.overflow), (Some(41), Some(7), Some(12)));
         assert_eq!((totals.entered, totals.expired), (None, None));
-        assert_eq!(TimeWaitTotals::from_proc("TCP: tw", "TcpExt: TWRecycled"), TimeWaitTotals::default());
+        assert_eq!(
+            TimeWaitTotals::from_proc(&NetStat::new("TcpExt: TWRecycled".into(), String::new(), "TCP: tw".into())),
+            TimeWaitTotals::default()
+        );
     }
 
     #[test]

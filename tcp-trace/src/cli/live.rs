@@ -5,7 +5,7 @@ use std::{fs::File, path::PathBuf, time::Duration};
 
 use tcp_trace_common::{
     attempts,
-    config::{Config, stream},
+    config::{Config, filter, stream},
 };
 
 use super::{duration, filters::Filters, output::Output, share};
@@ -21,6 +21,7 @@ use crate::{
         calibrate::{Calibration, Medians},
         statistics,
     },
+    inventory,
     kernel::{Facts, Roots},
     pipeline::{self, Pace, Traced},
     probes::{
@@ -223,6 +224,9 @@ pub fn run(live: &LiveArgs, asked: &Asked, wanted: Wanted, sink: Sink) -> Result
         _ => None,
     };
     let mut setting = setting(asked.question, attached.as_ref(), &facts);
+    let netns = (config.filters & filter::NETNS != 0).then_some(config.netns);
+    setting.survey =
+        asked.question.surveys().then_some((inventory::Wanted { netns, ..inventory::Wanted::ALL }, live.max_overhead));
     if let Some(failure) = untraceable {
         tracing::info!("not traced: {failure}");
         setting.notes.push(format!("nothing is traced, this is what can be read: {}", failure.in_a_line()));
@@ -326,6 +330,7 @@ fn setting(question: Question, attached: Option<&Attached>, facts: &Facts) -> Se
         question,
         tier: tier(main),
         samples_time_wait,
+        survey: None,
         kernel: facts.release.clone(),
         rules: facts.search,
         sysctls: facts.sysctls.clone(),

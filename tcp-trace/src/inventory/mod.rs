@@ -1,15 +1,180 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Sockets as they are now, in every network namespace that can be entered.
+//! What there is now: the TCP sockets of every network namespace, its counters and its settings, and who holds what.
+//! Needs no program in the kernel. What may not be seen is left out and said.
 
+mod container;
+pub mod diag;
+pub mod namespaces;
+pub mod netstat;
+pub mod owners;
+pub mod socket;
 pub mod surveyor;
 
-/// What there is.
+use std::io;
+
+use self::{
+    diag::states,
+    namespaces::{Namespace, Namespaces, within},
+    netstat::NetStat,
+    owners::Owners,
+    socket::Socket,
+};
+use crate::{
+    clock,
+    kernel::{Roots, rules::Sysctls},
+};
+
+/// Sockets that are held at once, of all namespaces together; more are only counted. Some 40 MB.
+const SOCKETS: usize = 1 << 19;
+/// Tries before a list that the kernel calls inconsistent is taken as it is.
+const TRIES: u32 = 3;
+
+/// What to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Only this network namespace.
+    pub netns: Option<u32>,
+    /// Sockets in these states: [`states`].
+    pub states: u32,
+    /// Who holds them: a look at every descriptor of the machine.
+    pub owners: bool,
+}
+
+/// Everything at one moment, or nearly so: namespaces are looked at one after another.
 #[derive(Clone, Debug, Default)]
-pub struct Inventory {}
+pub struct Inventory {
+    /// When it was begun, on the monotonic clock.
+    pub begin_ns: u64,
+    /// How long it took.
+    pub took_ns: u64,
+    /// The agent's own network namespace first.
+    pub spaces: Vec<Space>,
+    /// Who holds what; empty unless wanted.
+    pub owners: Owners,
+    /// This kernel lists sockets that are bound and nothing more (6.8 and later). `None`: could not be found out.
+    pub lists_bound: Option<bool>,
+    /// What could not be looked at, in words.
+    pub lacks: Vec<String>,
+}
+
+/// One network namespace.
+#[derive(Clone, Debug)]
+pub struct Space {
+    /// Which.
+    pub namespace: Namespace,
+    /// Its settings.
+    pub sysctls: Sysctls,
+    /// Its counters.
+    pub counters: NetStat,
+    /// Its sockets, IPv4 first, listeners before others.
+    pub sockets: Vec<Socket>,
+    /// More sockets than those held.
+    pub beyond: u64,
+}
+
+impl Wanted {
+    /// Every socket of every namespace, and its owner.
+    pub const ALL: Self = Self { netns: None, states: states::ALL, owners: true };
+}
 
 impl Inventory {
-    /// Looks. What cannot be seen is left out, with a word.
-    pub fn take() -> Self {
-        Self {}
+    /// Looks at everything that is wanted.
+    pub fn take(wanted: &Wanted) -> Self {
+        let begin_ns = clock::monotonic_ns();
+        let mut inventory = Self { begin_ns, lists_bound: diag::lists_bound(), ..Self::default() };
+        let found = Namespaces::all().unwrap_or_else(|error| Namespaces {
+            list: Vec::new(),
+            lacks: vec![format!("no network namespace can be seen: {error}")],
+        });
+        inventory.lacks = found.lacks;
+        let mut room = SOCKETS;
+        let mut refused = Vec::new();
+        for namespace in found.list.into_iter().filter(|found| wanted.netns.is_none_or(|netns| netns == found.inode)) {
+            match Space::take(namespace, wanted.states, room) {
+                Ok(Some(space)) => {
+                    room -= space.sockets.len();
+                    inventory.spaces.push(space);
+                }
+                // It went away meanwhile.
+                Ok(None) => {}
+                Err(error) => refused.push(error),
+            }
+        }
+        inventory.lacks.extend(refusals(&refused));
+        if wanted.owners {
+            inventory.owners = Owners::read();
+            inventory.lacks.append(&mut inventory.owners.lacks);
+        }
+        inventory.took_ns = clock::monotonic_ns().saturating_sub(begin_ns);
+        inventory
     }
+
+    /// Sockets of all namespaces, each with its namespace.
+    pub fn sockets(&self) -> impl Iterator<Item = (&Space, &Socket)> {
+        self.spaces.iter().flat_map(|space| space.sockets.iter().map(move |socket| (space, socket)))
+    }
+
+    /// One namespace.
+    pub fn space(&self, netns: u32) -> Option<&Space> {
+        self.spaces.iter().find(|space| space.namespace.inode == netns)
+    }
+}
+
+impl Space {
+    /// `None`: it is gone.
+    fn take(namespace: Namespace, states: u32, room: usize) -> io::Result<Option<Self>> {
+        let inode = namespace.inode;
+        let looked = within(&namespace, move || {
+            let (sockets, beyond) = list(inode, states, room)?;
+            Ok((sockets, beyond, Sysctls::survey(&Roots::default()), NetStat::read()))
+        });
+        match looked {
+            Ok(Ok((sockets, beyond, sysctls, counters))) => {
+                Ok(Some(Self { namespace, sysctls, counters, sockets, beyond }))
+            }
+            Ok(Err(refused)) => Err(refused),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH | libc::ESTALE)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Sockets of the calling thread's namespace, and how many more there are than `room`.
+fn list(netns: u32, states: u32, room: usize) -> io::Result<(Vec<Socket>, u64)> {
+    let mut left = TRIES;
+    loop {
+        let mut sockets = Vec::new();
+        let mut beyond = 0;
+        let visit = diag::visit(netns, states, |socket| {
+            if sockets.len() < room {
+                sockets.push(*socket);
+            } else {
+                beyond += 1;
+            }
+        })?;
+        left -= 1;
+        if !visit.interrupted || left == 0 {
+            return Ok((sockets, beyond));
+        }
+    }
+}
+
+/// One line for each reason, however many namespaces share it.
+fn refusals(refused: &[io::Error]) -> Vec<String> {
+    let mut reasons: Vec<(String, usize)> = Vec::new();
+    for error in refused {
+        let words = match error.kind() {
+            io::ErrorKind::PermissionDenied => "may not be entered (CAP_SYS_ADMIN)".to_owned(),
+            _ => diag::refusal(error),
+        };
+        match reasons.iter_mut().find(|(reason, _)| *reason == words) {
+            Some((_, count)) => *count += 1,
+            None => reasons.push((words, 1)),
+        }
+    }
+    let lines = reasons.into_iter().map(|(words, count)| match count {
+        1 => format!("one network namespace: {words}"),
+        count => format!("{count} network namespaces: {words}"),
+    });
+    lines.collect()
 }

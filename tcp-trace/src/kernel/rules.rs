@@ -64,10 +64,22 @@ pub struct Sysctls {
     pub ip_local_port_step_width: Option<u32>,
     /// `net.ipv4.tcp_tw_reuse`: 0 never, 1 always, 2 on loopback.
     pub tcp_tw_reuse: Option<u8>,
+    /// `net.ipv4.tcp_tw_reuse_delay`, milliseconds (6.16+; before, 1 s).
+    pub tcp_tw_reuse_delay: Option<u32>,
     /// `net.ipv4.tcp_timestamps`: 0 off.
     pub tcp_timestamps: Option<u8>,
     /// `net.ipv4.tcp_max_tw_buckets`.
     pub tcp_max_tw_buckets: Option<u32>,
     /// `net.ipv4.tcp_fin_timeout`, seconds.
     pub tcp_fin_timeout: Option<u32>,
+    /// `net.core.somaxconn`: what no accept queue is longer than.
+    pub somaxconn: Option<u32>,
+    /// `net.ipv4.tcp_max_syn_backlog`.
+    pub tcp_max_syn_backlog: Option<u32>,
+    /// `net.ipv4.tcp_syncookies`: 0 never, 1 when a queue is full, 2 always.
+    pub tcp_syncookies: Option<u8>,
+    /// `net.ipv4.tcp_abort_on_overflow`: 1 resets what finds the accept queue full.
+    pub tcp_abort_on_overflow: Option<u8>,
+    /// `net.ipv4.tcp_max_orphans`, of the whole machine.
+    pub tcp_max_orphans: Option<u32>,
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Settings of the network namespace that `/proc/sys` is looked at from: the agent's own.
+//! Settings of the network namespace that the calling thread is in: `/proc/sys/net` shows each thread its own.
 
 use std::{fs, os::unix::fs::MetadataExt as _, str::FromStr};
 
@@ -21,7 +21,9 @@ impl Sysctls {
     pub fn survey(roots: &Roots) -> Self {
         let range = roots.sysctl_text("net/ipv4/ip_local_port_range");
         Self {
-            netns: fs::metadata(roots.proc.join("self/ns/net")).ok().and_then(|file| u32::try_from(file.ino()).ok()),
+            netns: fs::metadata(roots.proc.join("thread-self/ns/net"))
+                .ok()
+                .and_then(|file| u32::try_from(file.ino()).ok()),
             ip_local_port_range: range.and_then(|text| {
                 let (low, high) = text.split_once(char::is_whitespace)?;
                 Some((low.parse().ok()?, high.trim().parse().ok()?))
@@ -29,9 +31,15 @@ impl Sysctls {
             ip_local_reserved_ports: roots.sysctl_text("net/ipv4/ip_local_reserved_ports"),
             ip_local_port_step_width: roots.sysctl("net/ipv4/ip_local_port_step_width"),
             tcp_tw_reuse: roots.sysctl("net/ipv4/tcp_tw_reuse"),
+            tcp_tw_reuse_delay: roots.sysctl("net/ipv4/tcp_tw_reuse_delay"),
             tcp_timestamps: roots.sysctl("net/ipv4/tcp_timestamps"),
             tcp_max_tw_buckets: roots.sysctl("net/ipv4/tcp_max_tw_buckets"),
             tcp_fin_timeout: roots.sysctl("net/ipv4/tcp_fin_timeout"),
+            somaxconn: roots.sysctl("net/core/somaxconn"),
+            tcp_max_syn_backlog: roots.sysctl("net/ipv4/tcp_max_syn_backlog"),
+            tcp_syncookies: roots.sysctl("net/ipv4/tcp_syncookies"),
+            tcp_abort_on_overflow: roots.sysctl("net/ipv4/tcp_abort_on_overflow"),
+            tcp_max_orphans: roots.sysctl("net/ipv4/tcp_max_orphans"),
         }
     }
 }

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The network namespaces of the machine, as far as they may be seen, and a way to do something within one.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use foldhash::fast::RandomState;
+use rustix::fd::AsFd as _;
+use rustix::thread::LinkNameSpaceType;
+
+use super::container;
+
+/// Namespaces that are kept; more are only counted.
+const LIMIT: usize = 1024;
+/// Threads that are asked in which namespace they are. A process as a whole always is.
+const THREADS: usize = 65_536;
+/// Processes of one namespace that are asked for the name of their container.
+const ASKED: u8 = 4;
+
+/// One network namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// By which `--netns` and `ls -Li /proc/PID/ns/net` know it.
+    pub inode: u32,
+    /// What people call it: its container, or its name among those of `ip netns`.
+    pub name: Option<String>,
+    /// A file that stands for it.
+    path: PathBuf,
+    /// The calling thread is in it.
+    own: bool,
+}
+
+/// All that could be found.
+#[derive(Clone, Debug, Default)]
+pub struct Namespaces {
+    /// The own one first.
+    pub list: Vec<Namespace>,
+    /// What could not be looked at, in words.
+    pub lacks: Vec<String>,
+}
+
+impl Namespace {
+    /// That of the calling thread.
+    ///
+    /// # Errors
+    /// Without procfs.
+    pub fn own() -> io::Result<Self> {
+        let path = PathBuf::from("/proc/thread-self/ns/net");
+        let inode = inode(&path)?;
+        Ok(Self { inode, name: None, path, own: true })
+    }
+
+    /// `4026531840`, with the name where it has one.
+    pub fn label(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{} ({name})", self.inode),
+            None => self.inode.to_string(),
+        }
+    }
+
+    /// Whether the calling thread was in it when it was found.
+    pub fn is_own(&self) -> bool {
+        self.own
+    }
+}
+
+/// Does `work` within a namespace: on a thread that is made for it and gone afterwards, so that nothing of this process
+/// ever stays there. In the own one no thread is needed.
+///
+/// # Errors
+/// When the namespace is gone, or may not be entered.
+pub fn within<T: Send>(namespace: &Namespace, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    if namespace.own {
+        return Ok(work());
+    }
+    let file = fs::File::open(&namespace.path)?;
+    thread::scope(|scope| {
+        let visitor = thread::Builder::new().name("netns-visitor".into()).spawn_scoped(scope, || {
+            rustix::thread::move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
+            // A process id may have become another's since.
+            if inode(Path::new("/proc/thread-self/ns/net"))? != namespace.inode {
+                return Err(io::Error::from_raw_os_error(libc::ESTALE));
+            }
+            Ok(work())
+        })?;
+        visitor.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+impl Namespaces {
+    /// Every namespace that a process or thread is in, or that is mounted somewhere (`ip netns`, container runtimes).
+    ///
+    /// # Errors
+    /// Without procfs.
+    pub fn all() -> io::Result<Self> {
+        let own = Namespace::own()?;
+        // Containers that share the machine's own namespace are no name for it.
+        let machine = inode(Path::new("/proc/1/ns/net")).ok();
+        let mut search = Search { unnamed: Some(own.inode).into_iter().chain(machine).collect(), ..Search::default() };
+        search.enter(own);
+        search.mounts(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
+        search.processes();
+        Ok(search.finish())
+    }
+}
+
+#[derive(Default)]
+struct Search {
+    found: Namespaces,
+    /// Place in the list, and how many of its processes were asked for a name.
+    index: HashMap<u32, (usize, u8), RandomState>,
+    /// Never named after a container.
+    unnamed: Vec<u32>,
+    beyond: usize,
+    hidden: usize,
+    threads: usize,
+}
+
+impl Search {
+    fn enter(&mut self, namespace: Namespace) {
+        if self.index.contains_key(&namespace.inode) {
+            return;
+        }
+        if self.found.list.len() >= LIMIT {
+            self.beyond += 1;
+            return;
+        }
+        self.index.insert(namespace.inode, (self.found.list.len(), 0));
+        self.found.list.push(namespace);
+    }
+
+    /// `36 35 0:4 net:[4026532281] /run/netns/blue rw shared:1 - nsfs nsfs rw`
+    fn mounts(&mut self, mountinfo: &str) {
+        for line in mountinfo.lines() {
+            let mut fields = line.split(' ').skip(3);
+            let (Some(inode), Some(path)) = (fields.next().and_then(inode_in), fields.next()) else { continue };
+            let path = PathBuf::from(path);
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            self.enter(Namespace { inode, name, path, own: false });
+        }
+    }
+
+    fn processes(&mut self) {
+        for process in numbered("/proc") {
+            self.look(&process);
+            if self.threads >= THREADS {
+                continue;
+            }
+            let leader = process.file_name().map(ToOwned::to_owned);
+            for thread in numbered(process.join("task")) {
+                if thread.file_name() != leader.as_deref() {
+                    self.threads += 1;
+                    self.look(&thread);
+                }
+            }
+        }
+    }
+
+    /// A process or thread: where it is, and what that is called.
+    fn look(&mut self, task: &Path) {
+        let path = task.join("ns/net");
+        let inode = match inode(&path) {
+            Ok(inode) => inode,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.hidden += 1;
+                return;
+            }
+            // It ended meanwhile.
+            Err(_) => return,
+        };
+        self.enter(Namespace { inode, name: None, path, own: false });
+        if self.unnamed.contains(&inode) {
+            return;
+        }
+        let Some((place, asked)) = self.index.get_mut(&inode) else { return };
+        let namespace = &mut self.found.list[*place];
+        if *asked < ASKED {
+            *asked += 1;
+            if let Some(name) = container_of(task) {
+                namespace.name = Some(name);
+                *asked = ASKED;
+            }
+        }
+    }
+
+    fn finish(mut self) -> Namespaces {
+        if self.hidden > 0 {
+            let hidden = self.hidden;
+            let words = format!("network namespaces of {hidden} processes are not ours to see (CAP_SYS_PTRACE)");
+            self.found.lacks.push(words);
+        }
+        if self.beyond > 0 {
+            let words = format!("only {LIMIT} network namespaces are looked at: more than that are there");
+            self.found.lacks.push(words);
+        }
+        if self.threads >= THREADS {
+            let words = format!("namespaces that only single threads are in: looked for among {THREADS} threads");
+            self.found.lacks.push(words);
+        }
+        self.found
+    }
+}
+
+fn container_of(task: &Path) -> Option<String> {
+    let cgroups = fs::read_to_string(task.join("cgroup")).ok()?;
+    // `0::/path` of cgroup v2, `4:memory:/path` of v1.
+    cgroups.lines().find_map(|line| container::name(line.splitn(3, ':').nth(2)?))
+}
+
+/// The folders of a folder that are numbers: processes, or threads.
+pub(super) fn numbered(folder: impl AsRef<Path>) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit))
+        .map(|entry| entry.path())
+}
+
+fn inode(path: &Path) -> io::Result<u32> {
+    let link = fs::read_link(path)?;
+    link.to_str().and_then(inode_in).ok_or_else(|| io::Error::other(format!("{} is no namespace", path.display())))
+}
+
+/// `net:[4026531840]`
+fn inode_in(link: &str) -> Option<u32> {
+    link.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_mounts() {
+        let mut search = Search::default();
+        search.mounts(
+            "35 24 0:31 / /sys rw - sysfs sysfs rw\n\
+             36 35 0:4 net:[4026532281] /run/netns/blue rw shared:1 - nsfs nsfs rw\n\
+             37 35 0:4 net:[4026532281] /var/run/netns/blue rw shared:1 - nsfs nsfs rw\n\
+             38 35 0:4 mnt:[4026532282] /run/x rw - nsfs nsfs rw\nbroken",
+        );
+        let found = search.finish();
+        assert_eq!(found.list.len(), 1);
+        assert_eq!(found.list[0].label(), "4026532281 (blue)");
+    }
+
+    #[test]
+    fn the_own_one_is_first_and_entered_without_a_thread() {
+        let found = Namespaces::all().expect("procfs");
+        assert!(found.list[0].is_own());
+        let here = thread::current().id();
+        assert_eq!(within(&found.list[0], || thread::current().id()).expect("the own one"), here);
+    }
+
+    #[test]
+    fn a_namespace_that_is_gone() {
+        let gone = Namespace { inode: 1, name: None, path: "/proc/4294967295/ns/net".into(), own: false };
+        assert_eq!(within(&gone, || ()).map_err(|error| error.kind()), Err(io::ErrorKind::NotFound));
+    }
+}

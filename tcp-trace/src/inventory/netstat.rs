@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Counters of a network namespace, by the names that the kernel prints them under.
+
+use std::fs;
+
+/// What `/proc/net/{netstat,snmp,sockstat}` say. A counter that a kernel does not have is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetStat {
+    netstat: String,
+    snmp: String,
+    sockstat: String,
+}
+
+impl NetStat {
+    /// Those of the calling thread's network namespace.
+    pub fn read() -> Self {
+        let read = |file: &str| fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
+        Self::new(read("netstat"), read("snmp"), read("sockstat"))
+    }
+
+    /// Of these files.
+    pub fn new(netstat: String, snmp: String, sockstat: String) -> Self {
+        Self { netstat, snmp, sockstat }
+    }
+
+    /// Of `TcpExt` in netstat: `ListenOverflows`, `TCPTimeWaitOverflow`.
+    pub fn tcp_ext(&self, name: &str) -> Option<u64> {
+        column(&self.netstat, "TcpExt:", name)
+    }
+
+    /// Of `Tcp` in snmp: `CurrEstab`, `AttemptFails`.
+    pub fn tcp(&self, name: &str) -> Option<u64> {
+        column(&self.snmp, "Tcp:", name)
+    }
+
+    /// Of a line of sockstat: `sockstat("TCP:", "orphan")`. What it counts in pages is of the whole machine.
+    pub fn sockstat(&self, line: &str, name: &str) -> Option<u64> {
+        let mut words = self.sockstat.lines().find_map(|text| text.strip_prefix(line))?.split_ascii_whitespace();
+        words.find(|word| *word == name)?;
+        words.next()?.parse().ok()
+    }
+}
+
+/// Pairs of lines: names, and values.
+fn column(text: &str, prefix: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix(prefix));
+    let (names, values) = (lines.next()?, lines.next()?);
+    let place = names.split_ascii_whitespace().position(|column| column == name)?;
+    values.split_ascii_whitespace().nth(place)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_name() {
+        let counters = NetStat::new(
+            "TcpExt: SyncookiesSent ListenOverflows\nTcpExt: 0 12\nIpExt: InNoRoutes\nIpExt: 3\n".into(),
+            "Tcp: MaxConn CurrEstab\nTcp: -1 8\n".into(),
+            "sockets: used 5\nTCP: inuse 2 orphan 1 tw 41 alloc 3 mem 1\n".into(),
+        );
+        assert_eq!((counters.tcp_ext("ListenOverflows"), counters.tcp_ext("TCPReqQFullDrop")), (Some(12), None));
+        assert_eq!((counters.tcp("CurrEstab"), counters.tcp("MaxConn")), (Some(8), None));
+        assert_eq!((counters.sockstat("TCP:", "tw"), counters.sockstat("TCP6:", "inuse")), (Some(41), None));
+        assert_eq!(NetStat::default().tcp_ext("ListenOverflows"), None);
+    }
+}
