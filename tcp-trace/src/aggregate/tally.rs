@@ -68,6 +68,10 @@ pub struct Tally {
     pub no_port: u64,
     /// Searches that found no port in the whole range: `no_port` without the bound sockets.
     pub exhausted: u64,
+    /// ECONNREFUSED.
+    pub refused: u64,
+    /// Given up, by the kernel or by the caller, after SYNs that were sent again.
+    pub unanswered: u64,
     /// Searches that found a port only in the second pass.
     pub second_pass: u64,
     /// Searches of which it is known whether there was a second pass, those that found no port included.
@@ -101,6 +105,12 @@ impl Tally {
         let no_port = connect.outcome == Outcome::NoPort;
         self.no_port += u64::from(no_port);
         self.exhausted += u64::from(no_port && connect.source_port.is_some_and(|port| port != SourcePort::Bound));
+        self.refused += u64::from(connect.outcome == Outcome::Refused);
+        self.unanswered += u64::from(match connect.outcome {
+            Outcome::TimedOut => true,
+            Outcome::Abandoned | Outcome::Interrupted | Outcome::Pending => connect.syn_retransmits > Some(0),
+            _ => false,
+        });
         self.second_pass_known += u64::from(connect.second_pass.is_some());
         let visited = connect.ports_visited.map(u64::from);
         self.visited.add(visited);
@@ -131,6 +141,8 @@ impl Tally {
         self.failures += later.failures;
         self.no_port += later.no_port;
         self.exhausted += later.exhausted;
+        self.refused += later.refused;
+        self.unanswered += later.unanswered;
         self.second_pass += later.second_pass;
         self.second_pass_known += later.second_pass_known;
         self.local_range += later.local_range;

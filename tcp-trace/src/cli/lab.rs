@@ -59,10 +59,12 @@ pub fn run(args: LabArgs) -> Result<(), Failure> {
 
 fn list() -> Result<(), Failure> {
     let mut text = String::new();
-    for incident in Scenario::value_variants().iter().filter_map(Scenario::to_possible_value) {
+    for scenario in Scenario::value_variants() {
+        let Some(incident) = scenario.to_possible_value() else { continue };
         let help = incident.get_help().map(ToString::to_string).unwrap_or_default();
-        text += &format!("{:<16} {help}\n", incident.get_name());
+        text += &format!("{:<20} {help}\n{:<20} watch: sudo tcp-trace {}\n", incident.get_name(), "", scenario.watch());
     }
+    text += &format!("\n{:<20} names the cause of each: sudo tcp-trace doctor --watch 10s\n", "doctor");
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::Output { to: "standard output".to_owned(), source })

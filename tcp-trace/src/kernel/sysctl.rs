@@ -7,12 +7,17 @@ use super::{Roots, rules::Sysctls};
 
 impl Roots {
     /// A setting of one value; `None` where it cannot be read or is none of that type.
-    pub(super) fn sysctl<T: FromStr>(&self, path: &str) -> Option<T> {
+    pub(crate) fn sysctl<T: FromStr>(&self, path: &str) -> Option<T> {
         self.sysctl_text(path)?.parse().ok()
     }
 
     fn sysctl_text(&self, path: &str) -> Option<String> {
-        Some(fs::read_to_string(self.proc.join("sys").join(path)).ok()?.trim().to_owned())
+        Some(self.proc_text(&format!("sys/{path}"))?.trim().to_owned())
+    }
+
+    /// A file of procfs; `None` where it cannot be read.
+    pub(crate) fn proc_text(&self, path: &str) -> Option<String> {
+        fs::read_to_string(self.proc.join(path)).ok()
     }
 }
 

@@ -44,6 +44,16 @@ pub enum Scenario {
 }
 
 impl Scenario {
+    /// What to watch it with, from another terminal.
+    pub fn watch(self) -> &'static str {
+        match self {
+            Self::ParityCliff | Self::RangeFull | Self::Refused | Self::Blackhole => {
+                "connect-latency --comm checkout-api"
+            }
+            Self::TimeWaitFlood => "time-wait",
+        }
+    }
+
     /// Connects a second of the victim, where the user does not say.
     fn default_rate(self) -> u32 {
         match self {
@@ -97,7 +107,8 @@ pub fn run(scenario: Scenario, settings: Settings) -> anyhow::Result<()> {
         stop,
     };
     say(&format!("network namespace {} is this incident's own and goes away with it", ground::inode()?));
-    say("watch it from another terminal: sudo tcp-trace connect-latency --comm checkout-api");
+    say(&format!("watch it from another terminal: sudo tcp-trace {}", scenario.watch()));
+    say("and ask for the cause: sudo tcp-trace doctor --watch 10s");
     match scenario {
         Scenario::ParityCliff => parity_cliff::run(&stage),
         Scenario::RangeFull => range_full::run(&stage),

@@ -8,6 +8,7 @@ mod bpf;
 mod cases;
 mod cgroup;
 mod harness;
+mod lab;
 mod matching;
 mod netns;
 mod scan;

@@ -135,7 +135,7 @@ fn read(output: &Path) -> Result<Answer> {
     parse(&fs::read_to_string(output).with_context(|| format!("could not read {}", output.display()))?)
 }
 
-fn parse(text: &str) -> Result<Answer> {
+pub fn parse(text: &str) -> Result<Answer> {
     let mut lines = Vec::new();
     for line in text.lines() {
         let value: Value = serde_json::from_str(line).with_context(|| format!("not JSON: {line:?}"))?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tcp_trace_common::offsets::ABSENT;
 
-use crate::kernel::{Facts, privileges::Privileges, rules::SearchRules};
+use crate::kernel::{Facts, generation, privileges::Privileges};
 
 /// A fact, as one line of JSON.
 #[derive(Serialize)]
@@ -72,6 +72,7 @@ fn rows(facts: &Facts) -> Vec<Row> {
         Row::new("tracefs", json!(facts.hooks.tracefs), facts.hooks.tracefs.to_string()),
         table_perturb(facts),
         port_search(facts),
+        upgrade(facts),
         settings(facts),
     ]
 }
@@ -102,39 +103,19 @@ fn port_search(facts: &Facts) -> Row {
     if facts.btf.is_err() {
         return Row::new("port_search", Value::Null, "not known without BTF");
     }
-    let SearchRules { socket_range_steps_by_one, perturb_table, rcu_lookup, step_width, heals_buckets } = facts.search;
-    let socket_range = match (facts.offsets.local_port_range == ABSENT, socket_range_steps_by_one) {
-        (true, _) => "sockets have no range of their own (IP_LOCAL_PORT_RANGE came with 6.3)",
-        (false, false) => {
-            "a socket's own range (IP_LOCAL_PORT_RANGE) is searched by parity too: no way round the cliff"
-        }
-        (false, true) => "a socket's own range (IP_LOCAL_PORT_RANGE) is searched in one pass: a way round the cliff",
-    };
-    let lines = [
-        "ports of one parity first, then of the other: the cliff is at half the range",
-        if perturb_table {
-            "starts at a random place of table_perturb (since 5.18 and its backports)"
-        } else {
-            "starts at a place that is not known here (before 5.18 and its backports)"
-        },
-        if rcu_lookup {
-            "taken ports are looked at without a lock first (6.15 and later): the second pass is cheaper, not gone"
-        } else {
-            "each taken port is tested under its bucket's lock (before 6.15)"
-        },
-        socket_range,
-        if step_width {
-            "steps can be random (ip_local_port_step_width, 7.1 and later)"
-        } else {
-            "steps are always two ports wide (ip_local_port_step_width came with 7.1)"
-        },
-        if heals_buckets {
-            "a port once bound explicitly is searched again when that socket has left (6.18 and later)"
-        } else {
-            "a port once bound explicitly is skipped until its last user has left (before 6.18)"
-        },
-    ];
+    let mut lines = vec![format!("that {}", generation::name(&facts.search))];
+    let socket_range = facts.offsets.local_port_range != ABSENT;
+    lines.extend(generation::explained(&facts.search, socket_range).into_iter().map(str::to_owned));
     Row::new("port_search", json!(facts.search), lines.join("\n"))
+}
+
+fn upgrade(facts: &Facts) -> Row {
+    if facts.btf.is_err() {
+        return Row::new("upgrade", Value::Null, "not known without BTF");
+    }
+    let buys = generation::upgrades(&facts.search);
+    let words = if buys.is_empty() { "no newer port search is known".to_owned() } else { buys.join("\n") };
+    Row::new("upgrade", json!(buys), words)
 }
 
 fn settings(facts: &Facts) -> Row {

@@ -13,7 +13,7 @@ pub fn run(report: &mut Report, tier: Tier) {
     for (scenario, duration, finding) in [
         ("parity-cliff", "12s", Some("parity-cliff")),
         ("range-full", "5s", Some("range-full")),
-        ("refused", "3s", None),
+        ("refused", "3s", Some("connect-refused")),
     ] {
         report.test(&format!("incidents/{scenario}"), || {
             let tool = Tool::start(tier, &["--comm", "checkout-api"])?;

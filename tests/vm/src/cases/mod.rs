@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod denied;
+mod doctor;
 mod filters;
 mod incidents;
 mod ledger;
@@ -43,6 +44,7 @@ pub fn run_all(report: &mut Report) {
     bad_input::run(report);
     programs::run(report, best);
     incidents::run(report, best);
+    doctor::run(report);
     // Last: there is no way back.
     lockdown::run(report);
 }

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Limits around connections: as they are, and what happened to them meanwhile.
+
+use crate::inventory::limits::{Conntrack, Limits};
+
+/// Limits at the end of an interval or run, and at its beginning.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LimitsSnapshot {
+    /// `None`: not looked at yet.
+    pub now: Option<Limits>,
+    /// The first look; the same as `now` where there was one only.
+    pub before: Option<Limits>,
+}
+
+impl LimitsSnapshot {
+    /// Packets that conntrack dropped for want of an entry meanwhile.
+    pub fn dropped(&self, table: &Conntrack) -> Option<u64> {
+        let before = self.before.as_ref()?.conntrack.iter().find(|before| before.netns == table.netns)?;
+        table.dropped?.checked_sub(before.dropped?)
+    }
+}
+
+/// Remembers the looks that an interval and the run began with.
+#[derive(Clone, Debug, Default)]
+pub struct LimitsAggregate {
+    first: Option<Limits>,
+    interval: Option<Limits>,
+    last: Option<Limits>,
+}
+
+impl LimitsAggregate {
+    /// Takes a look.
+    pub fn survey(&mut self, limits: Limits) {
+        self.first.get_or_insert_with(|| limits.clone());
+        self.interval.get_or_insert_with(|| limits.clone());
+        self.last = Some(limits);
+    }
+
+    /// Ends the interval and answers for it.
+    pub fn tick(&mut self) -> LimitsSnapshot {
+        let before = std::mem::replace(&mut self.interval, self.last.clone());
+        LimitsSnapshot { now: self.last.clone(), before }
+    }
+
+    /// Answers for everything since the start.
+    pub fn total(&self) -> LimitsSnapshot {
+        LimitsSnapshot { now: self.last.clone(), before: self.first.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::limits::Taken;
+
+    fn look(dropped: u64) -> Limits {
+        let taken = Taken { used: Some(10), limit: Some(10) };
+        let table = Conntrack {
+            netns: 1,
+            taken,
+            buckets: None,
+            dropped: Some(dropped),
+            early_dropped: None,
+            time_wait_s: None,
+            established_s: None,
+        };
+        Limits { conntrack: vec![table], ..Limits::default() }
+    }
+
+    fn dropped(snapshot: &LimitsSnapshot) -> Option<u64> {
+        snapshot.dropped(&snapshot.now.as_ref()?.conntrack[0])
+    }
+
+    #[test]
+    fn drops_are_counted_by_interval_and_in_all() {
+        let mut limits = LimitsAggregate::default();
+        assert_eq!(dropped(&limits.tick()), None);
+        let answers = [100, 130, 135].map(|count| {
+            limits.survey(look(count));
+            dropped(&limits.tick())
+        });
+        assert_eq!(answers, [Some(0), Some(30), Some(5)]);
+        assert_eq!(dropped(&limits.total()), Some(35));
+    }
+}

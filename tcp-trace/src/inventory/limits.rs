@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Limits that connections run into besides ports: descriptors, memory, conntrack. What cannot be read is `None`.
+
+mod conntrack;
+mod descriptors;
+mod memory;
+
+pub use self::{
+    conntrack::Conntrack,
+    descriptors::{Descriptors, Processes},
+    memory::{ObjectBytes, TcpMemory},
+};
+
+use crate::kernel::Roots;
+
+/// How much is taken, and how much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Taken now.
+    pub used: Option<u64>,
+    /// At most.
+    pub limit: Option<u64>,
+}
+
+impl Taken {
+    /// 0 to 1; `None` unless both are known.
+    pub fn share(self) -> Option<f64> {
+        let limit = self.limit.filter(|limit| *limit > 0)?;
+        Some(self.used? as f64 / limit as f64)
+    }
+}
+
+/// All of them, as they are now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Descriptors of processes.
+    pub processes: Processes,
+    /// Open files of the machine (`fs.file-max`).
+    pub files: Taken,
+    /// The highest that any process may set its own limit of descriptors to (`fs.nr_open`).
+    pub nr_open: Option<u64>,
+    /// Sockets without a descriptor that still send or wait (`net.ipv4.tcp_max_orphans`).
+    pub orphans: Taken,
+    /// What all sockets' buffers take.
+    pub tcp_memory: TcpMemory,
+    /// What one socket takes before it buffers anything.
+    pub object_bytes: ObjectBytes,
+    /// Tables of connections, by network namespace; none where conntrack is not loaded.
+    pub conntrack: Vec<Conntrack>,
+}
+
+impl Limits {
+    /// Reads all but `conntrack`, which is read within each namespace.
+    pub fn survey(roots: &Roots) -> Self {
+        let sockstat = roots.proc_text("self/net/sockstat").unwrap_or_default();
+        Self {
+            processes: Processes::survey(roots),
+            files: files(&roots.proc_text("sys/fs/file-nr").unwrap_or_default()),
+            nr_open: roots.sysctl("fs/nr_open"),
+            orphans: Taken {
+                used: memory::of_sockstat(&sockstat, "orphan"),
+                limit: roots.sysctl("net/ipv4/tcp_max_orphans"),
+            },
+            tcp_memory: TcpMemory::new(&sockstat, &roots.proc_text("sys/net/ipv4/tcp_mem").unwrap_or_default()),
+            object_bytes: ObjectBytes::from_slabinfo(&roots.proc_text("slabinfo").unwrap_or_default()),
+            conntrack: Vec::new(),
+        }
+    }
+}
+
+/// `fs.file-nr`: allocated, 0, most. The kernel's own count is of all CPUs, a little behind.
+fn files(text: &str) -> Taken {
+    let mut numbers = text.split_whitespace().map(|word| word.parse().ok());
+    Taken { used: numbers.next().flatten(), limit: numbers.nth(1).flatten() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_the_machine() {
+        let taken = files("581\t0\t2466170\n");
+        assert_eq!((taken.used, taken.limit), (Some(581), Some(2_466_170)));
+        assert_eq!(files(""), Taken::default());
+    }
+
+    #[test]
+    fn a_share_of_nothing_is_not_known() {
+        assert_eq!(Taken { used: Some(1), limit: Some(0) }.share(), None);
+        assert_eq!(Taken { used: Some(3), limit: Some(4) }.share(), Some(0.75));
+    }
+}

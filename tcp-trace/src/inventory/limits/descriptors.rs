@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Descriptors that processes have open, and may have.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+};
+
+use super::Taken;
+use crate::kernel::Roots;
+
+/// Those that are kept: the nearest to their limit.
+const KEPT: usize = 8;
+/// With fewer open than this a process is near no limit that anybody chose for want of room.
+const FEW: u64 = 64;
+
+/// A process with descriptors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptors {
+    /// Process id.
+    pub pid: u32,
+    /// Its name.
+    pub comm: String,
+    /// Open now, of the soft limit: beyond it `EMFILE`.
+    pub taken: Taken,
+    /// What it may raise the soft limit to by itself.
+    pub hard: Option<u64>,
+}
+
+/// What was found in /proc.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Processes {
+    /// The nearest to their limit first.
+    pub nearest: Vec<Descriptors>,
+    /// Processes whose descriptors this process may not count.
+    pub hidden: u64,
+}
+
+impl Processes {
+    /// Looks at every process; one that exits meanwhile is left out.
+    pub fn survey(roots: &Roots) -> Self {
+        let mut found = Self::default();
+        for process in fs::read_dir(&roots.proc).into_iter().flatten().flatten() {
+            let name = process.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            match open(&process.path().join("fd")) {
+                Ok(open) if open >= FEW => found.nearest.extend(described(&process.path(), pid, open)),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => found.hidden += 1,
+                Ok(_) | Err(_) => {}
+            }
+        }
+        found.nearest.sort_by(|one, other| other.taken.share().partial_cmp(&one.taken.share()).expect("no NaN"));
+        found.nearest.truncate(KEPT);
+        found
+    }
+}
+
+/// From 6.2 on the folder's size is their number; before they have to be listed.
+fn open(folder: &Path) -> io::Result<u64> {
+    let size = fs::metadata(folder)?.size();
+    // Being allowed to list them is being allowed to know their number, on every kernel alike.
+    let listed = fs::read_dir(folder)?;
+    Ok(if size > 0 { size } else { listed.count() as u64 })
+}
+
+fn described(folder: &Path, pid: u32, open: u64) -> Option<Descriptors> {
+    let text = |name: &str| fs::read_to_string(folder.join(name)).ok();
+    let (soft, hard) = limit(&text("limits")?)?;
+    let comm = text("comm")?.trim_end().to_owned();
+    Some(Descriptors { pid, comm, taken: Taken { used: Some(open), limit: soft }, hard })
+}
+
+/// `Max open files            1024                 524288               files`
+fn limit(limits: &str) -> Option<(Option<u64>, Option<u64>)> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let mut words = line.split_whitespace().map(|word| word.parse().ok());
+    Some((words.next()?, words.next()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn soft_and_hard() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max processes             3800                 3800                 processes \n\
+                      Max open files            1024                 524288               files     \n";
+        assert_eq!(limit(limits), Some((Some(1024), Some(524_288))));
+        assert_eq!(limit("Max open files            unlimited            unlimited            files"), Some((None, None)));
+        assert_eq!(limit(""), None);
+    }
+
+    #[test]
+    fn this_process_is_counted_as_the_kernel_lists_it() {
+        let folder = Path::new("/proc/self/fd");
+        let held: Vec<_> = (0..100).map(|_| fs::File::open("/dev/null").expect("it is there")).collect();
+        let counted = open(folder).expect("our own");
+        let listed = fs::read_dir(folder).expect("our own").count() as u64;
+        assert!(counted >= 100 && counted.abs_diff(listed) < 20, "{counted} counted, {listed} listed");
+        drop(held);
+    }
+}

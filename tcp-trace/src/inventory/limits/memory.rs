@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What TCP takes of the machine's memory, and what a socket takes of it before it buffers anything.
+
+/// Pages in the buffers of all sockets of the machine, and `net.ipv4.tcp_mem`, which only the initial network namespace
+/// shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpMemory {
+    /// Taken now.
+    pub pages: Option<u64>,
+    /// From here on the kernel economises.
+    pub pressure_pages: Option<u64>,
+    /// From here on it refuses.
+    pub limit_pages: Option<u64>,
+}
+
+impl TcpMemory {
+    pub(super) fn new(sockstat: &str, tcp_mem: &str) -> Self {
+        let mut numbers = tcp_mem.split_whitespace().map(|word| word.parse().ok());
+        Self {
+            pages: of_sockstat(sockstat, "mem"),
+            pressure_pages: numbers.nth(1).flatten(),
+            limit_pages: numbers.next().flatten(),
+        }
+    }
+}
+
+/// A number of TCP's line in sockstat.
+pub(super) fn of_sockstat(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("TCP:"))?;
+    let mut words = line.split_whitespace().skip_while(|word| *word != name);
+    words.nth(1)?.parse().ok()
+}
+
+/// Sizes of the kernel's objects, from /proc/slabinfo, which only root may read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ObjectBytes {
+    /// An IPv4 socket with its inode, its directory entry and its file, as far as these have caches of their own.
+    pub socket: Option<u64>,
+    /// The same for IPv6.
+    pub socket6: Option<u64>,
+    /// An IPv4 minisocket in TIME_WAIT.
+    pub time_wait: Option<u64>,
+    /// An IPv4 connection request in the SYN queue.
+    pub request: Option<u64>,
+    /// An entry of conntrack's table.
+    pub conntrack: Option<u64>,
+}
+
+impl ObjectBytes {
+    pub(super) fn from_slabinfo(text: &str) -> Self {
+        let size = |name: &str| {
+            let line = text.lines().find(|line| line.split(' ').next() == Some(name))?;
+            line.split_whitespace().nth(3)?.parse::<u64>().ok()
+        };
+        // Caches of equal size may be merged, and then bear another's name: a cost is at least what is found.
+        let around: u64 = ["sock_inode_cache", "dentry", "filp"].into_iter().filter_map(size).sum();
+        Self {
+            socket: size("TCP").map(|bytes| bytes + around),
+            socket6: size("TCPv6").map(|bytes| bytes + around),
+            time_wait: size("tw_sock_TCP"),
+            request: size("request_sock_TCP"),
+            conntrack: size("nf_conntrack"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_the_machine() {
+        let sockstat = "sockets: used 18\nTCP: inuse 1 orphan 7 tw 0 alloc 1 mem 172\nUDP: inuse 0 mem 3\n";
+        let memory = TcpMemory::new(sockstat, "287898\t383867\t575796\n");
+        assert_eq!(memory, TcpMemory { pages: Some(172), pressure_pages: Some(383_867), limit_pages: Some(575_796) });
+        assert_eq!(of_sockstat(sockstat, "orphan"), Some(7));
+        assert_eq!(TcpMemory::new("", ""), TcpMemory::default());
+    }
+
+    #[test]
+    fn sizes_of_objects() {
+        let slabinfo = "slabinfo - version: 2.1\n\
+                        # name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>\n\
+                        tw_sock_TCPv6          0      0    256   16    1 : tunables    0    0    0\n\
+                        tw_sock_TCP            0      0    248   16    1 : tunables    0    0    0\n\
+                        TCP                   14     26   2432   13    8 : tunables    0    0    0\n\
+                        sock_inode_cache     145    152    832   19    4 : tunables    0    0    0\n\
+                        dentry             14000  14000    192   21    1 : tunables    0    0    0\n";
+        let bytes = ObjectBytes::from_slabinfo(slabinfo);
+        assert_eq!(bytes.socket, Some(2432 + 832 + 192));
+        assert_eq!((bytes.socket6, bytes.time_wait, bytes.request), (None, Some(248), None));
+    }
+}
