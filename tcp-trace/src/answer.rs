@@ -251,6 +251,11 @@ impl Answer {
         self.worst
     }
 
+    /// Where answers go, for what is to follow them.
+    pub fn into_sink(self) -> Sink {
+        self.sink
+    }
+
     /// Sends everything on its way.
     ///
     /// # Errors
@@ -285,9 +290,13 @@ impl Answer {
 
     fn put_json(&mut self, summary: &Summary) {
         let top = self.wanted.layout.top;
+        let doctor = summary.question == Question::Doctor;
+        // Whoever asks for causes reads them first, the others after what they rest on.
+        let (before, after) = if doctor { (&summary.findings[..], &[][..]) } else { (&[][..], &summary.findings[..]) };
+        before.iter().for_each(|finding| json::finding(&mut self.buffer, finding));
         rows::of(summary, top).iter().for_each(|row| json::row(&mut self.buffer, summary.time, row));
         json::summary(&mut self.buffer, summary, top);
-        summary.findings.iter().for_each(|finding| json::finding(&mut self.buffer, finding));
+        after.iter().for_each(|finding| json::finding(&mut self.buffer, finding));
     }
 
     fn put_csv(&mut self, summary: &Summary) {

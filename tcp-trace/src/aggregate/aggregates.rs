@@ -3,6 +3,7 @@
 
 use super::connect::ConnectAggregate;
 use super::folded::Folded;
+use super::limits::LimitsAggregate;
 use super::observed::Observed;
 use super::time_wait::{TimeWaitAggregate, TimeWaitSnapshot, TimeWaitTotals};
 use crate::event::Event;
@@ -14,6 +15,7 @@ use crate::source::totals::Totals;
 pub struct Aggregates {
     connect: ConnectAggregate,
     time_wait: TimeWaitAggregate,
+    limits: LimitsAggregate,
 }
 
 impl Aggregates {
@@ -52,15 +54,22 @@ impl Aggregates {
     }
 
     /// Takes the sockets as they are now.
-    pub fn survey(&mut self, _inventory: &Inventory) {}
+    pub fn survey(&mut self, inventory: &Inventory) {
+        self.limits.survey(inventory);
+    }
 
     /// Ends the interval and answers for it.
     pub fn tick(&mut self, seconds: f64) -> Observed {
-        Observed { seconds, connect: self.connect.tick(), time_wait: self.time_wait.tick() }
+        Observed { seconds, connect: self.connect.tick(), time_wait: self.time_wait.tick(), limits: self.limits.tick() }
     }
 
     /// Answers for everything since the start.
     pub fn total(&mut self, seconds: f64) -> Observed {
-        Observed { seconds, connect: self.connect.total(), time_wait: self.time_wait.total() }
+        Observed {
+            seconds,
+            connect: self.connect.total(),
+            time_wait: self.time_wait.total(),
+            limits: self.limits.total(),
+        }
     }
 }

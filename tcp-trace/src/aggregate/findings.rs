@@ -2,12 +2,16 @@
 //! Causes, in words, with the numbers they rest on and what to do about them on this kernel. A quiet machine has none.
 
 mod avoid;
+mod conntrack_full;
 mod fix;
+mod limit_near;
 mod parity_cliff;
 mod range_full;
 #[cfg(test)]
 mod tests;
 mod time_wait_overflow;
+mod unreached;
+mod unsafe_sysctl;
 
 use std::fmt;
 
@@ -70,6 +74,10 @@ pub enum Code {
     ShortConnections,
     /// SYNs had to be sent again.
     SlowHandshake,
+    /// A destination refuses connects: the ports are not the trouble.
+    ConnectRefused,
+    /// A destination answers no SYN.
+    ConnectUnanswered,
     /// A setting that does harm, or does not do what it is thought to.
     UnsafeSysctl,
 }
@@ -125,6 +133,8 @@ impl fmt::Display for Code {
             Self::TimeWaitPileup => "time-wait-pileup",
             Self::ShortConnections => "short-connections",
             Self::SlowHandshake => "slow-handshake",
+            Self::ConnectRefused => "connect-refused",
+            Self::ConnectUnanswered => "connect-unanswered",
             Self::UnsafeSysctl => "unsafe-sysctl",
         })
     }
@@ -142,12 +152,14 @@ impl fmt::Display for Severity {
 
 /// Everything found in what was observed, worst first.
 pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> Vec<Finding> {
-    let Observed { connect, time_wait, .. } = observed;
+    let Observed { connect, time_wait, limits, .. } = observed;
     let mut found = Vec::new();
     for row in &connect.destinations {
         let scene = Scene { destination: row.key, tally: &row.value, time_wait, rules, sysctls };
         found.extend(range_full::find(&scene));
         found.extend(parity_cliff::find(&scene));
+        found.extend(unreached::refused(&scene));
+        found.extend(unreached::unanswered(&scene));
     }
     if connect.told < connect.connects {
         // Counts are lower bounds then.
@@ -157,6 +169,9 @@ pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> 
         }
     }
     found.extend(time_wait_overflow::find(time_wait, sysctls));
+    found.extend(conntrack_full::find(limits, sysctls));
+    found.extend(limit_near::find(limits));
+    found.extend(unsafe_sysctl::find(&limits.settings, sysctls.netns));
     found.sort_by_key(|finding| (finding.severity, finding.code));
     found
 }

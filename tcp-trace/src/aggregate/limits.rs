@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Limits around connections: as they are, and what happened to them meanwhile.
 
+use crate::inventory::Inventory;
 use crate::inventory::limits::{Conntrack, Limits};
+use crate::kernel::rules::Sysctls;
 
 /// Limits at the end of an interval or run, and at its beginning.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -10,6 +12,8 @@ pub struct LimitsSnapshot {
     pub now: Option<Limits>,
     /// The first look; the same as `now` where there was one only.
     pub before: Option<Limits>,
+    /// Settings, by network namespace.
+    pub settings: Vec<Sysctls>,
 }
 
 impl LimitsSnapshot {
@@ -26,25 +30,28 @@ pub struct LimitsAggregate {
     first: Option<Limits>,
     interval: Option<Limits>,
     last: Option<Limits>,
+    settings: Vec<Sysctls>,
 }
 
 impl LimitsAggregate {
     /// Takes a look.
-    pub fn survey(&mut self, limits: Limits) {
+    pub fn survey(&mut self, inventory: &Inventory) {
+        let Some(limits) = &inventory.limits else { return };
+        self.settings = inventory.spaces.iter().map(|space| space.sysctls.clone()).collect();
         self.first.get_or_insert_with(|| limits.clone());
         self.interval.get_or_insert_with(|| limits.clone());
-        self.last = Some(limits);
+        self.last = Some(limits.clone());
     }
 
     /// Ends the interval and answers for it.
     pub fn tick(&mut self) -> LimitsSnapshot {
         let before = std::mem::replace(&mut self.interval, self.last.clone());
-        LimitsSnapshot { now: self.last.clone(), before }
+        LimitsSnapshot { now: self.last.clone(), before, settings: self.settings.clone() }
     }
 
     /// Answers for everything since the start.
     pub fn total(&self) -> LimitsSnapshot {
-        LimitsSnapshot { now: self.last.clone(), before: self.first.clone() }
+        LimitsSnapshot { now: self.last.clone(), before: self.first.clone(), settings: self.settings.clone() }
     }
 }
 
@@ -53,7 +60,7 @@ mod tests {
     use super::*;
     use crate::inventory::limits::Taken;
 
-    fn look(dropped: u64) -> Limits {
+    fn look(dropped: u64) -> Inventory {
         let taken = Taken { used: Some(10), limit: Some(10) };
         let table = Conntrack {
             netns: 1,
@@ -64,7 +71,8 @@ mod tests {
             time_wait_s: None,
             established_s: None,
         };
-        Limits { conntrack: vec![table], ..Limits::default() }
+        let limits = Limits { conntrack: vec![table], ..Limits::default() };
+        Inventory { limits: Some(limits), ..Inventory::default() }
     }
 
     fn dropped(snapshot: &LimitsSnapshot) -> Option<u64> {
@@ -76,7 +84,7 @@ mod tests {
         let mut limits = LimitsAggregate::default();
         assert_eq!(dropped(&limits.tick()), None);
         let answers = [100, 130, 135].map(|count| {
-            limits.survey(look(count));
+            limits.survey(&look(count));
             dropped(&limits.tick())
         });
         assert_eq!(answers, [Some(0), Some(30), Some(5)]);

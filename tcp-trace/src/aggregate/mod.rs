@@ -7,6 +7,7 @@ pub mod distribution;
 pub mod findings;
 pub mod folded;
 pub mod ledger;
+pub mod limits;
 pub mod observed;
 pub mod row;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! Everything that was looked at in an interval or a run, one snapshot a signal; what was not looked at is empty.
 
 use super::connect::ConnectSnapshot;
+use super::limits::LimitsSnapshot;
 use super::time_wait::TimeWaitSnapshot;
 
 /// Snapshots, side by side: a finding may rest on several.
@@ -13,4 +14,6 @@ pub struct Observed {
     pub connect: ConnectSnapshot,
     /// TIME_WAIT, by namespace.
     pub time_wait: TimeWaitSnapshot,
+    /// Limits around connections.
+    pub limits: LimitsSnapshot,
 }

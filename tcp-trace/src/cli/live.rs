@@ -28,7 +28,7 @@ use crate::{
         OBJECT,
         attach::{Attached, Load, Loader, try_all},
         bursts::{Bursts, PortProbes},
-        plan::{self, plan},
+        plan::{self, Plan, plan},
         table::Signal,
         tier::Tier,
     },
@@ -178,12 +178,26 @@ impl Asked {
     }
 }
 
-/// Traces until the end; the worst finding.
+/// What there is before the first event.
+pub struct Prepared {
+    /// What the kernel offers.
+    pub facts: Facts,
+    /// What was to be tried.
+    pub plan: Plan,
+    /// What is attached; `None`: nothing is to be traced, or nothing can be.
+    pub attached: Option<Attached>,
+    /// Why nothing is attached, where something was to be.
+    pub untraceable: Option<Failure>,
+    calibration: Option<Calibration>,
+    /// The network namespace that was asked about, if it was one.
+    netns: Option<u32>,
+}
+
+/// Reads the facts and attaches what the question needs.
 ///
 /// # Errors
-/// Before anything is attached where the command line, the privileges or the output do not allow it; later when the
-/// output breaks.
-pub fn run(live: &LiveArgs, asked: &Asked, wanted: Wanted, sink: Sink) -> Result<Option<Severity>, Failure> {
+/// Where the command line or the privileges do not allow it, and the question has no answer without.
+pub fn prepare(live: &LiveArgs, asked: &Asked) -> Result<Prepared, Failure> {
     let mut config = Config { agent_tgid: std::process::id(), ..Config::EMPTY };
     live.filters.apply(&mut config)?;
     let loader = Loader::prepare();
@@ -196,7 +210,11 @@ pub fn run(live: &LiveArgs, asked: &Asked, wanted: Wanted, sink: Sink) -> Result
     config.wake_bytes = live.ring_kib.saturating_mul(1024) / 4;
     // In a ring of 4 KiB, which holds about twenty events, every second one.
     config.wake_mask = (live.ring_kib / 2).next_power_of_two().min(64) - 1;
+    let netns = (config.filters & filter::NETNS != 0).then_some(config.netns);
     let plan = plan(&facts, &asked.plan(live.tier));
+    if asked.question == Question::Doctor && plan.rules_out_all() {
+        return Ok(Prepared { facts, plan, attached: None, untraceable: None, calibration: None, netns });
+    }
     let load = Load {
         offsets: &facts.offsets,
         config: &config,
@@ -208,7 +226,10 @@ pub fn run(live: &LiveArgs, asked: &Asked, wanted: Wanted, sink: Sink) -> Result
     let calibrates = asked.question == Question::ConnectLatency && (asked.calibrate || !statistics::are_kept());
     let untraced = calibrates.then(Medians::before).transpose().unwrap_or_else(not_calibrated);
     let attached = try_all(loader, OBJECT, &plan, load).and_then(|attached| {
-        attached.require(asked.question.main_signal(), &plan)?;
+        // The doctor says of each signal what became of it.
+        if asked.question != Question::Doctor {
+            attached.require(asked.question.main_signal(), &plan)?;
+        }
         Ok(attached)
     });
     let (mut attached, untraceable) = match attached {
@@ -223,10 +244,25 @@ pub fn run(live: &LiveArgs, asked: &Asked, wanted: Wanted, sink: Sink) -> Result
         }
         _ => None,
     };
+    Ok(Prepared { facts, plan, attached, untraceable, calibration, netns })
+}
+
+/// Looks until the end, and gives the answer.
+///
+/// # Errors
+/// When what is attached cannot be read, or the output breaks.
+pub fn watch(
+    prepared: Prepared,
+    live: &LiveArgs,
+    asked: &Asked,
+    wanted: Wanted,
+    sink: Sink,
+) -> Result<Answer, Failure> {
+    let Prepared { facts, plan: _, attached, untraceable, calibration, netns } = prepared;
     let mut setting = setting(asked.question, attached.as_ref(), &facts);
-    let netns = (config.filters & filter::NETNS != 0).then_some(config.netns);
-    setting.survey =
-        asked.question.surveys().then_some((inventory::Wanted { netns, ..inventory::Wanted::ALL }, live.max_overhead));
+    let limits = asked.question == Question::Doctor;
+    let look = inventory::Wanted { netns, limits, ..inventory::Wanted::ALL };
+    setting.survey = asked.question.surveys().then_some((look, live.max_overhead));
     if let Some(failure) = untraceable {
         tracing::info!("not traced: {failure}");
         setting.notes.push(format!("nothing is traced, this is what can be read: {}", failure.in_a_line()));
@@ -248,7 +284,15 @@ pub fn run(live: &LiveArgs, asked: &Asked, wanted: Wanted, sink: Sink) -> Result
     let pace = Pace { interval: live.interval, duration: live.duration };
     drop(within_runtime);
     runtime.block_on(pipeline::run(traced, &mut answer, pace, ready))?;
-    Ok(answer.worst())
+    Ok(answer)
+}
+
+/// Traces until the end; the worst finding.
+///
+/// # Errors
+/// As [`prepare`] and [`watch`].
+pub fn run(live: &LiveArgs, asked: &Asked, wanted: Wanted, sink: Sink) -> Result<Option<Severity>, Failure> {
+    Ok(watch(prepare(live, asked)?, live, asked, wanted, sink)?.worst())
 }
 
 /// What a plain command writes: `events` is a line for each event of its signal.

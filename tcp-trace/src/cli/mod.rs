@@ -23,6 +23,7 @@ use crate::exit::Failure;
 const AFTER_HELP: &str = "\
 Start here:
   sudo tcp-trace connect-latency              why is connect() slow or failing, right now?
+  sudo tcp-trace doctor --watch 10s           what is wrong here? Causes, worst first, and what to do
   tcp-trace doctor                            what can this machine show? (no root needed)
   sudo tcp-trace lab parity-cliff             an incident to practise on, in a network namespace of its own
 
@@ -58,8 +59,8 @@ pub enum Command {
     Listen(Box<listen::Args>),
     /// TCP states: time in each by process and peer, CLOSE_WAIT leaks, resets by SO_LINGER, short connections
     States(Box<states::Args>),
-    /// Say what this machine can show, and why not more
-    Doctor(doctor::Args),
+    /// Say what is wrong here, worst cause first, and what this machine can show
+    Doctor(Box<doctor::Args>),
     /// Build one incident in a network namespace of its own, to train on and to test with
     Lab(lab::LabArgs),
 }
@@ -77,7 +78,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Bind(args) => bind::run(&args, cli.verbose),
         Command::Listen(args) => listen::run(&args, cli.verbose),
         Command::States(args) => states::run(&args, cli.verbose),
-        Command::Doctor(args) => doctor::run(args).map(|()| 0),
+        Command::Doctor(args) => doctor::run(&args, cli.verbose),
         Command::Lab(args) => lab::run(args).map(|()| 0),
     }
 }

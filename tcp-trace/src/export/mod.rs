@@ -11,4 +11,5 @@ mod json_summary;
 mod json_watched;
 mod put;
 pub mod rows;
+mod rows_limits;
 pub mod sink;

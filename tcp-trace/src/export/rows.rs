@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rows of an answer: what its table shows, for other programs.
 
+use super::rows_limits;
 use crate::aggregate::row::Row;
 use crate::aggregate::summary::Summary;
 use crate::question::Question;
@@ -13,7 +14,7 @@ pub fn of(summary: &Summary, _top: usize) -> Vec<Row> {
         | Question::TimeWait
         | Question::Bind
         | Question::Listen
-        | Question::States
-        | Question::Doctor => Vec::new(),
+        | Question::States => Vec::new(),
+        Question::Doctor => rows_limits::rows(&summary.observed.limits),
     }
 }

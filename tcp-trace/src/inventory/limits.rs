@@ -11,6 +11,7 @@ pub use self::{
     memory::{ObjectBytes, TcpMemory},
 };
 
+use super::netstat::NetStat;
 use crate::kernel::Roots;
 
 /// How much is taken, and how much there is.
@@ -52,16 +53,19 @@ pub struct Limits {
 impl Limits {
     /// Reads all but `conntrack`, which is read within each namespace.
     pub fn survey(roots: &Roots) -> Self {
-        let sockstat = roots.proc_text("self/net/sockstat").unwrap_or_default();
+        let counters = NetStat::read();
         Self {
             processes: Processes::survey(roots),
             files: files(&roots.proc_text("sys/fs/file-nr").unwrap_or_default()),
             nr_open: roots.sysctl("fs/nr_open"),
             orphans: Taken {
-                used: memory::of_sockstat(&sockstat, "orphan"),
+                used: counters.sockstat("TCP:", "orphan"),
                 limit: roots.sysctl("net/ipv4/tcp_max_orphans"),
             },
-            tcp_memory: TcpMemory::new(&sockstat, &roots.proc_text("sys/net/ipv4/tcp_mem").unwrap_or_default()),
+            tcp_memory: TcpMemory::new(
+                counters.sockstat("TCP:", "mem"),
+                &roots.proc_text("sys/net/ipv4/tcp_mem").unwrap_or_default(),
+            ),
             object_bytes: ObjectBytes::from_slabinfo(&roots.proc_text("slabinfo").unwrap_or_default()),
             conntrack: Vec::new(),
         }

@@ -4,6 +4,7 @@
 
 mod container;
 pub mod diag;
+pub mod limits;
 pub mod namespaces;
 pub mod netstat;
 pub mod owners;
@@ -14,6 +15,7 @@ use std::io;
 
 use self::{
     diag::states,
+    limits::{Conntrack, Limits},
     namespaces::{Namespace, Namespaces, within},
     netstat::NetStat,
     owners::Owners,
@@ -38,6 +40,8 @@ pub struct Wanted {
     pub states: u32,
     /// Who holds them: a look at every descriptor of the machine.
     pub owners: bool,
+    /// Limits around connections: a look at every process.
+    pub limits: bool,
 }
 
 /// Everything at one moment, or nearly so: namespaces are looked at one after another.
@@ -53,6 +57,8 @@ pub struct Inventory {
     pub owners: Owners,
     /// This kernel lists sockets that are bound and nothing more (6.8 and later). `None`: could not be found out.
     pub lists_bound: Option<bool>,
+    /// Limits around connections; `None` unless wanted.
+    pub limits: Option<Limits>,
     /// What could not be looked at, in words.
     pub lacks: Vec<String>,
 }
@@ -66,6 +72,8 @@ pub struct Space {
     pub sysctls: Sysctls,
     /// Its counters.
     pub counters: NetStat,
+    /// Its table of connections; `None` where conntrack is not loaded.
+    pub conntrack: Option<Conntrack>,
     /// Its sockets, IPv4 first, listeners before others.
     pub sockets: Vec<Socket>,
     /// More sockets than those held.
@@ -74,7 +82,7 @@ pub struct Space {
 
 impl Wanted {
     /// Every socket of every namespace, and its owner.
-    pub const ALL: Self = Self { netns: None, states: states::ALL, owners: true };
+    pub const ALL: Self = Self { netns: None, states: states::ALL, owners: true, limits: true };
 }
 
 impl Inventory {
@@ -105,6 +113,10 @@ impl Inventory {
             inventory.owners = Owners::read();
             inventory.lacks.append(&mut inventory.owners.lacks);
         }
+        if wanted.limits {
+            let conntrack = inventory.spaces.iter().filter_map(|space| space.conntrack).collect();
+            inventory.limits = Some(Limits { conntrack, ..Limits::survey(&Roots::default()) });
+        }
         inventory.took_ns = clock::monotonic_ns().saturating_sub(begin_ns);
         inventory
     }
@@ -126,11 +138,12 @@ impl Space {
         let inode = namespace.inode;
         let looked = within(&namespace, move || {
             let (sockets, beyond) = list(inode, states, room)?;
-            Ok((sockets, beyond, Sysctls::survey(&Roots::default()), NetStat::read()))
+            let settings = (Sysctls::survey(&Roots::default()), NetStat::read(), Conntrack::of_this_thread(inode));
+            Ok((sockets, beyond, settings))
         });
         match looked {
-            Ok(Ok((sockets, beyond, sysctls, counters))) => {
-                Ok(Some(Self { namespace, sysctls, counters, sockets, beyond }))
+            Ok(Ok((sockets, beyond, (sysctls, counters, conntrack)))) => {
+                Ok(Some(Self { namespace, sysctls, counters, conntrack, sockets, beyond }))
             }
             Ok(Err(refused)) => Err(refused),
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH | libc::ESTALE)) => Ok(None),

@@ -62,6 +62,11 @@ impl Plan {
     pub fn choices(&self, signal: Signal) -> &[Choice] {
         self.signals.iter().find(|planned| planned.signal == signal).map_or(&[], |planned| &planned.choices)
     }
+
+    /// Whether there is nothing to try.
+    pub fn rules_out_all(&self) -> bool {
+        self.signals.iter().flat_map(|planned| &planned.choices).all(|choice| choice.ruled_out.is_some())
+    }
 }
 
 /// Decides what to try.

@@ -5,6 +5,7 @@ mod connect;
 pub mod events;
 pub mod format;
 mod ledger;
+mod limits;
 pub mod line;
 pub mod screen;
 mod table;

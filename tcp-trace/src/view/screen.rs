@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::format::wrapped;
 use super::theme::Theme;
-use super::{connect, ledger, verdict};
+use super::{connect, ledger, limits, verdict};
 use crate::aggregate::summary::Summary;
 use crate::question::Question;
 
@@ -32,12 +32,13 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
             verdict::findings(&mut out, theme, layout, &summary.findings);
             connect::tables(&mut out, theme, layout, summary);
         }
-        Question::Ports
-        | Question::TimeWait
-        | Question::Bind
-        | Question::Listen
-        | Question::States
-        | Question::Doctor => verdict::findings(&mut out, theme, layout, &summary.findings),
+        Question::Ports | Question::TimeWait | Question::Bind | Question::Listen | Question::States => {
+            verdict::findings(&mut out, theme, layout, &summary.findings)
+        }
+        Question::Doctor => {
+            verdict::causes(&mut out, theme, layout, &summary.findings);
+            limits::table(&mut out, theme, layout, &summary.observed.limits);
+        }
     }
     let partial = connect::told_in_part(summary);
     for note in partial.iter().chain(&summary.notes) {

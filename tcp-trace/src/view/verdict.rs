@@ -9,6 +9,17 @@ use super::theme::Theme;
 use crate::aggregate::findings::{Evidence, Finding};
 use crate::aggregate::words::grouped;
 
+/// All that `doctor` found: how many, or that there is none.
+pub(super) fn causes(out: &mut String, theme: Theme, layout: Layout, all: &[Finding]) {
+    let head = match all {
+        [] => "nothing found: no cause of trouble in what was looked at".to_owned(),
+        [_] => "1 cause found".to_owned(),
+        _ => format!("{} causes found, worst first", all.len()),
+    };
+    let _ = writeln!(out, "\n{}", theme.title(&head));
+    findings(out, theme, layout, all);
+}
+
 pub(super) fn findings(out: &mut String, theme: Theme, layout: Layout, findings: &[Finding]) {
     let shown = &findings[..findings.len().min(layout.top)];
     for (index, finding) in shown.iter().enumerate() {

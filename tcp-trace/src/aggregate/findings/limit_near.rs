@@ -49,7 +49,8 @@ fn descriptors(process: &Descriptors, limits: &Limits) -> Option<Finding> {
         ("nofile_hard", Evidence::number(process.hard)),
         ("fs_nr_open", Evidence::number(limits.nr_open)),
     ];
-    let headline = format!("{comm} ({pid}) has {of} descriptors open: beyond it socket() and accept() fail with EMFILE");
+    let headline =
+        format!("{comm} ({pid}) has {of} descriptors open: beyond it socket() and accept() fail with EMFILE");
     Some(finding(severity, headline, evidence, fix))
 }
 
@@ -58,7 +59,11 @@ fn files(limits: &Limits) -> Option<Finding> {
     let severity = severity(limits.files.share()?)?;
     Some(finding(
         severity,
-        format!("{} of {} files of the machine are open: beyond it open() fails with ENFILE", grouped(used), grouped(limit)),
+        format!(
+            "{} of {} files of the machine are open: beyond it open() fails with ENFILE",
+            grouped(used),
+            grouped(limit)
+        ),
         vec![("open", Evidence::Number(used)), ("fs_file_max", Evidence::Number(limit))],
         vec![format!("sysctl -w fs.file-max={}", limit.saturating_mul(2))],
     ))

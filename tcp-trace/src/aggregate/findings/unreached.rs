@@ -27,7 +27,8 @@ pub(super) fn refused(scene: &Scene<'_>) -> Option<Finding> {
         fix: vec![
             format!("# on the machine that has {}: is there a listener?", scene.destination.daddr),
             format!("ss -ltn 'sport = :{}'", scene.destination.dport),
-            "# there is one: look for a rule that rejects (tcp-reset), a proxy, or a black list with this client".into(),
+            "# there is one: look for a rule that rejects (tcp-reset), a proxy, or a black list with this client"
+                .into(),
         ],
         gain: None,
         risk: None,

@@ -10,7 +10,7 @@ use crate::{
     probes::{
         attach::Trial,
         plan::{Plan, SAMPLED},
-        table::Signal,
+        table::{SIGNALS, Signal},
         tier::Tier,
     },
 };
@@ -80,6 +80,11 @@ impl Verdict {
             .collect()
     }
 
+    /// Its programs are attached.
+    pub fn works(&self) -> bool {
+        self.outcome == Outcome::Works
+    }
+
     fn words(&self) -> String {
         let reason = self.reason.as_deref().unwrap_or("no reason given");
         match self.outcome {
@@ -95,7 +100,7 @@ impl Verdict {
 pub fn text(verdicts: &[Verdict], plan: &Plan) -> String {
     let mut text = String::new();
     // A `String` takes every write.
-    for signal in [Signal::Connect, Signal::PortProbes, Signal::TimeWait] {
+    for signal in SIGNALS.iter().map(|row| row.signal) {
         let of_signal = || verdicts.iter().filter(|verdict| verdict.signal == signal);
         let at_work = of_signal().find(|verdict| verdict.outcome == Outcome::Works);
         let headline = match at_work {

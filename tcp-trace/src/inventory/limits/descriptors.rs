@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Descriptors that processes have open, and may have.
 
-use std::{
-    fs, io,
-    os::unix::fs::MetadataExt as _,
-    path::Path,
-};
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 use super::Taken;
 use crate::kernel::Roots;
@@ -88,7 +84,10 @@ mod tests {
                       Max processes             3800                 3800                 processes \n\
                       Max open files            1024                 524288               files     \n";
         assert_eq!(limit(limits), Some((Some(1024), Some(524_288))));
-        assert_eq!(limit("Max open files            unlimited            unlimited            files"), Some((None, None)));
+        assert_eq!(
+            limit("Max open files            unlimited            unlimited            files"),
+            Some((None, None))
+        );
         assert_eq!(limit(""), None);
     }
 

@@ -14,21 +14,10 @@ pub struct TcpMemory {
 }
 
 impl TcpMemory {
-    pub(super) fn new(sockstat: &str, tcp_mem: &str) -> Self {
+    pub(super) fn new(pages: Option<u64>, tcp_mem: &str) -> Self {
         let mut numbers = tcp_mem.split_whitespace().map(|word| word.parse().ok());
-        Self {
-            pages: of_sockstat(sockstat, "mem"),
-            pressure_pages: numbers.nth(1).flatten(),
-            limit_pages: numbers.next().flatten(),
-        }
+        Self { pages, pressure_pages: numbers.nth(1).flatten(), limit_pages: numbers.next().flatten() }
     }
-}
-
-/// A number of TCP's line in sockstat.
-pub(super) fn of_sockstat(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("TCP:"))?;
-    let mut words = line.split_whitespace().skip_while(|word| *word != name);
-    words.nth(1)?.parse().ok()
 }
 
 /// Sizes of the kernel's objects, from /proc/slabinfo, which only root may read.
@@ -70,11 +59,9 @@ mod tests {
 
     #[test]
     fn memory_of_the_machine() {
-        let sockstat = "sockets: used 18\nTCP: inuse 1 orphan 7 tw 0 alloc 1 mem 172\nUDP: inuse 0 mem 3\n";
-        let memory = TcpMemory::new(sockstat, "287898\t383867\t575796\n");
+        let memory = TcpMemory::new(Some(172), "287898\t383867\t575796\n");
         assert_eq!(memory, TcpMemory { pages: Some(172), pressure_pages: Some(383_867), limit_pages: Some(575_796) });
-        assert_eq!(of_sockstat(sockstat, "orphan"), Some(7));
-        assert_eq!(TcpMemory::new("", ""), TcpMemory::default());
+        assert_eq!(TcpMemory::new(None, ""), TcpMemory::default());
     }
 
     #[test]
