@@ -11,6 +11,7 @@ mod harness;
 mod lab;
 mod matching;
 mod netns;
+mod nftables;
 mod scan;
 mod seen;
 mod socket;

@@ -44,6 +44,10 @@ impl Socket {
         Self::new(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)
     }
 
+    pub fn netfilter() -> Result<Self> {
+        Self::new(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_NETFILTER)
+    }
+
     pub fn diag() -> Result<Self> {
         Self::new(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_SOCK_DIAG)
     }

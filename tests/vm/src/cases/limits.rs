@@ -76,7 +76,7 @@ fn conntrack() -> Result<()> {
         let mut connections = Vec::new();
         let mut open = |count| {
             for _ in 0..count {
-                let socket = Socket::nonblocking(LOCALHOST)?;
+                let socket = Socket::tcp(LOCALHOST)?.nonblocking()?;
                 let _ = socket.connect(remote);
                 connections.push(socket);
             }

@@ -8,6 +8,7 @@ mod filters;
 mod incidents;
 mod ledger;
 mod leftovers;
+mod limits;
 mod lockdown;
 mod options;
 mod outcomes;
@@ -45,6 +46,7 @@ pub fn run_all(report: &mut Report) {
     programs::run(report, best);
     incidents::run(report, best);
     doctor::run(report);
+    limits::run(report);
     // Last: there is no way back.
     lockdown::run(report);
 }
