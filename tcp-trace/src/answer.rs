@@ -79,6 +79,8 @@ pub struct Setting {
     pub question: Question,
     /// At work for the signal that the question is about.
     pub tier: Option<Tier>,
+    /// Something is attached.
+    pub traced: bool,
     /// No program sees TIME_WAIT: its totals are sampled from /proc.
     pub samples_time_wait: bool,
     /// Sockets to look at, and how much of the time that may take; `None`: none.
@@ -319,6 +321,7 @@ impl Answer {
             is_final,
             observed: Default::default(),
             lost: page.lost,
+            traced: self.setting.traced,
             tier: self.setting.tier,
             kernel: self.setting.kernel.clone(),
             ledger: page.ledger,

@@ -201,6 +201,7 @@ fn incident() -> Summary {
         findings: findings(&observed, &rules, &sysctls),
         observed,
         lost: Lost { ring_buffer: 3, map_full: 0, missed: 1 },
+        traced: true,
         tier: Some(Tier::Fentry),
         kernel: "6.1.0-40-amd64".into(),
         ledger: Ledger {
@@ -248,6 +249,7 @@ fn quiet() -> Summary {
             ..Observed::default()
         },
         lost: Lost::default(),
+        traced: true,
         tier: Some(Tier::Tracepoint),
         kernel: "6.18.44".into(),
         ledger: Ledger { cost: Cost { agent_ns: 1_000_000, ..Cost::default() }, budget: 0.01, ..Ledger::default() },

@@ -23,6 +23,8 @@ pub struct Summary {
     pub observed: Observed,
     /// Lost in this time.
     pub lost: Lost,
+    /// Something is attached; otherwise there are no books.
+    pub traced: bool,
     /// At work for the signal that was asked about; `None`: none, the answer rests on what can be read.
     pub tier: Option<Tier>,
     /// Release of the kernel.

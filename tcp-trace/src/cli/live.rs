@@ -373,6 +373,7 @@ fn setting(question: Question, attached: Option<&Attached>, facts: &Facts) -> Se
     Setting {
         question,
         tier: tier(main),
+        traced: attached.is_some(),
         samples_time_wait,
         survey: None,
         kernel: facts.release.clone(),

@@ -35,7 +35,7 @@ fn of_the_machine(out: &mut String, now: &Limits) {
     row(out, "files of the machine (fs.file-max)", now.files);
     row(out, "descriptors a process (fs.nr_open)", Taken { used: None, limit: now.nr_open });
     row(out, "memory of TCP, pages (tcp_mem)", Taken { used: memory.pages, limit: memory.limit_pages });
-    row(out, "sockets without owner (tcp_max_orphans)", now.orphans);
+    row(out, "sockets without an owner (orphans)", now.orphans);
 }
 
 fn row(out: &mut String, name: &str, taken: Taken) {

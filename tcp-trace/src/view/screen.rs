@@ -61,5 +61,7 @@ fn header(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
     for line in wrapped(&title, layout.width) {
         let _ = writeln!(out, "{}", theme.title(&line));
     }
-    ledger::ledger(out, theme, layout, summary);
+    if summary.traced {
+        ledger::ledger(out, theme, layout, summary);
+    }
 }
