@@ -131,11 +131,12 @@ impl Answer {
         sink.write(&buffer)?;
         let start = if setting.samples_time_wait { sample_proc() } else { TimeWaitSnapshot::new() };
         let surveyor = setting.survey.map(|(wanted, share)| Surveyor::start(wanted, share));
+        let aggregates = Aggregates::new(start, setting.rules);
         Ok(Self {
             setting,
             wanted,
             sink,
-            aggregates: Aggregates::new(start),
+            aggregates,
             surveyor,
             lacks: Vec::new(),
             books: Books::open(),

@@ -268,15 +268,18 @@ fn text(lines: impl FnOnce(&mut Vec<u8>)) -> String {
 
 #[test]
 fn screens() {
-    let plain = Layout { width: 80, top: 10, colours: false };
+    let plain = Layout { width: 80, top: 10, colours: false, unicode: true };
     check("incident.txt", &screen(&incident(), plain));
-    check("incident-wide-colours.txt", &screen(&incident(), Layout { width: 120, top: 1, colours: true }));
+    check(
+        "incident-wide-colours.txt",
+        &screen(&incident(), Layout { width: 120, top: 1, colours: true, unicode: true }),
+    );
     check("quiet.txt", &screen(&quiet(), plain));
 }
 
 #[test]
 fn no_line_is_wider_than_the_screen() {
-    let text = screen(&incident(), Layout { width: 80, top: 10, colours: false });
+    let text = screen(&incident(), Layout { width: 80, top: 10, colours: false, unicode: true });
     let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80 && !line.contains("sysctl")).collect();
     assert_eq!(long, [""; 0]);
 }

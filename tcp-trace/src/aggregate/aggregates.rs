@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every aggregate, side by side: each takes what is about its signal.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::connect::ConnectAggregate;
 use super::folded::Folded;
 use super::limits::LimitsAggregate;
-use super::observed::Observed;
+use super::observed::{Observed, SpaceFacts};
+use super::ports::PortsAggregate;
 use super::time_wait::{TimeWaitAggregate, TimeWaitSnapshot, TimeWaitTotals};
 use crate::event::Event;
 use crate::inventory::Inventory;
+use crate::kernel::rules::SearchRules;
 use crate::source::totals::Totals;
 
 /// What was observed so far.
@@ -16,18 +21,21 @@ pub struct Aggregates {
     connect: ConnectAggregate,
     time_wait: TimeWaitAggregate,
     limits: LimitsAggregate,
+    ports: PortsAggregate,
+    spaces: Arc<BTreeMap<u32, SpaceFacts>>,
 }
 
 impl Aggregates {
-    /// Counting TIME_WAIT from `start`: empty where the totals begin with the tracing.
-    pub fn new(start: TimeWaitSnapshot) -> Self {
-        Self { time_wait: TimeWaitAggregate::new(start), ..Self::default() }
+    /// On a kernel with these rules, counting TIME_WAIT from `start`: empty where the totals begin with the tracing.
+    pub fn new(start: TimeWaitSnapshot, rules: SearchRules) -> Self {
+        Self { time_wait: TimeWaitAggregate::new(start), ports: PortsAggregate::new(rules), ..Self::default() }
     }
 
     /// Takes one event.
     pub fn observe(&mut self, event: &Event) {
         if let Event::Connect(connect) = event {
             self.connect.observe(connect);
+            self.ports.observe(connect);
         }
     }
 
@@ -56,11 +64,20 @@ impl Aggregates {
     /// Takes the sockets as they are now.
     pub fn survey(&mut self, inventory: &Inventory) {
         self.limits.survey(inventory);
+        self.ports.survey(inventory);
+        self.spaces = Arc::new(inventory.spaces.iter().map(SpaceFacts::of).collect());
     }
 
     /// Ends the interval and answers for it.
     pub fn tick(&mut self, seconds: f64) -> Observed {
-        Observed { seconds, connect: self.connect.tick(), time_wait: self.time_wait.tick(), limits: self.limits.tick() }
+        Observed {
+            seconds,
+            connect: self.connect.tick(),
+            time_wait: self.time_wait.tick(),
+            limits: self.limits.tick(),
+            ports: self.ports.latest(),
+            spaces: Arc::clone(&self.spaces),
+        }
     }
 
     /// Answers for everything since the start.
@@ -70,6 +87,8 @@ impl Aggregates {
             connect: self.connect.total(),
             time_wait: self.time_wait.total(),
             limits: self.limits.total(),
+            ports: self.ports.latest(),
+            spaces: Arc::clone(&self.spaces),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod folded;
 pub mod ledger;
 pub mod limits;
 pub mod observed;
+pub mod ports;
 pub mod row;
 #[cfg(test)]
 pub(crate) mod sample;

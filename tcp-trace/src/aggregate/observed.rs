@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Everything that was looked at in an interval or a run, one snapshot a signal; what was not looked at is empty.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::connect::ConnectSnapshot;
 use super::limits::LimitsSnapshot;
+use super::ports::PortsSnapshot;
 use super::time_wait::TimeWaitSnapshot;
+use crate::inventory::Space;
+use crate::kernel::rules::Sysctls;
 
 /// Snapshots, side by side: a finding may rest on several.
 #[derive(Clone, Debug, Default)]
@@ -16,4 +22,33 @@ pub struct Observed {
     pub time_wait: TimeWaitSnapshot,
     /// Limits around connections.
     pub limits: LimitsSnapshot,
+    /// Local ports as they are now.
+    pub ports: Arc<PortsSnapshot>,
+    /// The network namespaces looked at, by inode.
+    pub spaces: Arc<BTreeMap<u32, SpaceFacts>>,
+}
+
+/// What a network namespace is called, and how it is set up: a fix must be right for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpaceFacts {
+    /// Its container, or its name among those of `ip netns`.
+    pub name: Option<String>,
+    /// Its settings.
+    pub sysctls: Sysctls,
+}
+
+impl SpaceFacts {
+    pub(super) fn of(space: &Space) -> (u32, Self) {
+        (space.namespace.inode, Self { name: space.namespace.name.clone(), sysctls: space.sysctls.clone() })
+    }
+}
+
+impl Observed {
+    /// `4026531840 (docker/3f2a1b0c9d8e)`
+    pub fn netns_label(&self, netns: u32) -> String {
+        match self.spaces.get(&netns).and_then(|space| space.name.as_ref()) {
+            Some(name) => format!("{netns} ({name})"),
+            None => netns.to_string(),
+        }
+    }
 }

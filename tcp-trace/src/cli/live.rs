@@ -310,7 +310,7 @@ pub fn wanted(live: &LiveArgs, events: bool, sink: &Sink) -> Wanted {
 
 /// What a screen may take up.
 pub fn layout(live: &LiveArgs, sink: &Sink) -> Layout {
-    Layout { width: sink.width(), top: usize::from(live.top), colours: sink.colours() }
+    Layout { width: sink.width(), top: usize::from(live.top), colours: sink.colours(), unicode: sink.unicode() }
 }
 
 /// Answers a question that has no flags of its own but `--events`; the exit code says whether `--fail-on` was met.

@@ -12,4 +12,5 @@ mod json_watched;
 mod put;
 pub mod rows;
 mod rows_limits;
+mod rows_ports;
 pub mod sink;

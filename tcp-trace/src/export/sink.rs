@@ -60,6 +60,17 @@ impl Sink {
         self.terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
     }
 
+    /// Whether the locale has more letters than ASCII.
+    pub fn unicode(&self) -> bool {
+        // The first that is set and not empty decides, locale(7).
+        let locale =
+            ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|name| !name.is_empty());
+        locale.is_some_and(|name| {
+            let name = name.to_string_lossy().to_ascii_lowercase();
+            name.contains("utf-8") || name.contains("utf8")
+        })
+    }
+
     /// Writes bytes.
     ///
     /// # Errors

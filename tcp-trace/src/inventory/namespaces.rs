@@ -53,14 +53,6 @@ impl Namespace {
         Ok(Self { inode, name: None, path, own: true })
     }
 
-    /// `4026531840`, with the name where it has one.
-    pub fn label(&self) -> String {
-        match &self.name {
-            Some(name) => format!("{} ({name})", self.inode),
-            None => self.inode.to_string(),
-        }
-    }
-
     /// Whether the calling thread was in it when it was found.
     pub fn is_own(&self) -> bool {
         self.own
@@ -243,7 +235,7 @@ mod tests {
         );
         let found = search.finish();
         assert_eq!(found.list.len(), 1);
-        assert_eq!(found.list[0].label(), "4026532281 (blue)");
+        assert_eq!((found.list[0].inode, found.list[0].name.as_deref()), (4_026_532_281, Some("blue")));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod format;
 mod ledger;
 mod limits;
 pub mod line;
+mod ports;
 pub mod screen;
 mod table;
 mod theme;

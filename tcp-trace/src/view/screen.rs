@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::format::wrapped;
 use super::theme::Theme;
-use super::{connect, ledger, limits, verdict};
+use super::{connect, ledger, limits, ports, verdict};
 use crate::aggregate::summary::Summary;
 use crate::question::Question;
 
@@ -18,6 +18,8 @@ pub struct Layout {
     pub top: usize,
     /// With ANSI colours.
     pub colours: bool,
+    /// With letters that ASCII does not have.
+    pub unicode: bool,
 }
 
 /// The whole answer as text.
@@ -32,12 +34,16 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
             verdict::findings(&mut out, theme, layout, &summary.findings);
             connect::tables(&mut out, theme, layout, summary);
         }
-        Question::Ports | Question::TimeWait | Question::Bind | Question::Listen | Question::States => {
+        Question::TimeWait | Question::Bind | Question::Listen | Question::States => {
             verdict::findings(&mut out, theme, layout, &summary.findings)
         }
         Question::Doctor => {
             verdict::causes(&mut out, theme, layout, &summary.findings);
             limits::table(&mut out, theme, layout, &summary.observed.limits);
+        }
+        Question::Ports => {
+            verdict::findings(&mut out, theme, layout, &summary.findings);
+            ports::tables(&mut out, theme, layout, summary);
         }
     }
     let partial = connect::told_in_part(summary);

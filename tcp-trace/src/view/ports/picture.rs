@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The range as a picture: a cell for a few ports of one half, so that a full half is seen to be full.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use super::super::screen::Layout;
+use super::super::theme::Theme;
+use crate::aggregate::ports::Group;
+
+/// Lines for each half.
+const LINES: u32 = 4;
+/// Columns in front of the cells.
+const MARGIN: usize = 12;
+
+/// From none taken to all taken. A cell is empty only if it is, and full only if it is.
+const BLOCKS: [char; 5] = [' ', '░', '▒', '▓', '█'];
+const LETTERS: [char; 5] = [' ', '.', '-', '+', '#'];
+
+pub(super) fn draw(out: &mut String, theme: Theme, layout: Layout, group: &Group) {
+    let range = group.range;
+    let cells = u32::try_from(layout.width - MARGIN - 1).unwrap_or(u32::MAX);
+    // An even number, so that each cell has as many ports of one half as of the other.
+    let per_cell = range.ports().div_ceil(cells * LINES).next_multiple_of(2).max(2);
+    let to = SocketAddr::new(group.route.daddr, group.route.dport);
+    let each = if range.one_pass { per_cell } else { per_cell / 2 };
+    let marks = marks(layout.unicode);
+    let head = format!(
+        "\n{}-{} towards {to}: a cell is {each} port{}, {} none taken to {} all",
+        range.low,
+        range.high,
+        if each == 1 { "" } else { "s" },
+        if layout.unicode { "from" } else { "' '" },
+        marks[4],
+    );
+    let _ = writeln!(out, "{}", theme.title(&head));
+    let halves = if range.one_pass { &[true][..] } else { &[true, false] };
+    let mut begin = u32::from(range.low);
+    while begin <= u32::from(range.high) {
+        let end = (begin + per_cell * cells).min(u32::from(range.high) + 1);
+        for (index, first) in halves.iter().enumerate() {
+            let name = if *first { range.first_parity() } else { range.second_parity() };
+            let name = name.split(' ').next().unwrap_or_default();
+            let line: String = (begin..end)
+                .step_by(per_cell as usize)
+                .map(|cell| marks[level(group, cell..(cell + per_cell).min(end), *first)])
+                .collect();
+            let label = if index == 0 { begin.to_string() } else { String::new() };
+            let _ = writeln!(out, "{label:>5} {name:>5} {line}");
+        }
+        begin = end;
+    }
+}
+
+fn marks(unicode: bool) -> [char; 5] {
+    if unicode { BLOCKS } else { LETTERS }
+}
+
+/// 0 to 4.
+fn level(group: &Group, ports: std::ops::Range<u32>, first: bool) -> usize {
+    let of_half = ports.filter_map(|port| u16::try_from(port).ok()).filter(|port| group.range.is_first(*port) == first);
+    let (mut taken, mut all) = (0_usize, 0_usize);
+    for port in of_half {
+        all += 1;
+        taken += usize::from(group.taken.contains(port));
+    }
+    match taken {
+        0 => 0,
+        _ if taken == all => 4,
+        _ => (1 + taken * 3 / all).min(3),
+    }
+}
