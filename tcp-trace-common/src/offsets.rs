@@ -60,8 +60,8 @@ pub struct Offsets {
     pub tw_count_base: u16,
     /// `net.ipv4.tcp_death_row.sysctl_max_tw_buckets`
     pub max_tw_buckets: u16,
-    /// `inet_timewait_sock.tw_timer`
-    pub tw_timer: u16,
+    /// `inet_timewait_sock.tw_timer.expires`, in jiffies
+    pub tw_timer_expires: u16,
     /// `inet_timewait_sock.tw_substate`
     pub tw_substate: u16,
     /// `inet_timewait_sock.tw_sport`, big endian
@@ -125,7 +125,7 @@ impl Offsets {
         tw_count: ABSENT,
         tw_count_base: 0,
         max_tw_buckets: ABSENT,
-        tw_timer: ABSENT,
+        tw_timer_expires: ABSENT,
         tw_substate: ABSENT,
         tw_sport: ABSENT,
         task_files: ABSENT,

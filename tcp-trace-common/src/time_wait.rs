@@ -55,7 +55,8 @@ pub mod event {
     pub const SYN: u8 = 5;
     /// Ended by a RST, or answered by one.
     pub const RESET: u8 = 6;
-    /// Ended otherwise: `SOCK_DESTROY`, or its namespace went away.
+    /// Ended otherwise: `SOCK_DESTROY`, or its namespace went away; and whatever a segment did, where segments are not
+    /// looked at.
     pub const OTHER: u8 = 7;
     /// The peer's FIN came: substate FIN_WAIT2 became TIME_WAIT.
     pub const FIN_RECEIVED: u8 = 8;

@@ -76,8 +76,6 @@ pub static PROBE_EPOCH: Array<u64> = Array::with_max_entries(1, 0);
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct TimeWaitContext {
-    /// Its timer handler runs.
-    pub expiring: u64,
     /// `tcp_twsk_unique` is asked about it.
     pub asked: u64,
     /// `tcp_twsk_unique` gave it to a `connect()`.

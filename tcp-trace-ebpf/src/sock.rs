@@ -3,7 +3,7 @@
 
 use aya_ebpf::{
     bindings::task_struct,
-    helpers::{bpf_probe_read_kernel, bpf_probe_read_user},
+    helpers::{bpf_jiffies64, bpf_probe_read_kernel, bpf_probe_read_user},
 };
 use tcp_trace_common::{
     Address,
@@ -268,10 +268,12 @@ pub fn max_time_wait(sk: impl Pointer) -> u32 {
     net(sk).and_then(|net| net.read(offset!(max_tw_buckets))).unwrap_or(0)
 }
 
-/// `container_of(timer, struct inet_timewait_sock, tw_timer)`, 0 where the offset is not known.
+/// Whether a minisocket's time is over; its timer may still have to run.
 #[inline(always)]
-pub fn of_time_wait_timer(timer: u64) -> u64 {
-    if offset!(tw_timer) == ABSENT { 0 } else { timer - u64::from(offset!(tw_timer)) }
+pub fn time_wait_is_over(tw: u64) -> bool {
+    // SAFETY: the helper has no precondition.
+    let now = unsafe { bpf_jiffies64() };
+    Untyped(tw).read::<u64>(offset!(tw_timer_expires)).is_some_and(|expires| now >= expires)
 }
 
 #[inline(always)]

@@ -83,6 +83,8 @@ pub struct Setting {
     pub traced: bool,
     /// No program sees TIME_WAIT: its totals are sampled from /proc.
     pub samples_time_wait: bool,
+    /// What segments do to TIME_WAIT is told from its other ends.
+    pub time_wait_in_detail: bool,
     /// Sockets to look at, and how much of the time that may take; `None`: none.
     pub survey: Option<(Surveyed, f64)>,
     /// Release of the kernel.
@@ -131,7 +133,7 @@ impl Answer {
         sink.write(&buffer)?;
         let start = if setting.samples_time_wait { sample_proc() } else { TimeWaitSnapshot::new() };
         let surveyor = setting.survey.map(|(wanted, share)| Surveyor::start(wanted, share));
-        let aggregates = Aggregates::new(start, setting.rules);
+        let aggregates = Aggregates::new(setting.rules, start, setting.time_wait_in_detail);
         Ok(Self {
             setting,
             wanted,

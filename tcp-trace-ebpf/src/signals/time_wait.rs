@@ -168,18 +168,17 @@ pub fn allocated(sk: u64, state: u8, tw: u64) {
 #[inline(always)]
 pub fn killed(tw: u64) {
     let Some(context) = context() else { return };
-    let event = if context.expiring == tw {
-        event::EXPIRED
-    } else if context.reusing == tw {
+    let event = if context.reusing == tw {
         event::REUSED
     } else if context.processing == tw {
         event::RESET
     } else if context.decided == tw {
         context.verdict as u8
+    } else if sock::time_wait_is_over(tw) {
+        event::EXPIRED
     } else {
         event::OTHER
     };
-    context.expiring = 0;
     context.reusing = 0;
     context.decided = 0;
     // inet_twsk_kill takes it off the counter at its end.
@@ -189,14 +188,6 @@ pub fn killed(tw: u64) {
     record(tw, sock::time_wait_port(tw), &Passage { event, substate, level }, closer(tw));
     if streams() {
         let _ = CLOSERS.remove(tw);
-    }
-}
-
-/// proto: void tw_timer_handler(struct timer_list *t)
-#[inline(always)]
-pub fn expiring(tw: u64) {
-    if let Some(context) = context() {
-        context.expiring = tw;
     }
 }
 

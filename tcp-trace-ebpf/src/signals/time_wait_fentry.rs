@@ -7,7 +7,6 @@ use aya_ebpf::{
 };
 
 use super::time_wait;
-use crate::sock;
 
 /// proto: struct inet_timewait_sock *inet_twsk_alloc(const struct sock *sk, struct inet_timewait_death_row *dr, const
 /// int state)
@@ -20,12 +19,6 @@ pub fn tw_alloc_fentry(ctx: FExitContext) -> i32 {
 #[fentry(function = "inet_twsk_kill")]
 pub fn tw_kill_fentry(ctx: FEntryContext) -> i32 {
     time_wait::killed(ctx.arg(0));
-    0
-}
-
-#[fentry(function = "tw_timer_handler")]
-pub fn tw_timer_fentry(ctx: FEntryContext) -> i32 {
-    time_wait::expiring(sock::of_time_wait_timer(ctx.arg(0)));
     0
 }
 

@@ -26,12 +26,6 @@ pub fn tw_kill_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[kprobe]
-pub fn tw_timer_kprobe(ctx: ProbeContext) -> u32 {
-    time_wait::expiring(sock::of_time_wait_timer(arg(&ctx, 0)));
-    0
-}
-
-#[kprobe]
 pub fn tw_unique_enter_kprobe(ctx: ProbeContext) -> u32 {
     time_wait::asked(arg(&ctx, 1));
     0

@@ -9,7 +9,7 @@ use super::folded::Folded;
 use super::limits::LimitsAggregate;
 use super::observed::{Observed, SpaceFacts};
 use super::ports::PortsAggregate;
-use super::time_wait::{TimeWaitAggregate, TimeWaitSnapshot, TimeWaitTotals};
+use super::time_wait::{TimeWaitAggregate, TimeWaitSnapshot};
 use crate::event::Event;
 use crate::inventory::Inventory;
 use crate::kernel::rules::SearchRules;
@@ -26,9 +26,10 @@ pub struct Aggregates {
 }
 
 impl Aggregates {
-    /// On a kernel with these rules, counting TIME_WAIT from `start`: empty where the totals begin with the tracing.
-    pub fn new(start: TimeWaitSnapshot, rules: SearchRules) -> Self {
-        Self { time_wait: TimeWaitAggregate::new(start), ports: PortsAggregate::new(rules), ..Self::default() }
+    /// On a kernel with these rules; TIME_WAIT as [`TimeWaitAggregate::new`] has it.
+    pub fn new(rules: SearchRules, time_wait_start: TimeWaitSnapshot, time_wait_in_detail: bool) -> Self {
+        let time_wait = TimeWaitAggregate::new(time_wait_start, time_wait_in_detail);
+        Self { time_wait, ports: PortsAggregate::new(rules), ..Self::default() }
     }
 
     /// Takes one event.
@@ -50,7 +51,7 @@ impl Aggregates {
     /// Takes the totals of the kernel side, counted since the start.
     pub fn enter(&mut self, totals: &Totals) {
         for (netns, totals) in &totals.time_wait {
-            self.time_wait.observe(*netns, TimeWaitTotals::from_kernel(totals));
+            self.time_wait.enter(*netns, totals);
         }
     }
 

@@ -26,16 +26,17 @@ pub struct TimeWaitTotals {
     pub by_syn: Option<u64>,
     /// Left: ended by a RST.
     pub reset: Option<u64>,
-    /// Left otherwise.
+    /// Left otherwise, or for a reason above that is not known.
     pub other: Option<u64>,
     /// Not made: `tcp_max_tw_buckets` was reached.
     pub overflow: Option<u64>,
 }
 
 impl TimeWaitTotals {
-    /// As the kernel side keeps them.
-    pub fn from_kernel(raw: &RawTimeWaitTotals) -> Self {
+    /// As the kernel side keeps them; `in_detail`: it looks at segments, and tells what they do from other ends.
+    fn from_kernel(raw: &RawTimeWaitTotals, in_detail: bool) -> Self {
         let count = |event: u8| Some(raw.events[usize::from(event)]);
+        let by_segment = |event| count(event).filter(|_| in_detail);
         Self {
             level: (raw.level != u32::MAX).then_some(raw.level.into()),
             max_buckets: (raw.max_buckets != 0).then_some(raw.max_buckets.into()),
@@ -43,8 +44,8 @@ impl TimeWaitTotals {
             entered_fin_wait2: Some(raw.entered_fin_wait2),
             expired: count(event::EXPIRED),
             reused: count(event::REUSED),
-            by_syn: count(event::SYN),
-            reset: count(event::RESET),
+            by_syn: by_segment(event::SYN),
+            reset: by_segment(event::RESET),
             other: count(event::OTHER),
             overflow: count(event::OVERFLOW),
         }
@@ -88,12 +89,19 @@ pub struct TimeWaitAggregate {
     start: TimeWaitSnapshot,
     last: TimeWaitSnapshot,
     now: TimeWaitSnapshot,
+    in_detail: bool,
 }
 
 impl TimeWaitAggregate {
     /// Counting from `start`: empty where the totals begin with the tracing, a first sample where they do not.
-    pub fn new(start: TimeWaitSnapshot) -> Self {
-        Self { last: start.clone(), now: start.clone(), start }
+    /// `in_detail`: the kernel side looks at segments, and tells what they do from other ends.
+    pub fn new(start: TimeWaitSnapshot, in_detail: bool) -> Self {
+        Self { last: start.clone(), now: start.clone(), start, in_detail }
+    }
+
+    /// Takes the totals that the kernel side keeps.
+    pub fn enter(&mut self, netns: u32, raw: &RawTimeWaitTotals) {
+        self.observe(netns, TimeWaitTotals::from_kernel(raw, self.in_detail));
     }
 
     /// Takes the totals of now. A namespace that is gone from them keeps its last ones.
@@ -141,7 +149,7 @@ mod tests {
     #[test]
     fn rates_are_differences() {
         let sample = |reused, level| TimeWaitTotals { reused: Some(reused), level: Some(level), ..Default::default() };
-        let mut aggregate = TimeWaitAggregate::new([(1, sample(100, 5))].into());
+        let mut aggregate = TimeWaitAggregate::new([(1, sample(100, 5))].into(), true);
         aggregate.observe(1, sample(103, 6));
         assert_eq!(aggregate.tick()[&1], sample(3, 6));
         assert_eq!(aggregate.tick()[&1], sample(0, 6));

@@ -169,12 +169,18 @@ impl Asked {
         self.events.iter().map(bit).fold(0, |bits, bit| bits | bit)
     }
 
+    /// It costs a probe on each segment for a minisocket, so it is not asked by the way.
+    fn details_time_wait(&self) -> bool {
+        self.events.contains(&Signal::TimeWait) || matches!(self.question, Question::TimeWait | Question::Doctor)
+    }
+
     fn plan(&self, tier: TierChoice) -> plan::Wanted {
         let mut signals = self.question.signals();
         if self.port_probes != PortProbes::Never {
             signals.push(Signal::PortProbes);
         }
-        plan::Wanted { signals, tier: tier.tier(), events: self.events.clone() }
+        let events = self.details_time_wait().then_some(Signal::TimeWait).into_iter().collect();
+        plan::Wanted { signals, tier: tier.tier(), events }
     }
 }
 
@@ -259,7 +265,7 @@ pub fn watch(
     sink: Sink,
 ) -> Result<Answer, Failure> {
     let Prepared { facts, plan: _, attached, untraceable, calibration, netns } = prepared;
-    let mut setting = setting(asked.question, attached.as_ref(), &facts);
+    let mut setting = setting(asked, attached.as_ref(), &facts);
     let limits = asked.question == Question::Doctor;
     let look = inventory::Wanted { netns, limits, ..inventory::Wanted::ALL };
     setting.survey = asked.question.surveys().then_some((look, live.max_overhead));
@@ -356,7 +362,8 @@ fn explain(attached: &Attached) {
     }
 }
 
-fn setting(question: Question, attached: Option<&Attached>, facts: &Facts) -> Setting {
+fn setting(asked: &Asked, attached: Option<&Attached>, facts: &Facts) -> Setting {
+    let question = asked.question;
     let tier = |signal| attached.and_then(|attached| attached.tier(signal));
     let main = question.main_signal();
     let mut notes = attached.map(|attached| attached.loses(main)).unwrap_or_default();
@@ -375,6 +382,7 @@ fn setting(question: Question, attached: Option<&Attached>, facts: &Facts) -> Se
         tier: tier(main),
         traced: attached.is_some(),
         samples_time_wait,
+        time_wait_in_detail: asked.details_time_wait(),
         survey: None,
         kernel: facts.release.clone(),
         rules: facts.search,

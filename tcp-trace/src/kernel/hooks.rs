@@ -22,7 +22,6 @@ pub const FUNCTIONS: &[&str] = &[
     "tcp_twsk_unique",
     "tcp_v4_connect",
     "tcp_v6_connect",
-    "tw_timer_handler",
 ];
 
 /// Tracepoints that programs hook by name. Those of system calls have no typedef in BTF.

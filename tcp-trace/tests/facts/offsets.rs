@@ -37,7 +37,7 @@ const TABLE: &[Column] = &[
     ("tw_count", |o| o.tw_count, [1152, 704, 832, 960, 1088]),
     ("tw_count_base", |o| o.tw_count_base, [0, 1, 1, 1, 1]),
     ("max_tw_buckets", |o| o.max_tw_buckets, [1224, 776, 904, 1032, 1160]),
-    ("tw_timer", |o| o.tw_timer, [160; 5]),
+    ("tw_timer_expires", |o| o.tw_timer_expires, [176; 5]),
     ("tw_substate", |o| o.tw_substate, [140; 5]),
     ("tw_sport", |o| o.tw_sport, [142; 5]),
     ("task_files", |o| o.task_files, [2808, 3048, 3048, 3320, 3416]),

@@ -4,6 +4,11 @@
 use super::{Alternative, Kind, Need, Program, Row, Signal, program, variant};
 use crate::probes::tier::Tier;
 
+/// Who closed, and what a segment did to a minisocket: only where more than the totals is asked for.
+const fn in_detail(program: Program) -> Program {
+    Program { need: Need::Events, ..program }
+}
+
 /// The ways to it.
 pub(super) const ROW: Row = Row {
     signal: Signal::TimeWait,
@@ -12,20 +17,13 @@ pub(super) const ROW: Row = Row {
             tier: Tier::Fentry,
             programs: &[
                 program("tw_kill_fentry", "inet_twsk_kill", Kind::Fentry),
-                program("tw_timer_fentry", "tw_timer_handler", Kind::Fentry),
                 program("tw_unique_fentry", "tcp_twsk_unique", Kind::Fexit),
-                variant("tw_process_exit_3_fentry", "tcp_timewait_state_process", 3),
-                variant("tw_process_exit_4_fentry", "tcp_timewait_state_process", 4),
-                variant("tw_process_exit_5_fentry", "tcp_timewait_state_process", 5),
-                program("tw_process_enter_fentry", "tcp_timewait_state_process", Kind::Fentry),
+                in_detail(variant("tw_process_exit_3_fentry", "tcp_timewait_state_process", 3)),
+                in_detail(variant("tw_process_exit_4_fentry", "tcp_timewait_state_process", 4)),
+                in_detail(variant("tw_process_exit_5_fentry", "tcp_timewait_state_process", 5)),
+                in_detail(program("tw_process_enter_fentry", "tcp_timewait_state_process", Kind::Fentry)),
                 program("tw_alloc_fentry", "inet_twsk_alloc", Kind::Fexit),
-                Program {
-                    name: "tw_closer_fentry",
-                    hook: "tcp_set_state",
-                    kind: Kind::Fentry,
-                    need: Need::Events,
-                    params: None,
-                },
+                in_detail(program("tw_closer_fentry", "tcp_set_state", Kind::Fentry)),
             ],
             loses: "",
         },
@@ -33,19 +31,12 @@ pub(super) const ROW: Row = Row {
             tier: Tier::Kprobe,
             programs: &[
                 program("tw_kill_kprobe", "inet_twsk_kill", Kind::Kprobe),
-                program("tw_timer_kprobe", "tw_timer_handler", Kind::Kprobe),
                 program("tw_unique_kprobe", "tcp_twsk_unique", Kind::Kretprobe),
                 program("tw_unique_enter_kprobe", "tcp_twsk_unique", Kind::Kprobe),
-                program("tw_process_exit_kprobe", "tcp_timewait_state_process", Kind::Kretprobe),
-                program("tw_process_enter_kprobe", "tcp_timewait_state_process", Kind::Kprobe),
+                in_detail(program("tw_process_exit_kprobe", "tcp_timewait_state_process", Kind::Kretprobe)),
+                in_detail(program("tw_process_enter_kprobe", "tcp_timewait_state_process", Kind::Kprobe)),
                 program("tw_alloc_kprobe", "inet_twsk_alloc", Kind::Kprobe),
-                Program {
-                    name: "tw_closer_kprobe",
-                    hook: "tcp_set_state",
-                    kind: Kind::Kprobe,
-                    need: Need::Events,
-                    params: None,
-                },
+                in_detail(program("tw_closer_kprobe", "tcp_set_state", Kind::Kprobe)),
             ],
             loses: "an overflow for lack of memory is taken for an entry",
         },

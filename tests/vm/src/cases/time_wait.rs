@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -33,6 +33,7 @@ struct Seen {
     entered: u64,
     reused: u64,
     by_syn: u64,
+    expired: u64,
     overflows: u64,
     level: u64,
 }
@@ -44,7 +45,8 @@ fn passages(report: &mut Report, tier: Tier) {
     }
     let told = (|| {
         let tool = Tool::start(tier, &["--events", "connect,time-wait,summary"])?;
-        let seen = [("flood", flood as Act), ("reuse", reuse), ("syn", syn), ("overflow", overflow)];
+        let seen =
+            [("flood", flood as Act), ("reuse", reuse), ("syn", syn), ("overflow", overflow), ("expiry", expiry)];
         let seen = seen.map(|(name, act)| (name, netns::within("caller", act)));
         Ok((seen, tool.stop()?))
     })();
@@ -91,6 +93,7 @@ fn counters(netns: &Netns, entered: u64) -> Result<Seen> {
         entered,
         reused: netns.netstat("TWRecycled")?,
         by_syn: 0,
+        expired: 0,
         overflows: netns.netstat("TCPTimeWaitOverflow")?,
         level: netns.time_wait_level()?,
     })
@@ -150,6 +153,26 @@ fn overflow(netns: &Netns) -> Result<Seen> {
     Ok(seen)
 }
 
+/// The server never closes: what waits for its FIN is given up after tcp_fin_timeout.
+fn expiry(netns: &Netns) -> Result<Seen> {
+    netns.set("ipv4/tcp_fin_timeout", "1")?;
+    let remote = SocketAddr::new(LOCALHOST, 2001);
+    let listener = Socket::listener(remote, 16)?;
+    let client = Socket::tcp(LOCALHOST)?;
+    let errno = client.connect(remote);
+    ensure!(errno == 0, "errno {errno}");
+    let _server = listener.accept()?;
+    drop(client);
+    sleep(Duration::from_millis(100));
+    ensure!(netns.time_wait_level()? == 1, "the kernel counts {}", netns.time_wait_level()?);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while netns.time_wait_level()? > 0 {
+        ensure!(Instant::now() < deadline, "it was not given up");
+        sleep(Duration::from_millis(50));
+    }
+    Ok(Seen { expired: 1, ..counters(netns, 1)? })
+}
+
 fn compare_passages(answer: &Answer, seen: &Seen) -> Result<()> {
     let events: Vec<_> = answer.of("time_wait").filter(|line| line["netns"] == seen.netns).collect();
     let of = |name: &str| events.iter().filter(|line| line["event"] == name).count() as u64;
@@ -168,8 +191,13 @@ fn compare_passages(answer: &Answer, seen: &Seen) -> Result<()> {
 
     let totals = answer.final_summary()?["time_wait"].as_array().context("no time_wait in the summary")?;
     let total = totals.iter().find(|total| total["netns"] == seen.netns).context("no total for the namespace")?;
-    let wanted =
-        [("entered", seen.entered), ("reused", seen.reused), ("by_syn", seen.by_syn), ("overflow", seen.overflows)];
+    let wanted = [
+        ("entered", seen.entered),
+        ("reused", seen.reused),
+        ("by_syn", seen.by_syn),
+        ("expired", seen.expired),
+        ("overflow", seen.overflows),
+    ];
     for (field, wanted) in wanted {
         ensure!(total[field] == wanted, "summary: {field}: wanted {wanted}: {total}");
     }
