@@ -6,7 +6,9 @@ mod conntrack_full;
 mod fix;
 mod limit_near;
 mod parity_cliff;
+mod place;
 mod range_full;
+mod scene;
 #[cfg(test)]
 mod tests;
 mod time_wait_overflow;
@@ -15,9 +17,9 @@ mod unsafe_sysctl;
 
 use std::fmt;
 
+use self::scene::Scene;
 use super::observed::Observed;
-use super::tally::{Destination, Tally};
-use super::time_wait::TimeWaitSnapshot;
+use super::tally::Tally;
 use super::words::grouped;
 use crate::kernel::rules::{SearchRules, Sysctls};
 
@@ -155,7 +157,7 @@ pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> 
     let Observed { connect, time_wait, limits, .. } = observed;
     let mut found = Vec::new();
     for row in &connect.destinations {
-        let scene = Scene { destination: row.key, tally: &row.value, time_wait, rules, sysctls };
+        let scene = Scene::of_connects(observed, rules, sysctls, row.key, &row.value);
         found.extend(range_full::find(&scene));
         found.extend(parity_cliff::find(&scene));
         found.extend(unreached::refused(&scene));
@@ -168,6 +170,7 @@ pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> 
             finding.evidence.push(("connects_made", Evidence::Number(connect.connects)));
         }
     }
+    found.extend(ahead(observed, rules, sysctls));
     found.extend(time_wait_overflow::find(time_wait, sysctls));
     found.extend(conntrack_full::find(limits, sysctls));
     found.extend(limit_near::find(limits));
@@ -176,50 +179,29 @@ pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> 
     found
 }
 
-/// What is known around one destination.
-struct Scene<'a> {
-    destination: Destination,
-    tally: &'a Tally,
-    time_wait: &'a TimeWaitSnapshot,
-    rules: &'a SearchRules,
-    sysctls: &'a Sysctls,
-}
-
-impl Scene<'_> {
-    /// `10.0.0.2:3306`
-    fn to(&self) -> String {
-        std::net::SocketAddr::new(self.destination.daddr, self.destination.dport).to_string()
-    }
-
-    /// Minisockets of the namespace now.
-    fn time_wait_level(&self) -> Option<u64> {
-        self.time_wait.get(&self.destination.netns)?.level
-    }
-
-    /// Whether TIME_WAIT holds the ports. From the refused candidates where they were sampled; otherwise the
-    /// namespace's level can only say that there are too few minisockets to matter.
-    fn held_by_time_wait(&self) -> Option<bool> {
-        let (time_wait, in_use) = (self.tally.time_wait.sum, self.tally.in_use.sum);
-        if time_wait + in_use > 0 {
-            return Some(time_wait * 10 >= time_wait + in_use);
+/// What the sockets say before any connect has to: destinations whose connects already told are left out.
+fn ahead(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> Vec<Finding> {
+    let mut found = Vec::new();
+    // What is taken from every destination of a namespace alike is told once.
+    let mut told_in_common = Vec::new();
+    for group in &observed.ports.groups {
+        let destination = group.route.destination();
+        let tally = observed.connect.destinations.iter().find(|row| row.key == destination).map(|row| &row.value);
+        if tally.is_some_and(|tally| tally.exhausted > 0 || tally.second_pass >= parity_cliff::ENOUGH) {
+            continue;
         }
-        let ports = self.ports()?;
-        (self.time_wait_level()? < ports / 10).then_some(false)
+        let unseen = Tally::default();
+        let scene = Scene::of_sockets(observed, rules, sysctls, group, tally.unwrap_or(&unseen));
+        let Some(finding) = range_full::ahead(&scene, group).or_else(|| parity_cliff::ahead(&scene, group)) else {
+            continue;
+        };
+        if group.held.in_common() * 2 > group.held.taken().both() {
+            if told_in_common.contains(&destination.netns) {
+                continue;
+            }
+            told_in_common.push(destination.netns);
+        }
+        found.push(finding);
     }
-
-    fn ports(&self) -> Option<u64> {
-        let (low, high) = self.tally.range?;
-        Some(u64::from(high - low) + 1)
-    }
-
-    fn caller(&self) -> Evidence {
-        self.tally
-            .caller
-            .as_ref()
-            .map_or(Evidence::Unknown, |caller| Evidence::Text(format!("{} ({})", caller.comm, caller.pid)))
-    }
-
-    fn range(&self) -> Evidence {
-        self.tally.range.map_or(Evidence::Unknown, |(low, high)| Evidence::Text(format!("{low}-{high}")))
-    }
+    found
 }

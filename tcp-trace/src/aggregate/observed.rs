@@ -33,13 +33,18 @@ pub struct Observed {
 pub struct SpaceFacts {
     /// Its container, or its name among those of `ip netns`.
     pub name: Option<String>,
+    /// A file by which nsenter(1) gets there; `None`: the agent is there itself.
+    pub entrance: Option<String>,
     /// Its settings.
     pub sysctls: Sysctls,
 }
 
 impl SpaceFacts {
     pub(super) fn of(space: &Space) -> (u32, Self) {
-        (space.namespace.inode, Self { name: space.namespace.name.clone(), sysctls: space.sysctls.clone() })
+        let namespace = &space.namespace;
+        let facts =
+            Self { name: namespace.name.clone(), entrance: namespace.entrance(), sysctls: space.sysctls.clone() };
+        (namespace.inode, facts)
     }
 }
 

@@ -11,6 +11,8 @@ pub mod port_set;
 pub mod range;
 pub mod reuse;
 mod survey;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::net::IpAddr;

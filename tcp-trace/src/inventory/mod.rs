@@ -8,6 +8,8 @@ pub mod limits;
 pub mod namespaces;
 pub mod netstat;
 pub mod owners;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod socket;
 pub mod surveyor;
 

@@ -53,9 +53,15 @@ impl Namespace {
         Ok(Self { inode, name: None, path, own: true })
     }
 
-    /// Whether the calling thread was in it when it was found.
-    pub fn is_own(&self) -> bool {
-        self.own
+    /// A file by which nsenter(1) gets there; `None`: the calling thread was there when it was found.
+    pub fn entrance(&self) -> Option<String> {
+        (!self.own).then(|| self.path.display().to_string())
+    }
+
+    /// One that need not be there.
+    #[cfg(test)]
+    pub(crate) fn sample(inode: u32) -> Self {
+        Self { inode, name: None, path: PathBuf::from("/proc/4294967295/ns/net"), own: false }
     }
 }
 
@@ -241,14 +247,14 @@ mod tests {
     #[test]
     fn the_own_one_is_first_and_entered_without_a_thread() {
         let found = Namespaces::all().expect("procfs");
-        assert!(found.list[0].is_own());
+        assert!(found.list[0].entrance().is_none());
         let here = thread::current().id();
         assert_eq!(within(&found.list[0], || thread::current().id()).expect("the own one"), here);
     }
 
     #[test]
     fn a_namespace_that_is_gone() {
-        let gone = Namespace { inode: 1, name: None, path: "/proc/4294967295/ns/net".into(), own: false };
+        let gone = Namespace::sample(1);
         assert_eq!(within(&gone, || ()).map_err(|error| error.kind()), Err(io::ErrorKind::NotFound));
     }
 }

@@ -11,7 +11,6 @@ const PROPOSED: (u64, u64) = (10_240, 65_535);
 /// For want of local ports towards one destination.
 pub(super) fn more_ports(scene: &Scene<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    lines.extend(namespace(scene));
     lines.push(
         "# keep connections open: a pool, or keep-alive to this destination, needs a port per connection \
          instead of one per request"
@@ -55,65 +54,86 @@ pub(super) fn more_time_wait(own: bool, limit: Option<u64>) -> Vec<String> {
     lines
 }
 
-/// Sysctls are per namespace: says where to write them if it is not here.
-fn namespace(scene: &Scene<'_>) -> Option<String> {
-    if own(scene) {
-        return None;
-    }
-    let pid = scene.tally.caller.as_ref()?.pid;
-    Some(
-        format!("# the settings below belong to network namespace {}: prefix them with", scene.destination.netns)
-            + &format!(" nsenter -t {pid} -n"),
-    )
-}
-
-fn own(scene: &Scene<'_>) -> bool {
-    scene.sysctls.netns.is_none_or(|netns| netns == scene.destination.netns)
-}
-
 fn reuse(scene: &Scene<'_>) -> Vec<String> {
     const REUSE: &str = "sysctl -w net.ipv4.tcp_tw_reuse=1";
+    let sysctls = &scene.place.sysctls;
     let held = match scene.held_by_time_wait() {
         Some(false) => return Vec::new(),
         Some(true) => "# TIME_WAIT holds the ports: connect() may take them over after 1 s",
         None => "# if it is TIME_WAIT that holds the ports (not known): connect() may take them over after 1 s",
     };
-    let (reuse, timestamps) =
-        if own(scene) { (scene.sysctls.tcp_tw_reuse, scene.sysctls.tcp_timestamps) } else { (None, None) };
+    let (reuse, timestamps) = (sysctls.tcp_tw_reuse, sysctls.tcp_timestamps);
     let loopback = scene.destination.daddr.is_loopback();
     if reuse == Some(1) || (reuse == Some(2) && loopback) {
         return if timestamps == Some(0) {
-            vec!["# tcp_tw_reuse is on, but needs timestamps:".into(), timestamps_on()]
+            vec!["# tcp_tw_reuse is on, but needs timestamps:".into(), timestamps_on(scene)]
         } else {
             Vec::new()
         };
     }
-    let mut lines = vec![held.to_owned(), REUSE.to_owned()];
+    let mut lines = vec![held.to_owned(), scene.place.command(REUSE)];
     match timestamps {
-        Some(0) => lines.push(timestamps_on()),
+        Some(0) => lines.push(timestamps_on(scene)),
         Some(_) => {}
         None => lines.push("# needs net.ipv4.tcp_timestamps=1, on both ends".into()),
     }
     lines
 }
 
-fn timestamps_on() -> String {
-    "sysctl -w net.ipv4.tcp_timestamps=1".into()
+fn timestamps_on(scene: &Scene<'_>) -> String {
+    scene.place.command("sysctl -w net.ipv4.tcp_timestamps=1")
 }
 
-/// A socket's own range can't be widened by sysctl beyond what its program asked for.
+/// What a wider range or TIME_WAIT taken over may cost.
+pub(super) const MORE_PORTS_RISK: &str = "a wider range may take ports that a listener wants later: reserve these first; \
+    tcp_tw_reuse=1 relies on the timestamps of both ends to tell old segments from new";
+
+/// What that is expected to change, with these numbers.
+pub(super) fn more_ports_gain(scene: &Scene<'_>) -> Option<String> {
+    let visited = scene.tally.second_pass_visited.mean();
+    let searches = visited.map_or("below the cliff a search visits a port or two".to_owned(), |visited| {
+        format!("below the cliff a search visits a port or two instead of {}", grouped(visited))
+    });
+    match wider(scene) {
+        Some((ports, new_ports)) => Some(format!(
+            "a wider range has room for {} more connections before the cliff, {} before the end; {searches}",
+            grouped((new_ports - ports) / 2),
+            grouped(new_ports - ports)
+        )),
+        None => visited.map(|_| searches),
+    }
+}
+
+/// `, gone in 12 min at today's rate`
+pub(super) fn within(seconds: Option<f64>) -> String {
+    match seconds {
+        Some(seconds) if seconds < 120.0 => format!(", gone in {seconds:.0} s at today's rate"),
+        Some(seconds) if seconds < 86_400.0 => format!(", gone in {:.0} min at today's rate", seconds / 60.0),
+        _ => String::new(),
+    }
+}
+
+/// Ports now and with the range proposed, if that is worth it. A socket's own range can't be widened by sysctl beyond
+/// what its program asked for.
+fn wider(scene: &Scene<'_>) -> Option<(u64, u64)> {
+    let ports = match scene.ports() {
+        _ if scene.tally.local_range > 0 => return None,
+        Some(ports) => ports,
+        None => {
+            let (low, high) = scene.place.sysctls.ip_local_port_range?;
+            u64::from(high.saturating_sub(low)) + 1
+        }
+    };
+    let (low, high) = PROPOSED;
+    (ports < WIDE).then_some((ports, high - low + 1))
+}
+
 fn widen(scene: &Scene<'_>) -> Vec<String> {
     if scene.tally.local_range > 0 {
         return vec!["# the program sets IP_LOCAL_PORT_RANGE on its sockets: widen it there".into()];
     }
-    let own_range = scene.sysctls.ip_local_port_range.filter(|_| own(scene));
-    let Some((low, high)) = scene.tally.range.or(own_range) else { return Vec::new() };
-    let ports = u64::from(high - low) + 1;
-    if ports >= WIDE {
-        return Vec::new();
-    }
+    let Some((ports, new_ports)) = wider(scene) else { return Vec::new() };
     let (new_low, new_high) = PROPOSED;
-    let new_ports = new_high - new_low + 1;
     vec![
         format!(
             "# {} ports instead of {}: the cliff comes at {} connections to one destination instead of {}",
@@ -123,6 +143,6 @@ fn widen(scene: &Scene<'_>) -> Vec<String> {
             grouped(ports / 2)
         ),
         "# put the ports of your listeners into net.ipv4.ip_local_reserved_ports first".into(),
-        format!("sysctl -w net.ipv4.ip_local_port_range='{new_low} {new_high}'"),
+        scene.place.command(&format!("sysctl -w net.ipv4.ip_local_port_range='{new_low} {new_high}'")),
     ]
 }

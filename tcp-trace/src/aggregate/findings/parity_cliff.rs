@@ -2,11 +2,17 @@
 //! parity-cliff: the half of the range that is searched first is full towards one destination.
 
 use super::{Code, Evidence, Finding, Scene, Severity, fix, grouped};
+use crate::aggregate::ports::Group;
 
 /// One such search may have met a burst; this many did not.
-const ENOUGH: u64 = 3;
+pub(super) const ENOUGH: u64 = 3;
 /// Walks of fewer candidates than this cost no more than the handshake itself.
-const CHEAP: u64 = 200;
+pub(super) const CHEAP: u32 = 200;
+
+/// One port of the half in so many.
+const NEARLY: u32 = 10;
+/// At today's rate, once half of the half is gone.
+const SOON_S: f64 = 600.0;
 
 pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
     let tally = scene.tally;
@@ -19,7 +25,7 @@ pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
     let walk = visited.or(half);
     let most_of_the_time = tally.second_pass_search_ns.sum * 2 > tally.search_ns.sum;
     let severity = match walk {
-        Some(walk) if walk < CHEAP => Severity::Info,
+        Some(walk) if walk < CHEAP.into() => Severity::Info,
         _ if share >= 0.25 || most_of_the_time => Severity::Critical,
         _ => Severity::Warning,
     };
@@ -48,13 +54,69 @@ pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
             ("ports_visited_max", Evidence::number((tally.visited.known > 0).then_some(tally.visited.max))),
             ("port_search_mean_ns", Evidence::number(tally.second_pass_search_ns.mean())),
             ("port_search_first_pass_mean_ns", Evidence::number(tally.first_pass_search_ns.mean())),
-            ("range", scene.range()),
+            ("range", scene.range_evidence()),
             ("edge_at_connections", Evidence::number(half)),
+            ("taken_by", scene.taken_by()),
             ("time_wait_level", Evidence::number(scene.time_wait_level())),
             ("caller", scene.caller()),
         ],
         fix: fix::more_ports(scene),
-        gain: None,
-        risk: None,
+        gain: fix::more_ports_gain(scene),
+        risk: Some(fix::MORE_PORTS_RISK.into()),
     })
+}
+
+/// The first half is full, or nearly, by the sockets as they are.
+pub(super) fn ahead(scene: &Scene<'_>, group: &Group) -> Option<Finding> {
+    let half = group.range.halves().first;
+    let left = group.held.to_cliff(group.range)?;
+    let soon = group.seconds_to_cliff().filter(|seconds| *seconds <= SOON_S && left * 2 <= half);
+    if half < CHEAP || (left * NEARLY > half && soon.is_none()) {
+        return None;
+    }
+    let (name, half) = (group.range.first_parity(), grouped(half.into()));
+    let headline = if left == 0 {
+        format!("the {name} of the local ports towards {} is full: each connect() walks all {half} of it", scene.to())
+    } else {
+        format!(
+            "{} ports of the {name} are left towards {}{}: then each connect() walks all {half} of it",
+            grouped(left.into()),
+            scene.to(),
+            fix::within(group.seconds_to_cliff())
+        )
+    };
+    Some(Finding {
+        code: Code::ParityCliff,
+        severity: Severity::Warning,
+        headline,
+        evidence: room(scene, group),
+        fix: fix::more_ports(scene),
+        gain: fix::more_ports_gain(scene),
+        risk: Some(fix::MORE_PORTS_RISK.into()),
+    })
+}
+
+/// What the sockets tell of the room that is left.
+pub(super) fn room(scene: &Scene<'_>, group: &Group) -> Vec<(&'static str, Evidence)> {
+    let (taken, halves) = (group.held.taken(), group.range.halves());
+    let number = |value: u32| Evidence::Number(value.into());
+    let growth = group.growth.map(|growth| growth.per_second);
+    vec![
+        ("destination", Evidence::Text(scene.to())),
+        ("source", Evidence::Text(group.route.saddr.to_string())),
+        ("netns", number(group.route.netns)),
+        ("range", scene.range_evidence()),
+        ("first_half_taken", number(taken.first)),
+        ("first_half_ports", number(halves.first)),
+        ("second_half_taken", number(taken.second)),
+        ("second_half_ports", number(halves.second)),
+        ("taken_by", scene.taken_by()),
+        (
+            "ports_per_minute",
+            growth.map_or(Evidence::Unknown, |growth| Evidence::Text(format!("{:+.0}", growth * 60.0))),
+        ),
+        ("ports_to_cliff", Evidence::number(group.held.to_cliff(group.range).map(Into::into))),
+        ("ports_to_exhaustion", number(group.held.to_exhaustion(group.range))),
+        ("caller", scene.caller()),
+    ]
 }

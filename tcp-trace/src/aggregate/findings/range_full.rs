@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! range-full: no local port is left towards one destination, and connect() fails with EADDRNOTAVAIL.
 
-use super::{Code, Evidence, Finding, Scene, Severity, fix, grouped};
+use super::{Code, Evidence, Finding, Scene, Severity, fix, grouped, parity_cliff};
+use crate::aggregate::ports::Group;
+
+/// One port in so many.
+const NEARLY: u32 = 20;
 
 pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
     let tally = scene.tally;
@@ -29,12 +33,42 @@ pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
             ("no_port_share", Evidence::Share(tally.exhausted as f64 / tally.connects as f64)),
             ("ports_visited_max", Evidence::number((tally.visited.known > 0).then_some(tally.visited.max))),
             ("port_search_max_ns", Evidence::number((tally.search_ns.known > 0).then_some(tally.search_ns.max))),
-            ("range", scene.range()),
+            ("range", scene.range_evidence()),
+            ("taken_by", scene.taken_by()),
             ("time_wait_level", Evidence::number(scene.time_wait_level())),
             ("caller", scene.caller()),
         ],
         fix: fix::more_ports(scene),
-        gain: None,
-        risk: None,
+        gain: fix::more_ports_gain(scene),
+        risk: Some(fix::MORE_PORTS_RISK.into()),
+    })
+}
+
+/// No or few ports are left, by the sockets as they are.
+pub(super) fn ahead(scene: &Scene<'_>, group: &Group) -> Option<Finding> {
+    let ports = group.range.ports();
+    let left = group.held.to_exhaustion(group.range);
+    if ports < parity_cliff::CHEAP || left * NEARLY > ports {
+        return None;
+    }
+    let headline = if left == 0 {
+        format!("all {} local ports towards {} are taken: the next connect() fails", grouped(ports.into()), scene.to())
+    } else {
+        format!(
+            "{} of {} local ports are left towards {}{}",
+            grouped(left.into()),
+            grouped(ports.into()),
+            scene.to(),
+            fix::within(group.seconds_to_exhaustion())
+        )
+    };
+    Some(Finding {
+        code: Code::RangeFull,
+        severity: if left == 0 { Severity::Critical } else { Severity::Warning },
+        headline,
+        evidence: parity_cliff::room(scene, group),
+        fix: fix::more_ports(scene),
+        gain: fix::more_ports_gain(scene),
+        risk: Some(fix::MORE_PORTS_RISK.into()),
     })
 }

@@ -4,7 +4,7 @@
 use super::*;
 use crate::aggregate::connect::ConnectAggregate;
 use crate::aggregate::sample::{established, no_port, second_pass};
-use crate::aggregate::time_wait::TimeWaitTotals;
+use crate::aggregate::time_wait::{TimeWaitSnapshot, TimeWaitTotals};
 use crate::event::{Connect, SourcePort};
 
 fn found(
@@ -120,7 +120,7 @@ fn the_fix_knows_the_kernel() {
 fn settings_of_another_namespace_are_set_there() {
     let sysctls = Sysctls { netns: Some(99), tcp_tw_reuse: Some(1), ..Sysctls::default() };
     let all = found(&[(5, second_pass())], &TimeWaitSnapshot::new(), SearchRules::default(), &sysctls);
-    assert!(all[0].fix[0].contains("nsenter -t 10 -n"));
+    assert!(commands(&all[0]).iter().all(|line| line.starts_with("nsenter -t 10 -n sysctl ")));
     assert!(commands(&all[0]).iter().any(|line| line.contains("tcp_tw_reuse")), "its own setting is not known");
 }
 
@@ -133,4 +133,44 @@ fn time_wait_overflows() {
     let [finding] = &all[..] else { panic!() };
     assert_eq!((finding.code, finding.severity), (Code::TimeWaitOverflow, Severity::Warning));
     assert_eq!(commands(finding), ["sysctl -w net.ipv4.tcp_max_tw_buckets=100000"]);
+}
+
+/// `taken` ports of the default range, those of the first half first.
+fn sockets(taken: u16) -> Observed {
+    use crate::aggregate::ports::PortsAggregate;
+    use crate::inventory::sample::{inventory, socket};
+    use crate::inventory::socket::State;
+    let sysctls = Sysctls {
+        netns: Some(1),
+        ip_local_port_range: Some((32_768, 60_999)),
+        tcp_tw_reuse: Some(0),
+        ..Sysctls::default()
+    };
+    let port = |at: u16| 32_768 + at % 14_116 * 2 + at / 14_116;
+    let sockets = (0..taken).map(|at| socket(State::Established, port(at))).collect();
+    let mut ports = PortsAggregate::default();
+    ports.survey(&inventory(sysctls, sockets));
+    Observed { ports: ports.latest(), ..Observed::default() }
+}
+
+fn ahead_of(taken: u16) -> Option<(Code, Severity, String)> {
+    let own = Sysctls { netns: Some(1), ..Sysctls::default() };
+    let all = findings(&sockets(taken), &SearchRules::default(), &own);
+    assert!(all.len() <= 1, "{all:?}");
+    all.into_iter().next().map(|finding| (finding.code, finding.severity, finding.headline))
+}
+
+#[test]
+fn sockets_tell_before_connects_have_to() {
+    assert_eq!(ahead_of(12_000), None);
+    let (code, severity, headline) = ahead_of(13_000).expect("a finding");
+    assert_eq!((code, severity), (Code::ParityCliff, Severity::Warning));
+    assert!(headline.starts_with("1,116 ports of the even half are left towards 10.0.0.2:3306"), "{headline}");
+    let (code, _, headline) = ahead_of(14_400).expect("a finding");
+    assert_eq!(code, Code::ParityCliff);
+    assert!(headline.ends_with("is full: each connect() walks all 14,116 of it"), "{headline}");
+    let (code, severity, _) = ahead_of(27_000).expect("a finding");
+    assert_eq!((code, severity), (Code::RangeFull, Severity::Warning));
+    let (code, severity, _) = ahead_of(28_232).expect("a finding");
+    assert_eq!((code, severity), (Code::RangeFull, Severity::Critical));
 }
