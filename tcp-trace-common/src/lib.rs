@@ -13,6 +13,7 @@ pub mod connect;
 pub mod counters;
 pub mod detail;
 pub mod folded;
+pub mod listen;
 pub mod names;
 pub mod offsets;
 pub mod phases;
@@ -41,11 +42,13 @@ pub mod kind {
     pub const CONNECT: u16 = 1;
     /// [`RawTimeWait`](crate::time_wait::RawTimeWait)
     pub const TIME_WAIT: u16 = 16;
+    /// [`RawListenDrop`](crate::listen::RawListenDrop)
+    pub const LISTEN_DROP: u16 = 48;
 }
 
 /// An address in network order, IPv4 as v4-mapped IPv6, in two native words: the kernel side writes words at a time.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct Address(pub [u64; 2]);
 
 impl Address {
@@ -81,4 +84,5 @@ pub mod tcp_state {
     pub const FIN_WAIT2: u8 = 5;
     pub const TIME_WAIT: u8 = 6;
     pub const CLOSE: u8 = 7;
+    pub const LISTEN: u8 = 10;
 }

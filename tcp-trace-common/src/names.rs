@@ -11,6 +11,8 @@ pub const ATTEMPTS: &str = "ATTEMPTS";
 pub const ATTEMPT_SETS: &str = "ATTEMPT_SETS";
 /// Hash map: inode of a network namespace -> [`RawTimeWaitTotals`](crate::time_wait::RawTimeWaitTotals).
 pub const TIME_WAIT_TOTALS: &str = "TIME_WAIT_TOTALS";
+/// Hash map: [`RawListenerKey`](crate::listen::RawListenerKey) -> [`RawListener`](crate::listen::RawListener).
+pub const LISTENERS: &str = "LISTENERS";
 /// Array of one u64: odd while the port probes are attached.
 pub const PROBE_EPOCH: &str = "PROBE_EPOCH";
 /// Array of one u64: see [`detail`](crate::detail).

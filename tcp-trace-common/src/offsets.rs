@@ -94,6 +94,28 @@ pub struct Offsets {
     pub cgroup_connect4: u16,
     /// Enumerator for connect6
     pub cgroup_connect6: u16,
+    /// `sock_common.skc_cookie`
+    pub skc_cookie: u16,
+    /// `sock.sk_ack_backlog`
+    pub sk_ack_backlog: u16,
+    /// `sock.sk_max_ack_backlog`
+    pub sk_max_ack_backlog: u16,
+    /// `sock.sk_drops`
+    pub sk_drops: u16,
+    /// `inet_connection_sock.icsk_accept_queue.qlen`
+    pub syn_queue_len: u16,
+    /// `net.ipv4.sysctl_tcp_syncookies`, a u8
+    pub tcp_syncookies: u16,
+    /// `net.ipv4.sysctl_max_syn_backlog`
+    pub max_syn_backlog: u16,
+    /// `sk_buff.head`
+    pub skb_head: u16,
+    /// `sk_buff.network_header`
+    pub skb_network_header: u16,
+    /// `sk_buff.transport_header`
+    pub skb_transport_header: u16,
+    /// Parameters of `inet_csk_accept`: 4, or 2 from 6.10 on
+    pub accept_params: u16,
 }
 
 impl Offsets {
@@ -142,6 +164,17 @@ impl Offsets {
         cgroup_sock_addr_params: ABSENT,
         cgroup_connect4: ABSENT,
         cgroup_connect6: ABSENT,
+        skc_cookie: ABSENT,
+        sk_ack_backlog: ABSENT,
+        sk_max_ack_backlog: ABSENT,
+        sk_drops: ABSENT,
+        syn_queue_len: ABSENT,
+        tcp_syncookies: ABSENT,
+        max_syn_backlog: ABSENT,
+        skb_head: ABSENT,
+        skb_network_header: ABSENT,
+        skb_transport_header: ABSENT,
+        accept_params: ABSENT,
     };
 }
 

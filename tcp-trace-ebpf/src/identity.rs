@@ -30,14 +30,20 @@ pub fn comm() -> [u8; COMM_LEN] {
     bpf_get_current_comm().unwrap_or([0; COMM_LEN])
 }
 
+/// cgroup v2 of the current task.
+#[inline(always)]
+pub fn cgroup_id() -> u64 {
+    // SAFETY: the helper has no precondition.
+    unsafe { bpf_get_current_cgroup_id() }
+}
+
 /// Writes the current task into an attempt.
 #[inline(always)]
 pub fn stamp(attempt: &mut RawConnect) {
     let pid_tgid = bpf_get_current_pid_tgid();
     attempt.tgid = (pid_tgid >> 32) as u32;
     attempt.tid = pid_tgid as u32;
-    // SAFETY: the helper has no precondition.
-    attempt.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
+    attempt.cgroup_id = cgroup_id();
     // A filter compares whole names, and old kernels leave remains of the last one behind the NUL.
     if offset!(task_comm) != ABSENT && config!(filters) & filter::COMM == 0 {
         name_and_user_by_type(attempt);

@@ -10,10 +10,11 @@ use tcp_trace_common::{
     connect::RawConnect,
     counters,
     folded::{self, RawEnding, RawHistogram},
+    listen::{RawListener, RawListenerKey},
     time_wait::{Closer, RawTimeWaitTotals},
 };
 
-use crate::calls;
+use crate::{calls, sock::listener::Queues};
 
 /// Raw events on their way to user space. Sized by the agent.
 #[map]
@@ -103,3 +104,33 @@ pub static TIME_WAIT_TOTALS: HashMap<u32, RawTimeWaitTotals> = HashMap::with_max
 /// TIME_WAIT; an owner that was evicted is reported as unknown.
 #[map]
 pub static CLOSERS: LruHashMap<u64, Closer> = LruHashMap::with_max_entries(16_384, 0);
+
+/// What this CPU is doing with a SYN. All of it happens with softirqs off, so one slot a CPU is enough.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct ListenContext {
+    /// The listener that the SYN came to.
+    pub key: RawListenerKey,
+    /// Its socket; 0: no SYN is under way, or none that is of interest.
+    pub sk: u64,
+    /// The SYN, a `struct sk_buff *`.
+    pub skb: u64,
+    /// Since when a listener is looked for; 0: none is.
+    pub looking_since_ns: u64,
+    /// The queues as they were found.
+    pub queues: Queues,
+    /// `sk_drops` before.
+    pub drops: u32,
+    /// Why it is dropped, if it is: `listen::cause`.
+    pub cause: u32,
+    /// 1: a SYN cookie was made for it.
+    pub answered_by_cookie: u32,
+}
+
+/// See [`ListenContext`].
+#[map]
+pub static LISTEN_CONTEXT: PerCpuArray<ListenContext> = PerCpuArray::with_max_entries(1, 0);
+
+/// Listeners that anything happened to. Never deleted: what a machine has more of them is counted in `SIGNAL_MAP_FULL`.
+#[map]
+pub static LISTENERS: HashMap<RawListenerKey, RawListener> = HashMap::with_max_entries(4_096, 0);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The only reader of kernel structures, by the offsets of the running kernel's BTF.
 
+pub mod listener;
+
 use aya_ebpf::{
     bindings::task_struct,
     helpers::{bpf_jiffies64, bpf_probe_read_kernel, bpf_probe_read_user},
@@ -70,6 +72,17 @@ pub fn is_tcp(sk: impl Pointer) -> bool {
 #[inline(always)]
 pub fn state(sk: impl Pointer) -> u8 {
     sk.read(offset!(skc_state)).unwrap_or(0)
+}
+
+#[inline(always)]
+pub fn family(sk: impl Pointer) -> u16 {
+    sk.read(offset!(skc_family)).unwrap_or(0)
+}
+
+/// `skc_cookie`, 0 until somebody asked for it.
+#[inline(always)]
+pub fn cookie(sk: impl Pointer) -> u64 {
+    sk.read(offset!(skc_cookie)).unwrap_or(0)
 }
 
 #[inline(always)]

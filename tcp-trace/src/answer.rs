@@ -157,7 +157,7 @@ impl Answer {
         self.books.count(event);
         let listed = match event {
             Event::Connect(connect) => self.lists(connect),
-            Event::TimeWait(_) => self.wanted.signals,
+            Event::TimeWait(_) | Event::ListenDrop(_) => self.wanted.signals,
             Event::Lost(_) | Event::Detail(_) => true,
         };
         if !listed {
@@ -169,6 +169,7 @@ impl Answer {
             (Format::Csv, Event::Connect(connect)) => csv::connect(&mut self.buffer, &mut self.calendar, connect),
             (Format::Text, Event::Connect(connect)) => self.buffer.extend(events::connect(connect).bytes()),
             (Format::Text, Event::TimeWait(time_wait)) => self.buffer.extend(events::time_wait(time_wait).bytes()),
+            (Format::Text, Event::ListenDrop(dropped)) => self.buffer.extend(events::listen_drop(dropped).bytes()),
             (Format::Text, Event::Detail(detail)) if !self.wanted.redraws(&self.sink) => {
                 self.buffer.extend(events::detail(detail).bytes());
             }

@@ -2,6 +2,7 @@
 //! Raw bytes to events. Total and without I/O: whatever the bytes are, there is an event or one more undecoded.
 
 mod connect;
+mod listen;
 mod outcome;
 pub use outcome::outcome;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod time_wait;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tcp_trace_common::connect::RawConnect;
+use tcp_trace_common::listen::RawListenDrop;
 use tcp_trace_common::port_search::Walk;
 use tcp_trace_common::time_wait::RawTimeWait;
 use tcp_trace_common::{RawHeader, family, kind};
@@ -63,6 +65,10 @@ impl Decoder {
             kind::TIME_WAIT => {
                 let (raw, _) = RawTimeWait::ref_from_prefix(bytes).ok()?;
                 Some(Event::TimeWait(self.time_wait(raw)?))
+            }
+            kind::LISTEN_DROP => {
+                let (raw, _) = RawListenDrop::ref_from_prefix(bytes).ok()?;
+                Some(Event::ListenDrop(self.listen_drop(raw)?))
             }
             _ => None,
         }

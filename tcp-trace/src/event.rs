@@ -4,6 +4,7 @@
 //! `None` means "not known on this tier, on this kernel, or for this attempt"; never 0.
 
 mod comm;
+mod listen;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 pub use tcp_trace_common::port_search::SourcePort;
 
 pub use comm::Comm;
+pub use listen::{DropCause, ListenDrop};
 
 use crate::governor::level::Level;
 
@@ -23,6 +25,8 @@ pub enum Event {
     Connect(Connect),
     /// A passage into or out of TIME_WAIT.
     TimeWait(TimeWait),
+    /// A listener dropped a SYN or a handshake.
+    ListenDrop(ListenDrop),
     /// Events or probes that were lost since the last such event.
     Lost(Lost),
     /// More or less is told from now on.

@@ -68,6 +68,14 @@ impl Question {
         }
     }
 
+    /// Those whose events the answer itself rests on, listed or not: a drop is joined with the handshake that waited.
+    pub fn joined(self) -> &'static [Signal] {
+        match self {
+            Self::Listen | Self::Doctor => &[Signal::Listen],
+            _ => &[],
+        }
+    }
+
     /// Whether the answer rests on sockets as they are, too.
     pub fn surveys(self) -> bool {
         self != Self::ConnectLatency

@@ -13,7 +13,8 @@ use tcp_trace::aggregate::observed::Observed;
 use tcp_trace::aggregate::summary::Summary;
 use tcp_trace::aggregate::time_wait::{TimeWaitAggregate, TimeWaitTotals};
 use tcp_trace::event::{
-    Caller, Candidates, Cgroup, Connect, Detail, Event, LeaveReason, Lost, Outcome, Passage, SourcePort, TimeWait,
+    Caller, Candidates, Cgroup, Connect, Detail, DropCause, Event, LeaveReason, ListenDrop, Lost, Outcome, Passage,
+    SourcePort, TimeWait,
 };
 use tcp_trace::export::{calendar::Calendar, csv, json};
 use tcp_trace::governor::calibrate::Calibration;
@@ -132,6 +133,19 @@ fn events() -> Vec<Event> {
             level: Some(12),
         })
     };
+    let dropped = |cause, client: Option<&str>| {
+        Event::ListenDrop(ListenDrop {
+            time: time(),
+            netns: NETNS,
+            saddr: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            sport: 8080,
+            client: client.map(|client| client.parse().expect("an address")),
+            cause,
+            accept_queue: 129,
+            syn_queue: 0,
+            limit: 128,
+        })
+    };
     let mut events: Vec<Event> = [established(), cliff, no_port, denied, tracepoint].map(Event::Connect).into();
     events.extend([
         minisocket(Passage::Enter { fin_wait2: true }, true),
@@ -139,6 +153,8 @@ fn events() -> Vec<Event> {
         minisocket(Passage::Leave(LeaveReason::Expired), true),
         minisocket(Passage::Leave(LeaveReason::Reused), true),
         minisocket(Passage::Overflow, false),
+        dropped(DropCause::AcceptQueue, Some("10.0.0.7:40001")),
+        dropped(DropCause::SynQueue, None),
         Event::Lost(Lost { ring_buffer: 3, map_full: 0, missed: 1 }),
         Event::Detail(Detail {
             time: time(),
@@ -289,6 +305,7 @@ fn event_lines_as_text() {
     let lines = events().into_iter().map(|event| match event {
         Event::Connect(connect) => event_lines::connect(&connect),
         Event::TimeWait(time_wait) => event_lines::time_wait(&time_wait),
+        Event::ListenDrop(dropped) => event_lines::listen_drop(&dropped),
         Event::Detail(detail) => event_lines::detail(&detail),
         Event::Lost(_) => String::new(),
     });

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::connect::ConnectAggregate;
 use super::folded::Folded;
 use super::limits::LimitsAggregate;
+use super::listen::ListenAggregate;
 use super::observed::{Observed, SpaceFacts};
 use super::ports::PortsAggregate;
 use super::time_wait::{TimeWaitAggregate, TimeWaitSnapshot};
@@ -21,6 +22,7 @@ pub struct Aggregates {
     connect: ConnectAggregate,
     time_wait: TimeWaitAggregate,
     limits: LimitsAggregate,
+    listen: ListenAggregate,
     ports: PortsAggregate,
     spaces: Arc<BTreeMap<u32, SpaceFacts>>,
 }
@@ -34,6 +36,7 @@ impl Aggregates {
 
     /// Takes one event.
     pub fn observe(&mut self, event: &Event) {
+        self.listen.observe(event);
         if let Event::Connect(connect) = event {
             self.connect.observe(connect);
             self.ports.observe(connect);
@@ -53,6 +56,7 @@ impl Aggregates {
         for (netns, totals) in &totals.time_wait {
             self.time_wait.enter(*netns, totals);
         }
+        self.listen.enter(&totals.listeners);
     }
 
     /// Takes TIME_WAIT as /proc tells it.
@@ -65,6 +69,7 @@ impl Aggregates {
     /// Takes the sockets as they are now.
     pub fn survey(&mut self, inventory: &Inventory) {
         self.limits.survey(inventory);
+        self.listen.survey(inventory);
         self.ports.survey(inventory);
         self.spaces = Arc::new(inventory.spaces.iter().map(SpaceFacts::of).collect());
     }
@@ -76,6 +81,7 @@ impl Aggregates {
             connect: self.connect.tick(),
             time_wait: self.time_wait.tick(),
             limits: self.limits.tick(),
+            listen: self.listen.tick(),
             ports: self.ports.latest(),
             spaces: Arc::clone(&self.spaces),
         }
@@ -88,6 +94,7 @@ impl Aggregates {
             connect: self.connect.total(),
             time_wait: self.time_wait.total(),
             limits: self.limits.total(),
+            listen: self.listen.total(),
             ports: self.ports.latest(),
             spaces: Arc::clone(&self.spaces),
         }

@@ -8,6 +8,7 @@ pub mod findings;
 pub mod folded;
 pub mod ledger;
 pub mod limits;
+pub mod listen;
 pub mod observed;
 pub mod ports;
 pub mod row;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::connect::ConnectSnapshot;
 use super::limits::LimitsSnapshot;
+use super::listen::ListenSnapshot;
 use super::ports::PortsSnapshot;
 use super::time_wait::TimeWaitSnapshot;
 use crate::inventory::Space;
@@ -22,6 +23,8 @@ pub struct Observed {
     pub time_wait: TimeWaitSnapshot,
     /// Limits around connections.
     pub limits: LimitsSnapshot,
+    /// Listeners.
+    pub listen: ListenSnapshot,
     /// Local ports as they are now.
     pub ports: Arc<PortsSnapshot>,
     /// The network namespaces looked at, by inode.

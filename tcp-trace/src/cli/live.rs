@@ -166,7 +166,7 @@ impl Asked {
             Signal::State => stream::STATE,
             Signal::Connect | Signal::PortProbes => 0,
         };
-        self.events.iter().map(bit).fold(0, |bits, bit| bits | bit)
+        self.events.iter().chain(self.question.joined()).map(bit).fold(0, |bits, bit| bits | bit)
     }
 
     /// It costs a probe on each segment for a minisocket, so it is not asked by the way.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::calendar::Calendar;
 use super::json::{VERSION, chosen, family};
 use super::put;
-use crate::event::{Cgroup, Comm, Connect, LeaveReason, Passage, TimeWait};
+use crate::event::{Cgroup, Comm, Connect, LeaveReason, ListenDrop, Passage, TimeWait};
 
 /// One attempt.
 pub(super) fn connect(out: &mut Vec<u8>, calendar: &mut Calendar, connect: &Connect) {
@@ -74,6 +74,24 @@ pub(super) fn time_wait(out: &mut Vec<u8>, calendar: &mut Calendar, time_wait: &
     line.put(",\"owner_comm\":", time_wait.owner_comm.as_ref());
     line.put(",\"lived_ns\":", time_wait.lived_ns);
     line.put(",\"level\":", time_wait.level);
+    line.end();
+}
+
+/// A SYN or a handshake that a listener dropped. As ever the listener's end is the source, the client the destination.
+pub(super) fn listen_drop(out: &mut Vec<u8>, calendar: &mut Calendar, dropped: &ListenDrop) {
+    let client = dropped.client;
+    let mut line = Line::begin(out, "listen_drop");
+    line.time(calendar, dropped.time);
+    line.put(",\"cause\":", Word(dropped.cause.name()));
+    line.put(",\"netns\":", dropped.netns);
+    line.put(",\"family\":", client.map(|client| Word(family(client.ip()))));
+    line.put(",\"saddr\":", dropped.saddr);
+    line.put(",\"sport\":", dropped.sport);
+    line.put(",\"daddr\":", client.map(|client| client.ip()));
+    line.put(",\"dport\":", client.map(|client| client.port()));
+    line.put(",\"accept_queue\":", dropped.accept_queue);
+    line.put(",\"syn_queue\":", dropped.syn_queue);
+    line.put(",\"limit\":", dropped.limit);
     line.end();
 }
 

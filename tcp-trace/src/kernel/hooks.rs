@@ -14,14 +14,22 @@ pub const FUNCTIONS: &[&str] = &[
     "__inet_check_established",
     "__inet_hash_connect",
     "__inet_stream_connect",
+    "cookie_v4_init_sequence",
+    "cookie_v6_init_sequence",
+    "inet_csk_accept",
+    "inet_csk_reqsk_queue_add",
     "inet_twsk_alloc",
     "inet_twsk_kill",
     "security_socket_connect",
+    "tcp_conn_request",
     "tcp_set_state",
     "tcp_timewait_state_process",
     "tcp_twsk_unique",
     "tcp_v4_connect",
+    "tcp_v4_syn_recv_sock",
     "tcp_v6_connect",
+    "tcp_v6_syn_recv_sock",
+    "tw_timer_handler",
 ];
 
 /// Tracepoints that programs hook by name. Those of system calls have no typedef in BTF.

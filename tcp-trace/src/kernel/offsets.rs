@@ -53,6 +53,16 @@ const MEMBERS: &[Member] = &[
     ("fdtable", "fd", |o| &mut o.fdtable_fd, Expected),
     ("fdtable", "max_fds", |o| &mut o.fdtable_max_fds, Expected),
     ("file", "private_data", |o| &mut o.file_private_data, Expected),
+    ("sock_common", "skc_cookie", |o| &mut o.skc_cookie, Expected),
+    ("sock", "sk_ack_backlog", |o| &mut o.sk_ack_backlog, Expected),
+    ("sock", "sk_max_ack_backlog", |o| &mut o.sk_max_ack_backlog, Expected),
+    ("sock", "sk_drops", |o| &mut o.sk_drops, Expected),
+    ("inet_connection_sock", "icsk_accept_queue.qlen", |o| &mut o.syn_queue_len, Expected),
+    ("net", "ipv4.sysctl_tcp_syncookies", |o| &mut o.tcp_syncookies, Expected),
+    ("net", "ipv4.sysctl_max_syn_backlog", |o| &mut o.max_syn_backlog, Expected),
+    ("sk_buff", "head", |o| &mut o.skb_head, Expected),
+    ("sk_buff", "network_header", |o| &mut o.skb_network_header, Expected),
+    ("sk_buff", "transport_header", |o| &mut o.skb_transport_header, Expected),
 ];
 
 /// Functions whose number of parameters says where the ones behind are.
@@ -63,6 +73,7 @@ const PARAMS: &[Params] = &[
     ("__inet_check_established", |o| &mut o.check_established_params),
     ("tcp_timewait_state_process", |o| &mut o.timewait_process_params),
     (SOCK_ADDR, |o| &mut o.cgroup_sock_addr_params),
+    ("inet_csk_accept", |o| &mut o.accept_params),
 ];
 
 const SOCK_ADDR: &str = "__cgroup_bpf_run_filter_sock_addr";

@@ -44,7 +44,7 @@ fn loopback_up() -> anyhow::Result<()> {
 }
 
 /// Sets `net.<name>`. Only what has been per network namespace since before 5.10 may be named here, or the machine's
-/// own setting would change: core/somaxconn and ipv4/ip_local_port_range are.
+/// own setting would change: all of these are.
 pub(super) fn set_sysctl(name: Sysctl, value: &str) -> anyhow::Result<()> {
     let path = name.path();
     fs::write(path, value).with_context(|| format!("could not write {value:?} to {path}"))
@@ -55,6 +55,8 @@ pub(super) fn set_sysctl(name: Sysctl, value: &str) -> anyhow::Result<()> {
 pub(super) enum Sysctl {
     Somaxconn,
     IpLocalPortRange,
+    TcpMaxSynBacklog,
+    TcpSyncookies,
 }
 
 impl Sysctl {
@@ -62,6 +64,8 @@ impl Sysctl {
         match self {
             Self::Somaxconn => "/proc/sys/net/core/somaxconn",
             Self::IpLocalPortRange => "/proc/sys/net/ipv4/ip_local_port_range",
+            Self::TcpMaxSynBacklog => "/proc/sys/net/ipv4/tcp_max_syn_backlog",
+            Self::TcpSyncookies => "/proc/sys/net/ipv4/tcp_syncookies",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! The namespace is held by this process alone, by no file and no other process. It is gone when the process is gone,
 //! also after kill -9; so are its sockets, its TIME_WAIT entries and its sysctls.
 
+mod accept_queue;
 mod blackhole;
 mod crowd;
 mod descriptors;
@@ -14,6 +15,7 @@ mod range_full;
 mod refused;
 mod sockets;
 mod stop;
+mod syn_queue;
 mod tally;
 mod time_wait_flood;
 
@@ -41,6 +43,10 @@ pub enum Scenario {
     Refused,
     /// Every SYN is dropped: connect() times out, or its caller gives up
     Blackhole,
+    /// A server that accepts too slowly: its accept queue is full, SYNs are dropped, connect() takes seconds
+    AcceptQueue,
+    /// Handshakes that nobody ends fill the SYN queue: SYN cookies at first, then, without them, drops
+    SynQueue,
 }
 
 impl Scenario {
@@ -51,13 +57,14 @@ impl Scenario {
                 "connect-latency --comm checkout-api"
             }
             Self::TimeWaitFlood => "time-wait",
+            Self::AcceptQueue | Self::SynQueue => "listen",
         }
     }
 
     /// Connects a second of the victim, where the user does not say.
     fn default_rate(self) -> u32 {
         match self {
-            Self::ParityCliff | Self::RangeFull | Self::Refused => 50,
+            Self::ParityCliff | Self::RangeFull | Self::Refused | Self::AcceptQueue | Self::SynQueue => 50,
             Self::TimeWaitFlood => 500,
             Self::Blackhole => 10,
         }
@@ -115,6 +122,8 @@ pub fn run(scenario: Scenario, settings: Settings) -> anyhow::Result<()> {
         Scenario::TimeWaitFlood => time_wait_flood::run(&stage),
         Scenario::Refused => refused::run(&stage),
         Scenario::Blackhole => blackhole::run(&stage),
+        Scenario::AcceptQueue => accept_queue::run(&stage),
+        Scenario::SynQueue => syn_queue::run(&stage),
     }
 }
 

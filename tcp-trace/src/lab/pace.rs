@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A victim: a thread that connects at a steady rate.
 
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::stop::Stop;
@@ -30,6 +32,45 @@ pub(super) fn resetting_victim(stage: &Stage, tally: &Tally) -> anyhow::Result<s
         let Ok(socket) = sockets::client(destination, true) else { return tally.count(Duration::ZERO, "no socket") };
         timed_connect(tally, || rustix::net::connect(&socket, &destination));
     })
+}
+
+/// How long a victim that does not block waits for each of its connects.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A victim whose connects wait side by side, so that those that take seconds do not slow it down; each is closed with
+/// a RST once it is over.
+pub(super) fn waiting_victim(stage: &Stage, tally: &Tally) -> anyhow::Result<std::thread::JoinHandle<()>> {
+    let destination = stage.destination;
+    let mut waiting: Vec<(Instant, OwnedFd)> = Vec::new();
+    victim(stage, tally, move |tally| {
+        waiting.retain(|(since, socket)| match over(socket) {
+            Some(result) => {
+                tally.count(since.elapsed(), &tally::outcome(result));
+                false
+            }
+            None if since.elapsed() >= PATIENCE => {
+                tally.count(since.elapsed(), "given up");
+                false
+            }
+            None => true,
+        });
+        let Ok(socket) = sockets::client(destination, false) else { return tally.count(Duration::ZERO, "no socket") };
+        let start = Instant::now();
+        match rustix::net::connect(&socket, &destination) {
+            Err(Errno::INPROGRESS) => waiting.push((start, socket)),
+            result => tally.count(start.elapsed(), &tally::outcome(result)),
+        }
+    })
+}
+
+/// How a connect that did not block ended; `None`: it has not.
+fn over(socket: &OwnedFd) -> Option<Result<(), Errno>> {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    match poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&now)) {
+        Ok(0) => None,
+        Ok(_) => Some(rustix::net::sockopt::socket_error(socket).and_then(|error| error)),
+        Err(errno) => Some(Err(errno)),
+    }
 }
 
 /// Counts one blocking call.

@@ -212,11 +212,19 @@ impl Attached {
         if trial.refused.is_some() {
             return trial;
         }
+        let mut needless = None;
         for program in &choice.programs {
+            if needless.take() == Some(program.hook) {
+                continue;
+            }
             let tried = self.put_up(program, btf, signal != Signal::PortProbes);
-            let Err(error) = tried else { continue };
+            let Err(error) = tried else {
+                needless = (program.need == Need::OrNext).then_some(program.hook);
+                continue;
+            };
             trial.keep_log(program, &error);
             match program.need {
+                Need::OrNext => {}
                 Need::Optional(loses) => trial.lose(loses, &format!("{}: {}", program.hook, brief(&error))),
                 Need::Required | Need::IfPresent(_) | Need::Events => {
                     trial.refused = Some(format!("{} on {}: {}", kind_name(program.kind), program.hook, brief(&error)));

@@ -107,6 +107,7 @@ fn choose(facts: &Facts, wanted: &Wanted, signal: Signal, alternative: &'static 
             (Need::Events, _) if !wanted.events.contains(&signal) => {}
             (_, None) => choice.programs.push(program),
             (Need::Optional(loses) | Need::IfPresent(loses), Some(why)) => choice.lose(format!("{loses} ({why})")),
+            (Need::OrNext, Some(_)) => {}
             (Need::Required | Need::Events, Some(why)) => {
                 choice.ruled_out.get_or_insert(why);
             }
@@ -141,6 +142,7 @@ fn params_of(facts: &Facts, hook: &str) -> u16 {
         "__inet_check_established" | "__inet6_check_established" => facts.offsets.check_established_params,
         "tcp_timewait_state_process" => facts.offsets.timewait_process_params,
         "__cgroup_bpf_run_filter_sock_addr" => facts.offsets.cgroup_sock_addr_params,
+        "inet_csk_accept" => facts.offsets.accept_params,
         _ => ABSENT,
     }
 }

@@ -3,6 +3,7 @@
 //! in the file of its signal, never an `if` elsewhere.
 
 mod connect;
+mod listen;
 mod port_probes;
 mod time_wait;
 
@@ -76,6 +77,9 @@ pub enum Need {
     IfPresent(&'static str),
     /// Only where the signal's events are asked for.
     Events,
+    /// Where it cannot be had, the program behind it, on the same hook, takes its place; where it can, that one is left
+    /// out.
+    OrNext,
 }
 
 /// One program and its hook.
@@ -139,4 +143,4 @@ const fn probe(name: &'static str, hook: &'static str, params: u16, need: Need) 
 const NO_IPV6: Need = Need::IfPresent("IPv6 is not seen");
 
 /// Every signal.
-pub const SIGNALS: &[Row] = &[connect::ROW, port_probes::ROW, time_wait::ROW];
+pub const SIGNALS: &[Row] = &[connect::ROW, port_probes::ROW, time_wait::ROW, listen::ROW];

@@ -6,18 +6,25 @@ use aya::{
     Ebpf,
     maps::{HashMap, MapData},
 };
-use tcp_trace_common::{names, time_wait::RawTimeWaitTotals};
+use tcp_trace_common::{
+    listen::{RawListener, RawListenerKey},
+    names,
+    time_wait::RawTimeWaitTotals,
+};
 
 /// What they say at a moment.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
     /// TIME_WAIT, by inode of the network namespace.
     pub time_wait: Vec<(u32, RawTimeWaitTotals)>,
+    /// Listeners that anything happened to.
+    pub listeners: Vec<(RawListenerKey, RawListener)>,
 }
 
 /// The maps that hold them.
 pub struct TotalsMaps {
     time_wait: HashMap<MapData, u32, RawTimeWaitTotals>,
+    listeners: HashMap<MapData, RawListenerKey, RawListener>,
 }
 
 impl TotalsMaps {
@@ -27,11 +34,17 @@ impl TotalsMaps {
     /// When it has not the maps of the contract.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
         let mut take = |name| ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
-        Ok(Self { time_wait: HashMap::try_from(take(names::TIME_WAIT_TOTALS)?)? })
+        Ok(Self {
+            time_wait: HashMap::try_from(take(names::TIME_WAIT_TOTALS)?)?,
+            listeners: HashMap::try_from(take(names::LISTENERS)?)?,
+        })
     }
 
     /// Reads them. A key that vanishes while its map is walked is left out.
     pub fn read(&self) -> Totals {
-        Totals { time_wait: self.time_wait.iter().filter_map(Result::ok).collect() }
+        Totals {
+            time_wait: self.time_wait.iter().filter_map(Result::ok).collect(),
+            listeners: self.listeners.iter().filter_map(Result::ok).collect(),
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::format::{count, duration, fitted, harmless, share};
-use crate::event::{Connect, Detail, LeaveReason, Passage, TimeWait};
+use crate::event::{Connect, Detail, DropCause, LeaveReason, ListenDrop, Passage, TimeWait};
 
 /// Names the columns of [`connect`].
 pub fn header() -> String {
@@ -59,6 +59,26 @@ pub fn time_wait(event: &TimeWait) -> String {
         end(event.daddr, Some(event.dport)),
         duration(event.lived_ns),
         count(event.level.map(u64::from)),
+    )
+}
+
+/// A SYN or a handshake that a listener dropped.
+pub fn listen_drop(event: &ListenDrop) -> String {
+    let what = match event.cause {
+        DropCause::AcceptQueue => "SYN dropped, accept queue full",
+        DropCause::AcceptQueueAtAck => "handshake dropped at its last ACK, accept queue full",
+        DropCause::SynQueue => "SYN dropped, SYN queue full, no cookies",
+        DropCause::SynBacklog => "SYN dropped, last quarter of tcp_max_syn_backlog, no cookies",
+        DropCause::Other => "SYN dropped",
+    };
+    format!(
+        "{:<8} {} from {}: {what} (accept queue {}, SYN queue {}, limit {})\n",
+        event.time.strftime("%H:%M:%S"),
+        end(event.saddr, Some(event.sport)),
+        event.client.map_or("?".into(), |client| client.to_string()),
+        event.accept_queue,
+        event.syn_queue,
+        event.limit,
     )
 }
 

@@ -55,6 +55,17 @@ const TABLE: &[Column] = &[
     ("cgroup_sock_addr_params", |o| o.cgroup_sock_addr_params, [4, 5, 6, 6, 6]),
     ("cgroup_connect4", |o| o.cgroup_connect4, [10, 7, 7, 7, 7]),
     ("cgroup_connect6", |o| o.cgroup_connect6, [11, 8, 8, 8, 8]),
+    ("skc_cookie", |o| o.skc_cookie, [88; 5]),
+    ("sk_ack_backlog", |o| o.sk_ack_backlog, [576, 552, 604, 608, 616]),
+    ("sk_max_ack_backlog", |o| o.sk_max_ack_backlog, [580, 556, 608, 612, 620]),
+    ("sk_drops", |o| o.sk_drops, [168, 184, 136, 136, 136]),
+    ("syn_queue_len", |o| o.syn_queue_len, [988, 1004, 1004, 1024, 1056]),
+    ("tcp_syncookies", |o| o.tcp_syncookies, [979, 1123, 1231, 1407, 1535]),
+    ("max_syn_backlog", |o| o.max_syn_backlog, [1280, 1248, 1320, 1504, 1632]),
+    ("skb_head", |o| o.skb_head, [192, 200, 200, 200, 200]),
+    ("skb_network_header", |o| o.skb_network_header, [180, 184, 184, 184, 184]),
+    ("skb_transport_header", |o| o.skb_transport_header, [178, 182, 182, 182, 182]),
+    ("accept_params", |o| o.accept_params, [4, 4, 2, 2, 2]),
 ];
 
 #[test]

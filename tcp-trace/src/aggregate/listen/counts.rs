@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What happened to the SYNs of a listener, as differences of the kernel side's totals.
+
+use tcp_trace_common::listen::{RawListener, UNKNOWN, cause};
+
+/// In an interval, or since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListenCounts {
+    /// SYNs that it decided about.
+    pub syns: u64,
+    /// Dropped, by cause: slots of [`DropCause::ALL`](crate::event::DropCause::ALL).
+    pub drops: [u64; 5],
+    /// Answered by a cookie.
+    pub cookies: u64,
+    /// Handshakes that ended in the accept queue.
+    pub queued: u64,
+    /// Taken out of it. Not known where returns of `accept()` are not seen.
+    accepted: u64,
+    accepts_unseen: bool,
+    /// Look-ups that found it, if they are timed.
+    pub lookups: u64,
+    /// Time in them.
+    pub lookup_ns: u64,
+}
+
+impl ListenCounts {
+    pub(super) fn between(before: Option<&RawListener>, now: &RawListener) -> Self {
+        let before = before.copied().unwrap_or(RawListener::NEW);
+        let since = |of: fn(&RawListener) -> u64| of(now).saturating_sub(of(&before));
+        let drop = |cause: u8| {
+            let slot = usize::from(cause);
+            now.drops[slot].saturating_sub(before.drops[slot])
+        };
+        let accepts_unseen = now.accepted >= UNKNOWN / 2;
+        Self {
+            syns: since(|totals| totals.syns),
+            drops: [
+                drop(cause::ACCEPT_QUEUE),
+                drop(cause::ACCEPT_QUEUE_AT_ACK),
+                drop(cause::SYN_QUEUE),
+                drop(cause::SYN_BACKLOG),
+                drop(cause::OTHER),
+            ],
+            cookies: since(|totals| totals.cookies),
+            queued: since(|totals| totals.queued),
+            accepted: if accepts_unseen { 0 } else { since(|totals| totals.accepted) },
+            accepts_unseen,
+            lookups: since(|totals| totals.lookups),
+            lookup_ns: since(|totals| totals.lookup_ns),
+        }
+    }
+
+    pub(super) fn add(&mut self, more: &Self) {
+        self.syns += more.syns;
+        for (sum, more) in self.drops.iter_mut().zip(more.drops) {
+            *sum += more;
+        }
+        self.cookies += more.cookies;
+        self.queued += more.queued;
+        self.accepted += more.accepted;
+        self.accepts_unseen |= more.accepts_unseen;
+        self.lookups += more.lookups;
+        self.lookup_ns += more.lookup_ns;
+    }
+
+    /// Connections that `accept()` took; `None`: not seen on this tier.
+    pub fn accepted(&self) -> Option<u64> {
+        (!self.accepts_unseen).then_some(self.accepted)
+    }
+
+    /// For whatever reason.
+    pub fn dropped(&self) -> u64 {
+        self.drops.iter().sum()
+    }
+
+    /// Because the accept queue was full: as SYNs, and as handshakes at their last ACK.
+    pub fn by_accept_queue(&self) -> u64 {
+        self.drops[0] + self.drops[1]
+    }
+
+    /// Because the SYN queue was full, or the rest of it kept for known peers.
+    pub fn by_syn_queue(&self) -> u64 {
+        self.drops[2] + self.drops[3]
+    }
+
+    /// A look-up's mean time; `None`: not timed.
+    pub fn lookup_mean_ns(&self) -> Option<u64> {
+        self.lookup_ns.checked_div(self.lookups)
+    }
+}

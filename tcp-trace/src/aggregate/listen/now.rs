@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Listeners as they are, by the looks that were taken at sockets and at the kernel's own counters.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::Endpoint;
+use crate::aggregate::tally::Process;
+use crate::inventory::{Inventory, Space, netstat::NetStat, socket::State};
+
+/// The sockets of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// How many listen there.
+    pub members: u64,
+    /// Connections that wait for `accept()`, on all of them.
+    pub accept_queue: u64,
+    /// The most on one of them.
+    pub fullest: u64,
+    /// Limit of each queue of each of them, the smallest.
+    pub limit: u64,
+    /// Handshakes under way.
+    pub syn_queue: u64,
+    /// Who holds the socket.
+    pub owner: Option<Process>,
+}
+
+impl Now {
+    /// Of the fullest accept queue, how much is taken.
+    pub(super) fn fill(&self) -> f64 {
+        self.fullest as f64 / (self.limit + 1) as f64
+    }
+}
+
+/// The kernel's own counters of one namespace; `None`: this kernel has no such counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpaceCounters {
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// `ListenOverflows`: found an accept queue full.
+    pub overflows: Option<u64>,
+    /// `ListenDrops`: dropped by listeners, for whatever reason.
+    pub drops: Option<u64>,
+    /// `TCPReqQFullDoCookies`
+    pub full_cookies: Option<u64>,
+    /// `TCPReqQFullDrop`
+    pub full_drops: Option<u64>,
+}
+
+impl SpaceCounters {
+    fn read(netns: u32, counters: &NetStat) -> Self {
+        Self {
+            netns,
+            overflows: counters.tcp_ext("ListenOverflows"),
+            drops: counters.tcp_ext("ListenDrops"),
+            full_cookies: counters.tcp_ext("TCPReqQFullDoCookies"),
+            full_drops: counters.tcp_ext("TCPReqQFullDrop"),
+        }
+    }
+
+    fn since(&self, before: &Self) -> Self {
+        let change = |now: Option<u64>, before: Option<u64>| Some(now?.saturating_sub(before?));
+        Self {
+            netns: self.netns,
+            overflows: change(self.overflows, before.overflows),
+            drops: change(self.drops, before.drops),
+            full_cookies: change(self.full_cookies, before.full_cookies),
+            full_drops: change(self.full_drops, before.full_drops),
+        }
+    }
+}
+
+type Counters = BTreeMap<u32, SpaceCounters>;
+
+/// The looks that an interval and the run began with, and the last one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Look {
+    listeners: BTreeMap<Endpoint, Now>,
+    first: Counters,
+    before: Counters,
+    counters: Counters,
+}
+
+impl Look {
+    pub(super) fn take(&mut self, inventory: &Inventory) {
+        self.listeners.clear();
+        self.counters.clear();
+        for space in &inventory.spaces {
+            let netns = space.namespace.inode;
+            let counters = SpaceCounters::read(netns, &space.counters);
+            self.counters.insert(netns, counters);
+            // One that comes later begins here: what it counted before is not of this run.
+            self.first.entry(netns).or_insert(counters);
+            self.before.entry(netns).or_insert(counters);
+            self.listen(inventory, space);
+            self.handshakes(space);
+        }
+    }
+
+    fn listen(&mut self, inventory: &Inventory, space: &Space) {
+        for socket in space.sockets.iter().filter(|socket| socket.state == State::Listen) {
+            let endpoint = Endpoint { netns: socket.netns, saddr: socket.saddr, sport: socket.sport };
+            let (waiting, limit) = (socket.recv_queue.into(), socket.send_queue.into());
+            let now = self.listeners.entry(endpoint).or_insert_with(|| Now {
+                members: 0,
+                accept_queue: 0,
+                fullest: 0,
+                limit,
+                syn_queue: 0,
+                owner: None,
+            });
+            now.members += 1;
+            now.accept_queue += u64::from(socket.recv_queue);
+            now.fullest = now.fullest.max(waiting);
+            now.limit = now.limit.min(limit);
+            let owner = inventory.owners.of(socket).map(|owner| Process { pid: owner.pid, comm: owner.comm });
+            now.owner = now.owner.or(owner);
+        }
+    }
+
+    /// A request knows its local address, not its listener: that of the address comes before that of any.
+    fn handshakes(&mut self, space: &Space) {
+        for socket in space.sockets.iter().filter(|socket| socket.state == State::SynRecv) {
+            let (v4, v6) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+            let of_family = if socket.saddr.is_ipv4() { v4 } else { v6 };
+            for saddr in [socket.saddr, of_family, v6] {
+                let endpoint = Endpoint { netns: socket.netns, saddr, sport: socket.sport };
+                if let Some(now) = self.listeners.get_mut(&endpoint) {
+                    now.syn_queue += 1;
+                    break;
+                }
+            }
+        }
+    }
+
+    pub(super) fn listeners(&self) -> &BTreeMap<Endpoint, Now> {
+        &self.listeners
+    }
+
+    pub(super) fn interval(&self) -> Vec<SpaceCounters> {
+        self.since(&self.before)
+    }
+
+    pub(super) fn total(&self) -> Vec<SpaceCounters> {
+        self.since(&self.first)
+    }
+
+    pub(super) fn tick(&mut self) {
+        self.before.clone_from(&self.counters);
+    }
+
+    fn since(&self, before: &Counters) -> Vec<SpaceCounters> {
+        let now = self.counters.values();
+        now.filter_map(|now| Some(now.since(before.get(&now.netns)?))).collect()
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Joins a handshake that waited with the listener of this machine that dropped its SYN: both ends are seen.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use foldhash::fast::RandomState;
+
+use super::Endpoint;
+use crate::aggregate::tally::Process;
+use crate::event::{Connect, DropCause, ListenDrop};
+
+/// Drops that are remembered, the latest. A client that gave up, or is on another machine, leaves one behind.
+const RECENT: usize = 16_384;
+/// Listeners that handshakes are counted for.
+const LISTENERS: usize = 1024;
+
+/// Handshakes that waited for one listener.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlowHandshakes {
+    /// Who dropped their SYNs.
+    pub listener: Endpoint,
+    /// Why, the last one.
+    pub cause: DropCause,
+    /// How many.
+    pub connects: u64,
+    /// SYNs that were sent again.
+    pub retransmits: u64,
+    /// The longest.
+    pub max_ns: Option<u64>,
+    /// Who called, the last one.
+    pub caller: Process,
+}
+
+type Found = HashMap<Endpoint, SlowHandshakes, RandomState>;
+/// The client's end, and the port that it sent to.
+type Key = (SocketAddr, u16);
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slow {
+    recent: HashMap<Key, (Endpoint, DropCause), RandomState>,
+    order: VecDeque<Key>,
+    interval: Found,
+    total: Found,
+}
+
+impl Slow {
+    pub(super) fn dropped(&mut self, dropped: &ListenDrop) {
+        let Some(client) = dropped.client else { return };
+        let key = (client, dropped.sport);
+        let listener = Endpoint { netns: dropped.netns, saddr: dropped.saddr, sport: dropped.sport };
+        if self.recent.insert(key, (listener, dropped.cause)).is_some() {
+            return;
+        }
+        self.order.push_back(key);
+        if self.order.len() > RECENT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.recent.remove(&oldest);
+        }
+    }
+
+    pub(super) fn connected(&mut self, connect: &Connect) {
+        let (Some(retransmits @ 1..), Some(sport)) = (connect.syn_retransmits, connect.sport) else { return };
+        let key = (SocketAddr::new(connect.saddr, sport), connect.dport);
+        let Some((listener, cause)) = self.recent.get(&key) else { return };
+        for found in [&mut self.interval, &mut self.total] {
+            if found.len() >= LISTENERS && !found.contains_key(listener) {
+                continue;
+            }
+            let caller = Process { pid: connect.caller.pid, comm: connect.caller.comm };
+            let slow = found.entry(*listener).or_insert_with(|| SlowHandshakes {
+                listener: *listener,
+                cause: *cause,
+                connects: 0,
+                retransmits: 0,
+                max_ns: None,
+                caller,
+            });
+            (slow.cause, slow.caller) = (*cause, caller);
+            slow.connects += 1;
+            slow.retransmits += u64::from(retransmits);
+            slow.max_ns = slow.max_ns.max(connect.handshake_ns);
+        }
+    }
+
+    pub(super) fn interval(&self) -> Vec<SlowHandshakes> {
+        sorted(&self.interval)
+    }
+
+    pub(super) fn total(&self) -> Vec<SlowHandshakes> {
+        sorted(&self.total)
+    }
+
+    pub(super) fn tick(&mut self) {
+        self.interval.clear();
+    }
+}
+
+fn sorted(found: &Found) -> Vec<SlowHandshakes> {
+    let mut rows: Vec<_> = found.values().cloned().collect();
+    rows.sort_by_key(|row| (std::cmp::Reverse(row.connects), row.listener));
+    rows
+}
