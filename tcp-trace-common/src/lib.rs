@@ -8,6 +8,7 @@
 #![no_std]
 
 pub mod attempts;
+pub mod bind;
 pub mod config;
 pub mod connect;
 pub mod counters;
@@ -44,6 +45,8 @@ pub mod kind {
     pub const TIME_WAIT: u16 = 16;
     /// [`RawListenDrop`](crate::listen::RawListenDrop)
     pub const LISTEN_DROP: u16 = 48;
+    /// [`RawBind`](crate::bind::RawBind)
+    pub const BIND: u16 = 32;
 }
 
 /// An address in network order, IPv4 as v4-mapped IPv6, in two native words: the kernel side writes words at a time.

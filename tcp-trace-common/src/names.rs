@@ -21,6 +21,12 @@ pub const DETAIL: &str = "DETAIL";
 pub const FOLDED_ENDINGS: &str = "FOLDED_ENDINGS";
 /// Per-CPU array of [`RawHistogram`](crate::folded::RawHistogram).
 pub const FOLDED_PHASES: &str = "FOLDED_PHASES";
+/// Hash map: [`RawBinder`](crate::bind::RawBinder) -> [`RawBindTotals`](crate::bind::RawBindTotals).
+pub const BIND_TOTALS: &str = "BIND_TOTALS";
+/// Hash map: [`RawBindSite`](crate::bind::RawBindSite) -> how many calls.
+pub const BIND_SITES: &str = "BIND_SITES";
+/// Per-CPU array of [`RawHistogram`](crate::folded::RawHistogram), by the slots of [`bind`](crate::bind).
+pub const BIND_TIMES: &str = "BIND_TIMES";
 /// Global of [`Config`](crate::config::Config).
 pub const CONFIG: &str = "CONFIG";
 /// Global of [`Offsets`](crate::offsets::Offsets).

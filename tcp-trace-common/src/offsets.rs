@@ -26,6 +26,18 @@ pub struct Offsets {
     pub skc_v6_daddr: u16,
     /// `sock_common.skc_v6_rcv_saddr`
     pub skc_v6_rcv_saddr: u16,
+    /// Byte holding the bit-field `sock_common.skc_reuse`
+    pub skc_reuse: u16,
+    /// Mask of it within its byte
+    pub skc_reuse_mask: u16,
+    /// Byte holding the bit-field `sock_common.skc_reuseport`
+    pub skc_reuseport: u16,
+    /// Mask of it within its byte
+    pub skc_reuseport_mask: u16,
+    /// Byte holding `sock.sk_userlocks`, a bit-field (5.10, 6.1) or all of it
+    pub sk_userlocks: u16,
+    /// Mask of it within its byte
+    pub sk_userlocks_mask: u16,
     /// `sock.sk_err`
     pub sk_err: u16,
     /// `sock.sk_protocol`, a u16 (a bit-field byte before 5.6)
@@ -66,6 +78,16 @@ pub struct Offsets {
     pub tw_substate: u16,
     /// `inet_timewait_sock.tw_sport`, big endian
     pub tw_sport: u16,
+    /// `inet_timewait_sock.tw_tb`
+    pub tw_tb: u16,
+    /// `inet_connection_sock.icsk_bind_hash`
+    pub icsk_bind_hash: u16,
+    /// `inet_bind_bucket.port`
+    pub bucket_port: u16,
+    /// `inet_bind_bucket.fastreuse`
+    pub bucket_fastreuse: u16,
+    /// `inet_bind_bucket.fastreuseport`
+    pub bucket_fastreuseport: u16,
     /// `task_struct.files`
     pub task_files: u16,
     /// `task_struct.comm`; this and the next two only where programs may have the current task as a typed pointer
@@ -130,6 +152,12 @@ impl Offsets {
         skc_net: ABSENT,
         skc_v6_daddr: ABSENT,
         skc_v6_rcv_saddr: ABSENT,
+        skc_reuse: ABSENT,
+        skc_reuse_mask: 0,
+        skc_reuseport: ABSENT,
+        skc_reuseport_mask: 0,
+        sk_userlocks: ABSENT,
+        sk_userlocks_mask: 0,
         sk_err: ABSENT,
         sk_protocol: ABSENT,
         socket_sk: ABSENT,
@@ -150,6 +178,11 @@ impl Offsets {
         tw_timer_expires: ABSENT,
         tw_substate: ABSENT,
         tw_sport: ABSENT,
+        tw_tb: ABSENT,
+        icsk_bind_hash: ABSENT,
+        bucket_port: ABSENT,
+        bucket_fastreuse: ABSENT,
+        bucket_fastreuseport: ABSENT,
         task_files: ABSENT,
         task_comm: ABSENT,
         task_cred: ABSENT,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whether an attempt is of interest. Asked once, when it begins: what is refused here costs nothing later.
 
-use tcp_trace_common::{config::filter, connect::RawConnect};
+use tcp_trace_common::{COMM_LEN, config::filter, connect::RawConnect};
 
 use crate::{detail::Detail, globals::config};
 
@@ -16,22 +16,44 @@ pub fn needs_destination() -> bool {
     on(filter::FAMILY) || on(filter::DPORT) || on(filter::DADDR)
 }
 
-/// Whether the attempt passes every filter in force.
+/// What every signal has that filters ask about.
+pub struct Subject<'a> {
+    pub cgroup_id: u64,
+    pub tgid: u32,
+    pub uid: u32,
+    pub netns: u32,
+    pub family: u16,
+    pub comm: &'a [u8; COMM_LEN],
+}
+
+/// Whether it passes the filters that ask about nothing else.
 #[inline(always)]
-pub fn wanted(attempt: &RawConnect) -> bool {
-    if attempt.tgid == config!(agent_tgid) {
+pub fn wants(subject: &Subject<'_>) -> bool {
+    if subject.tgid == config!(agent_tgid) {
         return Detail::now().follows_agent();
     }
-    if (on(filter::TGID) && attempt.tgid != config!(tgid))
-        || (on(filter::UID) && attempt.uid != config!(uid))
-        || (on(filter::CGROUP) && attempt.cgroup_id != config!(cgroup_id))
-        || (on(filter::NETNS) && attempt.netns != config!(netns))
-        || (on(filter::FAMILY) && attempt.family != config!(family))
-        || (on(filter::DPORT) && attempt.dport != config!(dport))
+    if (on(filter::TGID) && subject.tgid != config!(tgid))
+        || (on(filter::UID) && subject.uid != config!(uid))
+        || (on(filter::CGROUP) && subject.cgroup_id != config!(cgroup_id))
+        || (on(filter::NETNS) && subject.netns != config!(netns))
+        || (on(filter::FAMILY) && subject.family != config!(family))
     {
         return false;
     }
-    if on(filter::COMM) && (half(&attempt.comm, 0) != half_comm(0) || half(&attempt.comm, 1) != half_comm(1)) {
+    !on(filter::COMM) || (half(subject.comm, 0) == half_comm(0) && half(subject.comm, 1) == half_comm(1))
+}
+
+/// Whether the attempt passes every filter in force.
+#[inline(always)]
+pub fn wanted(attempt: &RawConnect) -> bool {
+    let RawConnect { cgroup_id, tgid, uid, netns, family, ref comm, .. } = *attempt;
+    wants(&Subject { cgroup_id, tgid, uid, netns, family, comm })
+        && (tgid == config!(agent_tgid) || wants_destination(attempt))
+}
+
+#[inline(always)]
+fn wants_destination(attempt: &RawConnect) -> bool {
+    if on(filter::DPORT) && attempt.dport != config!(dport) {
         return false;
     }
     !on(filter::DADDR)

@@ -77,7 +77,14 @@ fn count_ending(ending: &RawEnding) {
 
 #[inline(never)]
 fn record(phase: u32, value: u64) {
-    let Some(histogram) = FOLDED_PHASES.get_ptr_mut(phase) else { return };
+    if let Some(histogram) = FOLDED_PHASES.get_ptr_mut(phase) {
+        record_in(histogram, value);
+    }
+}
+
+/// Into an element of a per-CPU array.
+#[inline(always)]
+pub fn record_in(histogram: *mut RawHistogram, value: u64) {
     let index = bucket(value);
     if index >= BUCKETS {
         return;
@@ -85,7 +92,6 @@ fn record(phase: u32, value: u64) {
     // SAFETY: a valid element of the map and an index within it. Counts are only ever changed atomically; for what
     // else may happen to `max` see `RawHistogram`.
     unsafe {
-        let histogram: *mut RawHistogram = histogram;
         AtomicU64::from_ptr((&raw mut (*histogram).buckets).cast::<u64>().add(index)).fetch_add(1, Ordering::Relaxed);
         let max = &raw mut (*histogram).max;
         if value > max.read() {

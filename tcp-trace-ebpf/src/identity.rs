@@ -5,7 +5,7 @@ use aya_ebpf::helpers::{
     bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task_btf,
     bpf_get_current_uid_gid, generated,
 };
-use tcp_trace_common::{COMM_LEN, config::filter, connect::RawConnect, offsets::ABSENT};
+use tcp_trace_common::{COMM_LEN, bind::RawBind, config::filter, connect::RawConnect, offsets::ABSENT};
 
 use crate::{
     globals::{config, offset},
@@ -52,6 +52,19 @@ pub fn stamp(attempt: &mut RawConnect) {
         // SAFETY: the helper writes as many bytes as there are, and ends the name with zeros.
         unsafe { generated::bpf_get_current_comm(attempt.comm.as_mut_ptr().cast(), COMM_LEN as u32) };
     }
+}
+
+/// Writes the current task into a `bind()`.
+#[inline(always)]
+pub fn stamp_bind(bind: &mut RawBind) {
+    let pid_tgid = bpf_get_current_pid_tgid();
+    bind.tgid = (pid_tgid >> 32) as u32;
+    bind.tid = pid_tgid as u32;
+    bind.uid = bpf_get_current_uid_gid() as u32;
+    // SAFETY: the helper has no precondition.
+    bind.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
+    // SAFETY: the helper writes as many bytes as there are, and ends the name with zeros.
+    unsafe { generated::bpf_get_current_comm(bind.comm.as_mut_ptr().cast(), COMM_LEN as u32) };
 }
 
 /// The two helpers cost more than all else that is asked here; these loads give the same.

@@ -7,6 +7,7 @@ use aya_ebpf::{
 };
 use tcp_trace_common::{
     attempts::AttemptSet,
+    bind::{self, Bound, RawBindSite, RawBindTotals, RawBinder},
     connect::RawConnect,
     counters,
     folded::{self, RawEnding, RawHistogram},
@@ -33,7 +34,7 @@ pub static ATTEMPTS: Array<RawConnect> = Array::with_max_entries(16_384, 0);
 #[map]
 pub static ATTEMPT_SETS: Array<AttemptSet> = Array::with_max_entries(2_048, 0);
 
-/// A `connect()` call under way.
+/// A `connect()` or `bind()` call under way.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Call {
@@ -41,7 +42,7 @@ pub struct Call {
     pub start_ns: u64,
     /// The socket.
     pub sk: u64,
-    /// Its destination, a `struct sockaddr *`.
+    /// Its destination, a `struct sockaddr *`; of `bind()` the port asked for.
     pub address: u64,
     /// The socket was in CLOSE when the call began: this call is a new attempt.
     pub fresh: u32,
@@ -134,3 +135,19 @@ pub static LISTEN_CONTEXT: PerCpuArray<ListenContext> = PerCpuArray::with_max_en
 /// Listeners that anything happened to. Never deleted: what a machine has more of them is counted in `SIGNAL_MAP_FULL`.
 #[map]
 pub static LISTENERS: HashMap<RawListenerKey, RawListener> = HashMap::with_max_entries(4_096, 0);
+/// Process and namespace -> its binds. Never deleted: what does not fit is counted in `SIGNAL_MAP_FULL`.
+#[map]
+pub static BIND_TOTALS: HashMap<RawBinder, RawBindTotals> = HashMap::with_max_entries(4_096, 0);
+
+/// Place in a program -> binds from there. Never deleted: those that do not fit are in the totals of their process.
+#[map]
+pub static BIND_SITES: HashMap<RawBindSite, u64> = HashMap::with_max_entries(4_096, 0);
+
+/// Time that binds took, by the slots of `bind`.
+#[map]
+pub static BIND_TIMES: PerCpuArray<RawHistogram> = PerCpuArray::with_max_entries(bind::TIMES, 0);
+
+/// Socket address -> who bound it. Deleted when it connects or listens; LRU because it need not. Of one that was evicted
+/// it is not known that it was bound before it connected.
+#[map]
+pub static BOUND: LruHashMap<u64, Bound> = LruHashMap::with_max_entries(16_384, 0);

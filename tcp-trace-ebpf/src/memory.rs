@@ -2,10 +2,14 @@
 //! How kernel memory is read: by helper wherever we are, by plain loads where the verifier knows the type. A helper
 //! call costs as much as fifty loads.
 
-use core::mem::MaybeUninit;
+use core::{
+    mem::MaybeUninit,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_skc_to_tcp_sock};
 use tcp_trace_common::offsets::ABSENT;
+use zerocopy::FromBytes;
 
 /// What plain loads can fetch at once.
 pub trait Word: Copy {}
@@ -154,6 +158,26 @@ impl Pointer for Typed {
     fn head(self) -> impl Memory {
         self
     }
+}
+
+/// Zeros, word by word: the compiler's own way is a loop over the bytes.
+#[inline(always)]
+pub fn zeroed<T: FromBytes>(place: &mut MaybeUninit<T>) -> &mut T {
+    const { assert!(size_of::<T>().is_multiple_of(size_of::<u64>())) };
+    let words = place.as_mut_ptr().cast::<u64>();
+    for word in 0..size_of::<T>() / size_of::<u64>() {
+        // SAFETY: within the place.
+        unsafe { words.add(word).write_volatile(0) };
+    }
+    // SAFETY: all of it was written, and zeros are a valid `T`.
+    unsafe { place.assume_init_mut() }
+}
+
+/// Adds to a number of a map, on whatever CPU.
+#[inline(always)]
+pub fn add(counter: &mut u64, more: u64) {
+    // SAFETY: valid and aligned, and only ever changed so.
+    unsafe { AtomicU64::from_ptr(counter) }.fetch_add(more, Ordering::Relaxed);
 }
 
 /// Copies what is made of whole words, word by word: the compiler's own way is a loop over the bytes.

@@ -9,6 +9,7 @@ use aya_ebpf::{
 };
 use tcp_trace_common::{
     Address,
+    bind::{self, RawBind, RawMark},
     connect::{RawConnect, flag},
     family,
     offsets::ABSENT,
@@ -113,6 +114,69 @@ pub fn of_socket<P: Pointer>(socket: P) -> P {
     socket.follow(offset!(socket_sk)).unwrap_or(P::new(0))
 }
 
+/// Takes what a socket that `bind()` is about says of itself.
+#[inline(always)]
+pub fn read_bound(sk: impl Pointer, into: &mut RawBind) {
+    into.port_given = local_port(sk);
+    if sk.read::<u16>(offset!(skc_family)) == Some(family::INET6) {
+        into.saddr = read_v6(sk, offset!(skc_v6_rcv_saddr));
+        into.family = family_on_wire(into.saddr);
+    } else {
+        into.saddr = read_v4(sk, offset!(skc_rcv_saddr));
+        into.family = family::INET;
+    }
+    if has_bits(sk, offset!(skc_reuse), offset!(skc_reuse_mask)) {
+        into.flags |= bind::flag::REUSE_ADDR;
+    }
+    if has_bits(sk, offset!(skc_reuseport), offset!(skc_reuseport_mask)) {
+        into.flags |= bind::flag::REUSE_PORT;
+    }
+    let Some(net) = net(sk) else { return };
+    into.netns = inode(net);
+    if let Some((low, high)) = port_range(net) {
+        into.range_low = low;
+        into.range_high = high;
+    }
+}
+
+#[inline(always)]
+fn has_bits(sk: impl Memory, byte: u16, mask: u16) -> bool {
+    sk.read::<u8>(byte).is_some_and(|byte| u16::from(byte) & mask != 0)
+}
+
+/// `sk_userlocks`, 0 if not known.
+#[inline(always)]
+pub fn userlocks(sk: impl Memory) -> u8 {
+    let mask = offset!(sk_userlocks_mask);
+    let byte: u8 = sk.read(offset!(sk_userlocks)).unwrap_or(0);
+    // Down to its lowest bit; a mask of none would shift by 16.
+    if mask == 0 { 0 } else { ((u16::from(byte) & mask) >> mask.trailing_zeros()) as u8 }
+}
+
+/// The bind bucket of a socket.
+#[inline(always)]
+pub fn bucket<P: Pointer>(tcp: P) -> Option<P> {
+    tcp.follow(offset!(icsk_bind_hash))
+}
+
+/// The bind bucket of a minisocket.
+#[inline(always)]
+pub fn time_wait_bucket<P: Pointer>(minisocket: P) -> Option<P> {
+    minisocket.follow(offset!(tw_tb))
+}
+
+/// Takes port and marks of a bind bucket; `None` if there is no bucket: then its port reads as 0.
+#[inline(always)]
+pub fn read_bucket(bucket: impl Pointer, mark: RawMark) -> Option<RawMark> {
+    let port: u16 = bucket.read(offset!(bucket_port))?;
+    if port == 0 {
+        return None;
+    }
+    let fastreuse = bucket.read(offset!(bucket_fastreuse))?;
+    let fastreuseport = bucket.read(offset!(bucket_fastreuseport))?;
+    Some(RawMark { port, fastreuse, fastreuseport, ..mark })
+}
+
 /// `::ffff:a.b.c.d`; the last four bytes as they are in memory.
 #[inline(always)]
 fn v4_mapped(v4: u32) -> Address {
@@ -199,6 +263,14 @@ pub fn read_user_sockaddr(address: u64, into: &mut RawConnect) -> Option<()> {
         unsafe { bpf_probe_read_user(read.add(V6_TAIL).cast::<u64>()) }.unwrap_or(0)
     });
     Some(())
+}
+
+/// Port of a `struct sockaddr_in` or `sockaddr_in6` in user space; `None` if it can't be read.
+#[inline(always)]
+pub fn read_user_port(address: u64) -> Option<u16> {
+    // SAFETY: the helper checks the address and fails on a bad one.
+    let start = unsafe { bpf_probe_read_user((address as *const u8).cast::<[u16; 2]>()) }.ok()?;
+    Some(u16::from_be(start[1]))
 }
 
 #[inline(always)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Raw bytes to events. Total and without I/O: whatever the bytes are, there is an event or one more undecoded.
 
+mod bind;
 mod connect;
 mod listen;
 mod outcome;
@@ -11,6 +12,7 @@ mod time_wait;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use tcp_trace_common::bind::RawBind;
 use tcp_trace_common::connect::RawConnect;
 use tcp_trace_common::listen::RawListenDrop;
 use tcp_trace_common::port_search::Walk;
@@ -69,6 +71,10 @@ impl Decoder {
             kind::LISTEN_DROP => {
                 let (raw, _) = RawListenDrop::ref_from_prefix(bytes).ok()?;
                 Some(Event::ListenDrop(self.listen_drop(raw)?))
+            }
+            kind::BIND => {
+                let (raw, _) = RawBind::ref_from_prefix(bytes).ok()?;
+                Some(Event::Bind(self.bind(raw)))
             }
             _ => None,
         }

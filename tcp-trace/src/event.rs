@@ -3,6 +3,7 @@
 //!
 //! `None` means "not known on this tier, on this kernel, or for this attempt"; never 0.
 
+mod bind;
 mod comm;
 mod listen;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 pub use tcp_trace_common::port_search::SourcePort;
 
+pub use bind::Bind;
 pub use comm::Comm;
 pub use listen::{DropCause, ListenDrop};
 
@@ -27,6 +29,8 @@ pub enum Event {
     TimeWait(TimeWait),
     /// A listener dropped a SYN or a handshake.
     ListenDrop(ListenDrop),
+    /// A `bind()` that needed a port.
+    Bind(Bind),
     /// Events or probes that were lost since the last such event.
     Lost(Lost),
     /// More or less is told from now on.

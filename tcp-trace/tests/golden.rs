@@ -13,8 +13,8 @@ use tcp_trace::aggregate::observed::Observed;
 use tcp_trace::aggregate::summary::Summary;
 use tcp_trace::aggregate::time_wait::{TimeWaitAggregate, TimeWaitTotals};
 use tcp_trace::event::{
-    Caller, Candidates, Cgroup, Connect, Detail, DropCause, Event, LeaveReason, ListenDrop, Lost, Outcome, Passage,
-    SourcePort, TimeWait,
+    Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, Event, LeaveReason, ListenDrop, Lost, Outcome,
+    Passage, SourcePort, TimeWait,
 };
 use tcp_trace::export::{calendar::Calendar, csv, json};
 use tcp_trace::governor::calibrate::Calibration;
@@ -155,6 +155,36 @@ fn events() -> Vec<Event> {
         minisocket(Passage::Overflow, false),
         dropped(DropCause::AcceptQueue, Some("10.0.0.7:40001")),
         dropped(DropCause::SynQueue, None),
+        Event::Bind(Bind {
+            time: time(),
+            caller: established().caller,
+            netns: NETNS,
+            saddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
+            port_asked: None,
+            port: Some(41_001),
+            errno: None,
+            took_ns: 6_620_000,
+            reuse_addr: false,
+            reuse_port: false,
+            range: Some((32_768, 60_999)),
+            frames: [0x7f1c_5a22_8010, 0, 0, 0],
+            call_site: Some("libc.so.6+0x28010".into()),
+        }),
+        Event::Bind(Bind {
+            time: time(),
+            caller: established().caller,
+            netns: NETNS,
+            saddr: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            port_asked: Some(443),
+            port: None,
+            errno: Some(98),
+            took_ns: 1_200,
+            reuse_addr: true,
+            reuse_port: false,
+            range: None,
+            frames: [0; 4],
+            call_site: None,
+        }),
         Event::Lost(Lost { ring_buffer: 3, map_full: 0, missed: 1 }),
         Event::Detail(Detail {
             time: time(),
@@ -306,6 +336,7 @@ fn event_lines_as_text() {
         Event::Connect(connect) => event_lines::connect(&connect),
         Event::TimeWait(time_wait) => event_lines::time_wait(&time_wait),
         Event::ListenDrop(dropped) => event_lines::listen_drop(&dropped),
+        Event::Bind(bind) => event_lines::bind(&bind),
         Event::Detail(detail) => event_lines::detail(&detail),
         Event::Lost(_) => String::new(),
     });

@@ -23,7 +23,7 @@ use crate::{
     fold::fold,
     identity,
     maps::PROBE_EPOCH,
-    memory::{Memory, Pointer},
+    memory::{Memory, Pointer, zeroed},
     sock,
 };
 
@@ -36,7 +36,7 @@ const ERESTARTSYS: i32 = -512;
 #[inline(always)]
 pub fn begin(context: &impl EbpfContext, sk: impl Pointer, address: u64) {
     let mut place = MaybeUninit::uninit();
-    let attempt = blank(&mut place);
+    let attempt: &mut RawConnect = zeroed(&mut place);
     attempt.start_ns = now_ns();
     attempt.flags = flag::START;
     // Otherwise the destination is taken from the socket when the search begins: at less cost, but too late for a filter.
@@ -44,18 +44,6 @@ pub fn begin(context: &impl EbpfContext, sk: impl Pointer, address: u64) {
         sock::read_sockaddr(address, attempt);
     }
     insert(context, sk, attempt);
-}
-
-/// An attempt of which nothing is known. Zeroed word by word: the compiler's own way is a loop over the bytes.
-#[inline(always)]
-pub fn blank(place: &mut MaybeUninit<RawConnect>) -> &mut RawConnect {
-    let words = place.as_mut_ptr().cast::<u64>();
-    for word in 0..size_of::<RawConnect>() / size_of::<u64>() {
-        // SAFETY: within the place.
-        unsafe { words.add(word).write_volatile(0) };
-    }
-    // SAFETY: all of it was written, and zeros are a valid attempt.
-    unsafe { place.assume_init_mut() }
 }
 
 /// Whether it is of interest, and one of those that are followed.
@@ -249,7 +237,7 @@ pub fn destroyed(sk: impl Pointer) {
 pub fn denied(sk: impl Pointer, address: u64, ret: i32) {
     if sock::is_tcp(sk) {
         let mut place = MaybeUninit::uninit();
-        let attempt = blank(&mut place);
+        let attempt: &mut RawConnect = zeroed(&mut place);
         attempt.call_ret = ret;
         sock::read_sockaddr(address, attempt);
         refused_early(sk, attempt);

@@ -12,12 +12,18 @@ use aya_ebpf::{
     programs::{RawTracePointContext, TracePointContext},
 };
 use tcp_trace_common::{
-    connect::{ended, flag},
+    connect::{RawConnect, ended, flag},
     tcp_state,
 };
 
 use super::connect;
-use crate::{attempts, calls, emit::now_ns, maps::Call, memory::Untyped, sock};
+use crate::{
+    attempts, calls,
+    emit::now_ns,
+    maps::Call,
+    memory::{Untyped, zeroed},
+    sock,
+};
 
 const EALREADY: i32 = -114;
 const EISCONN: i32 = -106;
@@ -49,7 +55,7 @@ pub fn connect_state_tp(ctx: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn syn_sent(ctx: &RawTracePointContext, sk: Untyped) {
     let mut place = MaybeUninit::uninit();
-    let attempt = connect::blank(&mut place);
+    let attempt: &mut RawConnect = zeroed(&mut place);
     attempt.flags = flag::SYN_SENT;
     attempt.search_start_ns = now_ns();
     (attempt.daddr, attempt.family) = sock::remote_address(sk);
@@ -134,7 +140,7 @@ pub fn connect_call_exit_tp(ctx: TracePointContext) -> u32 {
 #[inline(always)]
 fn never_sent(call: &Call, ret: i32) {
     let mut place = MaybeUninit::uninit();
-    let attempt = connect::blank(&mut place);
+    let attempt: &mut RawConnect = zeroed(&mut place);
     attempt.start_ns = call.start_ns;
     attempt.flags = flag::START;
     attempt.call_ret = ret;

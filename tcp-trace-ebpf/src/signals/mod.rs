@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One module a signal: `body` files hold what is done at an edge, the files named by tier hold the programs.
 
+mod bind;
+mod bind_fentry;
+mod bind_kprobe;
+mod bind_tracepoint;
+mod bucket_iter;
 mod connect;
 mod connect_fentry;
 mod connect_kprobe;

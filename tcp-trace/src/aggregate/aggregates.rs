@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::bind::BindAggregate;
 use super::connect::ConnectAggregate;
 use super::folded::Folded;
 use super::limits::LimitsAggregate;
@@ -20,6 +21,7 @@ use crate::source::totals::Totals;
 #[derive(Debug, Default)]
 pub struct Aggregates {
     connect: ConnectAggregate,
+    bind: BindAggregate,
     time_wait: TimeWaitAggregate,
     limits: LimitsAggregate,
     listen: ListenAggregate,
@@ -53,6 +55,7 @@ impl Aggregates {
 
     /// Takes the totals of the kernel side, counted since the start.
     pub fn enter(&mut self, totals: &Totals) {
+        self.bind.enter(&totals.binds);
         for (netns, totals) in &totals.time_wait {
             self.time_wait.enter(*netns, totals);
         }
@@ -79,6 +82,7 @@ impl Aggregates {
         Observed {
             seconds,
             connect: self.connect.tick(),
+            bind: self.bind.tick(),
             time_wait: self.time_wait.tick(),
             limits: self.limits.tick(),
             listen: self.listen.tick(),
@@ -92,6 +96,7 @@ impl Aggregates {
         Observed {
             seconds,
             connect: self.connect.total(),
+            bind: self.bind.total(),
             time_wait: self.time_wait.total(),
             limits: self.limits.total(),
             listen: self.listen.total(),

@@ -2,6 +2,7 @@
 //! Events to answers. Pure: no I/O, no clock; bounded memory whatever comes.
 
 pub mod aggregates;
+pub mod bind;
 pub mod connect;
 pub mod distribution;
 pub mod findings;
@@ -9,6 +10,7 @@ pub mod folded;
 pub mod ledger;
 pub mod limits;
 pub mod listen;
+pub mod marks;
 pub mod observed;
 pub mod ports;
 pub mod row;

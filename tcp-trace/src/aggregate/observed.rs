@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::bind::BindSnapshot;
 use super::connect::ConnectSnapshot;
 use super::limits::LimitsSnapshot;
 use super::listen::ListenSnapshot;
@@ -19,6 +20,8 @@ pub struct Observed {
     pub seconds: f64,
     /// The connect signal.
     pub connect: ConnectSnapshot,
+    /// `bind()`, and the ports that carry its mark.
+    pub bind: BindSnapshot,
     /// TIME_WAIT, by namespace.
     pub time_wait: TimeWaitSnapshot,
     /// Limits around connections.

@@ -43,8 +43,12 @@ impl Cgroups {
 
     /// Adds the path, if it can be had.
     pub fn enrich(&mut self, event: &mut Event) {
-        let Event::Connect(connect) = event else { return };
-        let Some(cgroup) = &mut connect.caller.cgroup else { return };
+        let caller = match event {
+            Event::Connect(connect) => &mut connect.caller,
+            Event::Bind(bind) => &mut bind.caller,
+            _ => return,
+        };
+        let Some(cgroup) = &mut caller.cgroup else { return };
         if let Some(known) = self.paths.get(&cgroup.id) {
             cgroup.path.clone_from(known);
             return;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::calendar::Calendar;
 use super::json::{VERSION, chosen, family};
 use super::put;
-use crate::event::{Cgroup, Comm, Connect, LeaveReason, ListenDrop, Passage, TimeWait};
+use crate::event::{Bind, Cgroup, Comm, Connect, LeaveReason, ListenDrop, Passage, TimeWait};
 
 /// One attempt.
 pub(super) fn connect(out: &mut Vec<u8>, calendar: &mut Calendar, connect: &Connect) {
@@ -92,6 +92,30 @@ pub(super) fn listen_drop(out: &mut Vec<u8>, calendar: &mut Calendar, dropped: &
     line.put(",\"accept_queue\":", dropped.accept_queue);
     line.put(",\"syn_queue\":", dropped.syn_queue);
     line.put(",\"limit\":", dropped.limit);
+    line.end();
+}
+
+/// One `bind()`.
+pub(super) fn bind(out: &mut Vec<u8>, calendar: &mut Calendar, bind: &Bind) {
+    let mut line = Line::begin(out, "bind");
+    line.time(calendar, bind.time);
+    line.put(",\"pid\":", bind.caller.pid);
+    line.put(",\"tid\":", bind.caller.tid);
+    line.put(",\"comm\":", &bind.caller.comm);
+    line.put(",\"uid\":", bind.caller.uid);
+    line.put(",\"cgroup\":", bind.caller.cgroup.as_ref());
+    line.put(",\"netns\":", bind.netns);
+    line.put(",\"family\":", Word(family(bind.saddr)));
+    line.put(",\"saddr\":", bind.saddr);
+    line.put(",\"port_asked\":", bind.port_asked);
+    line.put(",\"port\":", bind.port);
+    line.put(",\"errno\":", bind.errno);
+    line.put(",\"took_ns\":", bind.took_ns);
+    line.put(",\"reuse_addr\":", Some(bind.reuse_addr));
+    line.put(",\"reuse_port\":", Some(bind.reuse_port));
+    line.put(",\"range_low\":", bind.range.map(|(low, _)| low));
+    line.put(",\"range_high\":", bind.range.map(|(_, high)| high));
+    line.put(",\"call_site\":", bind.call_site.as_deref());
     line.end();
 }
 

@@ -5,12 +5,14 @@
 pub mod calendar;
 pub mod csv;
 pub mod json;
+
 mod json_event;
 mod json_ledger;
 mod json_summary;
 mod json_watched;
 mod put;
 pub mod rows;
+mod rows_bind;
 mod rows_limits;
 mod rows_ports;
 pub mod sink;

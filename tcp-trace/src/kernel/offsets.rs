@@ -48,6 +48,11 @@ const MEMBERS: &[Member] = &[
     ("inet_timewait_sock", "tw_timer.expires", |o| &mut o.tw_timer_expires, Expected),
     ("inet_timewait_sock", "tw_substate", |o| &mut o.tw_substate, Expected),
     ("inet_timewait_sock", "tw_sport", |o| &mut o.tw_sport, Expected),
+    ("inet_timewait_sock", "tw_tb", |o| &mut o.tw_tb, Expected),
+    ("inet_connection_sock", "icsk_bind_hash", |o| &mut o.icsk_bind_hash, Expected),
+    ("inet_bind_bucket", "port", |o| &mut o.bucket_port, Expected),
+    ("inet_bind_bucket", "fastreuse", |o| &mut o.bucket_fastreuse, Expected),
+    ("inet_bind_bucket", "fastreuseport", |o| &mut o.bucket_fastreuseport, Expected),
     ("task_struct", "files", |o| &mut o.task_files, Expected),
     ("files_struct", "fdt", |o| &mut o.files_fdt, Expected),
     ("fdtable", "fd", |o| &mut o.fdtable_fd, Expected),
@@ -63,6 +68,15 @@ const MEMBERS: &[Member] = &[
     ("sk_buff", "head", |o| &mut o.skb_head, Expected),
     ("sk_buff", "network_header", |o| &mut o.skb_network_header, Expected),
     ("sk_buff", "transport_header", |o| &mut o.skb_transport_header, Expected),
+];
+
+/// A member within one byte: where the byte and the mask go.
+type Bits = (&'static str, &'static str, fn(&mut Offsets) -> [&mut u16; 2]);
+
+const BITS: &[Bits] = &[
+    ("sock_common", "skc_reuse", |o| [&mut o.skc_reuse, &mut o.skc_reuse_mask]),
+    ("sock_common", "skc_reuseport", |o| [&mut o.skc_reuseport, &mut o.skc_reuseport_mask]),
+    ("sock", "sk_userlocks", |o| [&mut o.sk_userlocks, &mut o.sk_userlocks_mask]),
 ];
 
 /// Functions whose number of parameters says where the ones behind are.
@@ -98,6 +112,15 @@ pub fn resolve(btf: &Btf<'_>) -> Resolved {
             Err(_) => {}
         }
     }
+    for (structure, path, slots) in BITS {
+        match btf.field(structure, path) {
+            Ok(field) => {
+                let [byte, mask] = slots(&mut offsets);
+                (*byte, *mask) = bits(field);
+            }
+            Err(why) => missing.push(format!("{structure}.{path}: {why}")),
+        }
+    }
     for (function, slot) in PARAMS {
         match btf.function(function) {
             Some(found) => *slot(&mut offsets) = found.param_count() as u16,
@@ -117,6 +140,17 @@ pub fn resolve(btf: &Btf<'_>) -> Resolved {
 /// A bit-field that does not begin at a byte cannot be read by its offset.
 fn whole_byte(field: Field) -> u16 {
     if field.bit_offset.is_multiple_of(8) { u16::try_from(field.bit_offset / 8).unwrap_or(ABSENT) } else { ABSENT }
+}
+
+/// The byte that holds a bit-field or a number of one byte, and its mask within. Bits count from the lowest: little
+/// endian.
+fn bits(field: Field) -> (u16, u16) {
+    let width = if field.bit_size == 0 { 8 * field.size } else { field.bit_size };
+    let (byte, first) = (field.bit_offset / 8, field.bit_offset % 8);
+    if first + width > 8 {
+        return (ABSENT, 0);
+    }
+    (u16::try_from(byte).unwrap_or(ABSENT), ((1 << width) - 1) << first)
 }
 
 /// `tw_count` holds n; `tw_refcount` (5.19 and later) n + 1, for the namespace itself. Where `tcp_death_row` is a pointer
@@ -183,5 +217,6 @@ pub fn members() -> impl Iterator<Item = (&'static str, &'static str)> {
         ("inet_sock", "defer_connect"),
         ("inet_sock", "inet_flags"),
     ];
-    MEMBERS.iter().map(|(structure, path, ..)| (*structure, *path)).chain(more).chain(TASK)
+    let bits = BITS.iter().map(|(structure, path, _)| (*structure, *path));
+    MEMBERS.iter().map(|(structure, path, ..)| (*structure, *path)).chain(bits).chain(more).chain(TASK)
 }

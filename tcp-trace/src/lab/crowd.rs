@@ -5,13 +5,15 @@
 //! no room for all, further threads with tables of their own hold the rest.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, Result};
 
 use super::stop::Stop;
 use super::{descriptors, sockets};
@@ -19,9 +21,14 @@ use super::{descriptors, sockets};
 /// Connections made between two looks at the signals.
 const BATCH: u32 = 512;
 
+/// Makes one more socket to hold.
+type Make = Arc<dyn Fn() -> Result<OwnedFd> + Send + Sync>;
+
 /// Everything held.
 pub(super) struct Crowd {
-    destination: SocketAddr,
+    make: Make,
+    /// What they are, for the error.
+    what: String,
     room_per_table: u32,
     holders: Vec<Holder>,
 }
@@ -39,8 +46,16 @@ struct Answer {
 }
 
 impl Crowd {
+    /// Connections to `destination`.
     pub(super) fn new(destination: SocketAddr) -> anyhow::Result<Self> {
-        Ok(Self { destination, room_per_table: descriptors::room_per_table()?, holders: Vec::new() })
+        Self::of(format!("connections to {destination}"), move || {
+            connected(sockets::client(destination, false)?, destination)
+        })
+    }
+
+    /// Sockets that `make` makes.
+    pub(super) fn of(what: String, make: impl Fn() -> Result<OwnedFd> + Send + Sync + 'static) -> anyhow::Result<Self> {
+        Ok(Self { make: Arc::new(make), what, room_per_table: descriptors::room_per_table()?, holders: Vec::new() })
     }
 
     pub(super) fn held(&self) -> u32 {
@@ -56,7 +71,7 @@ impl Crowd {
             }
             let room = self.room_per_table;
             if self.holders.last().is_none_or(|holder| holder.held >= room) {
-                self.holders.push(Holder::start(self.destination)?);
+                self.holders.push(Holder::start(&self.make)?);
             }
             let holder = self.holders.last_mut().context("a holder was just added")?;
             let order = missing.min(room - holder.held).min(BATCH);
@@ -65,9 +80,9 @@ impl Crowd {
             holder.held = answer.held;
             if let Some(errno) = answer.failed {
                 return Err(anyhow::Error::new(errno).context(format!(
-                    "could hold only {} of {target} connections to {}",
+                    "could hold only {} of {target} {}",
                     self.held(),
-                    self.destination
+                    self.what
                 )));
             }
         }
@@ -75,23 +90,24 @@ impl Crowd {
 }
 
 impl Holder {
-    fn start(destination: SocketAddr) -> anyhow::Result<Self> {
+    fn start(make: &Make) -> anyhow::Result<Self> {
         let (orders, inbox) = channel();
         let (outbox, answers) = channel();
+        let make = make.clone();
         thread::Builder::new()
             .name("lab-crowd".to_owned())
-            .spawn(move || hold(destination, &inbox, &outbox))
+            .spawn(move || hold(&*make, &inbox, &outbox))
             .context("could not start a thread that holds connections")?;
         Ok(Self { orders, answers, held: 0 })
     }
 }
 
-fn hold(destination: SocketAddr, orders: &Receiver<u32>, answers: &Sender<Answer>) {
+fn hold(make: &dyn Fn() -> Result<OwnedFd>, orders: &Receiver<u32>, answers: &Sender<Answer>) {
     let mut sockets = Vec::new();
     let mut failed = descriptors::own_table().err();
     for count in orders {
         for _ in 0..count {
-            match failed.map_or_else(|| connected(destination), Err) {
+            match failed.map_or_else(make, Err) {
                 Ok(socket) => sockets.push(socket),
                 Err(errno) => {
                     failed = Some(errno);
@@ -106,8 +122,8 @@ fn hold(destination: SocketAddr, orders: &Receiver<u32>, answers: &Sender<Answer
     }
 }
 
-fn connected(destination: SocketAddr) -> rustix::io::Result<rustix::fd::OwnedFd> {
-    let socket = sockets::client(destination, false)?;
+/// Connects a socket that does not wait, and waits for it.
+pub(super) fn connected(socket: OwnedFd, destination: SocketAddr) -> Result<OwnedFd> {
     match rustix::net::connect(&socket, &destination) {
         Ok(()) => Ok(socket),
         Err(Errno::INPROGRESS) => {

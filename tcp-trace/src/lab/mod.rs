@@ -5,12 +5,14 @@
 //! also after kill -9; so are its sockets, its TIME_WAIT entries and its sysctls.
 
 mod accept_queue;
+mod bind_before_connect;
 mod blackhole;
 mod crowd;
 mod descriptors;
 mod ground;
 mod pace;
 mod parity_cliff;
+mod poisoned_buckets;
 mod range_full;
 mod refused;
 mod sockets;
@@ -39,6 +41,10 @@ pub enum Scenario {
     RangeFull,
     /// Short connections that the client closes first: TIME_WAIT grows by each of them
     TimeWaitFlood,
+    /// A proxy binds to port 0 before it connects: each connection has its port to itself, towards all destinations
+    BindBeforeConnect,
+    /// Half of the ports carry the mark of a bind() by somebody who only looked: every connect() skips them
+    PoisonedBuckets,
     /// Nobody listens: connect() fails with ECONNREFUSED
     Refused,
     /// Every SYN is dropped: connect() times out, or its caller gives up
@@ -58,6 +64,7 @@ impl Scenario {
             }
             Self::TimeWaitFlood => "time-wait",
             Self::AcceptQueue | Self::SynQueue => "listen",
+            Self::BindBeforeConnect | Self::PoisonedBuckets => "bind",
         }
     }
 
@@ -65,6 +72,7 @@ impl Scenario {
     fn default_rate(self) -> u32 {
         match self {
             Self::ParityCliff | Self::RangeFull | Self::Refused | Self::AcceptQueue | Self::SynQueue => 50,
+            Self::BindBeforeConnect | Self::PoisonedBuckets => 20,
             Self::TimeWaitFlood => 500,
             Self::Blackhole => 10,
         }
@@ -120,6 +128,8 @@ pub fn run(scenario: Scenario, settings: Settings) -> anyhow::Result<()> {
         Scenario::ParityCliff => parity_cliff::run(&stage),
         Scenario::RangeFull => range_full::run(&stage),
         Scenario::TimeWaitFlood => time_wait_flood::run(&stage),
+        Scenario::BindBeforeConnect => bind_before_connect::run(&stage),
+        Scenario::PoisonedBuckets => poisoned_buckets::run(&stage),
         Scenario::Refused => refused::run(&stage),
         Scenario::Blackhole => blackhole::run(&stage),
         Scenario::AcceptQueue => accept_queue::run(&stage),

@@ -30,7 +30,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
 
 /// Through a window that moves along the range: in the open range, each connect of the second half would walk the full
 /// parity first, which takes minutes for all of them.
-fn fill(crowd: &mut Crowd, range: PortRange, stop: &Stop) -> anyhow::Result<()> {
+pub(super) fn fill(crowd: &mut Crowd, range: PortRange, stop: &Stop) -> anyhow::Result<()> {
     let mut low = range.low;
     loop {
         let high = low.saturating_add(WINDOW - 1).min(range.high);

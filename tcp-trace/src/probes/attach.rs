@@ -259,6 +259,7 @@ impl Attached {
                 Some(programs::Program::BtfTracePoint(program)) => program.unload(),
                 Some(programs::Program::RawTracePoint(program)) => program.unload(),
                 Some(programs::Program::TracePoint(program)) => program.unload(),
+                Some(programs::Program::Iter(program)) => program.unload(),
                 _ => Ok(()),
             };
         }
@@ -305,6 +306,7 @@ fn load_program(program: &mut programs::Program, row: &Program, btf: &KernelBtf)
         programs::Program::BtfTracePoint(program) => program.load(row.hook, btf()?)?,
         programs::Program::RawTracePoint(program) => program.load()?,
         programs::Program::TracePoint(program) => program.load()?,
+        programs::Program::Iter(program) => program.load(row.hook.trim_start_matches("bpf_iter_"), btf()?)?,
         _ => return Err(anyhow!("{} is of a kind that is not in the table", row.name)),
     }
     Ok(())
@@ -321,6 +323,8 @@ fn attach_program(program: &mut programs::Program, row: &Program) -> anyhow::Res
             let Kind::Tracepoint { category } = row.kind else { return Err(anyhow!("{} has no category", row.name)) };
             tracefs::with(|| program.attach(category, row.hook)).context("no tracefs")?.map(|_| ())?;
         }
+        // Each reading of its file runs it.
+        programs::Program::Iter(_) => {}
         _ => return Err(anyhow!("{} is of a kind that is not in the table", row.name)),
     }
     Ok(())
@@ -383,5 +387,6 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::BtfTracepoint => "BTF tracepoint",
         Kind::RawTracepoint => "raw tracepoint",
         Kind::Tracepoint { .. } => "tracepoint",
+        Kind::Iterator => "iterator",
     }
 }

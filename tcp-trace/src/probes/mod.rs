@@ -3,6 +3,7 @@
 
 pub mod attach;
 pub mod bursts;
+pub mod iterator;
 mod memlock;
 pub mod missed;
 mod object_info;

@@ -180,7 +180,7 @@ fn tier_lacks(facts: &Facts, tier: Tier) -> Option<String> {
 fn hook_lacks(facts: &Facts, program: &Program) -> Option<String> {
     let hooks = &facts.hooks;
     match program.kind {
-        Kind::Fentry | Kind::Fexit | Kind::Kprobe | Kind::Kretprobe => {
+        Kind::Fentry | Kind::Fexit | Kind::Kprobe | Kind::Kretprobe | Kind::Iterator => {
             (!hooks.functions.contains(program.hook)).then(|| format!("the kernel has no function {}", program.hook))
         }
         Kind::BtfTracepoint | Kind::RawTracepoint => (!hooks.tracepoints.contains(program.hook))

@@ -2,10 +2,13 @@
 //! Every program of the kernel side: for which signal, on which tier, on which hook. Adding a program or a tier is a row
 //! in the file of its signal, never an `if` elsewhere.
 
+mod bind;
 mod connect;
 mod listen;
 mod port_probes;
 mod time_wait;
+
+pub use bind::MARKS;
 
 use std::fmt;
 
@@ -64,6 +67,8 @@ pub enum Kind {
         /// Its folder under `events/`.
         category: &'static str,
     },
+    /// Run for each object of a kind when a file is read: loaded only.
+    Iterator,
 }
 
 /// Whether a tier does without a program.
@@ -143,4 +148,4 @@ const fn probe(name: &'static str, hook: &'static str, params: u16, need: Need) 
 const NO_IPV6: Need = Need::IfPresent("IPv6 is not seen");
 
 /// Every signal.
-pub const SIGNALS: &[Row] = &[connect::ROW, port_probes::ROW, time_wait::ROW, listen::ROW];
+pub const SIGNALS: &[Row] = &[connect::ROW, port_probes::ROW, time_wait::ROW, bind::ROW, listen::ROW];

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::{self, Anchor},
     decode::Decoder,
-    enrich::cgroup::Cgroups,
+    enrich::{call_site::CallSites, cgroup::Cgroups},
     event::Event,
     probes::attach::Attached,
 };
@@ -27,6 +27,7 @@ pub struct Live {
     ring: Ring,
     decoder: Decoder,
     cgroups: Cgroups,
+    call_sites: CallSites,
     under_way: UnderWay,
     totals: TotalsMaps,
     kernel_log: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -50,7 +51,15 @@ impl Live {
         let totals = TotalsMaps::take(&mut attached.ebpf)?;
         let ring = attached.ebpf.take_map(names::EVENTS).context("no map EVENTS in the object")?;
         let ring: RingBuf<MapData> = ring.try_into()?;
-        Ok(Self { under_way, totals, ring: Ring::new(ring)?, decoder, cgroups: Cgroups::find(), kernel_log })
+        Ok(Self {
+            under_way,
+            totals,
+            ring: Ring::new(ring)?,
+            decoder,
+            cgroups: Cgroups::find(),
+            call_sites: CallSites::default(),
+            kernel_log,
+        })
     }
 
     /// Until the kernel side says that much is waiting. What is little has to be looked for with [`read`](Self::read).
@@ -67,8 +76,8 @@ impl Live {
     /// # Errors
     /// The first of `observe`.
     pub fn read<E>(&mut self, mut observe: impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
-        let Self { ring, decoder, cgroups, .. } = self;
-        ring.read(|raw| event(decoder, cgroups, raw).map_or(Ok(()), |event| observe(&event)))?;
+        let Self { ring, decoder, cgroups, call_sites, .. } = self;
+        ring.read(|raw| event(decoder, cgroups, call_sites, raw).map_or(Ok(()), |event| observe(&event)))?;
         Ok(())
     }
 
@@ -78,7 +87,7 @@ impl Live {
     }
 
     /// What the kernel side added up since the start.
-    pub fn totals(&self) -> Totals {
+    pub fn totals(&mut self) -> Totals {
         self.totals.read()
     }
 
@@ -101,8 +110,8 @@ impl Live {
     pub fn finish<E>(&mut self, mut observe: impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
         let under_way = self.under_way.all();
         let mut ended = HashSet::new();
-        let Self { ring, decoder, cgroups, .. } = self;
-        let mut show = |raw: &[u8]| event(decoder, cgroups, raw).map_or(Ok(()), |event| observe(&event));
+        let Self { ring, decoder, cgroups, call_sites, .. } = self;
+        let mut show = |raw: &[u8]| event(decoder, cgroups, call_sites, raw).map_or(Ok(()), |event| observe(&event));
         let mut more = true;
         while more {
             more = ring.read(|raw| {
@@ -129,8 +138,9 @@ impl Live {
     }
 }
 
-fn event(decoder: &mut Decoder, cgroups: &mut Cgroups, raw: &[u8]) -> Option<Event> {
+fn event(decoder: &mut Decoder, cgroups: &mut Cgroups, call_sites: &mut CallSites, raw: &[u8]) -> Option<Event> {
     let mut event = decoder.decode(raw)?;
     cgroups.enrich(&mut event);
+    call_sites.enrich(&mut event);
     Some(event)
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where events come from. After this stage a live run and any other cannot be told apart.
 
+pub mod binds;
 pub mod counters;
 pub mod folded;
 pub mod live;

@@ -12,6 +12,8 @@ use tcp_trace_common::{
     time_wait::RawTimeWaitTotals,
 };
 
+use super::binds::{BindMaps, BindTotals};
+
 /// What they say at a moment.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
@@ -19,12 +21,15 @@ pub struct Totals {
     pub time_wait: Vec<(u32, RawTimeWaitTotals)>,
     /// Listeners that anything happened to.
     pub listeners: Vec<(RawListenerKey, RawListener)>,
+    /// `bind()`.
+    pub binds: BindTotals,
 }
 
 /// The maps that hold them.
 pub struct TotalsMaps {
     time_wait: HashMap<MapData, u32, RawTimeWaitTotals>,
     listeners: HashMap<MapData, RawListenerKey, RawListener>,
+    binds: BindMaps,
 }
 
 impl TotalsMaps {
@@ -33,17 +38,20 @@ impl TotalsMaps {
     /// # Errors
     /// When it has not the maps of the contract.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let binds = BindMaps::take(ebpf)?;
         let mut take = |name| ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
         Ok(Self {
             time_wait: HashMap::try_from(take(names::TIME_WAIT_TOTALS)?)?,
             listeners: HashMap::try_from(take(names::LISTENERS)?)?,
+            binds,
         })
     }
 
     /// Reads them. A key that vanishes while its map is walked is left out.
-    pub fn read(&self) -> Totals {
+    pub fn read(&mut self) -> Totals {
         Totals {
             time_wait: self.time_wait.iter().filter_map(Result::ok).collect(),
+            binds: self.binds.read(),
             listeners: self.listeners.iter().filter_map(Result::ok).collect(),
         }
     }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::format::{count, duration, fitted, harmless, share};
-use crate::event::{Connect, Detail, DropCause, LeaveReason, ListenDrop, Passage, TimeWait};
+use crate::event::{Bind, Connect, Detail, DropCause, LeaveReason, ListenDrop, Passage, TimeWait};
 
 /// Names the columns of [`connect`].
 pub fn header() -> String {
@@ -79,6 +79,27 @@ pub fn listen_drop(event: &ListenDrop) -> String {
         event.accept_queue,
         event.syn_queue,
         event.limit,
+    )
+}
+
+/// One `bind()`.
+pub fn bind(bind: &Bind) -> String {
+    let asked = bind.port_asked.map_or("any".to_owned(), |port| port.to_string());
+    let outcome = match (bind.port, bind.errno) {
+        (Some(port), _) => format!("got {port}"),
+        (None, Some(libc::EADDRINUSE)) => "EADDRINUSE".to_owned(),
+        (None, Some(errno)) => format!("errno {errno}"),
+        (None, None) => "?".to_owned(),
+    };
+    format!(
+        "{:<8} {:>7} {:<15} bind {} port {asked}: {outcome} after {}{}, from {}\n",
+        bind.time.strftime("%H:%M:%S"),
+        bind.caller.pid,
+        fitted(&harmless(&bind.caller.comm), 15),
+        bind.saddr,
+        duration(Some(bind.took_ns)),
+        if bind.reuse_addr || bind.reuse_port { " (shared)" } else { "" },
+        harmless(bind.call_site.as_deref().unwrap_or("?")),
     )
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Answers as text for people.
 
+mod bind;
 mod connect;
 pub mod events;
 pub mod format;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::format::wrapped;
 use super::theme::Theme;
-use super::{connect, ledger, limits, ports, verdict};
+use super::{bind, connect, ledger, limits, ports, verdict};
 use crate::aggregate::summary::Summary;
 use crate::question::Question;
 
@@ -29,12 +29,16 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
     let mut out = String::with_capacity(4096);
     header(&mut out, theme, layout, summary);
     match summary.question {
+        Question::Bind => {
+            verdict::findings(&mut out, theme, layout, &summary.findings);
+            bind::tables(&mut out, theme, layout, &summary.observed.bind, summary.observed.seconds);
+        }
         Question::ConnectLatency => {
             connect::counts(&mut out, layout, summary);
             verdict::findings(&mut out, theme, layout, &summary.findings);
             connect::tables(&mut out, theme, layout, summary);
         }
-        Question::TimeWait | Question::Bind | Question::Listen | Question::States => {
+        Question::TimeWait | Question::Listen | Question::States => {
             verdict::findings(&mut out, theme, layout, &summary.findings)
         }
         Question::Doctor => {

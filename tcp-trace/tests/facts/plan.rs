@@ -99,7 +99,9 @@ fn every_hook_of_the_table_is_surveyed() {
         let asked = match program.kind {
             Kind::Tracepoint { .. } => true,
             Kind::BtfTracepoint | Kind::RawTracepoint => hooks::TRACEPOINTS.contains(&program.hook),
-            Kind::Fentry | Kind::Fexit | Kind::Kprobe | Kind::Kretprobe => hooks::FUNCTIONS.contains(&program.hook),
+            Kind::Fentry | Kind::Fexit | Kind::Kprobe | Kind::Kretprobe | Kind::Iterator => {
+                hooks::FUNCTIONS.contains(&program.hook)
+            }
         };
         assert!(asked, "{} on {}", program.name, program.hook);
     }

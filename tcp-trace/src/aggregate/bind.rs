@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `bind()`: who searches for ports by it, how long that takes, whose sockets connect afterwards, and the ports that
+//! carry its mark.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use tcp_trace_common::bind::{RawBindCounts, RawBindTotals, RawBinder};
+
+use super::distribution::{Distribution, Recorder};
+use super::folded::FoldedPhase;
+use super::marks::Marks;
+use super::tally::Process;
+use crate::event::Comm;
+use crate::source::binds::{BindSite, BindTotals};
+
+/// What happened in an interval or a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BindSnapshot {
+    /// Who called, the busiest first.
+    pub binders: Vec<Binder>,
+    /// Time in binds to port 0.
+    pub any_port: Distribution,
+    /// Time in binds to a port of their own.
+    pub a_port: Distribution,
+    /// Marked ports now, by network namespace; `None`: they cannot be looked at here, or were not.
+    pub marks: Option<Vec<SpaceMarks>>,
+}
+
+/// A process in one network namespace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binder {
+    /// Who.
+    pub process: Process,
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// User.
+    pub uid: u32,
+    /// The range that the kernel chooses from.
+    pub range: Option<(u16, u16)>,
+    /// With port 0.
+    pub any_port: RawBindCounts,
+    /// With a port of their own.
+    pub a_port: RawBindCounts,
+    /// Of the latter, succeeded with a port within the range.
+    pub in_range: u64,
+    /// From where, the busiest first; counted since the start.
+    pub sites: Vec<BindSite>,
+}
+
+impl Binder {
+    /// All of its binds.
+    pub fn calls(&self) -> u64 {
+        self.any_port.calls + self.a_port.calls
+    }
+
+    /// `envoy (1234)`
+    pub fn name(&self) -> String {
+        format!("{} ({})", self.process.comm, self.process.pid)
+    }
+
+    /// Where it binds to port 0 most often, as far as known.
+    pub fn any_port_site(&self) -> Option<&str> {
+        self.sites.iter().filter(|site| site.any_port).find_map(|site| site.name.as_deref())
+    }
+}
+
+/// Marked ports of one network namespace.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpaceMarks {
+    /// Its inode.
+    pub netns: u32,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Its ports.
+    pub marks: Marks,
+    /// Who holds ports of `marks.bound`, the greediest first, as far as owners are known.
+    pub holders: Vec<(Process, u64)>,
+}
+
+/// Turns totals into differences.
+#[derive(Clone, Debug, Default)]
+pub struct BindAggregate {
+    last: BindTotals,
+    now: BindTotals,
+    marks: Option<Vec<SpaceMarks>>,
+}
+
+impl BindAggregate {
+    /// Takes the totals of the kernel side, counted since the start.
+    pub fn enter(&mut self, totals: &BindTotals) {
+        self.now.clone_from(totals);
+    }
+
+    /// Takes the marked ports of now.
+    pub fn enter_marks(&mut self, marks: Vec<SpaceMarks>) {
+        self.marks = Some(marks);
+    }
+
+    /// Ends the interval and answers for it.
+    pub fn tick(&mut self) -> BindSnapshot {
+        let interval = self.since(&self.last);
+        self.last.clone_from(&self.now);
+        interval
+    }
+
+    /// Answers for everything since the start.
+    pub fn total(&self) -> BindSnapshot {
+        self.since(&BindTotals::default())
+    }
+
+    fn since(&self, before: &BindTotals) -> BindSnapshot {
+        let earlier: HashMap<RawBinder, &RawBindTotals, RandomState> =
+            before.binders.iter().map(|(key, totals)| (*key, totals)).collect();
+        let nothing = RawBindTotals::default();
+        let all = self.now.binders.iter();
+        let changed = all.map(|(key, totals)| binder(*key, totals, earlier.get(key).unwrap_or(&&nothing)));
+        let mut binders: Vec<Binder> = changed.filter(|binder| binder.calls() > 0 || binder.connected() > 0).collect();
+        for binder in &mut binders {
+            binder.sites = sites(&self.now.sites, binder.process.pid);
+        }
+        binders.sort_by_key(|binder| (std::cmp::Reverse(binder.calls()), binder.process, binder.netns));
+        BindSnapshot {
+            binders,
+            any_port: distribution(&self.now.any_port, &before.any_port),
+            a_port: distribution(&self.now.a_port, &before.a_port),
+            marks: self.marks.clone(),
+        }
+    }
+}
+
+impl Binder {
+    fn connected(&self) -> u64 {
+        self.any_port.connected + self.a_port.connected
+    }
+}
+
+fn binder(key: RawBinder, now: &RawBindTotals, before: &RawBindTotals) -> Binder {
+    Binder {
+        process: Process { pid: key.tgid, comm: Comm::from_kernel(&now.comm) },
+        netns: key.netns,
+        uid: now.uid,
+        range: (now.range_high != 0).then_some((now.range_low, now.range_high)),
+        any_port: difference(&now.any_port, &before.any_port),
+        a_port: difference(&now.a_port, &before.a_port),
+        in_range: now.in_range.saturating_sub(before.in_range),
+        sites: Vec::new(),
+    }
+}
+
+fn difference(now: &RawBindCounts, before: &RawBindCounts) -> RawBindCounts {
+    RawBindCounts {
+        calls: now.calls.saturating_sub(before.calls),
+        in_use: now.in_use.saturating_sub(before.in_use),
+        connected: now.connected.saturating_sub(before.connected),
+        shared: now.shared.saturating_sub(before.shared),
+        took_ns: now.took_ns.saturating_sub(before.took_ns),
+    }
+}
+
+/// Of one process; stacks that read the same are one place.
+fn sites(all: &[BindSite], pid: u32) -> Vec<BindSite> {
+    let mut of_process: Vec<BindSite> = Vec::new();
+    for site in all.iter().filter(|site| site.pid == pid) {
+        match of_process.iter_mut().find(|known| known.any_port == site.any_port && known.name == site.name) {
+            Some(known) => known.calls += site.calls,
+            None => of_process.push(site.clone()),
+        }
+    }
+    of_process.sort_by(|a, b| (b.calls, &a.name).cmp(&(a.calls, &b.name)));
+    of_process
+}
+
+fn distribution(now: &FoldedPhase, before: &FoldedPhase) -> Distribution {
+    let earlier = before.buckets.iter().copied().chain(std::iter::repeat(0));
+    let buckets = now.buckets.iter().zip(earlier).map(|(now, before)| now.saturating_sub(before)).collect();
+    let mut recorder = Recorder::new();
+    recorder.merge_folded(&FoldedPhase { buckets, max: now.max });
+    recorder.distribution()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(calls: u64, connected: u64) -> BindTotals {
+        let counts = RawBindCounts { calls, connected, took_ns: 10 * calls, ..RawBindCounts::default() };
+        let value =
+            RawBindTotals { any_port: counts, range_low: 32_768, range_high: 60_999, ..RawBindTotals::default() };
+        let site = |name: &str, calls| BindSite { pid: 7, any_port: true, name: Some(name.into()), calls };
+        BindTotals {
+            binders: vec![(RawBinder { tgid: 7, netns: 1 }, value)],
+            sites: vec![site("a", 1), site("b", 5), site("a", calls)],
+            ..BindTotals::default()
+        }
+    }
+
+    #[test]
+    fn intervals_are_differences_and_the_rest_is_as_it_is() {
+        let mut aggregate = BindAggregate::default();
+        aggregate.enter(&totals(10, 4));
+        assert_eq!(aggregate.tick().binders[0].any_port.calls, 10);
+        assert!(aggregate.tick().binders.is_empty(), "nothing happened");
+        aggregate.enter(&totals(13, 6));
+        let interval = aggregate.tick();
+        assert_eq!((interval.binders[0].any_port.calls, interval.binders[0].any_port.connected), (3, 2));
+        assert_eq!(interval.binders[0].any_port_site(), Some("a"));
+        assert_eq!(aggregate.total().binders[0].any_port.calls, 13);
+        assert_eq!(interval.marks, None);
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One `bind()`: what its raw event means.
+
+use tcp_trace_common::bind::{RawBind, flag};
+
+use super::{Decoder, address};
+use crate::event::{Bind, Caller, Cgroup, Comm};
+
+impl Decoder {
+    pub(super) fn bind(&self, raw: &RawBind) -> Bind {
+        let port = |port: u16| (port != 0).then_some(port);
+        Bind {
+            time: self.clock.wall(raw.header.ktime_ns),
+            caller: Caller {
+                pid: raw.tgid,
+                tid: raw.tid,
+                comm: Comm::from_kernel(&raw.comm),
+                uid: raw.uid,
+                cgroup: (raw.cgroup_id != 0).then_some(Cgroup { id: raw.cgroup_id, path: None }),
+            },
+            netns: raw.netns,
+            saddr: address(raw.saddr.octets(), raw.family),
+            port_asked: port(raw.port_asked),
+            port: port(raw.port_given).filter(|_| raw.ret == 0),
+            errno: (raw.ret < 0).then_some(-raw.ret),
+            took_ns: raw.took_ns,
+            reuse_addr: raw.flags & flag::REUSE_ADDR != 0,
+            reuse_port: raw.flags & flag::REUSE_PORT != 0,
+            range: (raw.range_high != 0).then_some((raw.range_low, raw.range_high)),
+            frames: raw.frames,
+            call_site: None,
+        }
+    }
+}

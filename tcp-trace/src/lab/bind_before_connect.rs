@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A proxy that binds to its address and port 0 before it connects: each of its connections has its port to itself,
+//! towards all destinations, until hardly a port is left for anybody.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::io::{Errno, Result};
+
+use super::crowd::{Crowd, connected};
+use super::ground::PortRange;
+use super::tally::Tally;
+use super::{Stage, VICTIM, pace, parity_cliff, range_full, say, sockets};
+
+/// Ports left free, at the end of the range: bind() finds them after a long walk.
+const LEFT: u16 = 64;
+
+pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
+    let range = PortRange::read()?;
+    let _listener = parity_cliff::listener(stage, range)?;
+    let destination = stage.destination;
+    let mut crowd = Crowd::of(format!("bound connections to {destination}"), move || {
+        connected(bound_client(destination, false)?, destination)
+    })?;
+    say(&format!("a proxy calls bind() to port 0, then connect() to {destination}, for each of its connections"));
+    let taken = PortRange { low: range.low, high: range.high.saturating_sub(LEFT).max(range.low) };
+    range_full::fill(&mut crowd, taken, &stage.stop)?;
+    range.write()?;
+    say(&format!("{} of {} ports are held, each by one connection alone", crowd.held(), range.ports()));
+
+    let tally = Tally::new();
+    stage.ready()?;
+    let victim = pace::victim(stage, &tally, move |tally| match bound_client(destination, true) {
+        Ok(socket) => pace::timed_connect(tally, || rustix::net::connect(&socket, &destination)),
+        Err(Errno::ADDRINUSE) => tally.count(Duration::ZERO, "bind() EADDRINUSE"),
+        Err(_) => tally.count(Duration::ZERO, "no socket"),
+    })?;
+    stage.stop.wait(stage.duration);
+    stage.stop.end();
+    let _ = victim.join();
+    say(&format!("{VICTIM} saw {}", tally.take()));
+    Ok(())
+}
+
+/// The incident: without IP_BIND_ADDRESS_NO_PORT the kernel looks for a port that nobody has, towards anywhere.
+fn bound_client(destination: SocketAddr, blocking: bool) -> Result<OwnedFd> {
+    let socket = sockets::client(destination, blocking)?;
+    rustix::net::bind(&socket, &SocketAddr::new(destination.ip(), 0))?;
+    Ok(socket)
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Programs of the bind signal.
+
+use super::{Alternative, Kind, Program, Row, Signal, optional, program};
+use crate::probes::tier::Tier;
+
+const NO_MARKS: &str = "ports that carry the mark of a bind() are not known";
+const SYSCALLS: Kind = Kind::Tracepoint { category: "syscalls" };
+
+/// Run for each socket when marks are looked for, whatever the tier.
+pub const MARKS: &str = "bucket_iter";
+
+const MARKS_ROW: Program = optional(MARKS, "bpf_iter_tcp", Kind::Iterator, NO_MARKS);
+
+/// The ways to it.
+pub(super) const ROW: Row = Row {
+    signal: Signal::Bind,
+    alternatives: &[
+        Alternative {
+            tier: Tier::Fentry,
+            programs: &[
+                MARKS_ROW,
+                program("bind_state_fentry", "inet_sock_set_state", Kind::BtfTracepoint),
+                program("bind_exit_fentry", "inet_csk_get_port", Kind::Fexit),
+                program("bind_enter_fentry", "inet_csk_get_port", Kind::Fentry),
+            ],
+            loses: "",
+        },
+        Alternative {
+            tier: Tier::Kprobe,
+            programs: &[
+                MARKS_ROW,
+                program("bind_state_tp", "inet_sock_set_state", Kind::RawTracepoint),
+                program("bind_exit_kprobe", "inet_csk_get_port", Kind::Kretprobe),
+                program("bind_enter_kprobe", "inet_csk_get_port", Kind::Kprobe),
+            ],
+            loses: "binds are missed when more are under way than there are probe instances (counted as missed)",
+        },
+        Alternative {
+            tier: Tier::Tracepoint,
+            programs: &[
+                MARKS_ROW,
+                program("bind_state_tp", "inet_sock_set_state", Kind::RawTracepoint),
+                program("bind_call_exit_tp", "sys_exit_bind", SYSCALLS),
+                program("bind_call_enter_tp", "sys_enter_bind", SYSCALLS),
+            ],
+            loses: "time is that of the whole call; binds by io_uring are not seen",
+        },
+    ],
+};
