@@ -68,10 +68,10 @@ pub enum Code {
     ConntrackFull,
     /// A process or the machine is about to run out of descriptors or of memory for TCP.
     LimitNear,
-    /// `tcp_max_tw_buckets` is reached: connections skip TIME_WAIT.
-    TimeWaitOverflow,
     /// TIME_WAIT takes most of the ports towards a destination.
     TimeWaitPileup,
+    /// `tcp_max_tw_buckets` is reached: connections skip TIME_WAIT.
+    TimeWaitOverflow,
     /// Connections live shorter than what it takes to make them is worth.
     ShortConnections,
     /// SYNs had to be sent again.

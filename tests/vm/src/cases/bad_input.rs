@@ -35,6 +35,7 @@ pub fn run(report: &mut Report) {
     }
     report.test("bad_input/not_root", not_root);
     report.test("bad_input/lab_not_root", lab_not_root);
+    report.test("bad_input/doctor_not_root", doctor_not_root);
     report.test("bad_input/only_bpf_and_perfmon", only_bpf_and_perfmon);
     report.test("bad_input/no_syslog", no_syslog);
     report.test("bad_input/closed_pipe", closed_pipe);
@@ -72,6 +73,21 @@ fn lab_not_root() -> Result<()> {
     let mut command = Command::new(tool::path());
     let word = says_why(command.args(["lab", "refused"]).uid(65534).gid(65534), 77)?;
     ensure!(word.contains("try:"), "it does not say what to do: {word}");
+    Ok(())
+}
+
+/// What nobody may see is said, and the rest is an answer.
+fn doctor_not_root() -> Result<()> {
+    let mut command = Command::new(tool::path());
+    command.args(["doctor", "--watch", "1s", "--format", "json"]).uid(65534).gid(65534);
+    let finished = tool::run(&mut command)?;
+    ensure!(finished.code == Some(0), "exit code {:?}: {}", finished.code, finished.stderr.trim());
+    let answer = tool::parse(&finished.stdout)?;
+    let privileges = answer.of("fact").find(|line| line["fact"] == "privileges").context("no fact on privileges")?;
+    ensure!(privileges["words"].as_str().is_some_and(|words| words.contains("may not trace")), "{privileges}");
+    ensure!(answer.of("limit").any(|line| line["limit"] == "file_max" && line["used"].is_u64()), "no limits");
+    ensure!(answer.of("plan").all(|line| line["verdict"] != "works"), "nobody traces");
+    ensure!(answer.of("finding").next().is_none(), "a cause in nothing");
     Ok(())
 }
 
