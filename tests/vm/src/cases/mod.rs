@@ -6,6 +6,7 @@ mod denied;
 mod doctor;
 mod filters;
 mod incidents;
+mod inventory;
 mod ledger;
 mod leftovers;
 mod limits;
@@ -45,6 +46,7 @@ pub fn run_all(report: &mut Report) {
     bad_input::run(report);
     programs::run(report, best);
     incidents::run(report, best);
+    inventory::run(report);
     doctor::run(report);
     limits::run(report);
     // Last: there is no way back.
