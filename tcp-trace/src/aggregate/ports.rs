@@ -98,6 +98,17 @@ pub struct PortsSnapshot {
     pub more_groups: u64,
     /// Every network namespace that was looked at.
     pub spaces: Vec<PortSpace>,
+    /// What looking took.
+    pub effort: Effort,
+}
+
+/// What an inventory took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Sockets listed, of all namespaces.
+    pub sockets: u64,
+    /// Time, that for finding namespaces and owners included.
+    pub took_ns: u64,
 }
 
 impl PortsSnapshot {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Rows of `ports`: one for each source and destination, one for each network namespace.
+//! Rows of `ports`: one for each source and destination, one for each network namespace, one about the look itself.
 
 use crate::aggregate::findings::Evidence;
 use crate::aggregate::observed::Observed;
 use crate::aggregate::ports::held::By;
-use crate::aggregate::ports::{Group, PortSpace};
+use crate::aggregate::ports::{Effort, Group, PortSpace};
 use crate::aggregate::row::Row;
 
 pub(super) fn rows(observed: &Observed, top: usize) -> Vec<Row> {
     let groups = observed.ports.groups.iter().take(top).map(|group| of_group(observed, group));
     let spaces = observed.ports.spaces.iter().take(top).map(|space| of_space(observed, space));
-    groups.chain(spaces).collect()
+    groups.chain(spaces).chain([of_effort(observed.ports.effort)]).collect()
 }
 
 fn of_group(observed: &Observed, group: &Group) -> Row {
@@ -80,6 +80,11 @@ fn of_space(observed: &Observed, space: &PortSpace) -> Row {
             ("sockets_not_looked_at", Evidence::Number(space.beyond)),
         ],
     }
+}
+
+fn of_effort(effort: Effort) -> Row {
+    let fields = vec![("sockets", Evidence::Number(effort.sockets)), ("took_ns", Evidence::Number(effort.took_ns))];
+    Row { kind: "inventory", fields }
 }
 
 fn name(observed: &Observed, netns: u32) -> Evidence {

@@ -7,7 +7,7 @@ mod picture;
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use super::format::{count, fitted, harmless, percent, rate, wrapped};
+use super::format::{count, duration, fitted, harmless, percent, rate, wrapped};
 use super::screen::Layout;
 use super::theme::Theme;
 use crate::aggregate::observed::Observed;
@@ -36,6 +36,9 @@ pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &S
     if more > 0 {
         let _ = writeln!(out, "{}", theme.faint(&format!("{} more sources and destinations (--top)", grouped(more))));
     }
+    let effort = observed.ports.effort;
+    let words = format!("{} sockets looked at in {}", grouped(effort.sockets), duration(Some(effort.took_ns)));
+    let _ = writeln!(out, "{}", theme.faint(&words));
     if summary.is_final {
         explain::how_ports_are_chosen(out, theme, layout, observed);
     }

@@ -11,7 +11,7 @@ use super::held::By;
 use super::port_set::PortSet;
 use super::range::Range;
 use super::reuse::Reuse;
-use super::{Group, Held, PortSpace, PortsSnapshot, Route};
+use super::{Effort, Group, Held, PortSpace, PortsSnapshot, Route};
 use crate::aggregate::tally::Destination;
 use crate::aggregate::top::Top;
 use crate::inventory::socket::{Socket, State};
@@ -60,7 +60,10 @@ pub(super) fn snapshot(inventory: &Inventory, socket_ranges: &SocketRanges) -> P
         })
         .collect();
     groups.sort_by_key(|group| (group.held.to_exhaustion(group.range), group.route));
-    PortsSnapshot { groups, more_groups, spaces: grounds.iter().map(Ground::summary).collect() }
+    let spaces = grounds.iter().map(Ground::summary).collect();
+    let listed = |space: &Space| space.sockets.len() as u64 + space.beyond;
+    let effort = Effort { sockets: inventory.spaces.iter().map(listed).sum(), took_ns: inventory.took_ns };
+    PortsSnapshot { groups, more_groups, spaces, effort }
 }
 
 /// Sockets with a remote end, those apart whose local port is listened on: they were accepted there.
