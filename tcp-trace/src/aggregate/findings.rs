@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Causes, in words, with the numbers they rest on and what to do about them on this kernel. A quiet machine has none.
 
+mod accept_queue;
 mod avoid;
 mod conntrack_full;
 mod fix;
 mod limit_near;
+mod listener_chain;
 mod parity_cliff;
 mod place;
 mod range_full;
 mod scene;
+mod slow_handshake;
+mod syn_queue;
 #[cfg(test)]
 mod tests;
 mod time_wait_overflow;
@@ -172,6 +176,10 @@ pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> 
     }
     found.extend(ahead(observed, rules, sysctls));
     found.extend(time_wait_overflow::find(time_wait, sysctls));
+    found.extend(accept_queue::find(observed, sysctls));
+    found.extend(syn_queue::find(observed, sysctls));
+    found.extend(listener_chain::find(observed));
+    found.extend(slow_handshake::find(observed));
     found.extend(conntrack_full::find(limits, sysctls));
     found.extend(limit_near::find(limits));
     found.extend(unsafe_sysctl::find(&limits.settings, sysctls.netns));
