@@ -62,8 +62,8 @@ fn add(counter: &mut u64, more: u64) {
 }
 
 impl Queues {
-    /// Why tcp_conn_request would drop a SYN now, in the order in which it asks. Until 6.11 the SYN queue is full at its
-    /// limit, later beyond it: at the limit exactly, what else could be the reason comes first.
+    /// Why tcp_conn_request would drop a SYN now, in the order in which it asks. Kernels differ in whether the SYN queue
+    /// is full at its limit or beyond it: at the limit exactly, what else could be the reason comes first.
     #[inline(always)]
     fn cause<P: Pointer>(&self, sk: P) -> u8 {
         let without_cookies = listener::syncookies(sk) == 0;
@@ -133,7 +133,11 @@ pub fn syn_decided() {
         return;
     };
     if listener::drops(sk) != context.drops {
-        let cause = context.cause as u8;
+        let mut cause = context.cause as u8;
+        if cause == cause::OTHER {
+            // Another CPU may have filled a queue after we looked.
+            cause = listener::queues(sk).cause(sk);
+        }
         add_drop(listener, cause);
         tell(&context.key, &context.queues, cause, || listener::sender(context.skb).unwrap_or(Sender::UNKNOWN));
     } else if context.answered_by_cookie != 0 {

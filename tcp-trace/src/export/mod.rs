@@ -14,5 +14,6 @@ mod put;
 pub mod rows;
 mod rows_bind;
 mod rows_limits;
+mod rows_listen;
 mod rows_ports;
 pub mod sink;

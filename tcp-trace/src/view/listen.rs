@@ -121,7 +121,10 @@ fn slow(out: &mut String, theme: Theme, layout: Layout, listen: &ListenSnapshot)
 
 /// What the kernel counts by itself: all there is where nothing is traced.
 fn spaces(out: &mut String, theme: Theme, layout: Layout, listen: &ListenSnapshot) {
-    let head = format!("\n{:<14}{:>16}{:>14}{:>22}{:>14}", "netns", "ListenOverflows", "ListenDrops", "ReqQFullDoCookies", "ReqQFullDrop");
+    let head = format!(
+        "\n{:<14}{:>16}{:>14}{:>22}{:>14}",
+        "netns", "ListenOverflows", "ListenDrops", "ReqQFullDoCookies", "ReqQFullDrop"
+    );
     let _ = writeln!(out, "{}", theme.title(&head));
     for space in listen.spaces.iter().take(layout.top) {
         let _ = writeln!(

@@ -8,6 +8,7 @@ pub mod format;
 mod ledger;
 mod limits;
 pub mod line;
+mod listen;
 mod ports;
 pub mod screen;
 mod table;

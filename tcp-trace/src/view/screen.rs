@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::format::wrapped;
 use super::theme::Theme;
-use super::{bind, connect, ledger, limits, ports, verdict};
+use super::{bind, connect, ledger, limits, listen, ports, verdict};
 use crate::aggregate::summary::Summary;
 use crate::question::Question;
 
@@ -38,8 +38,12 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
             verdict::findings(&mut out, theme, layout, &summary.findings);
             connect::tables(&mut out, theme, layout, summary);
         }
-        Question::TimeWait | Question::Listen | Question::States => {
+        Question::TimeWait | Question::States => {
             verdict::findings(&mut out, theme, layout, &summary.findings)
+        }
+        Question::Listen => {
+            verdict::findings(&mut out, theme, layout, &summary.findings);
+            listen::tables(&mut out, theme, layout, summary);
         }
         Question::Doctor => {
             verdict::causes(&mut out, theme, layout, &summary.findings);

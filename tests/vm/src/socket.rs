@@ -104,10 +104,15 @@ impl Socket {
     /// A listener that drops every packet; [`Socket::hear_again`] ends that.
     pub fn deaf_listener(address: SocketAddr) -> Result<Self> {
         let socket = Self::listener(address, 16)?;
+        socket.deafen()?;
+        Ok(socket)
+    }
+
+    /// Drops every packet that comes; [`Socket::hear_again`] ends that.
+    pub fn deafen(&self) -> Result<()> {
         let mut program = [libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 }];
         let filter = libc::sock_fprog { len: 1, filter: program.as_mut_ptr() };
-        socket.set(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)?;
-        Ok(socket)
+        self.set(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)
     }
 
     pub fn hear_again(&self) -> Result<()> {

@@ -10,6 +10,7 @@ mod inventory;
 mod ledger;
 mod leftovers;
 mod limits;
+mod listen;
 mod lockdown;
 mod options;
 mod outcomes;
@@ -37,6 +38,7 @@ pub fn run_all(report: &mut Report) {
         options::run(report, tier);
         ports::run(report, tier);
         time_wait::run(report, tier);
+        listen::run(report, tier);
         leftovers::run(report, tier);
         filters::run(report, tier);
         ledger::run(report, tier);
