@@ -95,6 +95,8 @@ pub mod stream {
     pub const BIND: u16 = 1 << 1;
     pub const LISTEN: u16 = 1 << 2;
     pub const STATE: u16 = 1 << 3;
+    /// No stream: who closed first is remembered, and TIME_WAIT is added up by owner. `TIME_WAIT` implies it.
+    pub const TIME_WAIT_OWNERS: u16 = 1 << 8;
 }
 
 #[cfg(feature = "user")]

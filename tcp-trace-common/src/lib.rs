@@ -17,8 +17,10 @@ pub mod folded;
 pub mod listen;
 pub mod names;
 pub mod offsets;
+pub mod peer;
 pub mod phases;
 pub mod port_search;
+pub mod state;
 pub mod time_wait;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -47,6 +49,8 @@ pub mod kind {
     pub const LISTEN_DROP: u16 = 48;
     /// [`RawBind`](crate::bind::RawBind)
     pub const BIND: u16 = 32;
+    /// [`RawState`](crate::state::RawState)
+    pub const STATE: u16 = 64;
 }
 
 /// An address in network order, IPv4 as v4-mapped IPv6, in two native words: the kernel side writes words at a time.
@@ -87,5 +91,24 @@ pub mod tcp_state {
     pub const FIN_WAIT2: u8 = 5;
     pub const TIME_WAIT: u8 = 6;
     pub const CLOSE: u8 = 7;
+    pub const CLOSE_WAIT: u8 = 8;
+    pub const LAST_ACK: u8 = 9;
     pub const LISTEN: u8 = 10;
+    pub const CLOSING: u8 = 11;
+
+    /// As every output spells it; `None`: no state that a socket changes to or from.
+    pub fn name(state: u8) -> Option<&'static str> {
+        Some(match state {
+            ESTABLISHED => "established",
+            SYN_SENT => "syn_sent",
+            SYN_RECV => "syn_recv",
+            FIN_WAIT1 => "fin_wait1",
+            FIN_WAIT2 => "fin_wait2",
+            CLOSE => "close",
+            CLOSE_WAIT => "close_wait",
+            LAST_ACK => "last_ack",
+            CLOSING => "closing",
+            _ => return None,
+        })
+    }
 }

@@ -13,6 +13,14 @@ pub const ATTEMPT_SETS: &str = "ATTEMPT_SETS";
 pub const TIME_WAIT_TOTALS: &str = "TIME_WAIT_TOTALS";
 /// Hash map: [`RawListenerKey`](crate::listen::RawListenerKey) -> [`RawListener`](crate::listen::RawListener).
 pub const LISTENERS: &str = "LISTENERS";
+/// Hash map: [`RawPeer`](crate::peer::RawPeer) -> [`RawStateTotals`](crate::state::RawStateTotals).
+pub const STATE_TOTALS: &str = "STATE_TOTALS";
+/// LRU hash map of the sockets whose states are followed.
+pub const STATE_SOCKETS: &str = "STATE_SOCKETS";
+/// Hash map: [`RawPeer`](crate::peer::RawPeer) -> [`RawTimeWaitOwner`](crate::time_wait::RawTimeWaitOwner).
+pub const TIME_WAIT_OWNERS: &str = "TIME_WAIT_OWNERS";
+/// LRU hash map of who closes first, until the minisocket is gone.
+pub const CLOSERS: &str = "CLOSERS";
 /// Array of one u64: odd while the port probes are attached.
 pub const PROBE_EPOCH: &str = "PROBE_EPOCH";
 /// Array of one u64: see [`detail`](crate::detail).

@@ -58,6 +58,20 @@ pub struct Offsets {
     pub total_retrans: u16,
     /// `tcp_sock.is_mptcp`
     pub is_mptcp: u16,
+    /// `sock_common.skc_flags`
+    pub skc_flags: u16,
+    /// `sock.sk_lingertime`, jiffies
+    pub sk_lingertime: u16,
+    /// `tcp_sock.bytes_received`
+    pub bytes_received: u16,
+    /// `tcp_sock.bytes_acked`
+    pub bytes_acked: u16,
+    /// `tcp_sock.rcv_nxt`
+    pub rcv_nxt: u16,
+    /// `tcp_sock.copied_seq`
+    pub copied_seq: u16,
+    /// `tcp_sock.rx_opt.ts_recent_stamp`
+    pub ts_recent_stamp: u16,
     /// `net.ns.inum`
     pub net_inum: u16,
     /// `net.ipv4.ip_local_ports.range`
@@ -110,6 +124,8 @@ pub struct Offsets {
     pub check_established_params: u16,
     /// Parameters of `tcp_timewait_state_process`
     pub timewait_process_params: u16,
+    /// Parameters of `inet_csk_accept`: 4, or 2 from 6.10 on
+    pub accept_params: u16,
     /// Parameters of `__cgroup_bpf_run_filter_sock_addr`: 4 (5.10), 5, or 6 from 6.7 on
     pub cgroup_sock_addr_params: u16,
     /// Enumerator of the attach type for connect4 that this function is called with
@@ -136,8 +152,6 @@ pub struct Offsets {
     pub skb_network_header: u16,
     /// `sk_buff.transport_header`
     pub skb_transport_header: u16,
-    /// Parameters of `inet_csk_accept`: 4, or 2 from 6.10 on
-    pub accept_params: u16,
 }
 
 impl Offsets {
@@ -168,6 +182,13 @@ impl Offsets {
         defer_connect_mask: 0,
         total_retrans: ABSENT,
         is_mptcp: ABSENT,
+        skc_flags: ABSENT,
+        sk_lingertime: ABSENT,
+        bytes_received: ABSENT,
+        bytes_acked: ABSENT,
+        rcv_nxt: ABSENT,
+        copied_seq: ABSENT,
+        ts_recent_stamp: ABSENT,
         net_inum: ABSENT,
         local_ports_range: ABSENT,
         local_ports_range_size: 0,
@@ -194,6 +215,7 @@ impl Offsets {
         hash_connect_params: ABSENT,
         check_established_params: ABSENT,
         timewait_process_params: ABSENT,
+        accept_params: ABSENT,
         cgroup_sock_addr_params: ABSENT,
         cgroup_connect4: ABSENT,
         cgroup_connect6: ABSENT,
@@ -207,7 +229,6 @@ impl Offsets {
         skb_head: ABSENT,
         skb_network_header: ABSENT,
         skb_transport_header: ABSENT,
-        accept_params: ABSENT,
     };
 }
 

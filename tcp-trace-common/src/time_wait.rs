@@ -78,16 +78,36 @@ pub struct RawTimeWaitTotals {
     pub max_buckets: u32,
 }
 
+/// Exact totals of the minisockets of one [`RawPeer`](crate::peer::RawPeer): of who closed first, towards whom.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
+pub struct RawTimeWaitOwner {
+    /// Indexed by [`event`].
+    pub events: [u64; event::COUNT],
+    /// Of the entries, those with substate FIN_WAIT2.
+    pub entered_fin_wait2: u64,
+    /// Of the entries, those whose peer sends no timestamps: no `connect()` may ever take these over.
+    pub entered_without_timestamps: u64,
+    /// cgroup v2 id of the owner, 0 = not known.
+    pub cgroup_id: u64,
+    /// Name of the closing thread.
+    pub comm: [u8; COMM_LEN],
+}
+
 /// Who closed first, remembered from `tcp_set_state(FIN_WAIT1)` until the minisocket is made.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct Closer {
     /// When the minisocket was made; 0 before that.
     pub entered_ns: u64,
-    /// Thread group of the closer.
+    /// cgroup v2 id of the closer.
+    pub cgroup_id: u64,
+    /// Thread group of the closer, 0 = not known.
     pub tgid: u32,
+    /// One of [`side`](crate::peer::side).
+    pub side: u8,
     /// Explicit padding.
-    pub pad: u32,
+    pub pad: [u8; 3],
     /// Name of the closing thread.
     pub comm: [u8; COMM_LEN],
 }
@@ -96,4 +116,6 @@ pub struct Closer {
 mod user {
     // SAFETY: `repr(C)`, integers only, no padding (IntoBytes proves it), valid for every bit pattern (FromBytes).
     unsafe impl aya::Pod for super::RawTimeWaitTotals {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::RawTimeWaitOwner {}
 }

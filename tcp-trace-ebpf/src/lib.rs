@@ -15,8 +15,10 @@ mod globals;
 mod identity;
 mod maps;
 mod memory;
+mod peer;
 mod signals;
 mod sock;
+mod state_totals;
 
 /// The helpers used are for GPL-compatible programs only.
 #[unsafe(no_mangle)]

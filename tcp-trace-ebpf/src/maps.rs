@@ -6,13 +6,16 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
 use tcp_trace_common::{
+    COMM_LEN,
     attempts::AttemptSet,
     bind::{self, Bound, RawBindSite, RawBindTotals, RawBinder},
     connect::RawConnect,
     counters,
     folded::{self, RawEnding, RawHistogram},
     listen::{RawListener, RawListenerKey},
-    time_wait::{Closer, RawTimeWaitTotals},
+    peer::RawPeer,
+    state::RawStateTotals,
+    time_wait::{Closer, RawTimeWaitOwner, RawTimeWaitTotals},
 };
 
 use crate::{calls, sock::listener::Queues};
@@ -102,9 +105,9 @@ pub static TIME_WAIT_CONTEXT: PerCpuArray<TimeWaitContext> = PerCpuArray::with_m
 pub static TIME_WAIT_TOTALS: HashMap<u32, RawTimeWaitTotals> = HashMap::with_max_entries(1_024, 0);
 
 /// Socket address, later minisocket address -> who closed first. LRU because a socket that was closed need not reach
-/// TIME_WAIT; an owner that was evicted is reported as unknown.
+/// TIME_WAIT; an owner that was evicted is reported as unknown. Sized by the agent.
 #[map]
-pub static CLOSERS: LruHashMap<u64, Closer> = LruHashMap::with_max_entries(16_384, 0);
+pub static CLOSERS: LruHashMap<u64, Closer> = LruHashMap::with_max_entries(1, 0);
 
 /// What this CPU is doing with a SYN. All of it happens with softirqs off, so one slot a CPU is enough.
 #[derive(Clone, Copy)]
@@ -135,6 +138,7 @@ pub static LISTEN_CONTEXT: PerCpuArray<ListenContext> = PerCpuArray::with_max_en
 /// Listeners that anything happened to. Never deleted: what a machine has more of them is counted in `SIGNAL_MAP_FULL`.
 #[map]
 pub static LISTENERS: HashMap<RawListenerKey, RawListener> = HashMap::with_max_entries(4_096, 0);
+
 /// Process and namespace -> its binds. Never deleted: what does not fit is counted in `SIGNAL_MAP_FULL`.
 #[map]
 pub static BIND_TOTALS: HashMap<RawBinder, RawBindTotals> = HashMap::with_max_entries(4_096, 0);
@@ -151,3 +155,55 @@ pub static BIND_TIMES: PerCpuArray<RawHistogram> = PerCpuArray::with_max_entries
 /// it is not known that it was bound before it connected.
 #[map]
 pub static BOUND: LruHashMap<u64, Bound> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Totals of minisockets by owner. Never deleted; a key that does not fit is counted in `SIGNAL_MAP_FULL`. Sized by the
+/// agent.
+#[map]
+pub static TIME_WAIT_OWNERS: HashMap<RawPeer, RawTimeWaitOwner> = HashMap::with_max_entries(1, 0);
+
+/// A socket whose states are followed.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Followed {
+    /// When it entered its state; 0 = not known, or not counted.
+    pub since_ns: u64,
+    /// cgroup of the owner.
+    pub cgroup_id: u64,
+    /// Whose it is, and to whom.
+    pub peer: RawPeer,
+    /// Its state.
+    pub state: u8,
+    /// What was seen of it: bits of the signal's own.
+    pub seen: u8,
+    /// Explicit padding.
+    pub pad: [u8; 6],
+    /// Name of the owner's thread.
+    pub comm: [u8; COMM_LEN],
+}
+
+/// Socket address -> what is known of it. Deleted when it enters CLOSE. LRU because an idle connection may be evicted
+/// for a new one: its next change is then the first that is seen. Sized by the agent.
+#[map]
+pub static STATE_SOCKETS: LruHashMap<u64, Followed> = LruHashMap::with_max_entries(1, 0);
+
+/// Totals of states. Never deleted; a key that does not fit is counted in `SIGNAL_MAP_FULL`. Sized by the agent.
+#[map]
+pub static STATE_TOTALS: HashMap<RawPeer, RawStateTotals> = HashMap::with_max_entries(1, 0);
+
+/// What a new key of `STATE_TOTALS` begins with: too large for the stack. Never written.
+#[map]
+pub static NO_STATES: Array<RawStateTotals> = Array::with_max_entries(1, 0);
+
+/// A close() that SO_LINGER lets wait.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Lingering {
+    /// Entry of tcp_close.
+    pub start_ns: u64,
+    /// Its socket.
+    pub socket: Followed,
+}
+
+/// Thread -> its close(). Deleted when that returns; LRU for those whose return was missed.
+#[map]
+pub static STATE_LINGERING: LruHashMap<u32, Lingering> = LruHashMap::with_max_entries(1_024, 0);

@@ -108,6 +108,69 @@ pub fn is_deferred(tcp: impl Pointer) -> bool {
     tcp.read::<u8>(offset!(defer_connect)).is_some_and(|byte| u16::from(byte) & offset!(defer_connect_mask) != 0)
 }
 
+/// `tcp_sock.bytes_received`
+#[inline(always)]
+pub fn bytes_received(tcp: impl Pointer) -> u64 {
+    tcp.read(offset!(bytes_received)).unwrap_or(0)
+}
+
+/// `tcp_sock.bytes_acked`
+#[inline(always)]
+pub fn bytes_acked(tcp: impl Pointer) -> u64 {
+    tcp.read(offset!(bytes_acked)).unwrap_or(0)
+}
+
+/// Bits of `enum sock_flags`, whose first five have been the same since 2.6.12.
+const SOCK_DONE: u64 = 1 << 1;
+const SOCK_LINGER: u64 = 1 << 4;
+
+#[inline(always)]
+fn flags(sk: impl Pointer) -> u64 {
+    sk.read(offset!(skc_flags)).unwrap_or(0)
+}
+
+/// SO_LINGER is on.
+#[inline(always)]
+pub fn lingers(sk: impl Pointer) -> bool {
+    flags(sk) & SOCK_LINGER != 0
+}
+
+/// How long close() may wait then, in jiffies.
+#[inline(always)]
+pub fn linger_time(sk: impl Pointer) -> u64 {
+    sk.read(offset!(sk_lingertime)).unwrap_or(u64::MAX)
+}
+
+/// Whether data was received that nobody has read. The peer's FIN takes a number of its own.
+#[inline(always)]
+pub fn has_unread<P: Pointer>(sk: P, tcp: P) -> bool {
+    let received: u32 = tcp.read(offset!(rcv_nxt)).unwrap_or(0);
+    let read: u32 = tcp.read(offset!(copied_seq)).unwrap_or(0);
+    let unread = received.wrapping_sub(read);
+    unread > u32::from(flags(sk) & SOCK_DONE != 0)
+}
+
+/// Whether the peer sends timestamps: without them TIME_WAIT is never handed to a new `connect()`.
+#[inline(always)]
+pub fn has_timestamps(tcp: impl Pointer) -> bool {
+    tcp.read::<u32>(offset!(ts_recent_stamp)).is_none_or(|stamp| stamp != 0)
+}
+
+/// Whether the local port was chosen by `connect()`, and nobody has bound it explicitly; `None` without a port.
+#[inline(always)]
+pub fn chosen_by_connect(tcp: impl Pointer) -> Option<bool> {
+    let bucket = tcp.follow(offset!(icsk_bind_hash)).filter(|bucket| bucket.address() != 0)?;
+    let fastreuse: u8 = bucket.read(offset!(bucket_fastreuse))?;
+    let fastreuseport: u8 = bucket.read(offset!(bucket_fastreuseport))?;
+    Some((fastreuse as i8) < 0 && (fastreuseport as i8) < 0)
+}
+
+/// Whether a port is one of those that the namespace of a socket or minisocket gives out.
+#[inline(always)]
+pub fn in_port_range(sk: impl Pointer, port: u16) -> bool {
+    net(sk).and_then(port_range).is_some_and(|(low, high)| low <= port && port <= high)
+}
+
 /// `socket->sk`
 #[inline(always)]
 pub fn of_socket<P: Pointer>(socket: P) -> P {

@@ -157,7 +157,7 @@ impl Answer {
         self.books.count(event);
         let listed = match event {
             Event::Connect(connect) => self.lists(connect),
-            Event::TimeWait(_) | Event::Bind(_) | Event::ListenDrop(_) => self.wanted.signals,
+            Event::TimeWait(_) | Event::Bind(_) | Event::ListenDrop(_) | Event::State(_) => self.wanted.signals,
             Event::Lost(_) | Event::Detail(_) => true,
         };
         if !listed {
@@ -171,6 +171,7 @@ impl Answer {
             (Format::Text, Event::TimeWait(time_wait)) => self.buffer.extend(events::time_wait(time_wait).bytes()),
             (Format::Text, Event::ListenDrop(dropped)) => self.buffer.extend(events::listen_drop(dropped).bytes()),
             (Format::Text, Event::Bind(bind)) => self.buffer.extend(events::bind(bind).bytes()),
+            (Format::Text, Event::State(state)) => self.buffer.extend(events::state(state).bytes()),
             (Format::Text, Event::Detail(detail)) if !self.wanted.redraws(&self.sink) => {
                 self.buffer.extend(events::detail(detail).bytes());
             }

@@ -58,7 +58,9 @@ impl Books {
                 add(&mut self.total_lost, *lost);
             }
             Event::Detail(_) => {}
-            Event::TimeWait(_) | Event::Bind(_) | Event::ListenDrop(_) => self.ledger.signals_delivered += 1,
+            Event::TimeWait(_) | Event::Bind(_) | Event::ListenDrop(_) | Event::State(_) => {
+                self.ledger.signals_delivered += 1;
+            }
         }
     }
 

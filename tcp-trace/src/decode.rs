@@ -6,6 +6,7 @@ mod connect;
 mod listen;
 mod outcome;
 pub use outcome::outcome;
+mod state;
 #[cfg(test)]
 mod tests;
 mod time_wait;
@@ -16,6 +17,7 @@ use tcp_trace_common::bind::RawBind;
 use tcp_trace_common::connect::RawConnect;
 use tcp_trace_common::listen::RawListenDrop;
 use tcp_trace_common::port_search::Walk;
+use tcp_trace_common::state::RawState;
 use tcp_trace_common::time_wait::RawTimeWait;
 use tcp_trace_common::{RawHeader, family, kind};
 use zerocopy::FromBytes;
@@ -76,13 +78,17 @@ impl Decoder {
                 let (raw, _) = RawBind::ref_from_prefix(bytes).ok()?;
                 Some(Event::Bind(self.bind(raw)))
             }
+            kind::STATE => {
+                let (raw, _) = RawState::ref_from_prefix(bytes).ok()?;
+                Some(Event::State(self.state(raw)?))
+            }
             _ => None,
         }
     }
 }
 
 /// IPv4 comes as v4-mapped IPv6; the family on the wire decides.
-fn address(bytes: [u8; 16], on_wire: u16) -> IpAddr {
+pub fn address(bytes: [u8; 16], on_wire: u16) -> IpAddr {
     match on_wire {
         family::INET => {
             let [.., a, b, c, d] = bytes;

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tcp_trace_common::peer::side;
 pub use tcp_trace_common::port_search::SourcePort;
 
 pub use bind::Bind;
@@ -31,6 +32,8 @@ pub enum Event {
     ListenDrop(ListenDrop),
     /// A `bind()` that needed a port.
     Bind(Bind),
+    /// A socket went from one state to another.
+    State(State),
     /// Events or probes that were lost since the last such event.
     Lost(Lost),
     /// More or less is told from now on.
@@ -228,6 +231,88 @@ pub enum LeaveReason {
     Reset,
     /// `ss -K`, or the namespace went away.
     Other,
+}
+
+/// A socket went from one state to another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// When it did.
+    pub time: Timestamp,
+    /// The state that it left, as the kernel numbers it.
+    pub from: u8,
+    /// The state that it entered.
+    pub to: u8,
+    /// How long it had been in the one that it left.
+    pub in_state_ns: Option<u64>,
+    /// How it ended, where that is more than by FINs.
+    pub end: Option<End>,
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// Which end is here.
+    pub side: Side,
+    /// Local address.
+    pub saddr: IpAddr,
+    /// Local port.
+    pub sport: Option<u16>,
+    /// Remote address.
+    pub daddr: IpAddr,
+    /// Remote port.
+    pub dport: u16,
+    /// Owner.
+    pub pid: Option<u32>,
+    /// Its name.
+    pub comm: Option<Comm>,
+    /// Its cgroup v2.
+    pub cgroup: Option<Cgroup>,
+}
+
+/// How a connection ended, where that is more than by FINs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// Its owner closed it with an SO_LINGER of 0 s.
+    LingerReset,
+    /// Its owner closed it before it had read all.
+    UnreadReset,
+    /// The peer sent a RST.
+    PeerReset,
+    /// The peer did not answer any more.
+    TimedOut,
+}
+
+impl End {
+    /// As every output spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LingerReset => "linger_reset",
+            Self::UnreadReset => "unread_reset",
+            Self::PeerReset => "peer_reset",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+/// Which end of a connection is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// It was opened from here.
+    Opened,
+    /// It was accepted here.
+    Accepted,
+}
+
+impl Side {
+    /// As the kernel side writes it.
+    pub fn from_kernel(raw: u8) -> Self {
+        if raw == side::OPENED { Self::Opened } else { Self::Accepted }
+    }
+
+    /// As every output spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Accepted => "accepted",
+        }
+    }
 }
 
 /// What was lost since the last such event.

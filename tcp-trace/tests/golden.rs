@@ -13,8 +13,8 @@ use tcp_trace::aggregate::observed::Observed;
 use tcp_trace::aggregate::summary::Summary;
 use tcp_trace::aggregate::time_wait::{TimeWaitAggregate, TimeWaitTotals};
 use tcp_trace::event::{
-    Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, Event, LeaveReason, ListenDrop, Lost, Outcome,
-    Passage, SourcePort, TimeWait,
+    Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, Event, LeaveReason, ListenDrop, Lost, Outcome,
+    Passage, Side, SourcePort, State, TimeWait,
 };
 use tcp_trace::export::{calendar::Calendar, csv, json};
 use tcp_trace::governor::calibrate::Calibration;
@@ -25,6 +25,7 @@ use tcp_trace::probes::tier::Tier;
 use tcp_trace::question::Question;
 use tcp_trace::view::screen::{Layout, screen};
 use tcp_trace::view::{events as event_lines, line};
+use tcp_trace_common::tcp_state;
 
 use support::golden::check;
 
@@ -146,8 +147,28 @@ fn events() -> Vec<Event> {
             limit: 128,
         })
     };
+    let change = |from, to, end, owner: bool| {
+        Event::State(State {
+            time: time(),
+            from,
+            to,
+            in_state_ns: owner.then_some(8_100_000),
+            end,
+            netns: NETNS,
+            side: if owner { Side::Opened } else { Side::Accepted },
+            saddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
+            sport: Some(40_000),
+            daddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
+            dport: 3306,
+            pid: owner.then_some(4242),
+            comm: owner.then(|| "php-fpm".into()),
+            cgroup: None,
+        })
+    };
     let mut events: Vec<Event> = [established(), cliff, no_port, denied, tracepoint].map(Event::Connect).into();
     events.extend([
+        change(tcp_state::ESTABLISHED, tcp_state::CLOSE, Some(End::LingerReset), true),
+        change(tcp_state::CLOSE_WAIT, tcp_state::LAST_ACK, None, false),
         minisocket(Passage::Enter { fin_wait2: true }, true),
         minisocket(Passage::FinReceived, false),
         minisocket(Passage::Leave(LeaveReason::Expired), true),
@@ -337,6 +358,7 @@ fn event_lines_as_text() {
         Event::TimeWait(time_wait) => event_lines::time_wait(&time_wait),
         Event::ListenDrop(dropped) => event_lines::listen_drop(&dropped),
         Event::Bind(bind) => event_lines::bind(&bind),
+        Event::State(state) => event_lines::state(&state),
         Event::Detail(detail) => event_lines::detail(&detail),
         Event::Lost(_) => String::new(),
     });

@@ -9,16 +9,18 @@ use tcp_trace_common::{
     COMM_LEN,
     config::stream,
     counters, kind, tcp_state,
-    time_wait::{Closer, RawTimeWait, RawTimeWaitTotals, event},
+    time_wait::{Closer, RawTimeWait, RawTimeWaitOwner, RawTimeWaitTotals, event},
 };
 
 use crate::{
     emit::{count, header, now_ns, send},
     globals::config,
     identity,
-    maps::{CLOSERS, TIME_WAIT_CONTEXT, TIME_WAIT_TOTALS, TimeWaitContext},
+    maps::{CLOSERS, TIME_WAIT_CONTEXT, TIME_WAIT_OWNERS, TIME_WAIT_TOTALS, TimeWaitContext},
     memory::Untyped,
+    peer::Ends,
     sock,
+    state_totals::add,
 };
 
 /// `enum tcp_tw_status`
@@ -26,10 +28,10 @@ const TCP_TW_RST: i32 = 1;
 const TCP_TW_ACK: i32 = 2;
 const TCP_TW_SYN: i32 = 3;
 
-/// Events are sent, so their owners are kept.
+/// Who closed first is kept: events say it, and so do the totals by owner.
 #[inline(always)]
-fn streams() -> bool {
-    config!(streams) & stream::TIME_WAIT != 0
+fn keeps_owners() -> bool {
+    config!(streams) & (stream::TIME_WAIT | stream::TIME_WAIT_OWNERS) != 0
 }
 
 #[inline(always)]
@@ -55,14 +57,6 @@ fn totals(netns: u32) -> Option<&'static mut RawTimeWaitTotals> {
     totals.and_then(|totals| unsafe { totals.as_mut() })
 }
 
-/// Adds one, on whatever CPU.
-#[inline(always)]
-fn add_one(counter: &mut u64) {
-    // SAFETY: a valid, aligned u64 that is only ever changed so.
-    let counter = unsafe { core::sync::atomic::AtomicU64::from_ptr(counter) };
-    counter.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
-}
-
 /// One passage: what happened, the substate, and the namespace's level afterwards (`u32::MAX` if not known).
 struct Passage {
     event: u8,
@@ -75,41 +69,36 @@ struct Passage {
 fn record(sk: u64, local_port: u16, passage: &Passage, closer: Option<&Closer>) {
     let netns = sock::netns(Untyped(sk));
     if let Some(totals) = totals(netns) {
-        match passage.event {
-            event::ENTER => {
-                add_one(&mut totals.events[event::ENTER as usize]);
-                if passage.substate == tcp_state::FIN_WAIT2 {
-                    add_one(&mut totals.entered_fin_wait2);
-                }
-            }
-            event::OVERFLOW => add_one(&mut totals.events[event::OVERFLOW as usize]),
-            event::EXPIRED => add_one(&mut totals.events[event::EXPIRED as usize]),
-            event::REUSED => add_one(&mut totals.events[event::REUSED as usize]),
-            event::SYN => add_one(&mut totals.events[event::SYN as usize]),
-            event::RESET => add_one(&mut totals.events[event::RESET as usize]),
-            event::FIN_RECEIVED => add_one(&mut totals.events[event::FIN_RECEIVED as usize]),
-            _ => add_one(&mut totals.events[event::OTHER as usize]),
+        add_passage(&mut totals.events, passage.event);
+        if passage.event == event::ENTER && passage.substate == tcp_state::FIN_WAIT2 {
+            add(&mut totals.entered_fin_wait2, 1);
         }
         if passage.level != u32::MAX {
             totals.level = passage.level;
             totals.max_buckets = sock::max_time_wait(Untyped(sk));
         }
     }
-    if !streams() {
+    if !keeps_owners() {
+        return;
+    }
+    let ends = Ends::of(Untyped(sk), local_port);
+    count_owner(sk, netns, &ends, passage, closer);
+    if config!(streams) & stream::TIME_WAIT == 0 {
         return;
     }
     let mut raw = RawTimeWait {
         header: header::<RawTimeWait>(kind::TIME_WAIT),
         netns,
         level: passage.level,
+        family: ends.family,
         sport: local_port,
-        dport: sock::remote_port(Untyped(sk)),
+        dport: ends.dport,
         event: passage.event,
         substate: passage.substate,
+        saddr: ends.saddr,
+        daddr: ends.daddr,
         ..RawTimeWait::default()
     };
-    (raw.daddr, raw.family) = sock::remote_address(Untyped(sk));
-    raw.saddr = sock::local_address(Untyped(sk), raw.family);
     if let Some(closer) = closer {
         raw.owner_tgid = closer.tgid;
         raw.owner_comm = closer.comm;
@@ -120,11 +109,63 @@ fn record(sk: u64, local_port: u16, passage: &Passage, closer: Option<&Closer>) 
     send(&raw);
 }
 
+/// By the constant that it is: a computed place among the counts is one more thing for the verifier to follow.
+#[inline(always)]
+fn add_passage(events: &mut [u64; event::COUNT], passage: u8) {
+    match passage {
+        event::ENTER => add(&mut events[event::ENTER as usize], 1),
+        event::OVERFLOW => add(&mut events[event::OVERFLOW as usize], 1),
+        event::EXPIRED => add(&mut events[event::EXPIRED as usize], 1),
+        event::REUSED => add(&mut events[event::REUSED as usize], 1),
+        event::SYN => add(&mut events[event::SYN as usize], 1),
+        event::RESET => add(&mut events[event::RESET as usize], 1),
+        event::FIN_RECEIVED => add(&mut events[event::FIN_RECEIVED as usize], 1),
+        _ => add(&mut events[event::OTHER as usize], 1),
+    }
+}
+
+/// Into the totals of the owner. One that is not known has totals of its own.
+#[inline(always)]
+fn count_owner(sk: u64, netns: u32, ends: &Ends, passage: &Passage, closer: Option<&Closer>) {
+    let (tgid, side) = match closer {
+        Some(closer) => (closer.tgid, closer.side),
+        // Not seen to close: older than the tracing, or evicted.
+        None => (0, ends.side(Untyped(sk), None)),
+    };
+    let peer = ends.peer(netns, tgid, side);
+    if TIME_WAIT_OWNERS.get_ptr(peer).is_none() {
+        let mut fresh = RawTimeWaitOwner {
+            events: [0; event::COUNT],
+            entered_fin_wait2: 0,
+            entered_without_timestamps: 0,
+            cgroup_id: 0,
+            comm: [0; COMM_LEN],
+        };
+        if let Some(closer) = closer {
+            fresh.cgroup_id = closer.cgroup_id;
+            fresh.comm = closer.comm;
+        }
+        // Fails if another CPU was first, which is as good.
+        let _ = TIME_WAIT_OWNERS.insert(peer, fresh, 1);
+    }
+    let Some(owner) = TIME_WAIT_OWNERS.get_ptr_mut(peer) else {
+        count(counters::SIGNAL_MAP_FULL);
+        return;
+    };
+    // SAFETY: a live value of the map; counts are added atomically.
+    let owner = unsafe { &mut *owner };
+    add_passage(&mut owner.events, passage.event);
+    if passage.event == event::ENTER {
+        add(&mut owner.entered_fin_wait2, u64::from(passage.substate == tcp_state::FIN_WAIT2));
+        add(&mut owner.entered_without_timestamps, u64::from(!sock::has_timestamps(Untyped(sk))));
+    }
+}
+
 /// Who closed the socket or minisocket at this address, in place: a copy that may be of nothing is more than the
 /// verifier of 5.10 takes.
 #[inline(always)]
 fn closer(address: u64) -> Option<&'static Closer> {
-    if !streams() {
+    if !keeps_owners() {
         return None;
     }
     // SAFETY: read at once; an entry that is evicted meanwhile is memory of the map still.
@@ -135,7 +176,15 @@ fn closer(address: u64) -> Option<&'static Closer> {
 #[inline(always)]
 pub fn closing(sk: u64, state: u8) {
     if state == tcp_state::FIN_WAIT1 {
-        let closer = Closer { entered_ns: 0, tgid: identity::tgid(), pad: 0, comm: identity::comm() };
+        let ends = Ends::of(Untyped(sk), sock::local_port(Untyped(sk)));
+        let closer = Closer {
+            entered_ns: 0,
+            cgroup_id: identity::cgroup_id(),
+            tgid: identity::tgid(),
+            side: ends.side(Untyped(sk), sock::chosen_by_connect(Untyped(sk))),
+            pad: [0; 3],
+            comm: identity::comm(),
+        };
         let _ = CLOSERS.insert(sk, closer, 0);
     }
 }
@@ -150,14 +199,19 @@ pub fn allocated(sk: u64, state: u8, tw: u64) {
         level += 1;
     }
     record(sk, sock::local_port(Untyped(sk)), &Passage { event, substate: state, level }, closer);
-    if !streams() {
+    if !keeps_owners() {
         return;
     }
     if tw != 0 {
-        let mut entered = Closer { entered_ns: now_ns(), tgid: 0, pad: 0, comm: [0; COMM_LEN] };
+        let mut entered =
+            Closer { entered_ns: now_ns(), cgroup_id: 0, tgid: 0, side: 0, pad: [0; 3], comm: [0; COMM_LEN] };
         if let Some(closer) = closer {
+            entered.cgroup_id = closer.cgroup_id;
             entered.tgid = closer.tgid;
+            entered.side = closer.side;
             entered.comm = closer.comm;
+        } else {
+            entered.side = Ends::of(Untyped(sk), sock::local_port(Untyped(sk))).side(Untyped(sk), None);
         }
         let _ = CLOSERS.insert(tw, entered, 0);
     }
@@ -186,7 +240,7 @@ pub fn killed(tw: u64) {
     let level = if now == u32::MAX { now } else { now - 1 };
     let substate = sock::time_wait_substate(tw);
     record(tw, sock::time_wait_port(tw), &Passage { event, substate, level }, closer(tw));
-    if streams() {
+    if keeps_owners() {
         let _ = CLOSERS.remove(tw);
     }
 }

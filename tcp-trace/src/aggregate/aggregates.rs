@@ -11,6 +11,7 @@ use super::limits::LimitsAggregate;
 use super::listen::ListenAggregate;
 use super::observed::{Observed, SpaceFacts};
 use super::ports::PortsAggregate;
+use super::state::StateAggregate;
 use super::time_wait::{TimeWaitAggregate, TimeWaitSnapshot};
 use crate::event::Event;
 use crate::inventory::Inventory;
@@ -27,6 +28,7 @@ pub struct Aggregates {
     listen: ListenAggregate,
     ports: PortsAggregate,
     spaces: Arc<BTreeMap<u32, SpaceFacts>>,
+    states: StateAggregate,
 }
 
 impl Aggregates {
@@ -60,6 +62,7 @@ impl Aggregates {
             self.time_wait.enter(*netns, totals);
         }
         self.listen.enter(&totals.listeners);
+        self.states.enter(&totals.states, totals.read_ns);
     }
 
     /// Takes TIME_WAIT as /proc tells it.
@@ -75,6 +78,7 @@ impl Aggregates {
         self.listen.survey(inventory);
         self.ports.survey(inventory);
         self.spaces = Arc::new(inventory.spaces.iter().map(SpaceFacts::of).collect());
+        self.states.survey(inventory);
     }
 
     /// Ends the interval and answers for it.
@@ -88,6 +92,7 @@ impl Aggregates {
             listen: self.listen.tick(),
             ports: self.ports.latest(),
             spaces: Arc::clone(&self.spaces),
+            states: self.states.tick(),
         }
     }
 
@@ -102,6 +107,7 @@ impl Aggregates {
             listen: self.listen.total(),
             ports: self.ports.latest(),
             spaces: Arc::clone(&self.spaces),
+            states: self.states.total(),
         }
     }
 }

@@ -12,10 +12,12 @@ pub mod limits;
 pub mod listen;
 pub mod marks;
 pub mod observed;
+pub mod peer;
 pub mod ports;
 pub mod row;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod state;
 pub mod summary;
 pub mod tally;
 pub mod time_wait;

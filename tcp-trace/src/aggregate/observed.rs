@@ -9,6 +9,7 @@ use super::connect::ConnectSnapshot;
 use super::limits::LimitsSnapshot;
 use super::listen::ListenSnapshot;
 use super::ports::PortsSnapshot;
+use super::state::StateSnapshot;
 use super::time_wait::TimeWaitSnapshot;
 use crate::inventory::Space;
 use crate::kernel::rules::Sysctls;
@@ -24,6 +25,8 @@ pub struct Observed {
     pub bind: BindSnapshot,
     /// TIME_WAIT, by namespace.
     pub time_wait: TimeWaitSnapshot,
+    /// The state signal.
+    pub states: StateSnapshot,
     /// Limits around connections.
     pub limits: LimitsSnapshot,
     /// Listeners.

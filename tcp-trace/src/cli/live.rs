@@ -166,7 +166,8 @@ impl Asked {
             Signal::State => stream::STATE,
             Signal::Connect | Signal::PortProbes => 0,
         };
-        self.events.iter().chain(self.question.joined()).map(bit).fold(0, |bits, bit| bits | bit)
+        let owners = if self.details_time_wait() { stream::TIME_WAIT_OWNERS } else { 0 };
+        self.events.iter().chain(self.question.joined()).map(bit).fold(owners, |bits, bit| bits | bit)
     }
 
     /// It costs a probe on each segment for a minisocket, so it is not asked by the way.

@@ -43,12 +43,13 @@ impl Cgroups {
 
     /// Adds the path, if it can be had.
     pub fn enrich(&mut self, event: &mut Event) {
-        let caller = match event {
-            Event::Connect(connect) => &mut connect.caller,
-            Event::Bind(bind) => &mut bind.caller,
-            _ => return,
+        let cgroup = match event {
+            Event::Connect(connect) => &mut connect.caller.cgroup,
+            Event::Bind(bind) => &mut bind.caller.cgroup,
+            Event::State(state) => &mut state.cgroup,
+            Event::TimeWait(_) | Event::ListenDrop(_) | Event::Lost(_) | Event::Detail(_) => return,
         };
-        let Some(cgroup) = &mut caller.cgroup else { return };
+        let Some(cgroup) = cgroup else { return };
         if let Some(known) = self.paths.get(&cgroup.id) {
             cgroup.path.clone_from(known);
             return;

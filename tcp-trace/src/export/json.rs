@@ -24,6 +24,7 @@ pub fn event(out: &mut Vec<u8>, calendar: &mut Calendar, event: &Event) {
         Event::TimeWait(time_wait) => json_event::time_wait(out, calendar, time_wait),
         Event::ListenDrop(dropped) => json_event::listen_drop(out, calendar, dropped),
         Event::Bind(bind) => json_event::bind(out, calendar, bind),
+        Event::State(state) => json_event::state(out, calendar, state),
         Event::Detail(detail) => line(out, &DetailLine::from(detail)),
         Event::Lost(lost) => line(out, &LostLine { v: VERSION, kind: "lost", counts: (*lost).into() }),
     }

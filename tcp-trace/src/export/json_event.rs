@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use super::calendar::Calendar;
 use super::json::{VERSION, chosen, family};
 use super::put;
-use crate::event::{Bind, Cgroup, Comm, Connect, LeaveReason, ListenDrop, Passage, TimeWait};
+use tcp_trace_common::tcp_state;
+
+use crate::event::{Bind, Cgroup, Comm, Connect, LeaveReason, ListenDrop, Passage, State, TimeWait};
 
 /// One attempt.
 pub(super) fn connect(out: &mut Vec<u8>, calendar: &mut Calendar, connect: &Connect) {
@@ -116,6 +118,27 @@ pub(super) fn bind(out: &mut Vec<u8>, calendar: &mut Calendar, bind: &Bind) {
     line.put(",\"range_low\":", bind.range.map(|(low, _)| low));
     line.put(",\"range_high\":", bind.range.map(|(_, high)| high));
     line.put(",\"call_site\":", bind.call_site.as_deref());
+    line.end();
+}
+
+/// One change of state.
+pub(super) fn state(out: &mut Vec<u8>, calendar: &mut Calendar, state: &State) {
+    let mut line = Line::begin(out, "state");
+    line.time(calendar, state.time);
+    line.put(",\"pid\":", state.pid);
+    line.put(",\"comm\":", state.comm.as_ref());
+    line.put(",\"cgroup\":", state.cgroup.as_ref());
+    line.put(",\"netns\":", state.netns);
+    line.put(",\"side\":", Word(state.side.name()));
+    line.put(",\"family\":", Word(family(state.daddr)));
+    line.put(",\"saddr\":", chosen(state.saddr));
+    line.put(",\"sport\":", state.sport);
+    line.put(",\"daddr\":", state.daddr);
+    line.put(",\"dport\":", state.dport);
+    line.put(",\"from\":", tcp_state::name(state.from).map(Word));
+    line.put(",\"to\":", tcp_state::name(state.to).map(Word));
+    line.put(",\"in_state_ns\":", state.in_state_ns);
+    line.put(",\"end\":", state.end.map(|end| Word(end.name())));
     line.end();
 }
 

@@ -15,5 +15,7 @@ pub mod rows;
 mod rows_bind;
 mod rows_limits;
 mod rows_listen;
+mod rows_peer;
 mod rows_ports;
+mod rows_state;
 pub mod sink;

@@ -23,6 +23,7 @@ pub const FUNCTIONS: &[&str] = &[
     "inet_twsk_alloc",
     "inet_twsk_kill",
     "security_socket_connect",
+    "tcp_close",
     "tcp_conn_request",
     "tcp_set_state",
     "tcp_timewait_state_process",

@@ -40,6 +40,13 @@ const MEMBERS: &[Member] = &[
     ("tcp_sock", "total_retrans", |o| &mut o.total_retrans, Expected),
     // CONFIG_MPTCP
     ("tcp_sock", "is_mptcp", |o| &mut o.is_mptcp, Depends),
+    ("sock_common", "skc_flags", |o| &mut o.skc_flags, Expected),
+    ("sock", "sk_lingertime", |o| &mut o.sk_lingertime, Expected),
+    ("tcp_sock", "bytes_received", |o| &mut o.bytes_received, Expected),
+    ("tcp_sock", "bytes_acked", |o| &mut o.bytes_acked, Expected),
+    ("tcp_sock", "rcv_nxt", |o| &mut o.rcv_nxt, Expected),
+    ("tcp_sock", "copied_seq", |o| &mut o.copied_seq, Expected),
+    ("tcp_sock", "rx_opt.ts_recent_stamp", |o| &mut o.ts_recent_stamp, Expected),
     ("net", "ns.inum", |o| &mut o.net_inum, Expected),
     ("net", "ipv4.ip_local_ports.range", |o| &mut o.local_ports_range, Expected),
     // 7da62262ec96 (7.1)
@@ -86,8 +93,8 @@ const PARAMS: &[Params] = &[
     ("__inet_hash_connect", |o| &mut o.hash_connect_params),
     ("__inet_check_established", |o| &mut o.check_established_params),
     ("tcp_timewait_state_process", |o| &mut o.timewait_process_params),
-    (SOCK_ADDR, |o| &mut o.cgroup_sock_addr_params),
     ("inet_csk_accept", |o| &mut o.accept_params),
+    (SOCK_ADDR, |o| &mut o.cgroup_sock_addr_params),
 ];
 
 const SOCK_ADDR: &str = "__cgroup_bpf_run_filter_sock_addr";

@@ -16,7 +16,7 @@ use aya::{
 use tcp_trace_common::{attempts::WAYS, config::Config, names, offsets::Offsets};
 
 use super::{
-    memlock,
+    map_sizes, memlock,
     missed::Kprobes,
     plan::{Choice, Plan},
     table::{Kind, Need, Program, Signal},
@@ -113,7 +113,7 @@ impl Loader {
 pub fn try_all(loader: Loader, object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Failure> {
     // Where maps count as locked memory the libraries' own feature tests depend on the limit too, and are made once.
     let limit = if plan.locks_memory { memlock::raise() } else { Ok(()) };
-    let ebpf = load_object(loader.wait(), object, load).map_err(|error| not_loaded(&error, limit))?;
+    let ebpf = load_object(loader.wait(), object, plan, load).map_err(|error| not_loaded(&error, limit))?;
     let btf = KernelBtf::new(|| Btf::from_sys_fs().ok());
     let mut attached = Attached {
         ebpf,
@@ -139,7 +139,12 @@ pub fn try_all(loader: Loader, object: &[u8], plan: &Plan, load: Load<'_>) -> Re
     Ok(attached)
 }
 
-fn load_object(loader: EbpfLoader<'static>, object: &[u8], load: Load<'_>) -> Result<Ebpf, aya::EbpfError> {
+fn load_object(
+    loader: EbpfLoader<'static>,
+    object: &[u8],
+    plan: &Plan,
+    load: Load<'_>,
+) -> Result<Ebpf, aya::EbpfError> {
     let sets = load.config.attempt_sets_mask + 1;
     let mut loader: EbpfLoader<'_> = loader;
     loader
@@ -149,6 +154,9 @@ fn load_object(loader: EbpfLoader<'static>, object: &[u8], load: Load<'_>) -> Re
         .map_max_entries(names::EVENTS, load.ring_bytes)
         .map_max_entries(names::ATTEMPTS, sets * WAYS)
         .map_max_entries(names::ATTEMPT_SETS, sets);
+    for (map, entries) in map_sizes::sizes(plan, load.config) {
+        loader.map_max_entries(map, entries);
+    }
     if load.log_level == 0 {
         // Nobody writes to it: one page, the least a ring buffer can have.
         loader.map_max_entries("AYA_LOGS", 4096);

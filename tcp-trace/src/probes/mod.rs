@@ -4,6 +4,7 @@
 pub mod attach;
 pub mod bursts;
 pub mod iterator;
+mod map_sizes;
 mod memlock;
 pub mod missed;
 mod object_info;

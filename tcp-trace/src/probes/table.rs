@@ -6,6 +6,7 @@ mod bind;
 mod connect;
 mod listen;
 mod port_probes;
+mod state;
 mod time_wait;
 
 pub use bind::MARKS;
@@ -148,4 +149,4 @@ const fn probe(name: &'static str, hook: &'static str, params: u16, need: Need) 
 const NO_IPV6: Need = Need::IfPresent("IPv6 is not seen");
 
 /// Every signal.
-pub const SIGNALS: &[Row] = &[connect::ROW, port_probes::ROW, time_wait::ROW, bind::ROW, listen::ROW];
+pub const SIGNALS: &[Row] = &[connect::ROW, port_probes::ROW, time_wait::ROW, bind::ROW, listen::ROW, state::ROW];

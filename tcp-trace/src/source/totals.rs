@@ -9,10 +9,13 @@ use aya::{
 use tcp_trace_common::{
     listen::{RawListener, RawListenerKey},
     names,
-    time_wait::RawTimeWaitTotals,
+    peer::RawPeer,
+    state::RawStateTotals,
+    time_wait::{RawTimeWaitOwner, RawTimeWaitTotals},
 };
 
 use super::binds::{BindMaps, BindTotals};
+use crate::clock;
 
 /// What they say at a moment.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +26,12 @@ pub struct Totals {
     pub listeners: Vec<(RawListenerKey, RawListener)>,
     /// `bind()`.
     pub binds: BindTotals,
+    /// TIME_WAIT, by who closed first and towards whom.
+    pub time_wait_owners: Vec<(RawPeer, RawTimeWaitOwner)>,
+    /// States, by who talks to whom.
+    pub states: Vec<(RawPeer, RawStateTotals)>,
+    /// When they were read, on the monotonic clock.
+    pub read_ns: u64,
 }
 
 /// The maps that hold them.
@@ -30,6 +39,8 @@ pub struct TotalsMaps {
     time_wait: HashMap<MapData, u32, RawTimeWaitTotals>,
     listeners: HashMap<MapData, RawListenerKey, RawListener>,
     binds: BindMaps,
+    time_wait_owners: HashMap<MapData, RawPeer, RawTimeWaitOwner>,
+    states: HashMap<MapData, RawPeer, RawStateTotals>,
 }
 
 impl TotalsMaps {
@@ -44,6 +55,8 @@ impl TotalsMaps {
             time_wait: HashMap::try_from(take(names::TIME_WAIT_TOTALS)?)?,
             listeners: HashMap::try_from(take(names::LISTENERS)?)?,
             binds,
+            time_wait_owners: HashMap::try_from(take(names::TIME_WAIT_OWNERS)?)?,
+            states: HashMap::try_from(take(names::STATE_TOTALS)?)?,
         })
     }
 
@@ -53,6 +66,9 @@ impl TotalsMaps {
             time_wait: self.time_wait.iter().filter_map(Result::ok).collect(),
             binds: self.binds.read(),
             listeners: self.listeners.iter().filter_map(Result::ok).collect(),
+            time_wait_owners: self.time_wait_owners.iter().filter_map(Result::ok).collect(),
+            states: self.states.iter().filter_map(Result::ok).collect(),
+            read_ns: clock::monotonic_ns(),
         }
     }
 }

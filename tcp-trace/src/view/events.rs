@@ -3,8 +3,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use tcp_trace_common::tcp_state;
+
 use super::format::{count, duration, fitted, harmless, share};
-use crate::event::{Bind, Connect, Detail, DropCause, LeaveReason, ListenDrop, Passage, TimeWait};
+use crate::event::{Bind, Connect, Detail, DropCause, LeaveReason, ListenDrop, Passage, State, TimeWait};
 
 /// Names the columns of [`connect`].
 pub fn header() -> String {
@@ -100,6 +102,23 @@ pub fn bind(bind: &Bind) -> String {
         duration(Some(bind.took_ns)),
         if bind.reuse_addr || bind.reuse_port { " (shared)" } else { "" },
         harmless(bind.call_site.as_deref().unwrap_or("?")),
+    )
+}
+
+/// One change of state.
+pub fn state(event: &State) -> String {
+    let name = |state| tcp_state::name(state).unwrap_or("?");
+    format!(
+        "{:<8} {:>7} {:<15} {} -> {} after {}{}: {} {}\n",
+        event.time.strftime("%H:%M:%S"),
+        count(event.pid.map(u64::from)),
+        event.comm.as_deref().map_or("?".into(), |comm| fitted(&harmless(comm), 15)),
+        name(event.from),
+        name(event.to),
+        duration(event.in_state_ns),
+        event.end.map_or(String::new(), |end| format!(" ({})", end.name())),
+        end(event.saddr, event.sport),
+        end(event.daddr, Some(event.dport)),
     )
 }
 

@@ -11,6 +11,7 @@ pub mod line;
 mod listen;
 mod ports;
 pub mod screen;
+mod state;
 mod table;
 mod theme;
 mod verdict;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::format::wrapped;
 use super::theme::Theme;
-use super::{bind, connect, ledger, limits, listen, ports, verdict};
+use super::{bind, connect, ledger, limits, listen, ports, state, verdict};
 use crate::aggregate::summary::Summary;
 use crate::question::Question;
 
@@ -38,9 +38,6 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
             verdict::findings(&mut out, theme, layout, &summary.findings);
             connect::tables(&mut out, theme, layout, summary);
         }
-        Question::TimeWait | Question::States => {
-            verdict::findings(&mut out, theme, layout, &summary.findings)
-        }
         Question::Listen => {
             verdict::findings(&mut out, theme, layout, &summary.findings);
             listen::tables(&mut out, theme, layout, summary);
@@ -53,6 +50,11 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
             verdict::findings(&mut out, theme, layout, &summary.findings);
             ports::tables(&mut out, theme, layout, summary);
         }
+        Question::States => {
+            verdict::findings(&mut out, theme, layout, &summary.findings);
+            state::tables(&mut out, theme, layout, &summary.observed.states, summary.observed.seconds);
+        }
+        Question::TimeWait => verdict::findings(&mut out, theme, layout, &summary.findings),
     }
     let partial = connect::told_in_part(summary);
     for note in partial.iter().chain(&summary.notes) {

@@ -37,6 +37,13 @@ const TABLE: &[Column] = &[
     ("defer_connect_mask", |o| o.defer_connect_mask, [4, 4, 8, 8, 8]),
     ("total_retrans", |o| o.total_retrans, [2104, 2104, 2216, 2192, 2304]),
     ("is_mptcp", |o| o.is_mptcp, [ABSENT, 2180, 2272, 2244, 2356]),
+    ("skc_flags", |o| o.skc_flags, [96; 5]),
+    ("sk_lingertime", |o| o.sk_lingertime, [544, 520, 576, 584, 592]),
+    ("bytes_received", |o| o.bytes_received, [1408, 1408, 1784, 1744, 1864]),
+    ("bytes_acked", |o| o.bytes_acked, [1456, 1456, 1840, 1816, 1608]),
+    ("rcv_nxt", |o| o.rcv_nxt, [1424, 1424, 1712, 1656, 1768]),
+    ("copied_seq", |o| o.copied_seq, [1428, 1428, 1472, 1472, 1504]),
+    ("ts_recent_stamp", |o| o.ts_recent_stamp, [1708, 1708, 1756, 1720, 1828]),
     ("net_inum", |o| o.net_inum, [144, 144, 136, 176, 280]),
     ("local_ports_range", |o| o.local_ports_range, [900, 1060, 1180, 1356, 1476]),
     ("local_ports_range_size", |o| o.local_ports_range_size, [8, 8, 4, 4, 4]),
@@ -64,6 +71,7 @@ const TABLE: &[Column] = &[
     ("hash_connect_params", |o| o.hash_connect_params, [4, 4, 4, 5, 5]),
     ("check_established_params", |o| o.check_established_params, [4, 4, 4, 6, 6]),
     ("timewait_process_params", |o| o.timewait_process_params, [3, 3, 4, 5, 5]),
+    ("accept_params", |o| o.accept_params, [4, 4, 2, 2, 2]),
     ("cgroup_sock_addr_params", |o| o.cgroup_sock_addr_params, [4, 5, 6, 6, 6]),
     ("cgroup_connect4", |o| o.cgroup_connect4, [10, 7, 7, 7, 7]),
     ("cgroup_connect6", |o| o.cgroup_connect6, [11, 8, 8, 8, 8]),
@@ -77,7 +85,6 @@ const TABLE: &[Column] = &[
     ("skb_head", |o| o.skb_head, [192, 200, 200, 200, 200]),
     ("skb_network_header", |o| o.skb_network_header, [180, 184, 184, 184, 184]),
     ("skb_transport_header", |o| o.skb_transport_header, [178, 182, 182, 182, 182]),
-    ("accept_params", |o| o.accept_params, [4, 4, 2, 2, 2]),
 ];
 
 #[test]

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Totals of states, by who talks to whom.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use tcp_trace_common::{counters, peer::RawPeer, state::RawStateTotals};
+
+use crate::{
+    emit::count,
+    maps::{Followed, NO_STATES, STATE_TOTALS},
+};
+
+/// The totals of this key, made if there are none yet; the names are the owner's.
+#[inline(always)]
+pub fn totals(peer: &RawPeer, owner: &Followed) -> Option<&'static mut RawStateTotals> {
+    if STATE_TOTALS.get_ptr(peer).is_none() {
+        let none = NO_STATES.get(0)?;
+        // Fails if somebody else was faster, which is as good.
+        let _ = STATE_TOTALS.insert(peer, none, BPF_NOEXIST.into());
+        if let Some(made) = STATE_TOTALS.get_ptr_mut(peer)
+            && peer.tgid != 0
+        {
+            // SAFETY: a live value; whoever else writes these writes the same.
+            unsafe {
+                (*made).cgroup_id = owner.cgroup_id;
+                (*made).comm = owner.comm;
+            }
+        }
+    }
+    let totals = STATE_TOTALS.get_ptr_mut(peer);
+    if totals.is_none() {
+        count(counters::SIGNAL_MAP_FULL);
+    }
+    // SAFETY: a live value of the map; counts are added atomically.
+    totals.and_then(|totals| unsafe { totals.as_mut() })
+}
+
+/// Adds, on whatever CPU.
+#[inline(always)]
+pub fn add(counter: &mut u64, more: u64) {
+    // SAFETY: a valid, aligned u64 that is only ever changed so.
+    unsafe { AtomicU64::from_ptr(counter) }.fetch_add(more, Ordering::Relaxed);
+}
+
+/// Keeps the larger one.
+#[inline(always)]
+pub fn add_max(max: &mut u64, value: u64) {
+    if value > *max {
+        *max = value;
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the inventories say of states: how many sockets there are, and which of them have been in CLOSE_WAIT since an
+//! earlier one, known by the kernel's own name for them.
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
+use tcp_trace_common::tcp_state;
+
+use super::{Now, number};
+use crate::aggregate::peer::{Peer, Who};
+use crate::event::Side;
+use crate::inventory::Inventory;
+use crate::inventory::socket::{Socket, State};
+
+/// A socket that is in CLOSE_WAIT for less than this is about to be closed.
+pub(super) const LONG_NS: u64 = 2_000_000_000;
+/// Rows that are counted apart.
+const ROWS: usize = 4_096;
+/// Sockets that are remembered from one inventory to the next.
+const REMEMBERED: usize = 1 << 17;
+
+#[derive(Debug, Default)]
+pub(super) struct Lingerers {
+    found: HashMap<Peer, Now, RandomState>,
+    names: HashMap<Peer, Who, RandomState>,
+    /// In CLOSE_WAIT when the row was first looked at.
+    first: HashMap<Peer, u64, RandomState>,
+    /// Sockets in CLOSE_WAIT -> when they were first seen there.
+    since: HashMap<u64, u64, RandomState>,
+    orphans: Option<u64>,
+    /// Of the first inventory and of the last.
+    times: Option<(u64, u64)>,
+}
+
+impl Lingerers {
+    pub(super) fn survey(&mut self, inventory: &Inventory) {
+        let now_ns = inventory.begin_ns;
+        self.times = Some((self.times.map_or(now_ns, |(first_ns, _)| first_ns), now_ns));
+        self.found.clear();
+        let mut still: HashMap<u64, u64, RandomState> = HashMap::default();
+        let mut orphans = None;
+        for space in &inventory.spaces {
+            let services: HashSet<u16, RandomState> = space
+                .sockets
+                .iter()
+                .filter(|socket| socket.state == State::Listen)
+                .map(|socket| socket.sport)
+                .collect();
+            for socket in space.sockets.iter().filter(|socket| is_connection(socket)) {
+                let owner = inventory.owners.of(socket);
+                let peer = peer(socket, owner.map(|owner| owner.pid), &services);
+                if self.found.len() >= ROWS && !self.found.contains_key(&peer) {
+                    continue;
+                }
+                if let Some(owner) = owner {
+                    self.names
+                        .entry(peer)
+                        .or_insert_with(|| Who { comm: Some(owner.comm), cgroup: owner.cgroup.clone() });
+                }
+                let now = self.found.entry(peer).or_default();
+                now.states[usize::from(number(socket.state))] += 1;
+                if socket.state == State::FinWait2 && socket.inode.is_none() && !socket.is_minisocket() {
+                    now.orphaned += 1;
+                }
+                if socket.state == State::CloseWait && still.len() < REMEMBERED {
+                    let since_ns = self.since.get(&socket.cookie).copied().unwrap_or(now_ns);
+                    still.insert(socket.cookie, since_ns);
+                    let age_ns = now_ns.saturating_sub(since_ns);
+                    if age_ns >= LONG_NS {
+                        now.stuck += 1;
+                        now.stuck_max_ns = now.stuck_max_ns.max(age_ns);
+                    }
+                }
+            }
+            // Of the whole machine, whichever namespace is asked.
+            orphans = orphans.or_else(|| space.counters.sockstat("TCP:", "orphan"));
+        }
+        self.since = still;
+        self.orphans = orphans;
+        for (peer, now) in &mut self.found {
+            let close_wait = now.states[usize::from(tcp_state::CLOSE_WAIT)];
+            now.close_wait_first = if self.first.len() < ROWS {
+                *self.first.entry(*peer).or_insert(close_wait)
+            } else {
+                self.first.get(peer).copied().unwrap_or(close_wait)
+            };
+        }
+        let found = &self.found;
+        self.names.retain(|peer, _| found.contains_key(peer));
+    }
+
+    pub(super) fn found(&self) -> impl Iterator<Item = (Peer, Now)> {
+        self.found.iter().map(|(peer, now)| (*peer, *now))
+    }
+
+    pub(super) fn who(&self, peer: &Peer) -> Who {
+        self.names.get(peer).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn orphans(&self) -> Option<u64> {
+        self.orphans
+    }
+
+    pub(super) fn surveyed(&self) -> bool {
+        self.times.is_some()
+    }
+
+    pub(super) fn surveyed_for_ns(&self) -> u64 {
+        self.times.map_or(0, |(first_ns, last_ns)| last_ns.saturating_sub(first_ns))
+    }
+}
+
+/// Listeners, bound sockets and requests have no peer; TIME_WAIT has an answer of its own.
+fn is_connection(socket: &Socket) -> bool {
+    !matches!(socket.state, State::Listen | State::Bound | State::SynRecv | State::TimeWait)
+}
+
+fn peer(socket: &Socket, pid: Option<u32>, services: &HashSet<u16, RandomState>) -> Peer {
+    let accepted = services.contains(&socket.sport);
+    let (side, address, port) = if accepted {
+        (Side::Accepted, socket.saddr, socket.sport)
+    } else {
+        (Side::Opened, socket.daddr, socket.dport)
+    };
+    Peer { netns: socket.netns, pid, side, address, port }
+}

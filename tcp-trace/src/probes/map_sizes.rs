@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How large the maps are that only some questions need: one place each where nobody asks.
+
+use tcp_trace_common::{
+    config::{Config, stream},
+    names,
+};
+
+use super::{plan::Plan, table::Signal};
+
+/// Who talks to whom: about 1 KiB each, in all states together.
+const STATE_TOTALS: u32 = 2_048;
+/// Sockets whose states are followed: about 150 bytes each.
+const STATE_SOCKETS: u32 = 32_768;
+/// Who closes first, and towards whom: about 200 bytes each.
+const TIME_WAIT_OWNERS: u32 = 4_096;
+/// Closers and minisockets: about 100 bytes each. 500 closes a second leave 30,000 minisockets.
+const CLOSERS: u32 = 65_536;
+
+/// Names of maps, and how many entries they are to have.
+pub(super) fn sizes(plan: &Plan, config: &Config) -> [(&'static str, u32); 4] {
+    let states = !plan.choices(Signal::State).is_empty();
+    let owners = config.streams & (stream::TIME_WAIT | stream::TIME_WAIT_OWNERS) != 0;
+    let only_if = |wanted, size| if wanted { size } else { 1 };
+    [
+        (names::STATE_TOTALS, only_if(states, STATE_TOTALS)),
+        (names::STATE_SOCKETS, only_if(states, STATE_SOCKETS)),
+        (names::TIME_WAIT_OWNERS, only_if(owners, TIME_WAIT_OWNERS)),
+        (names::CLOSERS, only_if(owners, CLOSERS)),
+    ]
+}

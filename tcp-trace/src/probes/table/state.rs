@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Programs of the state signal.
+
+use super::{Alternative, Kind, Need, Program, Row, Signal, optional, program, variant};
+use crate::probes::tier::Tier;
+
+const NO_OWNER: &str = "accepted connections have no owner until it closes them";
+const NO_LINGERING: &str = "a close() that SO_LINGER lets wait is not seen";
+
+/// The ways to it.
+pub(super) const ROW: Row = Row {
+    signal: Signal::State,
+    alternatives: &[
+        Alternative {
+            tier: Tier::Fentry,
+            programs: &[
+                Program { need: Need::Optional(NO_OWNER), ..variant("state_accept_2_fentry", "inet_csk_accept", 2) },
+                Program { need: Need::Optional(NO_OWNER), ..variant("state_accept_4_fentry", "inet_csk_accept", 4) },
+                optional("state_lingered_fentry", "tcp_close", Kind::Fexit, NO_LINGERING),
+                optional("state_closing_fentry", "tcp_close", Kind::Fentry, NO_LINGERING),
+                program("state_change_fentry", "inet_sock_set_state", Kind::BtfTracepoint),
+            ],
+            loses: "",
+        },
+        Alternative {
+            tier: Tier::Kprobe,
+            programs: &[
+                optional("state_accept_kprobe", "inet_csk_accept", Kind::Kretprobe, NO_OWNER),
+                optional("state_lingered_kprobe", "tcp_close", Kind::Kretprobe, NO_LINGERING),
+                optional("state_closing_kprobe", "tcp_close", Kind::Kprobe, NO_LINGERING),
+                program("state_change_tp", "inet_sock_set_state", Kind::RawTracepoint),
+            ],
+            loses: "the owner of an accepted connection may be missed while many wait in accept()",
+        },
+        Alternative {
+            tier: Tier::Tracepoint,
+            programs: &[program("state_change_tp", "inet_sock_set_state", Kind::RawTracepoint)],
+            loses: "accepted connections have no owner until it closes them; a close() that SO_LINGER lets wait is not seen",
+        },
+    ],
+};

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The tables of `states`: how long states last, who opens and ends connections, and what waits for its end.
+
+use std::fmt::Write;
+
+use tcp_trace_common::tcp_state;
+
+use super::format::{count, duration, fitted, harmless, rate};
+use super::screen::Layout;
+use super::theme::Theme;
+use crate::aggregate::peer::owner;
+use crate::aggregate::state::{StateRow, StateSnapshot};
+use crate::inventory::socket::State;
+
+/// All of them.
+pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, states: &StateSnapshot, seconds: f64) {
+    lasting(out, theme, states, seconds);
+    connections(out, theme, layout, states, seconds);
+    waiting(out, theme, layout, states);
+}
+
+/// Every state, all rows together.
+fn lasting(out: &mut String, theme: Theme, states: &StateSnapshot, seconds: f64) {
+    let head = format!("{:<14}{:>12}{:>13}{:>13}{:>13}", "state", "now", "left/s", "mean", "longest");
+    let _ = writeln!(out, "\n{}", theme.title(&head));
+    for state in [
+        State::SynSent,
+        State::Established,
+        State::FinWait1,
+        State::FinWait2,
+        State::Closing,
+        State::CloseWait,
+        State::LastAck,
+    ] {
+        let of_all = states.of_all(state);
+        let name = tcp_state::name(crate::aggregate::state::number(state)).unwrap_or("?");
+        let _ = writeln!(
+            out,
+            "{:<14}{:>12}{:>13}{:>13}{:>13}",
+            name.to_ascii_uppercase(),
+            count(of_all.now),
+            rate(of_all.left, seconds),
+            duration(of_all.mean_ns),
+            duration(of_all.max_ns),
+        );
+    }
+    let _ = writeln!(out, "orphans {} (sockets that no process holds, of the whole machine)", count(states.orphans));
+}
+
+fn connections(out: &mut String, theme: Theme, layout: Layout, states: &StateSnapshot, seconds: f64) {
+    let busy: Vec<_> = states.rows.iter().filter(|row| row.traced.is_some()).take(layout.top).collect();
+    if busy.is_empty() {
+        return;
+    }
+    let head =
+        format!("{:<22} {:<24}{:>7}{:>9}{:>9}{:>9}", "connections of", "with", "now", "opened/s", "lived", "resets/s");
+    let _ = writeln!(out, "\n{}", theme.title(&head));
+    for row in busy {
+        let Some(traced) = &row.traced else { continue };
+        let resets = traced.linger_resets + traced.unread_resets;
+        let _ = writeln!(
+            out,
+            "{:<22} {:<24}{:>7}{:>9}{:>9}{:>9}",
+            name(row),
+            fitted(&row.peer.to_string(), 24),
+            count(row.in_state(State::Established)),
+            rate(Some(traced.opened), seconds),
+            duration(traced.life_mean_ns()),
+            rate(Some(resets), seconds),
+        );
+    }
+}
+
+/// What is not closed, and close() calls that wait.
+fn waiting(out: &mut String, theme: Theme, layout: Layout, states: &StateSnapshot) {
+    let some = |row: &&StateRow| {
+        let waits = |state| row.in_state(state).is_some_and(|now| now > 0);
+        waits(State::CloseWait) || waits(State::FinWait2) || row.traced.is_some_and(|traced| traced.lingering > 0)
+    };
+    let rows: Vec<_> = states.rows.iter().filter(some).take(layout.top).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let head = format!(
+        "{:<22} {:<24}{:>10}{:>7}{:>9}{:>8}",
+        "not closed by", "with", "CLOSE_WAIT", "stuck", "FIN_WAIT2", "close()"
+    );
+    let _ = writeln!(out, "\n{}", theme.title(&head));
+    for row in rows {
+        let blocked = row.traced.filter(|traced| traced.lingering > 0).map(|traced| traced.lingering_max_ns);
+        let _ = writeln!(
+            out,
+            "{:<22} {:<24}{:>10}{:>7}{:>9}{:>8}",
+            name(row),
+            fitted(&row.peer.to_string(), 24),
+            count(row.in_state(State::CloseWait)),
+            count(row.now.map(|now| now.stuck)),
+            count(row.in_state(State::FinWait2)),
+            blocked.map_or("-".to_owned(), |ns| duration(Some(ns))),
+        );
+    }
+}
+
+fn name(row: &StateRow) -> String {
+    fitted(&harmless(&owner(&row.peer, &row.who)), 22)
+}
