@@ -132,7 +132,7 @@ impl Answer {
         }
         sink.write(&buffer)?;
         let start = if setting.samples_time_wait { sample_proc() } else { TimeWaitSnapshot::new() };
-        let surveyor = setting.survey.map(|(wanted, share)| Surveyor::start(wanted, share));
+        let surveyor = setting.survey.clone().map(|(wanted, share)| Surveyor::start(wanted, share));
         let aggregates = Aggregates::new(setting.rules, start, setting.time_wait_in_detail);
         Ok(Self {
             setting,

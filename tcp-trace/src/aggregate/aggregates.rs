@@ -74,6 +74,7 @@ impl Aggregates {
 
     /// Takes the sockets as they are now.
     pub fn survey(&mut self, inventory: &Inventory) {
+        self.bind.survey(inventory);
         self.limits.survey(inventory);
         self.listen.survey(inventory);
         self.ports.survey(inventory);

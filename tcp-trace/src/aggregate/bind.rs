@@ -12,7 +12,13 @@ use super::folded::FoldedPhase;
 use super::marks::Marks;
 use super::tally::Process;
 use crate::event::Comm;
+use crate::inventory::owners::Owners;
+use crate::inventory::socket::State;
+use crate::inventory::{Inventory, Space};
 use crate::source::binds::{BindSite, BindTotals};
+
+/// Processes that are named for each namespace.
+const HOLDERS: usize = 16;
 
 /// What happened in an interval or a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,6 +84,24 @@ pub struct SpaceMarks {
     pub holders: Vec<(Process, u64)>,
 }
 
+impl SpaceMarks {
+    /// `None`: its marks were not looked for, or its range is not known.
+    fn of(space: &Space, owners: &Owners) -> Option<Self> {
+        let marks = Marks::of(space.marks.as_ref()?, space.sysctls.ip_local_port_range?);
+        let mut ports: HashMap<Process, u64, RandomState> = HashMap::default();
+        let connected = space.sockets.iter().filter(|socket| socket.state != State::Listen);
+        for socket in connected.filter(|socket| marks.is_bound(socket.sport)) {
+            if let Some(owner) = owners.of(socket) {
+                *ports.entry(Process { pid: owner.pid, comm: owner.comm }).or_default() += 1;
+            }
+        }
+        let mut holders: Vec<_> = ports.into_iter().collect();
+        holders.sort_by_key(|(process, ports)| (std::cmp::Reverse(*ports), *process));
+        holders.truncate(HOLDERS);
+        Some(Self { netns: space.namespace.inode, name: space.namespace.name.clone(), marks, holders })
+    }
+}
+
 /// Turns totals into differences.
 #[derive(Clone, Debug, Default)]
 pub struct BindAggregate {
@@ -92,9 +116,11 @@ impl BindAggregate {
         self.now.clone_from(totals);
     }
 
-    /// Takes the marked ports of now.
-    pub fn enter_marks(&mut self, marks: Vec<SpaceMarks>) {
-        self.marks = Some(marks);
+    /// Takes the marked ports of now, if they were looked for.
+    pub fn survey(&mut self, inventory: &Inventory) {
+        let spaces = inventory.spaces.iter();
+        let marks: Vec<_> = spaces.filter_map(|space| SpaceMarks::of(space, &inventory.owners)).collect();
+        self.marks = (!marks.is_empty()).then_some(marks);
     }
 
     /// Ends the interval and answers for it.

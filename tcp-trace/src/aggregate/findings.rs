@@ -3,12 +3,14 @@
 
 mod accept_queue;
 mod avoid;
+mod bind_before_connect;
 mod conntrack_full;
 mod fix;
 mod limit_near;
 mod listener_chain;
 mod parity_cliff;
 mod place;
+mod poisoned_buckets;
 mod range_full;
 mod scene;
 mod slow_handshake;
@@ -19,9 +21,10 @@ mod time_wait_overflow;
 mod unreached;
 mod unsafe_sysctl;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use self::scene::Scene;
+use super::bind::BindSnapshot;
 use super::observed::Observed;
 use super::tally::Tally;
 use super::words::grouped;
@@ -175,6 +178,8 @@ pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> 
         }
     }
     found.extend(ahead(observed, rules, sysctls));
+    found.extend(poisoned_buckets::find(observed, rules, sysctls));
+    found.extend(bind_before_connect::find(observed, sysctls));
     found.extend(time_wait_overflow::find(time_wait, sysctls));
     found.extend(accept_queue::find(observed, sysctls));
     found.extend(syn_queue::find(observed, sysctls));
@@ -185,6 +190,12 @@ pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> 
     found.extend(unsafe_sysctl::find(&limits.settings, sysctls.netns));
     found.sort_by_key(|finding| (finding.severity, finding.code));
     found
+}
+
+/// Network namespaces that something is known of about `bind()`.
+fn bind_spaces(bind: &BindSnapshot) -> BTreeSet<u32> {
+    let marked = bind.marks.iter().flatten().map(|space| space.netns);
+    bind.binders.iter().map(|binder| binder.netns).chain(marked).collect()
 }
 
 /// What the sockets say before any connect has to: destinations whose connects already told are left out.

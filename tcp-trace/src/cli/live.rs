@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What every live command has in common: its flags, and the way from them to a run.
 
-use std::{fs::File, path::PathBuf, time::Duration};
+use std::{fs::File, path::PathBuf, sync::Arc, time::Duration};
 
 use tcp_trace_common::{
     attempts,
@@ -28,8 +28,9 @@ use crate::{
         OBJECT,
         attach::{Attached, Load, Loader, try_all},
         bursts::{Bursts, PortProbes},
+        iterator::Iterator,
         plan::{self, Plan, plan},
-        table::Signal,
+        table::{MARKS, Signal},
         tier::Tier,
     },
     question::Question,
@@ -268,7 +269,12 @@ pub fn watch(
     let Prepared { facts, plan: _, attached, untraceable, calibration, netns } = prepared;
     let mut setting = setting(asked, attached.as_ref(), &facts);
     let limits = asked.question == Question::Doctor;
-    let look = inventory::Wanted { netns, limits, ..inventory::Wanted::ALL };
+    let marks = attached.as_ref().and_then(|attached| Iterator::new(&attached.ebpf, MARKS)).transpose();
+    let marks = marks.unwrap_or_else(|error| {
+        setting.notes.push(format!("ports that carry the mark of a bind() are not known: {error}"));
+        None
+    });
+    let look = inventory::Wanted { netns, limits, marks: marks.map(Arc::new), ..inventory::Wanted::ALL };
     setting.survey = asked.question.surveys().then_some((look, live.max_overhead));
     if let Some(failure) = untraceable {
         tracing::info!("not traced: {failure}");

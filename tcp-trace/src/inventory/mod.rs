@@ -5,6 +5,7 @@
 mod container;
 pub mod diag;
 pub mod limits;
+mod marks;
 pub mod namespaces;
 pub mod netstat;
 pub mod owners;
@@ -14,6 +15,9 @@ pub mod socket;
 pub mod surveyor;
 
 use std::io;
+use std::sync::Arc;
+
+use tcp_trace_common::bind::RawMark;
 
 use self::{
     diag::states,
@@ -26,6 +30,7 @@ use self::{
 use crate::{
     clock,
     kernel::{Roots, rules::Sysctls},
+    probes::iterator::Iterator as SocketProgram,
 };
 
 /// Sockets that are held at once, of all namespaces together; more are only counted. Some 40 MB.
@@ -34,7 +39,7 @@ const SOCKETS: usize = 1 << 19;
 const TRIES: u32 = 3;
 
 /// What to look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Wanted {
     /// Only this network namespace.
     pub netns: Option<u32>,
@@ -44,6 +49,8 @@ pub struct Wanted {
     pub owners: bool,
     /// Limits around connections: a look at every process.
     pub limits: bool,
+    /// What tells which ports carry the mark of a `bind()`; `None`: they are not looked for.
+    pub marks: Option<Arc<SocketProgram>>,
 }
 
 /// Everything at one moment, or nearly so: namespaces are looked at one after another.
@@ -80,11 +87,13 @@ pub struct Space {
     pub sockets: Vec<Socket>,
     /// More sockets than those held.
     pub beyond: u64,
+    /// Sockets whose port carries the mark of a `bind()`; `None`: not looked for, or not to be had.
+    pub marks: Option<Vec<RawMark>>,
 }
 
 impl Wanted {
     /// Every socket of every namespace, and its owner.
-    pub const ALL: Self = Self { netns: None, states: states::ALL, owners: true, limits: true };
+    pub const ALL: Self = Self { netns: None, states: states::ALL, owners: true, limits: true, marks: None };
 }
 
 impl Inventory {
@@ -100,7 +109,7 @@ impl Inventory {
         let mut room = SOCKETS;
         let mut refused = Vec::new();
         for namespace in found.list.into_iter().filter(|found| wanted.netns.is_none_or(|netns| netns == found.inode)) {
-            match Space::take(namespace, wanted.states, room) {
+            match Space::take(namespace, wanted, room) {
                 Ok(Some(space)) => {
                     room -= space.sockets.len();
                     inventory.spaces.push(space);
@@ -136,16 +145,17 @@ impl Inventory {
 
 impl Space {
     /// `None`: it is gone.
-    fn take(namespace: Namespace, states: u32, room: usize) -> io::Result<Option<Self>> {
+    fn take(namespace: Namespace, wanted: &Wanted, room: usize) -> io::Result<Option<Self>> {
         let inode = namespace.inode;
         let looked = within(&namespace, move || {
-            let (sockets, beyond) = list(inode, states, room)?;
+            let (sockets, beyond) = list(inode, wanted.states, room)?;
+            let marks = wanted.marks.as_deref().map(marks::read).transpose()?;
             let settings = (Sysctls::survey(&Roots::default()), NetStat::read(), Conntrack::of_this_thread(inode));
-            Ok((sockets, beyond, settings))
+            Ok((sockets, beyond, marks, settings))
         });
         match looked {
-            Ok(Ok((sockets, beyond, (sysctls, counters, conntrack)))) => {
-                Ok(Some(Self { namespace, sysctls, counters, conntrack, sockets, beyond }))
+            Ok(Ok((sockets, beyond, marks, (sysctls, counters, conntrack)))) => {
+                Ok(Some(Self { namespace, sysctls, counters, conntrack, sockets, beyond, marks }))
             }
             Ok(Err(refused)) => Err(refused),
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH | libc::ESTALE)) => Ok(None),

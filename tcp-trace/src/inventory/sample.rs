@@ -40,6 +40,7 @@ pub(crate) fn inventory(sysctls: Sysctls, sockets: Vec<Socket>) -> Inventory {
         conntrack: None,
         sockets,
         beyond: 0,
+        marks: None,
     };
     Inventory { spaces: vec![space], lists_bound: Some(true), ..Inventory::default() }
 }

@@ -28,11 +28,11 @@ impl Surveyor {
         let mut rest = rest(first.took_ns, share);
         let latest = Arc::new(Mutex::new(Some(Arc::new(first))));
         let (alive, owner) = mpsc::channel();
-        let shared = Arc::clone(&latest);
+        let (shared, looked_for) = (Arc::clone(&latest), wanted.clone());
         // Without the thread the first inventory stays the latest until the last one is taken.
         let started = thread::Builder::new().name("surveyor".into()).spawn(move || {
             while owner.recv_timeout(rest) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let inventory = Inventory::take(&wanted);
+                let inventory = Inventory::take(&looked_for);
                 rest = self::rest(inventory.took_ns, share);
                 *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(inventory));
             }

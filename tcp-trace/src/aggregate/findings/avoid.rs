@@ -32,7 +32,7 @@ impl Code {
             ],
             Self::PoisonedBuckets => &[
                 "SO_REUSEADDR or SO_REUSEPORT on client sockets: they are what marks the ports",
-                "restarting those who connect: a mark stays until the last user of its port has left",
+                "restarting only who bound them, before 6.18: a mark stays until the last connection on its port ends",
             ],
             Self::AcceptQueueOverflow => &[
                 SOMAXCONN_ALONE,

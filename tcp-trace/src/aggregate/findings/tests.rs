@@ -174,3 +174,71 @@ fn sockets_tell_before_connects_have_to() {
     let (code, severity, _) = ahead_of(28_232).expect("a finding");
     assert_eq!((code, severity), (Code::RangeFull, Severity::Critical));
 }
+
+mod marked_ports {
+    use super::*;
+    use crate::aggregate::bind::{BindSnapshot, Binder, SpaceMarks};
+    use crate::aggregate::findings::{bind_before_connect, poisoned_buckets};
+    use crate::aggregate::marks::Marks;
+    use crate::aggregate::observed::Observed;
+    use crate::aggregate::tally::Process;
+    use tcp_trace_common::bind::RawBindCounts;
+
+    fn binder(connected: u64, in_use: u64, in_range: u64) -> Binder {
+        let counts = RawBindCounts { calls: connected + in_use, connected, in_use, ..RawBindCounts::default() };
+        Binder {
+            process: Process { pid: 7, comm: "envoy".into() },
+            netns: 1,
+            uid: 0,
+            range: Some((32_768, 60_999)),
+            any_port: counts,
+            a_port: RawBindCounts::default(),
+            in_range,
+            sites: Vec::new(),
+        }
+    }
+
+    fn observed(binder: Binder, marks: Option<Marks>) -> Observed {
+        let marks = marks.map(|marks| vec![SpaceMarks { netns: 1, marks, ..SpaceMarks::default() }]);
+        let bind = BindSnapshot { binders: vec![binder], marks, ..BindSnapshot::default() };
+        Observed { bind, ..Observed::default() }
+    }
+
+    fn marks(poisoned: u64, first_half: u64, bound: u64) -> Marks {
+        let mut marks = Marks::of(&[], (32_768, 60_999));
+        (marks.poisoned, marks.poisoned_first_half, marks.bound) = (poisoned, first_half, bound);
+        marks
+    }
+
+    fn bound_first(binder: Binder, marks: Option<Marks>) -> Option<Severity> {
+        let found = bind_before_connect::find(&observed(binder, marks), &Sysctls::default());
+        found.first().map(|finding| finding.severity)
+    }
+
+    #[test]
+    fn ports_held_alone() {
+        assert_eq!(bound_first(binder(19, 0, 0), Some(marks(0, 0, 19))), None, "a few");
+        assert_eq!(bound_first(binder(500, 0, 0), Some(marks(0, 0, 5))), Some(Severity::Info));
+        assert_eq!(bound_first(binder(0, 0, 0), Some(marks(0, 0, 3_000))), Some(Severity::Warning), "from before");
+        assert_eq!(bound_first(binder(0, 0, 0), Some(marks(0, 0, 15_000))), Some(Severity::Critical));
+        assert_eq!(bound_first(binder(30, 4, 0), None), Some(Severity::Critical), "bind() fails");
+        assert_eq!(bound_first(binder(0, 4, 0), Some(marks(0, 0, 0))), None, "others hold the ports");
+    }
+
+    #[test]
+    fn ports_that_are_skipped() {
+        let severity = |marks, heals_buckets| {
+            let rules = SearchRules { heals_buckets, ..SearchRules::default() };
+            let found = poisoned_buckets::find(&observed(binder(0, 0, 40), Some(marks)), &rules, &Sysctls::default());
+            found.into_iter().next().map(|finding| (finding.severity, finding.headline, finding.fix))
+        };
+        assert_eq!(severity(marks(49, 49, 0), false), None);
+        let (worst, headline, fix) = severity(marks(14_116, 14_116, 0), false).expect("all of the first half");
+        assert_eq!(worst, Severity::Critical);
+        assert!(headline.contains("envoy (7)") && headline.contains("last connection"), "{headline}");
+        assert!(fix.iter().any(|line| line.contains("6.18")), "{fix:?}");
+        let (some, headline, _) = severity(marks(3_000, 1_500, 0), true).expect("a tenth");
+        assert_eq!(some, Severity::Warning);
+        assert!(headline.contains("until the sockets that bound them are closed"), "{headline}");
+    }
+}
