@@ -119,6 +119,8 @@ pub struct ListenContext {
     pub sk: u64,
     /// The SYN, a `struct sk_buff *`.
     pub skb: u64,
+    /// The `struct sock *` that inet_csk_complete_hashdance puts into an accept queue, and that is counted already.
+    pub queued: u64,
     /// Since when a listener is looked for; 0: none is.
     pub looking_since_ns: u64,
     /// The queues as they were found.

@@ -158,6 +158,10 @@ fn add_drop(listener: &mut RawListener, cause: u8) {
 /// and the same of v6, which calls that of v4 for what comes by IPv4: `of` is the family whose function this is.
 #[inline(always)]
 pub fn last_ack(sk: impl Pointer, request: u64, of: u16) {
+    if let Some(context) = context() {
+        // The child that is made now may have the address of an earlier one.
+        context.queued = 0;
+    }
     if sock::family(sk) != of {
         return;
     }
@@ -175,10 +179,33 @@ pub fn last_ack(sk: impl Pointer, request: u64, of: u16) {
     });
 }
 
-/// proto: struct sock *inet_csk_reqsk_queue_add(struct sock *sk, struct request_sock *req, struct sock *child), which
-/// refuses what comes after the listener was closed.
+/// proto: struct sock *inet_csk_complete_hashdance(struct sock *sk, struct sock *child, struct request_sock *req, bool
+/// own_req): the usual end of a handshake. It calls inet_csk_reqsk_queue_add, or has it within itself.
 #[inline(always)]
-pub fn queued(sk: impl Pointer) {
+pub fn handshake_ended(sk: impl Pointer, child: u64, own: u64) {
+    if let Some(context) = context()
+        && own as u8 != 0
+    {
+        context.queued = child;
+        count_queued(sk);
+    }
+}
+
+/// proto: struct sock *inet_csk_reqsk_queue_add(struct sock *sk, struct request_sock *req, struct sock *child). Called by
+/// itself for what a cookie or Fast Open made.
+#[inline(always)]
+pub fn queued(sk: impl Pointer, child: u64) {
+    let Some(context) = context() else { return };
+    if context.queued == child {
+        context.queued = 0;
+    } else {
+        count_queued(sk);
+    }
+}
+
+/// A listener that was closed meanwhile refuses it.
+#[inline(always)]
+fn count_queued(sk: impl Pointer) {
     if sock::state(sk) != tcp_state::LISTEN {
         return;
     }

@@ -49,7 +49,13 @@ pub fn last_ack_v6_fentry(ctx: FEntryContext) -> i32 {
 
 #[fentry(function = "inet_csk_reqsk_queue_add")]
 pub fn queue_add_fentry(ctx: FEntryContext) -> i32 {
-    listen::queued(Typed(ctx.arg(0)));
+    listen::queued(Typed(ctx.arg(0)), ctx.arg(2));
+    0
+}
+
+#[fentry(function = "inet_csk_complete_hashdance")]
+pub fn handshake_fentry(ctx: FEntryContext) -> i32 {
+    listen::handshake_ended(Typed(ctx.arg(0)), ctx.arg(1), ctx.arg(3));
     0
 }
 

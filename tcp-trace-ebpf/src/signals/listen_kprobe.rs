@@ -50,7 +50,13 @@ pub fn last_ack_v6_kprobe(ctx: ProbeContext) -> u32 {
 
 #[kprobe]
 pub fn queue_add_kprobe(ctx: ProbeContext) -> u32 {
-    listen::queued(Untyped(arg(&ctx, 0)));
+    listen::queued(Untyped(arg(&ctx, 0)), arg(&ctx, 2));
+    0
+}
+
+#[kprobe]
+pub fn handshake_kprobe(ctx: ProbeContext) -> u32 {
+    listen::handshake_ended(Untyped(arg(&ctx, 0)), arg(&ctx, 1), arg(&ctx, 3));
     0
 }
 

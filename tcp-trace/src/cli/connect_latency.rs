@@ -69,6 +69,7 @@ enum EventKind {
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let sink = Sink::open(args.live.output.output.as_deref())?;
     let asked = Asked {
+        extra: Vec::new(),
         question: Question::ConnectLatency,
         events: args.asks(EventKind::TimeWait).then_some(Signal::TimeWait).into_iter().collect(),
         port_probes: args.port_probes,

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tcp-trace listen`: which listener drops what, and why?
 
-use super::live::{self, LiveArgs};
-use crate::{exit::Failure, question::Question};
+use super::live::{self, Asked, LiveArgs};
+use crate::{exit::Failure, probes::table::Signal, question::Question};
 
 const EXAMPLES: &str = "\
 Examples:
   sudo tcp-trace listen                           accept and SYN queues, drops by cause, who accepts
-  sudo tcp-trace listen --events --format json     every SYN or handshake that a listener drops";
+  sudo tcp-trace listen --events --format json     every SYN or handshake that a listener drops
+  sudo tcp-trace listen --lookup-cost             and how long the kernel takes to find each listener";
 
 /// Listeners: accept queue and SYN queue, their limits, drops by cause, accept rates
 #[derive(Debug, clap::Args)]
@@ -16,6 +17,11 @@ pub struct Args {
     /// A line for every SYN or handshake that a listener drops as well
     #[arg(long)]
     events: bool,
+    /// Time the kernel's look-up of the listener, for every SYN; the probes' own time is in it
+    ///
+    /// Two kprobes on a function that all SYNs go through, those of a flood too.
+    #[arg(long)]
+    lookup_cost: bool,
     #[command(flatten)]
     live: LiveArgs,
 }
@@ -25,5 +31,7 @@ pub struct Args {
 /// # Errors
 /// As [`live::run`].
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
-    live::answer(Question::Listen, &args.live, args.events, verbose)
+    let extra = args.lookup_cost.then_some(Signal::ListenerLookup).into_iter().collect();
+    let asked = Asked { extra, ..Asked::plainly(Question::Listen, args.events, verbose) };
+    live::answer_to(&asked, &args.live, args.events)
 }

@@ -136,6 +136,8 @@ pub struct Asked {
     pub question: Question,
     /// Signals whose events are streamed, connect apart.
     pub events: Vec<Signal>,
+    /// Signals beside those that the question needs.
+    pub extra: Vec<Signal>,
     /// Why candidates are refused.
     pub port_probes: PortProbes,
     /// Attempts followed at once.
@@ -152,6 +154,7 @@ impl Asked {
         Self {
             question,
             events: question.listed().filter(|_| events).into_iter().collect(),
+            extra: Vec::new(),
             port_probes: PortProbes::Never,
             max_attempts: 16_384,
             calibrate: false,
@@ -165,7 +168,7 @@ impl Asked {
             Signal::Bind => stream::BIND,
             Signal::Listen => stream::LISTEN,
             Signal::State => stream::STATE,
-            Signal::Connect | Signal::PortProbes => 0,
+            Signal::Connect | Signal::PortProbes | Signal::ListenerLookup => 0,
         };
         let owners = if self.details_time_wait() { stream::TIME_WAIT_OWNERS } else { 0 };
         self.events.iter().chain(self.question.joined()).map(bit).fold(owners, |bits, bit| bits | bit)
@@ -178,6 +181,7 @@ impl Asked {
 
     fn plan(&self, tier: TierChoice) -> plan::Wanted {
         let mut signals = self.question.signals();
+        signals.extend(&self.extra);
         if self.port_probes != PortProbes::Never {
             signals.push(Signal::PortProbes);
         }
@@ -331,9 +335,17 @@ pub fn layout(live: &LiveArgs, sink: &Sink) -> Layout {
 /// # Errors
 /// As [`run`].
 pub fn answer(question: Question, live: &LiveArgs, events: bool, verbose: u8) -> Result<u8, Failure> {
+    answer_to(&Asked::plainly(question, events, verbose), live, events)
+}
+
+/// The same for one that has.
+///
+/// # Errors
+/// As [`run`].
+pub fn answer_to(asked: &Asked, live: &LiveArgs, events: bool) -> Result<u8, Failure> {
     let sink = Sink::open(live.output.output.as_deref())?;
     let wanted = wanted(live, events, &sink);
-    let worst = run(live, &Asked::plainly(question, events, verbose), wanted, sink)?;
+    let worst = run(live, asked, wanted, sink)?;
     Ok(FailOn::code(live.fail_on, worst))
 }
 

@@ -5,6 +5,7 @@
 mod bind;
 mod connect;
 mod listen;
+mod listener_lookup;
 mod port_probes;
 mod state;
 mod time_wait;
@@ -31,6 +32,8 @@ pub enum Signal {
     Bind,
     /// What becomes of the SYNs that reach a listener?
     Listen,
+    /// How long does the kernel look for the listener of a SYN?
+    ListenerLookup,
     /// How long do connections stay in each state, and who closes how?
     State,
 }
@@ -43,6 +46,7 @@ impl fmt::Display for Signal {
             Self::TimeWait => "time_wait",
             Self::Bind => "bind",
             Self::Listen => "listen",
+            Self::ListenerLookup => "listener_lookup",
             Self::State => "state",
         })
     }
@@ -149,4 +153,12 @@ const fn probe(name: &'static str, hook: &'static str, params: u16, need: Need) 
 const NO_IPV6: Need = Need::IfPresent("IPv6 is not seen");
 
 /// Every signal.
-pub const SIGNALS: &[Row] = &[connect::ROW, port_probes::ROW, time_wait::ROW, bind::ROW, listen::ROW, state::ROW];
+pub const SIGNALS: &[Row] = &[
+    connect::ROW,
+    port_probes::ROW,
+    time_wait::ROW,
+    bind::ROW,
+    listen::ROW,
+    listener_lookup::ROW,
+    state::ROW,
+];
