@@ -13,6 +13,7 @@ use super::observed::{Observed, SpaceFacts};
 use super::ports::PortsAggregate;
 use super::state::StateAggregate;
 use super::time_wait::{TimeWaitAggregate, TimeWaitSnapshot};
+use super::time_wait_owners::TimeWaitOwners;
 use crate::event::Event;
 use crate::inventory::Inventory;
 use crate::kernel::rules::SearchRules;
@@ -29,6 +30,7 @@ pub struct Aggregates {
     ports: PortsAggregate,
     spaces: Arc<BTreeMap<u32, SpaceFacts>>,
     states: StateAggregate,
+    time_wait_owners: TimeWaitOwners,
 }
 
 impl Aggregates {
@@ -63,6 +65,7 @@ impl Aggregates {
         }
         self.listen.enter(&totals.listeners);
         self.states.enter(&totals.states, totals.read_ns);
+        self.time_wait_owners.enter(&totals.time_wait_owners);
     }
 
     /// Takes TIME_WAIT as /proc tells it.
@@ -94,6 +97,7 @@ impl Aggregates {
             ports: self.ports.latest(),
             spaces: Arc::clone(&self.spaces),
             states: self.states.tick(),
+            time_wait_owners: self.time_wait_owners.tick(),
         }
     }
 
@@ -109,6 +113,7 @@ impl Aggregates {
             ports: self.ports.latest(),
             spaces: Arc::clone(&self.spaces),
             states: self.states.total(),
+            time_wait_owners: self.time_wait_owners.total(),
         }
     }
 }

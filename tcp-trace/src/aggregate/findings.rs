@@ -4,20 +4,24 @@
 mod accept_queue;
 mod avoid;
 mod bind_before_connect;
+mod close_wait_leak;
 mod conntrack_full;
 mod fix;
 mod limit_near;
+mod linger_reset;
 mod listener_chain;
 mod parity_cliff;
 mod place;
 mod poisoned_buckets;
 mod range_full;
 mod scene;
+mod short_connections;
 mod slow_handshake;
 mod syn_queue;
 #[cfg(test)]
 mod tests;
 mod time_wait_overflow;
+mod time_wait_pileup;
 mod unreached;
 mod unsafe_sysctl;
 
@@ -181,6 +185,10 @@ pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> 
     found.extend(poisoned_buckets::find(observed, rules, sysctls));
     found.extend(bind_before_connect::find(observed, sysctls));
     found.extend(time_wait_overflow::find(time_wait, sysctls));
+    found.extend(time_wait_pileup::find(observed, rules, sysctls));
+    found.extend(close_wait_leak::find(observed, sysctls));
+    found.extend(linger_reset::find(observed));
+    found.extend(short_connections::find(observed));
     found.extend(accept_queue::find(observed, sysctls));
     found.extend(syn_queue::find(observed, sysctls));
     found.extend(listener_chain::find(observed));

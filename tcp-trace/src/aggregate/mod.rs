@@ -21,5 +21,6 @@ pub mod state;
 pub mod summary;
 pub mod tally;
 pub mod time_wait;
+pub mod time_wait_owners;
 pub mod top;
 pub mod words;

@@ -11,6 +11,7 @@ use super::listen::ListenSnapshot;
 use super::ports::PortsSnapshot;
 use super::state::StateSnapshot;
 use super::time_wait::TimeWaitSnapshot;
+use super::time_wait_owners::OwnerRow;
 use crate::inventory::Space;
 use crate::kernel::rules::Sysctls;
 
@@ -27,6 +28,8 @@ pub struct Observed {
     pub time_wait: TimeWaitSnapshot,
     /// The state signal.
     pub states: StateSnapshot,
+    /// TIME_WAIT by owner, where it was asked for.
+    pub time_wait_owners: Vec<OwnerRow>,
     /// Limits around connections.
     pub limits: LimitsSnapshot,
     /// Listeners.

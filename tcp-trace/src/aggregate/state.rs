@@ -11,6 +11,7 @@ use tcp_trace_common::peer::RawPeer;
 use tcp_trace_common::state::{LIVES, RawInState, RawStateTotals, STATES};
 use tcp_trace_common::tcp_state;
 
+pub use self::lingerers::LONG_NS;
 use self::lingerers::Lingerers;
 use super::peer::{Peer, Who};
 use crate::inventory::Inventory;

@@ -18,4 +18,5 @@ mod rows_listen;
 mod rows_peer;
 mod rows_ports;
 mod rows_state;
+mod rows_time_wait;
 pub mod sink;

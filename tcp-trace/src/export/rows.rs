@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rows of an answer: what its table shows, for other programs.
 
-use super::{rows_bind, rows_limits, rows_listen, rows_ports, rows_state};
+use super::{rows_bind, rows_limits, rows_listen, rows_ports, rows_state, rows_time_wait};
 use crate::aggregate::row::Row;
 use crate::aggregate::summary::Summary;
 use crate::question::Question;
@@ -13,7 +13,8 @@ pub fn of(summary: &Summary, top: usize) -> Vec<Row> {
         Question::Listen => rows_listen::rows(&summary.observed, top),
         Question::Ports => rows_ports::rows(&summary.observed, top),
         Question::States => rows_state::of(&summary.observed.states, top),
-        Question::ConnectLatency | Question::TimeWait => Vec::new(),
+        Question::TimeWait => rows_time_wait::of(&summary.observed, top),
+        Question::ConnectLatency => Vec::new(),
         Question::Doctor => rows_limits::rows(&summary.observed.limits),
     }
 }

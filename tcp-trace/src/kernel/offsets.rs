@@ -152,9 +152,9 @@ fn whole_byte(field: Field) -> u16 {
 /// The byte that holds a bit-field or a number of one byte, and its mask within. Bits count from the lowest: little
 /// endian.
 fn bits(field: Field) -> (u16, u16) {
-    let width = if field.bit_size == 0 { 8 * field.size } else { field.bit_size };
+    let width = if field.bit_size == 0 { field.size.saturating_mul(8) } else { field.bit_size };
     let (byte, first) = (field.bit_offset / 8, field.bit_offset % 8);
-    if first + width > 8 {
+    if width > 8 - first {
         return (ABSENT, 0);
     }
     (u16::try_from(byte).unwrap_or(ABSENT), ((1 << width) - 1) << first)

@@ -7,9 +7,11 @@
 mod accept_queue;
 mod bind_before_connect;
 mod blackhole;
+mod close_wait;
 mod crowd;
 mod descriptors;
 mod ground;
+mod linger_reset;
 mod pace;
 mod parity_cliff;
 mod poisoned_buckets;
@@ -53,6 +55,10 @@ pub enum Scenario {
     AcceptQueue,
     /// Handshakes that nobody ends fill the SYN queue: SYN cookies at first, then, without them, drops
     SynQueue,
+    /// A client that never closes what the server closed: sockets pile up in CLOSE_WAIT
+    CloseWait,
+    /// SO_LINGER of 0 s: each close() is a RST; and of some seconds: close() waits for them
+    LingerReset,
 }
 
 impl Scenario {
@@ -65,6 +71,7 @@ impl Scenario {
             Self::TimeWaitFlood => "time-wait",
             Self::AcceptQueue | Self::SynQueue => "listen",
             Self::BindBeforeConnect | Self::PoisonedBuckets => "bind",
+            Self::CloseWait | Self::LingerReset => "states",
         }
     }
 
@@ -73,6 +80,7 @@ impl Scenario {
         match self {
             Self::ParityCliff | Self::RangeFull | Self::Refused | Self::AcceptQueue | Self::SynQueue => 50,
             Self::BindBeforeConnect | Self::PoisonedBuckets => 20,
+            Self::CloseWait | Self::LingerReset => 30,
             Self::TimeWaitFlood => 500,
             Self::Blackhole => 10,
         }
@@ -134,6 +142,8 @@ pub fn run(scenario: Scenario, settings: Settings) -> anyhow::Result<()> {
         Scenario::Blackhole => blackhole::run(&stage),
         Scenario::AcceptQueue => accept_queue::run(&stage),
         Scenario::SynQueue => syn_queue::run(&stage),
+        Scenario::CloseWait => close_wait::run(&stage),
+        Scenario::LingerReset => linger_reset::run(&stage),
     }
 }
 

@@ -14,4 +14,5 @@ pub mod screen;
 mod state;
 mod table;
 mod theme;
+mod time_wait;
 mod verdict;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::format::wrapped;
 use super::theme::Theme;
-use super::{bind, connect, ledger, limits, listen, ports, state, verdict};
+use super::{bind, connect, ledger, limits, listen, ports, state, time_wait, verdict};
 use crate::aggregate::summary::Summary;
 use crate::question::Question;
 
@@ -54,7 +54,10 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
             verdict::findings(&mut out, theme, layout, &summary.findings);
             state::tables(&mut out, theme, layout, &summary.observed.states, summary.observed.seconds);
         }
-        Question::TimeWait => verdict::findings(&mut out, theme, layout, &summary.findings),
+        Question::TimeWait => {
+            verdict::findings(&mut out, theme, layout, &summary.findings);
+            time_wait::tables(&mut out, theme, layout, &summary.observed);
+        }
     }
     let partial = connect::told_in_part(summary);
     for note in partial.iter().chain(&summary.notes) {

@@ -14,7 +14,7 @@ use crate::inventory::Inventory;
 use crate::inventory::socket::{Socket, State};
 
 /// A socket that is in CLOSE_WAIT for less than this is about to be closed.
-pub(super) const LONG_NS: u64 = 2_000_000_000;
+pub const LONG_NS: u64 = 2_000_000_000;
 /// Rows that are counted apart.
 const ROWS: usize = 4_096;
 /// Sockets that are remembered from one inventory to the next.

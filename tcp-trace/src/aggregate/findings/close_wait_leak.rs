@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! close-wait-leak: the peer has closed, and the application does not.
+
+use super::place::Place;
+use super::{Code, Evidence, Finding, Severity, grouped};
+use crate::aggregate::observed::Observed;
+use crate::aggregate::peer::owner;
+use crate::aggregate::state::StateRow;
+use crate::event::Side;
+use crate::inventory::socket::State;
+use crate::kernel::rules::Sysctls;
+use tcp_trace_common::tcp_state;
+
+/// Fewer may be about to be closed by somebody who is slow.
+const ENOUGH: u64 = 3;
+/// So many are no pool that has not looked yet.
+const MANY: u64 = 20;
+
+pub(super) fn find(observed: &Observed, own: &Sysctls) -> Vec<Finding> {
+    observed.states.rows.iter().filter_map(|row| of_row(observed, own, row)).collect()
+}
+
+fn of_row(observed: &Observed, own: &Sysctls, row: &StateRow) -> Option<Finding> {
+    let now = row.now.filter(|now| now.stuck >= ENOUGH)?;
+    let close_wait = row.in_state(State::CloseWait)?;
+    let who = owner(&row.peer, &row.who);
+    let place = Place::of(observed, own, row.peer.netns, row.peer.pid);
+    let grows = close_wait > now.close_wait_first;
+    let traced = row.traced.map(|traced| *traced.state(tcp_state::CLOSE_WAIT));
+    let ends = match row.peer.side {
+        Side::Opened => format!("to {}", address(row)),
+        Side::Accepted => format!("accepted at {}", address(row)),
+    };
+    Some(Finding {
+        code: Code::CloseWaitLeak,
+        severity: if grows || close_wait >= MANY { Severity::Warning } else { Severity::Info },
+        headline: format!(
+            "{who} does not close: {} connections {ends} are in CLOSE_WAIT, {} of them for {} s or longer",
+            grouped(close_wait),
+            grouped(now.stuck),
+            crate::aggregate::state::LONG_NS / 1_000_000_000,
+        ),
+        evidence: vec![
+            ("owner", Evidence::Text(who)),
+            ("peer", Evidence::Text(row.peer.to_string())),
+            ("netns", Evidence::Text(observed.netns_label(row.peer.netns))),
+            ("close_wait_now", Evidence::Number(close_wait)),
+            ("close_wait_at_first", Evidence::Number(now.close_wait_first)),
+            ("stuck", Evidence::Number(now.stuck)),
+            ("seen_for_ns", Evidence::Number(now.stuck_max_ns)),
+            ("left_close_wait", Evidence::number(traced.map(|traced| traced.left))),
+            ("close_wait_mean_ns", Evidence::number(traced.and_then(|traced| traced.mean_ns))),
+        ],
+        fix: fix(row, &place),
+        gain: Some(format!(
+            "{} descriptors and as much socket memory; where these are its own, as many ports",
+            grouped(close_wait)
+        )),
+        risk: None,
+    })
+}
+
+fn address(row: &StateRow) -> String {
+    std::net::SocketAddr::new(row.peer.address, row.peer.port).to_string()
+}
+
+fn fix(row: &StateRow, place: &Place) -> Vec<String> {
+    let port = match row.peer.side {
+        Side::Opened => format!("dport = :{}", row.peer.port),
+        Side::Accepted => format!("sport = :{}", row.peer.port),
+    };
+    let mut lines = vec![
+        "# in the application: close a socket when read() gives 0, on error paths too; a pool has to look at what it \
+         keeps before it gives it out"
+            .into(),
+        "# which ones these are:".into(),
+        place.command(&format!("ss -tnp state close-wait '( {port} )'")),
+    ];
+    if let Some(pid) = row.peer.pid {
+        lines.push("# how many descriptors it has, and may have:".into());
+        lines.push(format!("ls /proc/{pid}/fd | wc -l; grep 'open files' /proc/{pid}/limits"));
+    }
+    lines.push("# until it is mended only a restart of it frees them: the kernel never gives up CLOSE_WAIT".into());
+    lines
+}

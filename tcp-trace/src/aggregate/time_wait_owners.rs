@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! TIME_WAIT by who closed first and towards whom.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use tcp_trace_common::peer::RawPeer;
+use tcp_trace_common::time_wait::{RawTimeWaitOwner, event};
+
+use super::peer::{Peer, Who};
+
+/// Minisockets of one owner and destination, or service, in the time that the answer is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnerRow {
+    /// Who closed first, and towards whom; without a process: closed before the tracing began.
+    pub peer: Peer,
+    /// Its name.
+    pub who: Who,
+    /// Of those made while this was traced, the ones that are still there; `None` for those of nobody known.
+    pub level: Option<u64>,
+    /// Made.
+    pub entered: u64,
+    /// Of these, still waiting for the peer's FIN.
+    pub entered_fin_wait2: u64,
+    /// Of these, with a peer that sends no timestamps: never taken over.
+    pub entered_without_timestamps: u64,
+    /// Left: the timer ran out.
+    pub expired: u64,
+    /// Left: taken over by a `connect()`.
+    pub reused: u64,
+    /// Left: taken over by an incoming SYN.
+    pub by_syn: u64,
+    /// Left: ended by a RST.
+    pub reset: u64,
+    /// Left otherwise.
+    pub other: u64,
+    /// Not made: `tcp_max_tw_buckets` was reached.
+    pub overflow: u64,
+}
+
+/// Interval and total.
+#[derive(Debug, Default)]
+pub struct TimeWaitOwners {
+    now: HashMap<RawPeer, RawTimeWaitOwner, RandomState>,
+    last: HashMap<RawPeer, RawTimeWaitOwner, RandomState>,
+}
+
+impl TimeWaitOwners {
+    /// Takes the totals of the kernel side, counted since the start.
+    pub fn enter(&mut self, totals: &[(RawPeer, RawTimeWaitOwner)]) {
+        self.now.extend(totals.iter().copied());
+    }
+
+    /// Ends the interval and answers for it, busiest first.
+    pub fn tick(&mut self) -> Vec<OwnerRow> {
+        let rows = self.rows(Some(&self.last));
+        self.last.clone_from(&self.now);
+        rows
+    }
+
+    /// Answers for everything since the start.
+    pub fn total(&self) -> Vec<OwnerRow> {
+        self.rows(None)
+    }
+
+    fn rows(&self, before: Option<&HashMap<RawPeer, RawTimeWaitOwner, RandomState>>) -> Vec<OwnerRow> {
+        let row = |(raw, totals): (&RawPeer, &RawTimeWaitOwner)| {
+            OwnerRow::since(raw, totals, before.and_then(|before| before.get(raw)))
+        };
+        let mut rows: Vec<_> = self.now.iter().map(row).filter(OwnerRow::is_something).collect();
+        rows.sort_by_key(|row| (Reverse(row.entered + row.overflow), Reverse(row.level), row.peer));
+        rows
+    }
+}
+
+impl OwnerRow {
+    fn since(raw: &RawPeer, totals: &RawTimeWaitOwner, before: Option<&RawTimeWaitOwner>) -> Self {
+        let all = |event: u8| totals.events[usize::from(event)];
+        let diff = |event: u8| all(event).saturating_sub(before.map_or(0, |before| before.events[usize::from(event)]));
+        let left = [event::EXPIRED, event::REUSED, event::SYN, event::RESET, event::OTHER].map(all).iter().sum();
+        let peer = Peer::from_kernel(raw);
+        Self {
+            peer,
+            who: Who::from_kernel(&totals.comm, totals.cgroup_id),
+            level: peer.pid.map(|_| all(event::ENTER).saturating_sub(left)),
+            entered: diff(event::ENTER),
+            entered_fin_wait2: totals
+                .entered_fin_wait2
+                .saturating_sub(before.map_or(0, |before| before.entered_fin_wait2)),
+            entered_without_timestamps: totals
+                .entered_without_timestamps
+                .saturating_sub(before.map_or(0, |before| before.entered_without_timestamps)),
+            expired: diff(event::EXPIRED),
+            reused: diff(event::REUSED),
+            by_syn: diff(event::SYN),
+            reset: diff(event::RESET),
+            other: diff(event::OTHER),
+            overflow: diff(event::OVERFLOW),
+        }
+    }
+
+    /// Gone from TIME_WAIT, for whatever reason.
+    pub fn left(&self) -> u64 {
+        self.expired + self.reused + self.by_syn + self.reset + self.other
+    }
+
+    fn is_something(&self) -> bool {
+        self.level.unwrap_or(0) + self.entered + self.left() + self.overflow > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_of_now_and_counts_of_the_interval() {
+        let raw = RawPeer { netns: 1, tgid: 7, port: 3306, family: 2, side: 1, ..RawPeer::default() };
+        let totals = |entered, expired| {
+            let mut totals = RawTimeWaitOwner::default();
+            totals.events[usize::from(event::ENTER)] = entered;
+            totals.events[usize::from(event::EXPIRED)] = expired;
+            totals
+        };
+        let mut owners = TimeWaitOwners::default();
+        owners.enter(&[(raw, totals(10, 0))]);
+        assert_eq!((owners.tick()[0].level, owners.total()[0].entered), (Some(10), 10));
+        owners.enter(&[(raw, totals(15, 4))]);
+        let interval = owners.tick();
+        assert_eq!((interval[0].level, interval[0].entered, interval[0].expired), (Some(11), 5, 4));
+        assert_eq!(owners.total()[0].left(), 4);
+        owners.enter(&[(raw, totals(15, 15))]);
+        owners.tick();
+        assert_eq!(owners.tick(), []);
+        let nobodys = RawPeer { tgid: 0, ..raw };
+        owners.enter(&[(nobodys, totals(0, 3))]);
+        assert_eq!(owners.tick()[0].level, None);
+    }
+}
