@@ -153,12 +153,5 @@ const fn probe(name: &'static str, hook: &'static str, params: u16, need: Need) 
 const NO_IPV6: Need = Need::IfPresent("IPv6 is not seen");
 
 /// Every signal.
-pub const SIGNALS: &[Row] = &[
-    connect::ROW,
-    port_probes::ROW,
-    time_wait::ROW,
-    bind::ROW,
-    listen::ROW,
-    listener_lookup::ROW,
-    state::ROW,
-];
+pub const SIGNALS: &[Row] =
+    &[connect::ROW, port_probes::ROW, time_wait::ROW, bind::ROW, listen::ROW, listener_lookup::ROW, state::ROW];

@@ -79,11 +79,17 @@ impl Socket {
     }
 
     pub fn bind(&self, address: SocketAddr) -> Result<()> {
+        let errno = self.try_bind(address);
+        ensure!(errno == 0, "bind {address}: {}", io::Error::from_raw_os_error(errno));
+        Ok(())
+    }
+
+    /// 0 or a positive errno.
+    pub fn try_bind(&self, address: SocketAddr) -> i32 {
         let (bytes, length) = to_kernel(address);
         // SAFETY: an address and its length.
         let result = unsafe { libc::bind(self.raw(), bytes.as_ptr().cast(), length) };
-        ensure!(result == 0, "bind {address}: {}", io::Error::last_os_error());
-        Ok(())
+        if result == 0 { 0 } else { io::Error::last_os_error().raw_os_error().unwrap_or(-1) }
     }
 
     pub fn listen(&self, backlog: i32) -> Result<()> {

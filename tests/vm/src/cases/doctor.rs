@@ -22,7 +22,7 @@ struct Case {
     follows: &'static [&'static str],
 }
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 7] = [
     Case {
         scenario: "parity-cliff",
         arguments: &["--rate", "20"],
@@ -31,6 +31,20 @@ const CASES: [Case; 5] = [
         follows: &[],
     },
     Case { scenario: "range-full", arguments: &["--rate", "20"], until: None, cause: "range-full", follows: &[] },
+    Case {
+        scenario: "bind-before-connect",
+        arguments: &[],
+        until: None,
+        cause: "bind-before-connect",
+        follows: &["range-full", "parity-cliff"],
+    },
+    Case {
+        scenario: "poisoned-buckets",
+        arguments: &[],
+        until: None,
+        cause: "poisoned-buckets",
+        follows: &["range-full", "parity-cliff"],
+    },
     Case { scenario: "time-wait-flood", arguments: &[], until: None, cause: "time-wait-pileup", follows: &[] },
     Case { scenario: "refused", arguments: &[], until: None, cause: "connect-refused", follows: &[] },
     Case { scenario: "blackhole", arguments: &[], until: None, cause: "connect-unanswered", follows: &[] },

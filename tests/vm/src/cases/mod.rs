@@ -2,6 +2,7 @@
 //! The tests, one file a theme.
 
 mod bad_input;
+mod bind;
 mod denied;
 mod doctor;
 mod filters;
@@ -39,6 +40,7 @@ pub fn run_all(report: &mut Report) {
         ports::run(report, tier);
         time_wait::run(report, tier);
         listen::run(report, tier);
+        bind::run(report, tier);
         leftovers::run(report, tier);
         filters::run(report, tier);
         ledger::run(report, tier);
