@@ -7,6 +7,7 @@ use crate::{
     aggregate::{
         aggregates::Aggregates,
         findings::{Finding, Severity, findings},
+        scope::Scope,
         summary::Summary,
         time_wait::{TimeWaitSnapshot, TimeWaitTotals},
     },
@@ -89,6 +90,8 @@ pub struct Setting {
     pub survey: Option<(Surveyed, f64)>,
     /// Release of the kernel.
     pub kernel: String,
+    /// Destinations of interest.
+    pub scope: Scope,
     /// How it searches for ports.
     pub rules: SearchRules,
     /// How it is set up to.
@@ -133,7 +136,7 @@ impl Answer {
         sink.write(&buffer)?;
         let start = if setting.samples_time_wait { sample_proc() } else { TimeWaitSnapshot::new() };
         let surveyor = setting.survey.clone().map(|(wanted, share)| Surveyor::start(wanted, share));
-        let aggregates = Aggregates::new(setting.rules, start, setting.time_wait_in_detail);
+        let aggregates = Aggregates::new(setting.rules, setting.scope, start, setting.time_wait_in_detail);
         Ok(Self {
             setting,
             wanted,

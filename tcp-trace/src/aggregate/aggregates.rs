@@ -11,6 +11,7 @@ use super::limits::LimitsAggregate;
 use super::listen::ListenAggregate;
 use super::observed::{Observed, SpaceFacts};
 use super::ports::PortsAggregate;
+use super::scope::Scope;
 use super::state::StateAggregate;
 use super::time_wait::{TimeWaitAggregate, TimeWaitSnapshot};
 use super::time_wait_owners::TimeWaitOwners;
@@ -34,10 +35,10 @@ pub struct Aggregates {
 }
 
 impl Aggregates {
-    /// On a kernel with these rules; TIME_WAIT as [`TimeWaitAggregate::new`] has it.
-    pub fn new(rules: SearchRules, time_wait_start: TimeWaitSnapshot, time_wait_in_detail: bool) -> Self {
+    /// On a kernel with these rules, ports of destinations in `scope`; TIME_WAIT as [`TimeWaitAggregate::new`] has it.
+    pub fn new(rules: SearchRules, scope: Scope, time_wait_start: TimeWaitSnapshot, time_wait_in_detail: bool) -> Self {
         let time_wait = TimeWaitAggregate::new(time_wait_start, time_wait_in_detail);
-        Self { time_wait, ports: PortsAggregate::new(rules), ..Self::default() }
+        Self { time_wait, ports: PortsAggregate::new(rules, scope), ..Self::default() }
     }
 
     /// Takes one event.

@@ -17,6 +17,7 @@ pub mod ports;
 pub mod row;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod scope;
 pub mod state;
 pub mod summary;
 pub mod tally;

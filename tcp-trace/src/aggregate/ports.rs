@@ -26,6 +26,7 @@ use self::held::Held;
 use self::port_set::PortSet;
 use self::range::Range;
 use self::reuse::Reuse;
+use super::scope::Scope;
 use super::tally::Destination;
 use crate::event::{Connect, SourcePort};
 use crate::inventory::{Inventory, owners::Owner};
@@ -146,6 +147,7 @@ impl Group {
 #[derive(Debug, Default)]
 pub struct PortsAggregate {
     rules: SearchRules,
+    scope: Scope,
     /// Ranges that callers set on their sockets.
     socket_ranges: HashMap<Destination, Range, RandomState>,
     history: History,
@@ -153,9 +155,9 @@ pub struct PortsAggregate {
 }
 
 impl PortsAggregate {
-    /// On a kernel with these rules.
-    pub fn new(rules: SearchRules) -> Self {
-        Self { rules, ..Self::default() }
+    /// On a kernel with these rules, for destinations in `scope`.
+    pub fn new(rules: SearchRules, scope: Scope) -> Self {
+        Self { rules, scope, ..Self::default() }
     }
 
     /// Learns which range a destination's callers search.
@@ -174,7 +176,7 @@ impl PortsAggregate {
 
     /// Takes the sockets as they are now.
     pub fn survey(&mut self, inventory: &Inventory) {
-        let mut snapshot = survey::snapshot(inventory, &self.socket_ranges);
+        let mut snapshot = survey::snapshot(inventory, &self.socket_ranges, &self.scope);
         self.history.extend(inventory.begin_ns, &mut snapshot.groups);
         self.latest = Arc::new(snapshot);
     }

@@ -14,7 +14,7 @@ use tcp_trace_common::{
     family,
 };
 
-use crate::{enrich::cgroup, exit::Failure};
+use crate::{aggregate::scope::words, enrich::cgroup, exit::Failure};
 
 /// Which connects are of interest; several filters must all be met.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -79,12 +79,6 @@ impl Network {
     fn mask(self) -> [u8; 16] {
         u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0).to_be_bytes()
     }
-}
-
-/// Sixteen bytes as the two native words that the kernel side compares.
-fn words(bytes: [u8; 16]) -> [u64; 2] {
-    let half = |at: usize| u64::from_ne_bytes(std::array::from_fn(|index| bytes[at + index]));
-    [half(0), half(8)]
 }
 
 impl Filters {
@@ -188,6 +182,7 @@ fn netns_files() -> impl Iterator<Item = PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aggregate::scope::Scope;
 
     fn applied(network: &str) -> Config {
         let mut config = Config::EMPTY;
@@ -197,13 +192,9 @@ mod tests {
     }
 
     fn passes(config: &Config, address: &str) -> bool {
-        let address: IpAddr = address.parse().unwrap();
-        let bytes = match address {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-            IpAddr::V6(v6) => v6.octets(),
-        };
-        let words = words(bytes);
-        (0..2).all(|half| words[half] & config.daddr_mask[half] == config.daddr[half])
+        // As the kernel side does, the family left aside.
+        let any_family = Config { filters: config.filters & !filter::FAMILY, ..*config };
+        Scope::of(&any_family).contains(address.parse().unwrap(), 1)
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tcp_trace_common::{
 
 use super::{duration, filters::Filters, output::Output, share};
 use crate::{
-    aggregate::findings::Severity,
+    aggregate::{findings::Severity, scope::Scope},
     answer::{Answer, Setting, Wanted},
     clock::Anchor,
     decode::Decoder,
@@ -203,6 +203,8 @@ pub struct Prepared {
     calibration: Option<Calibration>,
     /// The network namespace that was asked about, if it was one.
     netns: Option<u32>,
+    /// The destinations that were asked about.
+    scope: Scope,
 }
 
 /// Reads the facts and attaches what the question needs.
@@ -223,9 +225,10 @@ pub fn prepare(live: &LiveArgs, asked: &Asked) -> Result<Prepared, Failure> {
     // In a ring of 4 KiB, which holds about twenty events, every second one.
     config.wake_mask = (live.ring_kib / 2).next_power_of_two().min(64) - 1;
     let netns = (config.filters & filter::NETNS != 0).then_some(config.netns);
+    let scope = Scope::of(&config);
     let plan = plan(&facts, &asked.plan(live.tier));
     if asked.question == Question::Doctor && plan.rules_out_all() {
-        return Ok(Prepared { facts, plan, attached: None, untraceable: None, calibration: None, netns });
+        return Ok(Prepared { facts, plan, attached: None, untraceable: None, calibration: None, netns, scope });
     }
     let load = Load {
         offsets: &facts.offsets,
@@ -256,7 +259,7 @@ pub fn prepare(live: &LiveArgs, asked: &Asked) -> Result<Prepared, Failure> {
         }
         _ => None,
     };
-    Ok(Prepared { facts, plan, attached, untraceable, calibration, netns })
+    Ok(Prepared { facts, plan, attached, untraceable, calibration, netns, scope })
 }
 
 /// Looks until the end, and gives the answer.
@@ -270,7 +273,7 @@ pub fn watch(
     wanted: Wanted,
     sink: Sink,
 ) -> Result<Answer, Failure> {
-    let Prepared { facts, plan: _, attached, untraceable, calibration, netns } = prepared;
+    let Prepared { facts, plan: _, attached, untraceable, calibration, netns, scope } = prepared;
     let mut setting = setting(asked, attached.as_ref(), &facts);
     let limits = asked.question == Question::Doctor;
     let marks = attached.as_ref().and_then(|attached| Iterator::new(&attached.ebpf, MARKS)).transpose();
@@ -279,6 +282,7 @@ pub fn watch(
         None
     });
     let look = inventory::Wanted { netns, limits, marks: marks.map(Arc::new), ..inventory::Wanted::ALL };
+    setting.scope = scope;
     setting.survey = asked.question.surveys().then_some((look, live.max_overhead));
     if let Some(failure) = untraceable {
         tracing::info!("not traced: {failure}");
@@ -403,6 +407,7 @@ fn setting(asked: &Asked, attached: Option<&Attached>, facts: &Facts) -> Setting
         samples_time_wait,
         time_wait_in_detail: asked.details_time_wait(),
         survey: None,
+        scope: Scope::default(),
         kernel: facts.release.clone(),
         rules: facts.search,
         sysctls: facts.sysctls.clone(),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which process holds which socket, by the links in `/proc/PID/fd`. What ends meanwhile is left out.
 
+mod tables;
+
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::fs;
@@ -27,7 +29,7 @@ const LIMIT: usize = 1 << 20;
 pub struct Owner {
     /// Process id.
     pub pid: u32,
-    /// Name of its first thread.
+    /// Name of its first thread, or of the one whose table of descriptors it is.
     pub comm: Comm,
     /// Its cgroup v2.
     pub cgroup: Option<Cgroup>,
@@ -70,30 +72,46 @@ impl Owners {
         self.by_inode.get(&socket.inode?).and_then(|place| self.owners.get(*place as usize))
     }
 
+    /// A process, and those of its threads that have a table of descriptors of their own.
     fn process(&mut self, process: &Path, mount: Option<&Path>, beyond: &mut u64) -> rustix::io::Result<()> {
+        self.table(process, process, mount, beyond)?;
+        let Some(pid) = number(process) else { return Ok(()) };
+        for thread in numbered(process.join("task")) {
+            if number(&thread).is_some_and(|tid| tid != pid && !tables::are_shared(pid, tid)) {
+                self.table(process, &thread, mount, beyond)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, process: &Path, task: &Path, mount: Option<&Path>, beyond: &mut u64) -> rustix::io::Result<()> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        let folder = rustix::fs::open(process.join("fd"), flags, Mode::empty())?;
+        let folder = rustix::fs::open(task.join("fd"), flags, Mode::empty())?;
         let mut buffer = [MaybeUninit::uninit(); 8192];
         let mut entries = RawDir::new(&folder, &mut buffer);
-        let place = self.owners.len() as u32;
-        let mut owner = None;
+        let mut place = None;
         while let Some(entry) = entries.next() {
             let Some(inode) = socket_inode(&folder, entry?.file_name()) else { continue };
-            if owner.is_none() {
-                owner = read_owner(process, mount);
-                if owner.is_none() {
-                    return Ok(());
+            let place = match place {
+                Some(place) => place,
+                None => {
+                    let Some(owner) = read_owner(process, task, mount) else { return Ok(()) };
+                    self.owners.push(Arc::new(owner));
+                    *place.insert(self.owners.len() as u32 - 1)
                 }
-            }
+            };
             if self.by_inode.len() < LIMIT {
                 self.by_inode.entry(inode).or_insert(place);
             } else if !self.by_inode.contains_key(&inode) {
                 *beyond += 1;
             }
         }
-        self.owners.extend(owner.map(Arc::new));
         Ok(())
     }
+}
+
+fn number(task: &Path) -> Option<u32> {
+    task.file_name()?.to_str()?.parse().ok()
 }
 
 /// `socket:[4242]`
@@ -104,10 +122,10 @@ fn socket_inode(folder: &rustix::fd::OwnedFd, name: &CStr) -> Option<NonZeroU32>
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-fn read_owner(process: &Path, mount: Option<&Path>) -> Option<Owner> {
-    let pid = process.file_name()?.to_str()?.parse().ok()?;
-    let comm = fs::read_to_string(process.join("comm")).ok()?;
-    Some(Owner { pid, comm: comm.trim_end_matches('\n').into(), cgroup: read_cgroup(process, mount?) })
+fn read_owner(process: &Path, task: &Path, mount: Option<&Path>) -> Option<Owner> {
+    let comm = fs::read_to_string(task.join("comm")).ok()?;
+    let cgroup = mount.and_then(|mount| read_cgroup(process, mount));
+    Some(Owner { pid: number(process)?, comm: comm.trim_end_matches('\n').into(), cgroup })
 }
 
 fn read_cgroup(process: &Path, mount: &Path) -> Option<Cgroup> {

@@ -12,6 +12,7 @@ use super::port_set::PortSet;
 use super::range::Range;
 use super::reuse::Reuse;
 use super::{Effort, Group, Held, PortSpace, PortsSnapshot, Route};
+use crate::aggregate::scope::Scope;
 use crate::aggregate::tally::Destination;
 use crate::aggregate::top::Top;
 use crate::inventory::socket::{Socket, State};
@@ -26,12 +27,14 @@ const OWNERS: usize = 64;
 
 type SocketRanges = HashMap<Destination, Range, RandomState>;
 
-pub(super) fn snapshot(inventory: &Inventory, socket_ranges: &SocketRanges) -> PortsSnapshot {
+pub(super) fn snapshot(inventory: &Inventory, socket_ranges: &SocketRanges, scope: &Scope) -> PortsSnapshot {
     let grounds: Vec<Ground<'_>> =
         inventory.spaces.iter().map(|space| Ground::new(space, inventory.lists_bound, socket_ranges)).collect();
     let mut candidates: Top<Route, u64> = Top::new(CANDIDATES);
     for (ground, socket) in clients(&grounds) {
-        if ground.range(socket).is_some_and(|range| range.contains(socket.sport)) {
+        if scope.contains(socket.daddr, socket.dport)
+            && ground.range(socket).is_some_and(|range| range.contains(socket.sport))
+        {
             *candidates.add(&Route::of(socket), 1) += 1;
         }
     }

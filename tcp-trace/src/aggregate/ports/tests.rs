@@ -81,7 +81,7 @@ fn bound_is_not_known_where_it_is_not_listed() {
 #[test]
 fn a_range_of_the_socket_s_own() {
     let rules = SearchRules { socket_range_steps_by_one: true, ..SearchRules::default() };
-    let mut aggregate = PortsAggregate::new(rules);
+    let mut aggregate = PortsAggregate::new(rules, Scope::default());
     let ours = Connect {
         netns: 1,
         daddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
@@ -104,4 +104,15 @@ fn the_fullest_come_first_and_the_rest_is_counted() {
     let sockets = (1..=70_u16).flat_map(|at| to(100 + at)).chain(to(900)).collect();
     let ports = of(small(""), sockets);
     assert_eq!((ports.groups[0].route.dport, ports.groups.len(), ports.more_groups), (900, 64, 7));
+}
+
+#[test]
+fn only_what_is_asked_for() {
+    use tcp_trace_common::config::{Config, filter};
+    let config = Config { filters: filter::DPORT, dport: 80, ..Config::EMPTY };
+    let mut aggregate = PortsAggregate::new(SearchRules::default(), Scope::of(&config));
+    let elsewhere = Socket { dport: 80, ..socket(State::Established, 40_001) };
+    aggregate.survey(&inventory(small(""), vec![socket(State::Established, 40_000), elsewhere]));
+    let latest = aggregate.latest();
+    assert_eq!((latest.groups.len(), latest.groups[0].route.dport), (1, 80));
 }
