@@ -50,7 +50,9 @@ impl Question {
     /// Everything that it needs, port probes apart.
     pub fn signals(self) -> Vec<Signal> {
         match self {
-            Self::ConnectLatency | Self::Ports => vec![Signal::Connect, Signal::TimeWait],
+            Self::ConnectLatency => vec![Signal::Connect, Signal::TimeWait],
+            // Which ports bind() marked is looked up by the bind signal's programs.
+            Self::Ports => vec![Signal::Connect, Signal::TimeWait, Signal::Bind],
             Self::TimeWait => vec![Signal::TimeWait],
             Self::Bind => vec![Signal::Bind],
             // A SYN that is sent again is the other end of one that a listener dropped.

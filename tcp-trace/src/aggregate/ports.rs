@@ -2,7 +2,7 @@
 //! Local ports per network namespace, source and destination: what takes them, how many are left, how fast they go.
 //!
 //! A port is free for a connect unless the same four-tuple exists (TIME_WAIT that may be taken over apart), or the port
-//! is reserved, listened on or bound by itself: then it is shared with nobody. So one port serves many destinations, and
+//! is reserved, or carries the mark of a `bind()`, a listener's for one: then it is shared with nobody. So one port serves many destinations, and
 //! each source and destination has a range of its own to use up.
 
 mod growth;
@@ -82,6 +82,8 @@ pub struct PortSpace {
     pub listening: u32,
     /// Ports of the range that are bound and no more; `None`: this kernel does not list them.
     pub bound: Option<u32>,
+    /// Ports of the range that carry the mark of a `bind()`, listeners' included; `None`: not to be had here.
+    pub marked: Option<u32>,
     /// Ports of the range that connections to several destinations share.
     pub shared: u32,
     /// The port that most connections share, and how many do.

@@ -41,7 +41,12 @@ fn of_group(observed: &Observed, group: &Group) -> Row {
         ("second_half_free", number(free.second)),
     ];
     fields.extend(By::ALL.into_iter().map(|by| {
-        let known = by != By::Bound || observed.ports.space(route.netns).is_some_and(|space| space.bound.is_some());
+        let space = observed.ports.space(route.netns);
+        let known = match by {
+            By::Bound => space.is_some_and(|space| space.bound.is_some()),
+            By::Marked => space.is_some_and(|space| space.marked.is_some()),
+            _ => true,
+        };
         (by.name(), Evidence::number(known.then(|| held.by(by).both().into())))
     }));
     fields.extend([
@@ -74,6 +79,7 @@ fn of_space(observed: &Observed, space: &PortSpace) -> Row {
             ("reserved", number(space.reserved)),
             ("listening", number(space.listening)),
             ("bound", Evidence::number(space.bound.map(Into::into))),
+            ("marked", Evidence::number(space.marked.map(Into::into))),
             ("shared", number(space.shared)),
             ("most_shared_port", Evidence::number(space.most_shared.map(|(port, _)| port.into()))),
             ("most_shared_by", Evidence::number(space.most_shared.map(|(_, uses)| uses.into()))),

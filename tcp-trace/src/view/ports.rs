@@ -106,19 +106,20 @@ fn by_what(group: &Group) -> String {
 fn spaces(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {
     let width = name_width(layout);
     let head = format!(
-        "\n{:<width$}{:>14}{:>10}{:>11}{:>8}{:>8}{:>8}",
-        "network namespace", "range", "reserved", "listened on", "bound", "shared", "by most"
+        "\n{:<width$}{:>12}{:>9}{:>10}{:>7}{:>8}{:>7}{:>7}",
+        "network namespace", "range", "reserved", "listening", "bound", "marked", "shared", "by"
     );
     let _ = writeln!(out, "{}", theme.title(&head));
     for space in observed.ports.spaces.iter().take(layout.top) {
         let range = space.range.map_or("?".into(), |range| format!("{}-{}", range.low, range.high));
         let _ = writeln!(
             out,
-            "{:<width$}{range:>14}{:>10}{:>12}{:>8}{:>8}{:>8}",
+            "{:<width$}{range:>12}{:>9}{:>10}{:>7}{:>8}{:>7}{:>7}",
             fitted(&observed.netns_label(space.netns), width - 1),
             grouped(space.reserved.into()),
             grouped(space.listening.into()),
             count(space.bound.map(u64::from)),
+            count(space.marked.map(u64::from)),
             grouped(space.shared.into()),
             grouped(space.most_shared.map_or(0, |(_, uses)| uses.into())),
         );

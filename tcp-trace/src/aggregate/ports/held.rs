@@ -25,6 +25,8 @@ pub enum By {
     Listening,
     /// Bound by somebody who is neither connected nor listening: skipped for every destination.
     Bound,
+    /// Marked by a `bind()` of somebody who is connected elsewhere, or gone: skipped for every destination.
+    Marked,
 }
 
 /// Ports by what takes them.
@@ -33,7 +35,7 @@ pub struct Held([Halves; By::ALL.len()]);
 
 impl By {
     /// In the order in which they are shown.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Established,
         Self::Opening,
         Self::CloseWait,
@@ -43,6 +45,7 @@ impl By {
         Self::Reserved,
         Self::Listening,
         Self::Bound,
+        Self::Marked,
     ];
 
     /// As every output spells it.
@@ -57,6 +60,7 @@ impl By {
             Self::Reserved => "reserved",
             Self::Listening => "listening",
             Self::Bound => "bound",
+            Self::Marked => "marked",
         }
     }
 
@@ -111,7 +115,7 @@ impl Held {
 
     /// Whether anything is taken by what every destination has in common: not by this one alone.
     pub fn in_common(&self) -> u32 {
-        [By::Reserved, By::Listening, By::Bound].into_iter().map(|by| self.by(by).both()).sum()
+        [By::Reserved, By::Listening, By::Bound, By::Marked].into_iter().map(|by| self.by(by).both()).sum()
     }
 
     /// Ports in TIME_WAIT, reusable or not.

@@ -92,6 +92,7 @@ struct Ground<'a> {
     reserved: PortSet,
     listening: PortSet,
     bound: Option<PortSet>,
+    marked: Option<PortSet>,
 }
 
 impl<'a> Ground<'a> {
@@ -112,6 +113,13 @@ impl<'a> Ground<'a> {
             socket_ranges,
             listening,
             bound,
+            marked: space.marks.as_ref().map(|marks| {
+                let mut ports = PortSet::default();
+                marks.iter().for_each(|mark| {
+                    ports.insert(mark.port);
+                });
+                ports
+            }),
         }
     }
 
@@ -149,6 +157,7 @@ impl<'a> Ground<'a> {
             reserved: self.in_range(&self.reserved),
             listening: self.in_range(&self.listening),
             bound: self.bound.as_ref().map(|bound| self.in_range(bound)),
+            marked: self.marked.as_ref().map(|marked| self.in_range(marked)),
             shared: count,
             most_shared: most,
             beyond: self.space.beyond,
@@ -185,6 +194,7 @@ impl Filling {
             (By::Reserved, Some(&ground.reserved)),
             (By::Listening, Some(&ground.listening)),
             (By::Bound, ground.bound.as_ref()),
+            (By::Marked, ground.marked.as_ref()),
         ];
         for (by, ports) in in_common {
             for port in ports.into_iter().flat_map(PortSet::iter).filter(|port| range.contains(*port)) {

@@ -116,3 +116,16 @@ fn only_what_is_asked_for() {
     let latest = aggregate.latest();
     assert_eq!((latest.groups.len(), latest.groups[0].route.dport), (1, 80));
 }
+
+#[test]
+fn marked_ports_are_taken_from_everybody() {
+    let mark =
+        |port| tcp_trace_common::bind::RawMark { port, fastreuse: 0, fastreuseport: 0, state: 1, userlocks: 0, pad: 0 };
+    let mut inventory = inventory(small(""), vec![socket(State::Established, 40_000)]);
+    inventory.spaces[0].marks = Some(vec![mark(40_000), mark(40_001), mark(50_000)]);
+    let mut aggregate = PortsAggregate::default();
+    aggregate.survey(&inventory);
+    let latest = aggregate.latest();
+    assert_eq!(latest.groups[0].held.by(By::Marked), Halves { first: 0, second: 1 });
+    assert_eq!(latest.spaces[0].marked, Some(2));
+}
