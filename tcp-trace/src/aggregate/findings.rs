@@ -13,6 +13,8 @@ mod listener_chain;
 mod parity_cliff;
 mod place;
 mod poisoned_buckets;
+#[cfg(test)]
+mod queues_tests;
 mod range_full;
 mod scene;
 mod short_connections;

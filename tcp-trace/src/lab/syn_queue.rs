@@ -16,6 +16,8 @@ use super::{Stage, VICTIM, pace, say, sockets};
 const BACKLOG: u32 = 128;
 /// Beyond four thirds of the backlog, so that it is the queue that is full and not the last quarter of this.
 const MAX_SYN_BACKLOG: &str = "1024";
+/// Long enough to see on a screen that is drawn once a second that cookies carry it.
+const WITH_COOKIES: Duration = Duration::from_secs(10);
 /// Under pressure the kernel gives a handshake up after 7 s, so the queue stays full.
 const FLOOD_PERIOD: Duration = Duration::from_millis(20);
 /// Longer than that: a socket that is gone answers with a RST, which makes room.
@@ -38,10 +40,11 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let victim = pace::waiting_victim(stage, &tally)?;
     stage.ready()?;
     let mut when = "with SYN cookies";
-    let with_cookies = stage.duration / 3;
+    let with_cookies = WITH_COOKIES.min(stage.duration / 3);
     if !stage.stop.wait(with_cookies) {
         say(&format!("{when}, {VICTIM} saw {}", tally.take()));
         ground::set_sysctl(Sysctl::TcpSyncookies, "0")?;
+        say("SYN cookies are off from now on: what finds no room is dropped");
         when = "without";
         stage.stop.wait(stage.duration.saturating_sub(with_cookies));
     }

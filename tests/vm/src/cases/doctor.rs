@@ -48,6 +48,14 @@ const CASES: [Case; 7] = [
     Case { scenario: "time-wait-flood", arguments: &[], until: None, cause: "time-wait-pileup", follows: &[] },
     Case { scenario: "refused", arguments: &[], until: None, cause: "connect-refused", follows: &[] },
     Case { scenario: "blackhole", arguments: &[], until: None, cause: "connect-unanswered", follows: &[] },
+    Case { scenario: "accept-queue", arguments: &[], until: None, cause: "accept-queue-overflow", follows: &[] },
+    Case {
+        scenario: "syn-queue",
+        arguments: &[],
+        until: Some("SYN cookies are off"),
+        cause: "syn-queue-overflow",
+        follows: &[],
+    },
 ];
 
 pub fn run(report: &mut Report) {
