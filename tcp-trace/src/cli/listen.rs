@@ -5,6 +5,8 @@ use super::live::{self, Asked, LiveArgs};
 use crate::{exit::Failure, probes::table::Signal, question::Question};
 
 const EXAMPLES: &str = "\
+Of the filters --netns holds for listeners; the others choose the connects of this machine that are told to have waited.
+
 Examples:
   sudo tcp-trace listen                           accept and SYN queues, drops by cause, who accepts
   sudo tcp-trace listen --events --format json     every SYN or handshake that a listener drops

@@ -22,7 +22,7 @@ struct Case {
     follows: &'static [&'static str],
 }
 
-const CASES: [Case; 7] = [
+const CASES: &[Case] = &[
     Case {
         scenario: "parity-cliff",
         arguments: &["--rate", "20"],
@@ -60,7 +60,7 @@ const CASES: [Case; 7] = [
 
 pub fn run(report: &mut Report) {
     report.test("doctor/quiet", quiet);
-    for case in &CASES {
+    for case in CASES {
         report.test(&format!("doctor/{}", case.scenario), || named(case));
     }
 }

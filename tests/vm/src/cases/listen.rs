@@ -42,9 +42,7 @@ pub fn run(report: &mut Report, tier: Tier) {
         return;
     }
     let told = (|| {
-        let mut command = Command::new(tool::path());
-        command.args(["listen", "--tier", &tier.to_string(), "--top", "1000", "--interval", "500ms"]);
-        let tool = Tool::spawn_in(command, None)?;
+        let tool = start(tier, &[])?;
         let mut seen = Vec::new();
         for (way, listener, client) in WAYS {
             for (name, act) in acts() {
@@ -55,6 +53,7 @@ pub fn run(report: &mut Report, tier: Tier) {
         seen.push(("reuseport".into(), netns::within("caller", group)));
         Ok((seen, tool.stop()?))
     })();
+    report.test(&format!("{theme}/lookups"), || lookups(tier));
     match told {
         Err(error) => report.test(&theme, || Err(error)),
         Ok((seen, answer)) => {
@@ -64,6 +63,39 @@ pub fn run(report: &mut Report, tier: Tier) {
             report.test(&format!("{theme}/nothing_lost"), || answer.nothing_lost());
         }
     }
+}
+
+fn start(tier: Tier, arguments: &[&str]) -> Result<Tool> {
+    let mut command = Command::new(tool::path());
+    command.args(["listen", "--tier", &tier.to_string(), "--top", "1000", "--interval", "500ms"]).args(arguments);
+    Tool::spawn_in(command, None)
+}
+
+/// Each of twenty SYNs has its listener looked for.
+fn lookups(tier: Tier) -> Result<()> {
+    let tool = start(tier, &["--lookup-cost"])?;
+    let found = netns::within("caller", |netns| {
+        let mut kept = Vec::new();
+        for (way, port) in WAYS.iter().zip(PORT..) {
+            let _listener = Socket::listener(SocketAddr::new(way.1, port), 64)?;
+            let clients = many(20, begin, SocketAddr::new(way.2, port))?;
+            for client in &clients {
+                ensure!(client.connected(Duration::from_secs(5))? == 0);
+            }
+            kept.push(port);
+        }
+        Ok((netns.inode, kept))
+    });
+    let answer = tool.stop()?;
+    let (netns, ports) = found?;
+    for port in ports {
+        let rows = answer.of("listener").filter(|row| row["netns"] == netns && row["sport"] == port);
+        let row = rows.last().context("no row for the listener")?;
+        let (lookups, mean_ns) = (row["lookups"].as_u64(), row["lookup_mean_ns"].as_u64());
+        ensure!(lookups.is_some_and(|lookups| lookups >= 20), "of 20 SYNs: {row}");
+        ensure!(mean_ns.is_some_and(|mean_ns| mean_ns > 0), "no time: {row}");
+    }
+    Ok(())
 }
 
 #[derive(Clone, Copy)]
