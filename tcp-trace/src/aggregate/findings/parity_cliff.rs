@@ -9,6 +9,8 @@ pub(super) const ENOUGH: u64 = 3;
 /// Walks of fewer candidates than this cost no more than the handshake itself.
 pub(super) const CHEAP: u32 = 200;
 
+const OF_POISON: &str = "# that of poisoned-buckets: the ports are marked, not taken towards this destination";
+
 /// One port of the half in so many.
 const NEARLY: u32 = 10;
 /// At today's rate, once half of the half is gone.
@@ -40,10 +42,13 @@ pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
         (None, Some(half)) => format!("all {} of it before the other half", grouped(half)),
         (None, None) => "all of it before the other half".to_owned(),
     };
+    // More ports would not help: each of these has to be given back.
+    let poisoned = scene.poisoned();
+    let full = if poisoned { "poisoned, as told above" } else { "full" };
     Some(Finding {
         code: Code::ParityCliff,
         severity,
-        headline: format!("the {parity} of the local ports towards {} is full: connect() walks {walked}", scene.to()),
+        headline: format!("the {parity} of the local ports towards {} is {full}: connect() walks {walked}", scene.to()),
         evidence: vec![
             ("destination", Evidence::Text(scene.to())),
             ("netns", Evidence::Number(scene.destination.netns.into())),
@@ -60,9 +65,9 @@ pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
             ("time_wait_level", Evidence::number(scene.time_wait_level())),
             ("caller", scene.caller()),
         ],
-        fix: fix::more_ports(scene),
-        gain: fix::more_ports_gain(scene),
-        risk: Some(fix::MORE_PORTS_RISK.into()),
+        fix: if poisoned { vec![OF_POISON.into()] } else { fix::more_ports(scene) },
+        gain: fix::more_ports_gain(scene).filter(|_| !poisoned),
+        risk: Some(fix::MORE_PORTS_RISK.into()).filter(|_: &String| !poisoned),
     })
 }
 

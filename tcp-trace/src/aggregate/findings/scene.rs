@@ -54,6 +54,13 @@ impl<'a> Scene<'a> {
         SocketAddr::new(self.destination.daddr, self.destination.dport).to_string()
     }
 
+    /// The half that is searched first is full of ports that every `connect()` skips, wherever it goes.
+    pub(super) fn poisoned(&self) -> bool {
+        let mut spaces = self.observed.bind.marks.iter().flatten();
+        let marks = spaces.find(|space| space.netns == self.destination.netns).map(|space| &space.marks);
+        marks.is_some_and(|marks| marks.poisoned_first_half * 10 >= marks.ports().div_ceil(2) * 9)
+    }
+
     /// Minisockets of the namespace now.
     pub(super) fn time_wait_level(&self) -> Option<u64> {
         self.observed.time_wait.get(&self.destination.netns)?.level
