@@ -33,6 +33,8 @@ pub const FOLDED_PHASES: &str = "FOLDED_PHASES";
 pub const BIND_TOTALS: &str = "BIND_TOTALS";
 /// Hash map: [`RawBindSite`](crate::bind::RawBindSite) -> how many calls.
 pub const BIND_SITES: &str = "BIND_SITES";
+/// LRU hash map: socket -> [`Bound`](crate::bind::Bound).
+pub const BOUND: &str = "BOUND";
 /// Per-CPU array of [`RawHistogram`](crate::folded::RawHistogram), by the slots of [`bind`](crate::bind).
 pub const BIND_TIMES: &str = "BIND_TIMES";
 /// Global of [`Config`](crate::config::Config).

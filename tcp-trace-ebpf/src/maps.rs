@@ -53,8 +53,8 @@ pub struct Call {
     pub syn_sent: u32,
     /// Whose; 0 = nobody's.
     pub tid: u32,
-    /// Explicit padding.
-    pub pad: u32,
+    /// 1 = it is a `bind()`: an older call of its thread must not be taken for one.
+    pub binds: u32,
 }
 
 /// Calls under way, by thread: see `calls`.
@@ -141,22 +141,24 @@ pub static LISTEN_CONTEXT: PerCpuArray<ListenContext> = PerCpuArray::with_max_en
 #[map]
 pub static LISTENERS: HashMap<RawListenerKey, RawListener> = HashMap::with_max_entries(4_096, 0);
 
-/// Process and namespace -> its binds. Never deleted: what does not fit is counted in `SIGNAL_MAP_FULL`.
+/// Process and namespace -> its binds. Never deleted: what does not fit is counted in `SIGNAL_MAP_FULL`. Sized by
+/// the agent.
 #[map]
-pub static BIND_TOTALS: HashMap<RawBinder, RawBindTotals> = HashMap::with_max_entries(4_096, 0);
+pub static BIND_TOTALS: HashMap<RawBinder, RawBindTotals> = HashMap::with_max_entries(1, 0);
 
 /// Place in a program -> binds from there. Never deleted: those that do not fit are in the totals of their process.
+/// Sized by the agent.
 #[map]
-pub static BIND_SITES: HashMap<RawBindSite, u64> = HashMap::with_max_entries(4_096, 0);
+pub static BIND_SITES: HashMap<RawBindSite, u64> = HashMap::with_max_entries(1, 0);
 
 /// Time that binds took, by the slots of `bind`.
 #[map]
 pub static BIND_TIMES: PerCpuArray<RawHistogram> = PerCpuArray::with_max_entries(bind::TIMES, 0);
 
 /// Socket address -> who bound it. Deleted when it connects or listens; LRU because it need not. Of one that was evicted
-/// it is not known that it was bound before it connected.
+/// it is not known that it was bound before it connected. Sized by the agent.
 #[map]
-pub static BOUND: LruHashMap<u64, Bound> = LruHashMap::with_max_entries(16_384, 0);
+pub static BOUND: LruHashMap<u64, Bound> = LruHashMap::with_max_entries(1, 0);
 
 /// Totals of minisockets by owner. Never deleted; a key that does not fit is counted in `SIGNAL_MAP_FULL`. Sized by the
 /// agent.

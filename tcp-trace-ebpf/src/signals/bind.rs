@@ -36,14 +36,22 @@ const BPF_F_USER_STACK: u64 = 1 << 8;
 pub fn entered(sk: impl Pointer, port_asked: u16) {
     if sock::is_tcp(sk) && sock::state(sk) != tcp_state::LISTEN {
         let address = u64::from(port_asked);
-        calls::remember(Call { start_ns: now_ns(), sk: sk.address(), address, fresh: 0, syn_sent: 0, tid: 0, pad: 0 });
+        calls::remember(Call {
+            start_ns: now_ns(),
+            sk: sk.address(),
+            address,
+            fresh: 0,
+            syn_sent: 0,
+            tid: 0,
+            binds: 1,
+        });
     }
 }
 
 /// It ended; `ret` is 0, a negative errno, or the 1 of old kernels. Without the entry there was none of interest.
 #[inline(always)]
 pub fn left(context: &impl EbpfContext, sk: impl Pointer, ret: i32) {
-    let Some(call) = calls::current() else { return };
+    let Some(call) = calls::current().filter(|call| call.binds == 1) else { return };
     let (start_ns, asked) = (call.start_ns, call.address as u16);
     let same = call.sk == sk.address();
     calls::forget();

@@ -32,7 +32,7 @@ pub fn bind_call_enter_tp(ctx: TracePointContext) -> u32 {
 
 #[tracepoint(category = "syscalls", name = "sys_exit_bind")]
 pub fn bind_call_exit_tp(ctx: TracePointContext) -> u32 {
-    let Some(call) = calls::current() else { return 0 };
+    let Some(call) = calls::current().filter(|call| call.binds == 1) else { return 0 };
     let sk = Untyped(call.sk);
     // SAFETY: within the record of this tracepoint.
     let Ok(ret) = (unsafe { ctx.read_at::<i64>(CALL_RETURN) }) else { return 0 };

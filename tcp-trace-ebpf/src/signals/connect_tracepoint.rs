@@ -107,7 +107,7 @@ pub fn connect_call_enter_tp(ctx: TracePointContext) -> u32 {
         return 0;
     }
     let fresh = u32::from(sock::state(Untyped(sk)) == tcp_state::CLOSE);
-    calls::remember(Call { start_ns: now_ns(), sk, address, fresh, syn_sent: 0, tid: 0, pad: 0 });
+    calls::remember(Call { start_ns: now_ns(), sk, address, fresh, syn_sent: 0, tid: 0, binds: 0 });
     0
 }
 

@@ -25,5 +25,12 @@ pub struct Args {
 /// # Errors
 /// As [`live::run`].
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
+    let filters = &args.live.filters;
+    if filters.port.is_some() || filters.daddr.is_some() {
+        return Err(Failure::Usage {
+            headline: "bind() has no destination yet: --port and --daddr cannot choose among binds".into(),
+            try_next: vec!["--pid, --comm, --uid, --cgroup, --netns, -4, -6".into()],
+        });
+    }
     live::answer(Question::Bind, &args.live, args.events, verbose)
 }

@@ -17,14 +17,23 @@ const TIME_WAIT_OWNERS: u32 = 4_096;
 /// Closers and minisockets: about 100 bytes each. 500 closes a second leave 30,000 minisockets.
 const CLOSERS: u32 = 65_536;
 
+/// Processes that bind, by network namespace, and places in programs: about 200 bytes each.
+const BINDERS: u32 = 4_096;
+/// Sockets that are bound and not connected yet: about 100 bytes each.
+const BOUND: u32 = 16_384;
+
 /// Names of maps, and how many entries they are to have.
-pub(super) fn sizes(plan: &Plan, config: &Config) -> [(&'static str, u32); 4] {
+pub(super) fn sizes(plan: &Plan, config: &Config) -> [(&'static str, u32); 7] {
     let states = !plan.choices(Signal::State).is_empty();
+    let binds = !plan.choices(Signal::Bind).is_empty();
     let owners = config.streams & (stream::TIME_WAIT | stream::TIME_WAIT_OWNERS) != 0;
     let only_if = |wanted, size| if wanted { size } else { 1 };
     [
         (names::STATE_TOTALS, only_if(states, STATE_TOTALS)),
         (names::STATE_SOCKETS, only_if(states, STATE_SOCKETS)),
+        (names::BIND_TOTALS, only_if(binds, BINDERS)),
+        (names::BIND_SITES, only_if(binds, BINDERS)),
+        (names::BOUND, only_if(binds, BOUND)),
         (names::TIME_WAIT_OWNERS, only_if(owners, TIME_WAIT_OWNERS)),
         (names::CLOSERS, only_if(owners, CLOSERS)),
     ]
