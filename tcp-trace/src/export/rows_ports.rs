@@ -10,7 +10,9 @@ use crate::aggregate::row::Row;
 pub(super) fn rows(observed: &Observed, top: usize) -> Vec<Row> {
     let groups = observed.ports.groups.iter().take(top).map(|group| of_group(observed, group));
     let spaces = observed.ports.spaces.iter().take(top).map(|space| of_space(observed, space));
-    groups.chain(spaces).chain([of_effort(observed.ports.effort)]).collect()
+    // None of it is said before the first look is over.
+    let effort = Some(observed.ports.effort).filter(|effort| *effort != Effort::default());
+    groups.chain(spaces).chain(effort.map(of_effort)).collect()
 }
 
 fn of_group(observed: &Observed, group: &Group) -> Row {

@@ -2,55 +2,108 @@
 //! Takes inventories on a thread of its own, so that events do not wait for them.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
 
 use super::{Inventory, Wanted};
+use crate::clock;
 
 /// However often answers are given.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+/// What takes longer is not done again for the last answer, if it was done a moment ago.
+const LONG_NS: u64 = 500_000_000;
+/// Which is within this time.
+const RECENT_NS: u64 = 10_000_000_000;
 
 /// Ends with its owner.
 #[derive(Debug)]
 pub struct Surveyor {
     wanted: Wanted,
-    latest: Arc<Mutex<Option<Arc<Inventory>>>>,
-    /// Dropping it ends the thread.
-    _alive: mpsc::Sender<()>,
+    desk: Arc<Desk>,
+}
+
+/// What owner and thread share.
+#[derive(Debug, Default)]
+struct Desk {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    latest: Option<Arc<Inventory>>,
+    /// The latest was not given yet.
+    is_news: bool,
+    /// The thread looks right now.
+    looking: bool,
+    /// The owner is gone.
+    over: bool,
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Surveyor {
-    /// Takes the first inventory at once, and goes on on a thread; looking takes at most `share` of the time.
+    /// Looks at once and then again and again, on a thread; looking takes at most `share` of the time.
     pub fn start(wanted: Wanted, share: f64) -> Self {
-        let first = Inventory::take(&wanted);
-        let mut rest = rest(first.took_ns, share);
-        let latest = Arc::new(Mutex::new(Some(Arc::new(first))));
-        let (alive, owner) = mpsc::channel();
-        let (shared, looked_for) = (Arc::clone(&latest), wanted.clone());
-        // Without the thread the first inventory stays the latest until the last one is taken.
-        let started = thread::Builder::new().name("surveyor".into()).spawn(move || {
-            while owner.recv_timeout(rest) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let inventory = Inventory::take(&looked_for);
-                rest = self::rest(inventory.took_ns, share);
-                *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(inventory));
-            }
-        });
+        let desk = Arc::new(Desk { state: Mutex::new(State { looking: true, ..State::default() }), ..Desk::default() });
+        let (at_work, looked_for) = (Arc::clone(&desk), wanted.clone());
+        let started = thread::Builder::new().name("surveyor".into()).spawn(move || work(&at_work, &looked_for, share));
         if let Err(error) = started {
-            tracing::warn!("sockets are looked at twice only, at the start and at the end: {error}");
+            tracing::warn!("sockets are looked at at the end only: {error}");
+            desk.lock().looking = false;
         }
-        Self { wanted, latest, _alive: alive }
+        Self { wanted, desk }
     }
 
     /// The last one taken, if it was not given before.
     pub fn news(&self) -> Option<Arc<Inventory>> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let mut state = self.desk.lock();
+        std::mem::take(&mut state.is_news).then(|| state.latest.clone()).flatten()
     }
 
-    /// One of now.
+    /// One of now, or of a moment ago where looking takes long.
     pub fn fresh(&self) -> Arc<Inventory> {
+        let mut state = self.desk.lock();
+        while state.looking {
+            state = self.desk.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if let Some(latest) = &state.latest
+            && latest.took_ns > LONG_NS
+            && clock::monotonic_ns().saturating_sub(latest.begin_ns + latest.took_ns) < RECENT_NS
+        {
+            return Arc::clone(latest);
+        }
+        drop(state);
         Arc::new(Inventory::take(&self.wanted))
+    }
+}
+
+impl Drop for Surveyor {
+    fn drop(&mut self) {
+        self.desk.lock().over = true;
+        self.desk.changed.notify_all();
+    }
+}
+
+fn work(desk: &Desk, wanted: &Wanted, share: f64) {
+    loop {
+        let inventory = Inventory::take(wanted);
+        let rest = rest(inventory.took_ns, share);
+        let mut state = desk.lock();
+        (state.latest, state.is_news, state.looking) = (Some(Arc::new(inventory)), true, false);
+        desk.changed.notify_all();
+        let waited = desk.changed.wait_timeout_while(state, rest, |state| !state.over);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.over {
+            return;
+        }
+        state.looking = true;
     }
 }
 
@@ -67,5 +120,17 @@ mod tests {
     fn what_takes_long_is_done_seldom() {
         assert_eq!(rest(2_000_000, 0.01), Duration::from_secs(1));
         assert_eq!(rest(160_000_000, 0.01), Duration::from_secs(16));
+    }
+
+    #[test]
+    fn news_are_given_once_and_the_last_look_is_of_now() {
+        let own = super::super::namespaces::Namespace::own().expect("procfs").inode;
+        let wanted = Wanted { netns: Some(own), owners: false, ..Wanted::ALL };
+        let begin_ns = clock::monotonic_ns();
+        let surveyor = Surveyor::start(wanted, 1.0);
+        let first = surveyor.fresh();
+        assert!(first.begin_ns >= begin_ns);
+        assert!(surveyor.news().is_some());
+        assert!(surveyor.news().is_none());
     }
 }

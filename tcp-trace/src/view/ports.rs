@@ -11,8 +11,8 @@ use super::format::{count, duration, fitted, harmless, percent, rate, wrapped};
 use super::screen::Layout;
 use super::theme::Theme;
 use crate::aggregate::observed::Observed;
-use crate::aggregate::ports::Group;
 use crate::aggregate::ports::held::By;
+use crate::aggregate::ports::{Effort, Group};
 use crate::aggregate::summary::Summary;
 use crate::aggregate::words::grouped;
 
@@ -22,6 +22,10 @@ const PICTURES: usize = 2;
 pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
     let observed = &summary.observed;
     let groups = &observed.ports.groups[..observed.ports.groups.len().min(layout.top)];
+    if observed.ports.effort == Effort::default() {
+        let _ = writeln!(out, "\nsockets are being looked at");
+        return;
+    }
     if groups.is_empty() {
         let _ = writeln!(out, "\nno connection from a port of the range: nobody is near the edge");
     } else {
