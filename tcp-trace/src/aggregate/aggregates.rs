@@ -64,7 +64,9 @@ impl Aggregates {
         for (netns, totals) in &totals.time_wait {
             self.time_wait.enter(*netns, totals);
         }
-        self.listen.enter(&totals.listeners);
+        if let Some(listeners) = &totals.listeners {
+            self.listen.enter(listeners);
+        }
         self.states.enter(&totals.states, totals.read_ns);
         self.time_wait_owners.enter(&totals.time_wait_owners);
     }

@@ -99,7 +99,7 @@ impl ListenAggregate {
         }
     }
 
-    /// Takes the totals of the kernel side, counted since the start. Where they are, programs are attached.
+    /// Takes the totals of the kernel side, counted since the start: where they are, programs see listeners.
     pub fn enter(&mut self, totals: &[(RawListenerKey, RawListener)]) {
         self.traced = true;
         self.totals.extend(totals.iter().copied());

@@ -48,7 +48,7 @@ impl Live {
     pub fn start(attached: &mut Attached, decoder: Decoder) -> anyhow::Result<Self> {
         let kernel_log = if attached.logs { Some(EbpfLogger::init(&mut attached.ebpf)?) } else { None };
         let under_way = UnderWay::take(&mut attached.ebpf)?;
-        let totals = TotalsMaps::take(&mut attached.ebpf)?;
+        let totals = TotalsMaps::take(attached)?;
         let ring = attached.ebpf.take_map(names::EVENTS).context("no map EVENTS in the object")?;
         let ring: RingBuf<MapData> = ring.try_into()?;
         Ok(Self {

@@ -2,10 +2,7 @@
 //! Totals that the kernel side keeps whatever is streamed, counted since the start.
 
 use anyhow::Context as _;
-use aya::{
-    Ebpf,
-    maps::{HashMap, MapData},
-};
+use aya::maps::{HashMap, MapData};
 use tcp_trace_common::{
     listen::{RawListener, RawListenerKey},
     names,
@@ -15,15 +12,18 @@ use tcp_trace_common::{
 };
 
 use super::binds::{BindMaps, BindTotals};
-use crate::clock;
+use crate::{
+    clock,
+    probes::{attach::Attached, table::Signal},
+};
 
 /// What they say at a moment.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
     /// TIME_WAIT, by inode of the network namespace.
     pub time_wait: Vec<(u32, RawTimeWaitTotals)>,
-    /// Listeners that anything happened to.
-    pub listeners: Vec<(RawListenerKey, RawListener)>,
+    /// Listeners that anything happened to; `None`: no program sees them.
+    pub listeners: Option<Vec<(RawListenerKey, RawListener)>>,
     /// `bind()`.
     pub binds: BindTotals,
     /// TIME_WAIT, by who closed first and towards whom.
@@ -38,6 +38,7 @@ pub struct Totals {
 pub struct TotalsMaps {
     time_wait: HashMap<MapData, u32, RawTimeWaitTotals>,
     listeners: HashMap<MapData, RawListenerKey, RawListener>,
+    sees_listeners: bool,
     binds: BindMaps,
     time_wait_owners: HashMap<MapData, RawPeer, RawTimeWaitOwner>,
     states: HashMap<MapData, RawPeer, RawStateTotals>,
@@ -48,12 +49,15 @@ impl TotalsMaps {
     ///
     /// # Errors
     /// When it has not the maps of the contract.
-    pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+    pub fn take(attached: &mut Attached) -> anyhow::Result<Self> {
+        let sees_listeners = attached.tier(Signal::Listen).is_some();
+        let ebpf = &mut attached.ebpf;
         let binds = BindMaps::take(ebpf)?;
         let mut take = |name| ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
         Ok(Self {
             time_wait: HashMap::try_from(take(names::TIME_WAIT_TOTALS)?)?,
             listeners: HashMap::try_from(take(names::LISTENERS)?)?,
+            sees_listeners,
             binds,
             time_wait_owners: HashMap::try_from(take(names::TIME_WAIT_OWNERS)?)?,
             states: HashMap::try_from(take(names::STATE_TOTALS)?)?,
@@ -65,7 +69,7 @@ impl TotalsMaps {
         Totals {
             time_wait: self.time_wait.iter().filter_map(Result::ok).collect(),
             binds: self.binds.read(),
-            listeners: self.listeners.iter().filter_map(Result::ok).collect(),
+            listeners: self.sees_listeners.then(|| self.listeners.iter().filter_map(Result::ok).collect()),
             time_wait_owners: self.time_wait_owners.iter().filter_map(Result::ok).collect(),
             states: self.states.iter().filter_map(Result::ok).collect(),
             read_ns: clock::monotonic_ns(),

@@ -63,7 +63,7 @@ fn of_listener(observed: &Observed, own: &Sysctls, listener: &Listener, counts: 
 
 /// Whoever accepts, in words.
 pub(super) fn who(listener: &Listener) -> String {
-    listener.owner.map_or("its owner".into(), |owner| format!("{} ({})", owner.comm, owner.pid))
+    listener.owner.map_or("an unknown process".into(), |owner| format!("{} ({})", owner.comm, owner.pid))
 }
 
 fn per_second(count: u64, seconds: f64) -> String {
@@ -75,7 +75,7 @@ pub(super) fn evidence(listener: &Listener, counts: &ListenCounts, sysctls: &Sys
     let mut evidence = vec![
         ("listener", Evidence::Text(listener.endpoint.address().to_string())),
         ("netns", Evidence::Number(listener.endpoint.netns.into())),
-        ("owner", Evidence::Text(who(listener))),
+        ("owner", listener.owner.map_or(Evidence::Unknown, |_| Evidence::Text(who(listener)))),
         ("sockets", now(|now| now.members)),
         ("accept_queue", now(|now| now.accept_queue)),
         ("accept_queue_high", Evidence::number(listener.accept_high)),

@@ -9,7 +9,7 @@ pub(super) fn find(observed: &Observed) -> Vec<Finding> {
     let found = observed.listen.slow.iter().map(|slow| {
         let listener = observed.listen.listeners.iter().find(|listener| listener.endpoint == slow.listener);
         let owner = listener.and_then(|listener| listener.owner);
-        let owner = owner.map_or("its owner".into(), |owner| format!("{} ({})", owner.comm, owner.pid));
+        let owner = owner.map_or("an unknown process".into(), |owner| format!("{} ({})", owner.comm, owner.pid));
         let caller = format!("{} ({})", slow.caller.comm, slow.caller.pid);
         let because = match slow.cause {
             DropCause::AcceptQueue | DropCause::AcceptQueueAtAck => "its accept queue is full",
