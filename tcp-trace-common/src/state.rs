@@ -82,7 +82,7 @@ pub struct RawInState {
 
 /// Exact totals under one [`RawPeer`](crate::peer::RawPeer), kept in the kernel whether or not events are streamed.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct RawStateTotals {
     /// Indexed by [`tcp_state`](crate::tcp_state).
     pub states: [RawInState; STATES],

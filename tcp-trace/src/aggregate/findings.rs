@@ -22,6 +22,8 @@ mod slow_handshake;
 mod syn_queue;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_states;
 mod time_wait_overflow;
 mod time_wait_pileup;
 mod unreached;

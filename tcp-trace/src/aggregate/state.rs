@@ -3,6 +3,8 @@
 //! many there are now from the inventory.
 
 mod lingerers;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
@@ -46,7 +48,7 @@ pub struct StateRow {
 }
 
 /// What the kernel side counted in the time that the answer is about.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Traced {
     /// By state.
     pub states: [InState; STATES],

@@ -19,8 +19,10 @@ mod ports;
 mod ports_default_range;
 mod programs;
 mod signals;
+mod states;
 mod theme;
 mod time_wait;
+mod time_wait_owners;
 
 use crate::harness::Report;
 use crate::tiers::Tier;
@@ -39,6 +41,8 @@ pub fn run_all(report: &mut Report) {
         options::run(report, tier);
         ports::run(report, tier);
         time_wait::run(report, tier);
+        time_wait_owners::run(report, tier);
+        states::run(report, tier);
         listen::run(report, tier);
         bind::run(report, tier);
         leftovers::run(report, tier);

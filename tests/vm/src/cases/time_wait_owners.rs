@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! TIME_WAIT by owner: who closed first, towards whom, how many are there, against /proc/net/sockstat.
+
+use std::fs::File;
+use std::net::{IpAddr, SocketAddr};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::harness::Report;
+use crate::netns::{self, Netns};
+use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
+use crate::tiers::Tier;
+use crate::tool::{self, Answer, Tool};
+
+const PORT: u16 = 2401;
+const COUNT: usize = 25;
+
+struct Seen {
+    netns: u64,
+    _kept: File,
+    side: &'static str,
+    level: u64,
+}
+
+pub fn run(report: &mut Report, tier: Tier) {
+    let theme = format!("time_wait_owners/{tier}");
+    if !tier.sees_search() || !report.wants(&theme) {
+        return;
+    }
+    let told = (|| {
+        let mut command = Command::new(tool::path());
+        command.args(["time-wait", "--tier", &tier.to_string(), "--top", "1000", "--interval", "500ms"]);
+        let tool = Tool::spawn_in(command, None)?;
+        let mut seen = Vec::new();
+        for (family, address) in [("ipv4", LOCALHOST), ("ipv6", LOCALHOST6)] {
+            for (name, first) in [("client", First::Client), ("server", First::Server)] {
+                let seen_here = netns::within("caller", |netns| shorts(netns, address, first));
+                seen.push((format!("{name}_first_{family}"), seen_here));
+            }
+        }
+        Ok((seen, tool.stop()?))
+    })();
+    match told {
+        Err(error) => report.test(&theme, || Err(error)),
+        Ok((seen, answer)) => {
+            for (name, seen) in seen {
+                report.test(&format!("{theme}/{name}"), || compare(&answer, &seen?));
+            }
+        }
+    }
+}
+
+/// Who closes first.
+#[derive(Clone, Copy, PartialEq)]
+enum First {
+    Client,
+    Server,
+}
+
+fn shorts(netns: &Netns, address: IpAddr, first: First) -> Result<Seen> {
+    let remote = SocketAddr::new(address, PORT);
+    let listener = Socket::listener(remote, 64)?;
+    for _ in 0..COUNT {
+        let client = Socket::tcp(address)?;
+        let errno = client.connect(remote);
+        ensure!(errno == 0, "errno {errno}");
+        let (server, _) = listener.accept()?;
+        let (first, second) = if first == First::Client { (client, server) } else { (server, client) };
+        drop(first);
+        ensure!(second.receive(&mut [0])? == 0, "something was sent");
+    }
+    // The second FIN and its ACK are under way still.
+    sleep(Duration::from_millis(50));
+    let level = netns.time_wait_level()?;
+    ensure!(level == COUNT as u64, "the kernel has {level} in TIME_WAIT");
+    let side = if first == First::Client { "opened" } else { "accepted" };
+    Ok(Seen { netns: netns.inode, _kept: netns.keep()?, side, level })
+}
+
+fn compare(answer: &Answer, seen: &Seen) -> Result<()> {
+    let rows: Vec<_> = answer.of("time_wait_owner").filter(|line| line["netns"] == seen.netns).collect();
+    let row = rows.last().context("no row")?;
+    ensure!(rows.iter().all(|line| line["side"] == seen.side), "another side: {rows:?}");
+    ensure!(row["pid"] == std::process::id() && row["comm"] == "caller" && row["port"] == PORT, "not ours: {row}");
+    for field in ["level", "entered"] {
+        ensure!(row[field] == seen.level, "{field}: wanted {}: {row}", seen.level);
+    }
+    ensure!(row["entered_without_timestamps"] == 0, "timestamps are on: {row}");
+    let space =
+        answer.of("time_wait_netns").filter(|line| line["netns"] == seen.netns).last().context("no namespace")?;
+    ensure!(space["level"] == seen.level && space["entered"] == seen.level, "wanted {}: {space}", seen.level);
+    Ok(())
+}
