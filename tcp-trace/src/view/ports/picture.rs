@@ -70,3 +70,40 @@ fn level(group: &Group, ports: std::ops::Range<u32>, first: bool) -> usize {
         _ => (1 + taken * 3 / all).min(3),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::ports::PortsAggregate;
+    use crate::inventory::sample::{inventory, socket};
+    use crate::inventory::socket::State;
+    use crate::kernel::rules::Sysctls;
+
+    fn drawn(unicode: bool) -> Vec<String> {
+        let sysctls = Sysctls { ip_local_port_range: Some((32_768, 60_999)), ..Sysctls::default() };
+        let even = (32_768..=60_998).step_by(2).chain([32_769]);
+        let mut ports = PortsAggregate::default();
+        ports.survey(&inventory(sysctls, even.map(|port| socket(State::Established, port)).collect()));
+        let mut out = String::new();
+        let layout = Layout { width: 80, top: 5, colours: false, unicode };
+        draw(&mut out, Theme { colours: false }, layout, &ports.latest().groups[0]);
+        out.lines().skip(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_full_half_is_seen_to_be_full() {
+        let lines = drawn(true);
+        assert_eq!(lines.len(), 2 * LINES as usize);
+        assert_eq!(lines[0], format!("32768  even {}", "█".repeat(67)));
+        assert_eq!(lines[1].trim_end(), "        odd ░");
+        assert!(lines.iter().skip(2).step_by(2).all(|line| line.ends_with('█')));
+        assert!(lines.iter().skip(3).step_by(2).all(|line| line.trim() == "odd"));
+    }
+
+    #[test]
+    fn in_ascii() {
+        let lines = drawn(false);
+        assert!(lines[0].ends_with("####") && lines[1].trim_end().ends_with("odd ."));
+        assert!(lines.iter().all(|line| line.is_ascii()));
+    }
+}
