@@ -9,7 +9,7 @@ use crate::question::Question;
 /// At most `top` of each kind.
 pub fn of(summary: &Summary, top: usize) -> Vec<Row> {
     match summary.question {
-        Question::Bind => rows_bind::rows(&summary.observed.bind, top),
+        Question::Bind => rows_bind::rows(summary, top),
         Question::Listen => rows_listen::rows(&summary.observed, top),
         Question::Ports => rows_ports::rows(&summary.observed, top),
         Question::States => rows_state::of(&summary.observed.states, top),

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rows of `bind`: processes, times, marked ports.
 
-use crate::aggregate::bind::{BindSnapshot, Binder, SpaceMarks};
+use crate::aggregate::bind::{Binder, SpaceMarks};
 use crate::aggregate::distribution::Distribution;
 use crate::aggregate::findings::Evidence;
 use crate::aggregate::row::Row;
+use crate::aggregate::summary::Summary;
 
 /// At most `top` of each kind.
-pub(super) fn rows(bind: &BindSnapshot, top: usize) -> Vec<Row> {
-    let times = [("any", &bind.any_port), ("own", &bind.a_port)].map(|(port, of)| time(port, of));
+pub(super) fn rows(summary: &Summary, top: usize) -> Vec<Row> {
+    let bind = &summary.observed.bind;
+    // Where nothing was attached no call was counted.
+    let seen = summary.tier.is_some();
+    let times = [("any", &bind.any_port), ("own", &bind.a_port)];
+    let times = times.into_iter().filter(|_| seen).map(|(port, of)| time(port, of));
     let binders = bind.binders.iter().take(top).map(process);
     let marks = bind.marks.iter().flatten().take(top).map(marks);
-    times.into_iter().chain(binders).chain(marks).collect()
+    times.chain(binders).chain(marks).collect()
 }
 
 fn text(value: impl ToString) -> Evidence {

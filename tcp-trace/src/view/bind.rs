@@ -8,24 +8,29 @@ use tcp_trace_common::bind::RawBindCounts;
 use super::format::{count, duration, fitted, harmless, percent, rate, wrapped};
 use super::screen::Layout;
 use super::theme::Theme;
-use crate::aggregate::bind::{BindSnapshot, Binder, SpaceMarks};
+use crate::aggregate::bind::{Binder, SpaceMarks};
 use crate::aggregate::distribution::Distribution;
+use crate::aggregate::summary::Summary;
 use crate::aggregate::words::grouped;
 
 /// Binds by process, and marked ports by network namespace.
-pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, bind: &BindSnapshot, seconds: f64) {
+pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
+    let (bind, seconds) = (&summary.observed.bind, summary.observed.seconds);
     let head = format!("{:<22}{:>10}{:>9}{:>13}{:>13}{:>13}", "bind()", "count", "per s", "p50", "p99", "max");
     let _ = writeln!(out, "\n{}", theme.title(&head));
-    times(out, "port 0 (any)", &bind.any_port, seconds);
-    times(out, "a port of their own", &bind.a_port, seconds);
+    let seen = summary.tier.is_some();
+    times(out, "port 0 (any)", seen.then_some(&bind.any_port), seconds);
+    times(out, "a port of their own", seen.then_some(&bind.a_port), seconds);
     binders(out, theme, layout, &bind.binders);
     marks(out, theme, layout, bind.marks.as_deref());
 }
 
-fn times(out: &mut String, name: &str, of: &Distribution, seconds: f64) {
-    let [p50, p99, max] = [of.p50, of.p99, of.max].map(duration);
-    let per_second = rate(Some(of.count), seconds);
-    let _ = writeln!(out, "{name:<22}{:>10}{per_second:>9}{p50:>13}{p99:>13}{max:>13}", grouped(of.count));
+/// `of` is not known where nothing was attached.
+fn times(out: &mut String, name: &str, of: Option<&Distribution>, seconds: f64) {
+    let [p50, p99, max] = of.map_or([None; 3], |of| [of.p50, of.p99, of.max]).map(duration);
+    let calls = of.map(|of| of.count);
+    let (calls, per_second) = (count(calls), rate(calls, seconds));
+    let _ = writeln!(out, "{name:<22}{calls:>10}{per_second:>9}{p50:>13}{p99:>13}{max:>13}");
 }
 
 fn binders(out: &mut String, theme: Theme, layout: Layout, binders: &[Binder]) {

@@ -31,7 +31,7 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
     match summary.question {
         Question::Bind => {
             verdict::findings(&mut out, theme, layout, &summary.findings);
-            bind::tables(&mut out, theme, layout, &summary.observed.bind, summary.observed.seconds);
+            bind::tables(&mut out, theme, layout, summary);
         }
         Question::ConnectLatency => {
             connect::counts(&mut out, layout, summary);
