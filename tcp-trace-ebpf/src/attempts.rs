@@ -33,7 +33,8 @@ fn at(place: u32) -> Option<&'static mut RawConnect> {
 #[inline(never)]
 fn place(sk: u64) -> u32 {
     // The verifier lets nobody multiply a typed pointer, but takes the lower half of one for a number.
-    let number = ((sk as u32).wrapping_mul(0x9e37_79b1) >> 8) & config!(attempt_sets_mask);
+    // High bits of the product: lower ones would be the same for sockets at equal places of their slabs.
+    let number = ((sk as u32).wrapping_mul(0x9e37_79b1) >> 15) & config!(attempt_sets_mask);
     let Some(set) = set(number) else { return NONE };
     let mut place = (number * WAYS) | NONE;
     for way in 0..WAYS {
