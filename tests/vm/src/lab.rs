@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::tool;
 
-/// Filling a whole range takes its time on an emulated machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Filling a whole range takes its time on an emulated machine that is busy with more than this.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 pub struct Lab {
     child: Child,
