@@ -13,7 +13,7 @@ use crate::clock;
 /// However often answers are given.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// What takes longer is not done again for the last answer, if it was done a moment ago.
-const LONG_NS: u64 = 500_000_000;
+const LONG_NS: u64 = 3_000_000_000;
 /// Which is within this time.
 const RECENT_NS: u64 = 10_000_000_000;
 
