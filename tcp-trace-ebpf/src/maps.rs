@@ -81,6 +81,8 @@ pub static PROBE_EPOCH: Array<u64> = Array::with_max_entries(1, 0);
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct TimeWaitContext {
+    /// The socket that one is being made of.
+    pub allocating: u64,
     /// `tcp_twsk_unique` is asked about it.
     pub asked: u64,
     /// `tcp_twsk_unique` gave it to a `connect()`.

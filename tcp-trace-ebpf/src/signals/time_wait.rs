@@ -189,23 +189,27 @@ pub fn closing(sk: u64, state: u8) {
     }
 }
 
-/// A minisocket was made (`tw` not 0) or refused. The namespace counts it when its timer is started: a little later.
+/// A minisocket was made or refused. The namespace counts it when its timer is started: a little later.
 #[inline(always)]
-pub fn allocated(sk: u64, state: u8, tw: u64) {
+pub fn allocated(sk: u64, state: u8, made: bool) {
     let mut level = sock::time_wait_level(Untyped(sk));
-    let closer = closer(sk);
-    let event = if tw == 0 { event::OVERFLOW } else { event::ENTER };
-    if tw != 0 && level != u32::MAX {
+    let event = if made { event::ENTER } else { event::OVERFLOW };
+    if made && level != u32::MAX {
         level += 1;
     }
-    record(sk, sock::local_port(Untyped(sk)), &Passage { event, substate: state, level }, closer);
+    record(sk, sock::local_port(Untyped(sk)), &Passage { event, substate: state, level }, closer(sk));
+}
+
+/// The owner of a socket becomes the owner of its minisocket, 0 where there is none.
+#[inline(always)]
+pub fn inherit(sk: u64, tw: u64) {
     if !keeps_owners() {
         return;
     }
     if tw != 0 {
         let mut entered =
             Closer { entered_ns: now_ns(), cgroup_id: 0, tgid: 0, side: 0, pad: [0; 3], comm: [0; COMM_LEN] };
-        if let Some(closer) = closer {
+        if let Some(closer) = closer(sk) {
             entered.cgroup_id = closer.cgroup_id;
             entered.tgid = closer.tgid;
             entered.side = closer.side;
@@ -216,6 +220,25 @@ pub fn allocated(sk: u64, state: u8, tw: u64) {
         let _ = CLOSERS.insert(tw, entered, 0);
     }
     let _ = CLOSERS.remove(sk);
+}
+
+/// `inet_twsk_alloc` makes a minisocket of this socket; what it gives comes without arguments on the kprobe tier.
+#[inline(always)]
+pub fn allocating(sk: u64) {
+    if let Some(context) = context() {
+        context.allocating = sk;
+    }
+}
+
+/// It gave this.
+#[inline(always)]
+pub fn allocation_ended(tw: u64) {
+    if let Some(context) = context()
+        && context.allocating != 0
+    {
+        inherit(context.allocating, tw);
+        context.allocating = 0;
+    }
 }
 
 /// proto: void inet_twsk_kill(struct inet_timewait_sock *tw), once for each, whatever the reason.

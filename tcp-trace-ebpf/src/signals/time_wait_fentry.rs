@@ -12,7 +12,9 @@ use super::time_wait;
 /// int state)
 #[fexit(function = "inet_twsk_alloc")]
 pub fn tw_alloc_fentry(ctx: FExitContext) -> i32 {
-    time_wait::allocated(ctx.arg(0), ctx.arg(2), ctx.arg(3));
+    let tw: u64 = ctx.arg(3);
+    time_wait::allocated(ctx.arg(0), ctx.arg(2), tw != 0);
+    time_wait::inherit(ctx.arg(0), tw);
     0
 }
 

@@ -15,7 +15,15 @@ use crate::{memory::Untyped, sock};
 pub fn tw_alloc_kprobe(ctx: ProbeContext) -> u32 {
     let sk = Untyped(arg(&ctx, 0));
     let full = sock::max_time_wait(sk) != 0 && sock::time_wait_level(sk) >= sock::max_time_wait(sk);
-    time_wait::allocated(sk.0, arg(&ctx, 2) as u8, u64::from(!full));
+    time_wait::allocated(sk.0, arg(&ctx, 2) as u8, !full);
+    time_wait::allocating(sk.0);
+    0
+}
+
+/// Only for the owner: the minisocket is known from here on.
+#[kretprobe]
+pub fn tw_made_kprobe(ctx: RetProbeContext) -> u32 {
+    time_wait::allocation_ended(ctx.ret());
     0
 }
 

@@ -53,14 +53,14 @@ fn connections(out: &mut String, theme: Theme, layout: Layout, states: &StateSna
         return;
     }
     let head =
-        format!("{:<22} {:<24}{:>7}{:>9}{:>9}{:>9}", "connections of", "with", "now", "opened/s", "lived", "resets/s");
+        format!("{:<20} {:<24}{:>8}{:>9}{:>9}{:>9}", "connections of", "with", "now", "opened/s", "lived", "resets/s");
     let _ = writeln!(out, "\n{}", theme.title(&head));
     for row in busy {
         let Some(traced) = &row.traced else { continue };
         let resets = traced.linger_resets + traced.unread_resets;
         let _ = writeln!(
             out,
-            "{:<22} {:<24}{:>7}{:>9}{:>9}{:>9}",
+            "{:<20} {:<24}{:>8}{:>9}{:>9}{:>9}",
             name(row),
             fitted(&row.peer.to_string(), 24),
             count(row.in_state(State::Established)),
@@ -82,7 +82,7 @@ fn waiting(out: &mut String, theme: Theme, layout: Layout, states: &StateSnapsho
         return;
     }
     let head = format!(
-        "{:<22} {:<24}{:>10}{:>7}{:>9}{:>8}",
+        "{:<20} {:<24}{:>11}{:>6}{:>10}{:>8}",
         "not closed by", "with", "CLOSE_WAIT", "stuck", "FIN_WAIT2", "close()"
     );
     let _ = writeln!(out, "\n{}", theme.title(&head));
@@ -90,7 +90,7 @@ fn waiting(out: &mut String, theme: Theme, layout: Layout, states: &StateSnapsho
         let blocked = row.traced.filter(|traced| traced.lingering > 0).map(|traced| traced.lingering_max_ns);
         let _ = writeln!(
             out,
-            "{:<22} {:<24}{:>10}{:>7}{:>9}{:>8}",
+            "{:<20} {:<24}{:>11}{:>6}{:>10}{:>8}",
             name(row),
             fitted(&row.peer.to_string(), 24),
             count(row.in_state(State::CloseWait)),
@@ -102,5 +102,5 @@ fn waiting(out: &mut String, theme: Theme, layout: Layout, states: &StateSnapsho
 }
 
 fn name(row: &StateRow) -> String {
-    fitted(&harmless(&owner(&row.peer, &row.who)), 22)
+    fitted(&harmless(&owner(&row.peer, &row.who)), 20)
 }

@@ -69,14 +69,14 @@ fn destinations(out: &mut String, theme: Theme, layout: Layout, observed: &Obser
         return;
     }
     groups.sort_by_key(|(_, waiting, reusable)| std::cmp::Reverse(waiting + reusable));
-    let head = format!("{:<30}{:>10}{:>10}{:>12}", "towards", "TIME_WAIT", "of ports", "reusable now");
+    let head = format!("{:<30}{:>10}{:>10}{:>14}", "towards", "TIME_WAIT", "of ports", "reusable now");
     let _ = writeln!(out, "\n{}", theme.title(&head));
     for (group, waiting, reusable) in groups.into_iter().take(layout.top) {
         let ports = u64::from(group.range.high.saturating_sub(group.range.low)) + 1;
         let to = std::net::SocketAddr::new(group.route.daddr, group.route.dport).to_string();
         let _ = writeln!(
             out,
-            "{:<30}{:>10}{:>10}{:>12}",
+            "{:<30}{:>10}{:>10}{:>14}",
             fitted(&to, 30),
             grouped(waiting + reusable),
             percent(waiting + reusable, ports),
@@ -93,7 +93,7 @@ fn owners(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {
         return;
     }
     let head = format!(
-        "{:<22} {:<22}{:>8}{:>7}{:>7}{:>7}{:>6}",
+        "{:<20} {:<22}{:>7}{:>7}{:>7}{:>8}{:>7}",
         "closed first by", "with", "now", "in/s", "out/s", "reuse/s", "over/s"
     );
     let _ = writeln!(out, "\n{}", theme.title(&head));
@@ -101,8 +101,8 @@ fn owners(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {
         let per_second = |number| rate(Some(number), observed.seconds);
         let _ = writeln!(
             out,
-            "{:<22} {:<22}{:>8}{:>7}{:>7}{:>7}{:>6}",
-            fitted(&harmless(&owner(&row.peer, &row.who)), 22),
+            "{:<20} {:<22}{:>7}{:>7}{:>7}{:>8}{:>7}",
+            fitted(&harmless(&owner(&row.peer, &row.who)), 20),
             fitted(&row.peer.to_string(), 22),
             count(row.level),
             per_second(row.entered),

@@ -35,6 +35,7 @@ pub(super) const ROW: Row = Row {
                 program("tw_unique_enter_kprobe", "tcp_twsk_unique", Kind::Kprobe),
                 in_detail(program("tw_process_exit_kprobe", "tcp_timewait_state_process", Kind::Kretprobe)),
                 in_detail(program("tw_process_enter_kprobe", "tcp_timewait_state_process", Kind::Kprobe)),
+                in_detail(program("tw_made_kprobe", "inet_twsk_alloc", Kind::Kretprobe)),
                 program("tw_alloc_kprobe", "inet_twsk_alloc", Kind::Kprobe),
                 in_detail(program("tw_closer_kprobe", "tcp_set_state", Kind::Kprobe)),
             ],
