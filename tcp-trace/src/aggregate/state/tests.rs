@@ -32,8 +32,7 @@ fn ages_survive_sums_that_overflow() {
 #[test]
 fn intervals_are_differences_and_what_is_inside_is_of_now() {
     let totals = |opened, left, ns| {
-        let mut totals = RawStateTotals::default();
-        totals.opened = opened;
+        let mut totals = RawStateTotals { opened, ..RawStateTotals::default() };
         totals.states[1] = RawInState { inside: 1, inside_since_ns: 10, left, ns, max_ns: 900 };
         totals
     };
