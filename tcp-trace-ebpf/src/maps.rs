@@ -140,8 +140,9 @@ pub struct ListenContext {
 pub static LISTEN_CONTEXT: PerCpuArray<ListenContext> = PerCpuArray::with_max_entries(1, 0);
 
 /// Listeners that anything happened to. Never deleted: what a machine has more of them is counted in `SIGNAL_MAP_FULL`.
+/// Sized by the agent.
 #[map]
-pub static LISTENERS: HashMap<RawListenerKey, RawListener> = HashMap::with_max_entries(4_096, 0);
+pub static LISTENERS: HashMap<RawListenerKey, RawListener> = HashMap::with_max_entries(16_384, 0);
 
 /// Process and namespace -> its binds. Never deleted: what does not fit is counted in `SIGNAL_MAP_FULL`. Sized by
 /// the agent.

@@ -22,10 +22,14 @@ const BINDERS: u32 = 4_096;
 /// Sockets that are bound and not connected yet: about 100 bytes each.
 const BOUND: u32 = 16_384;
 
+/// Listening sockets that SYNs come to: about 250 bytes each.
+const LISTENERS: u32 = 16_384;
+
 /// Names of maps, and how many entries they are to have.
-pub(super) fn sizes(plan: &Plan, config: &Config) -> [(&'static str, u32); 7] {
+pub(super) fn sizes(plan: &Plan, config: &Config) -> [(&'static str, u32); 8] {
     let states = !plan.choices(Signal::State).is_empty();
     let binds = !plan.choices(Signal::Bind).is_empty();
+    let listens = !plan.choices(Signal::Listen).is_empty() || !plan.choices(Signal::ListenerLookup).is_empty();
     let owners = config.streams & (stream::TIME_WAIT | stream::TIME_WAIT_OWNERS) != 0;
     let only_if = |wanted, size| if wanted { size } else { 1 };
     [
@@ -34,6 +38,7 @@ pub(super) fn sizes(plan: &Plan, config: &Config) -> [(&'static str, u32); 7] {
         (names::BIND_TOTALS, only_if(binds, BINDERS)),
         (names::BIND_SITES, only_if(binds, BINDERS)),
         (names::BOUND, only_if(binds, BOUND)),
+        (names::LISTENERS, only_if(listens, LISTENERS)),
         (names::TIME_WAIT_OWNERS, only_if(owners, TIME_WAIT_OWNERS)),
         (names::CLOSERS, only_if(owners, CLOSERS)),
     ]

@@ -18,6 +18,9 @@ use crate::tool::{self, Answer, Tool};
 
 const PORT: u16 = 2201;
 
+/// On a busy machine loopback delivers a little later; nothing is sent again so soon.
+const SETTLED: Duration = Duration::from_millis(300);
+
 /// A listener's address, and where its clients connect to.
 const WAYS: [(&str, IpAddr, IpAddr); 3] = [
     ("ipv4", LOCALHOST, LOCALHOST),
@@ -160,6 +163,7 @@ fn accept_queue(netns: &Netns, at: At, _: Tier) -> Result<Seen> {
     }
     let dropped = many(6, begin, at.client)?;
     drop(dropped);
+    sleep(SETTLED);
     let seen = seen(
         netns,
         vec![
@@ -198,6 +202,7 @@ fn syn_queue(netns: &Netns, at: At, _: Tier) -> Result<Seen> {
     netns.set("ipv4/tcp_max_syn_backlog", "1024")?;
     let _listener = Socket::listener(at.listener, 8)?;
     let deaf = many(14, begin_deaf, at.client)?;
+    sleep(SETTLED);
     let seen = seen(netns, Vec::new())?;
     drop(deaf);
     ensure!(seen.full_drops >= 5, "the kernel dropped {}", seen.full_drops);
@@ -211,6 +216,7 @@ fn syn_backlog(netns: &Netns, at: At, _: Tier) -> Result<Seen> {
     netns.set("ipv4/tcp_max_syn_backlog", "16")?;
     let _listener = Socket::listener(at.listener, 512)?;
     let deaf = many(18, begin_deaf, at.client)?;
+    sleep(SETTLED);
     let seen = seen(netns, Vec::new())?;
     drop(deaf);
     ensure!(seen.drops >= 4 && seen.full_drops == 0, "the kernel dropped {}, {}", seen.drops, seen.full_drops);
