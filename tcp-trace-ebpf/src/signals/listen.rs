@@ -43,6 +43,7 @@ fn known(key: &RawListenerKey) -> Option<&'static mut RawListener> {
     }
     if LISTENERS.get_ptr(key).is_none() {
         // 1 = BPF_NOEXIST: another CPU may have been first, and its counts stay.
+        #[expect(clippy::needless_borrows_for_generic_args, reason = "by value it would be copied to the stack")]
         let _ = LISTENERS.insert(key, &NEW, 1);
     }
     let listener = LISTENERS.get_ptr_mut(key);
