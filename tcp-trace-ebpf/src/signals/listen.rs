@@ -37,10 +37,6 @@ fn context() -> Option<&'static mut ListenContext> {
 
 /// What is known of a listener, and room for it if it is new. `None`: there is no room, or it is not of interest.
 #[inline(always)]
-#[expect(
-    clippy::needless_borrows_for_generic_args,
-    reason = "by value it would be copied to the stack, which is short"
-)]
 fn known(key: &RawListenerKey) -> Option<&'static mut RawListener> {
     if config!(filters) & filter::NETNS != 0 && key.netns != config!(netns) {
         return None;
