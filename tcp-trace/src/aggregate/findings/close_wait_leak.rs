@@ -5,7 +5,7 @@ use super::place::Place;
 use super::{Code, Evidence, Finding, Severity, grouped};
 use crate::aggregate::observed::Observed;
 use crate::aggregate::peer::owner;
-use crate::aggregate::state::StateRow;
+use crate::aggregate::state::{LONG_NS, StateRow};
 use crate::event::Side;
 use crate::inventory::socket::State;
 use crate::kernel::rules::Sysctls;
@@ -21,12 +21,22 @@ pub(super) fn find(observed: &Observed, own: &Sysctls) -> Vec<Finding> {
 }
 
 fn of_row(observed: &Observed, own: &Sysctls, row: &StateRow) -> Option<Finding> {
-    let now = row.now.filter(|now| now.stuck >= ENOUGH)?;
+    let traced = row.traced.map(|traced| *traced.state(tcp_state::CLOSE_WAIT));
+    let age_ns = traced.filter(|state| state.inside >= ENOUGH).and_then(|state| state.inside_mean_ns);
+    let seconds = |ns: u64| ns as f64 / 1e9;
+    // Two inventories know each socket again; where there was only one, what was traced says how long on average.
+    let since = match (row.now.map(|now| now.stuck), age_ns) {
+        (Some(stuck), _) if stuck >= ENOUGH => {
+            format!("{} of them for {} s or longer", grouped(stuck), seconds(LONG_NS))
+        }
+        (_, Some(age_ns)) if age_ns >= LONG_NS => format!("on average for {:.1} s", seconds(age_ns)),
+        _ => return None,
+    };
     let close_wait = row.in_state(State::CloseWait)?;
     let who = owner(&row.peer, &row.who);
     let place = Place::of(observed, own, row.peer.netns, row.peer.pid);
-    let grows = close_wait > now.close_wait_first;
-    let traced = row.traced.map(|traced| *traced.state(tcp_state::CLOSE_WAIT));
+    let first = row.now.map(|now| now.close_wait_first);
+    let grows = first.is_some_and(|first| close_wait > first);
     let ends = match row.peer.side {
         Side::Opened => format!("to {}", address(row)),
         Side::Accepted => format!("accepted at {}", address(row)),
@@ -35,19 +45,18 @@ fn of_row(observed: &Observed, own: &Sysctls, row: &StateRow) -> Option<Finding>
         code: Code::CloseWaitLeak,
         severity: if grows || close_wait >= MANY { Severity::Warning } else { Severity::Info },
         headline: format!(
-            "{who} does not close: {} connections {ends} are in CLOSE_WAIT, {} of them for {} s or longer",
-            grouped(close_wait),
-            grouped(now.stuck),
-            crate::aggregate::state::LONG_NS / 1_000_000_000,
+            "{who} does not close: {} connections {ends} are in CLOSE_WAIT, {since}",
+            grouped(close_wait)
         ),
         evidence: vec![
             ("owner", Evidence::Text(who)),
             ("peer", Evidence::Text(row.peer.to_string())),
             ("netns", Evidence::Text(observed.netns_label(row.peer.netns))),
             ("close_wait_now", Evidence::Number(close_wait)),
-            ("close_wait_at_first", Evidence::Number(now.close_wait_first)),
-            ("stuck", Evidence::Number(now.stuck)),
-            ("seen_for_ns", Evidence::Number(now.stuck_max_ns)),
+            ("close_wait_at_first", Evidence::number(first)),
+            ("stuck", Evidence::number(row.now.map(|now| now.stuck))),
+            ("seen_for_ns", Evidence::number(row.now.filter(|now| now.stuck > 0).map(|now| now.stuck_max_ns))),
+            ("mean_age_ns", Evidence::number(age_ns)),
             ("left_close_wait", Evidence::number(traced.map(|traced| traced.left))),
             ("close_wait_mean_ns", Evidence::number(traced.and_then(|traced| traced.mean_ns))),
         ],

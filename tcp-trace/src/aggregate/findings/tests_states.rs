@@ -50,6 +50,18 @@ fn who_does_not_close() {
     assert!(finding.fix.contains(&"ss -tnp state close-wait '( dport = :3306 )'".to_owned()));
     let [few] = &of_row(StateRow { now: Some(now(4, 4, 4)), ..row() })[..] else { panic!() };
     assert_eq!(few.severity, Severity::Info);
+    let traced = |age_ns| {
+        let mut traced = Traced::default();
+        let state = &mut traced.states[usize::from(tcp_state::CLOSE_WAIT)];
+        (state.inside, state.inside_mean_ns) = (30, Some(age_ns));
+        of_row(StateRow { traced: Some(traced), ..row() })
+    };
+    assert_eq!(traced(SECOND / 100), []);
+    assert!(
+        traced(4 * SECOND)[0]
+            .headline
+            .ends_with("30 connections to 10.0.0.2:3306 are in CLOSE_WAIT, on average for 4.0 s")
+    );
 }
 
 #[test]

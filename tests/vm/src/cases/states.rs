@@ -174,7 +174,7 @@ fn lingering(netns: &Netns, remote: SocketAddr) -> Result<Seen> {
     let begun = Instant::now();
     drop(client);
     let took = begun.elapsed();
-    ensure!(took > Duration::from_millis(900), "close() took {took:?}");
+    ensure!(took > Duration::from_millis(200), "close() took {took:?}");
     let opened = vec![("lingering_closes", json!(1))];
     let most = took.as_nanos() as u64;
     let between = Some(("lingering_max_ns", most * 9 / 10, most));
