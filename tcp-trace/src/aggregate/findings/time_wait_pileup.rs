@@ -36,6 +36,8 @@ fn of_group(observed: &Observed, rules: &SearchRules, own: &Sysctls, group: &Gro
                 && (peer.netns, peer.address, peer.port) == (destination.netns, destination.daddr, destination.dport)
         })
         .collect();
+    // Without programs, or before the first of them entered, nobody counted.
+    let seen = !owners.is_empty();
     let entered: u64 = owners.iter().map(|row| row.entered).sum();
     let per_second = (observed.seconds > 0.0 && entered > 0).then(|| entered as f64 / observed.seconds);
     // Each stays for a minute: so many there will be, if it goes on and none is taken over.
@@ -68,8 +70,8 @@ fn of_group(observed: &Observed, rules: &SearchRules, own: &Sysctls, group: &Gro
             ("time_wait", Evidence::Number(level)),
             ("time_wait_reusable", Evidence::Number(reusable)),
             ("time_wait_share", Evidence::Share(level as f64 / ports as f64)),
-            ("entered", Evidence::Number(entered)),
-            ("reused", Evidence::Number(owners.iter().map(|row| row.reused).sum())),
+            ("entered", Evidence::number(seen.then_some(entered))),
+            ("reused", Evidence::number(seen.then(|| owners.iter().map(|row| row.reused).sum()))),
             ("expected_in_a_minute", Evidence::number(ahead)),
             ("ports", Evidence::Number(ports)),
             ("reuse", Evidence::Text(group.reuse.words())),
