@@ -169,7 +169,8 @@ impl PortsAggregate {
             (Some(SourcePort::LocalRange), Some(range)) if self.socket_ranges.len() < SOCKET_RANGES => {
                 self.socket_ranges.insert(destination, Range::of_socket(range, &self.rules));
             }
-            (Some(SourcePort::Ephemeral), _) => {
+            // Few sockets ever have a range of their own, and every connect comes by here.
+            (Some(SourcePort::Ephemeral), _) if !self.socket_ranges.is_empty() => {
                 self.socket_ranges.remove(&destination);
             }
             _ => {}
