@@ -12,9 +12,9 @@ use super::listen::ListenAggregate;
 use super::observed::{Observed, SpaceFacts};
 use super::ports::PortsAggregate;
 use super::scope::Scope;
-use super::state::StateAggregate;
+use super::state::{StateAggregate, StateSnapshot};
 use super::time_wait::{TimeWaitAggregate, TimeWaitSnapshot};
-use super::time_wait_owners::TimeWaitOwners;
+use super::time_wait_owners::{OwnerRow, TimeWaitOwners};
 use crate::event::Event;
 use crate::inventory::Inventory;
 use crate::kernel::rules::SearchRules;
@@ -32,13 +32,14 @@ pub struct Aggregates {
     spaces: Arc<BTreeMap<u32, SpaceFacts>>,
     states: StateAggregate,
     time_wait_owners: TimeWaitOwners,
+    scope: Scope,
 }
 
 impl Aggregates {
     /// On a kernel with these rules, ports of destinations in `scope`; TIME_WAIT as [`TimeWaitAggregate::new`] has it.
     pub fn new(rules: SearchRules, scope: Scope, time_wait_start: TimeWaitSnapshot, time_wait_in_detail: bool) -> Self {
         let time_wait = TimeWaitAggregate::new(time_wait_start, time_wait_in_detail);
-        Self { time_wait, ports: PortsAggregate::new(rules, scope), ..Self::default() }
+        Self { time_wait, ports: PortsAggregate::new(rules, scope), scope, ..Self::default() }
     }
 
     /// Takes one event.
@@ -99,8 +100,8 @@ impl Aggregates {
             listen: self.listen.tick(),
             ports: self.ports.latest(),
             spaces: Arc::clone(&self.spaces),
-            states: self.states.tick(),
-            time_wait_owners: self.time_wait_owners.tick(),
+            states: self.states_in_scope(StateAggregate::tick),
+            time_wait_owners: self.owners_in_scope(TimeWaitOwners::tick),
         }
     }
 
@@ -115,8 +116,20 @@ impl Aggregates {
             listen: self.listen.total(),
             ports: self.ports.latest(),
             spaces: Arc::clone(&self.spaces),
-            states: self.states.total(),
-            time_wait_owners: self.time_wait_owners.total(),
+            states: self.states_in_scope(|states| states.total()),
+            time_wait_owners: self.owners_in_scope(|owners| owners.total()),
         }
+    }
+
+    fn states_in_scope(&mut self, answer: impl FnOnce(&mut StateAggregate) -> StateSnapshot) -> StateSnapshot {
+        let mut snapshot = answer(&mut self.states);
+        snapshot.rows.retain(|row| self.scope.takes(&row.peer, &row.who));
+        snapshot
+    }
+
+    fn owners_in_scope(&mut self, answer: impl FnOnce(&mut TimeWaitOwners) -> Vec<OwnerRow>) -> Vec<OwnerRow> {
+        let mut rows = answer(&mut self.time_wait_owners);
+        rows.retain(|row| self.scope.takes(&row.peer, &row.who));
+        rows
     }
 }

@@ -8,6 +8,9 @@ use tcp_trace_common::{
     family,
 };
 
+use super::peer::{Peer, Who};
+use crate::event::Comm;
+
 /// Remote ends that pass. By default all do.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope(Config);
@@ -22,6 +25,19 @@ impl Scope {
     /// Those that these filters let through; filters by process do not count, for a port is taken whoever has it.
     pub fn of(config: &Config) -> Self {
         Self(*config)
+    }
+
+    /// Whether what was added up under this key and owner is of interest. Users are not kept.
+    pub fn takes(&self, peer: &Peer, who: &Who) -> bool {
+        let config = &self.0;
+        let asks = |bit: u32| config.filters & bit != 0;
+        let comm = who.comm.as_ref().is_some_and(|comm| *comm == Comm::from_kernel(&config.comm));
+        let cgroup = who.cgroup.as_ref().is_some_and(|cgroup| cgroup.id == config.cgroup_id);
+        (!asks(filter::TGID) || peer.pid == Some(config.tgid))
+            && (!asks(filter::COMM) || comm)
+            && (!asks(filter::CGROUP) || cgroup)
+            && (!asks(filter::NETNS) || peer.netns == config.netns)
+            && self.contains(peer.address, peer.port)
     }
 
     /// Whether a remote end is one of them.

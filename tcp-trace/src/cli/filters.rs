@@ -129,6 +129,31 @@ impl Filters {
     }
 }
 
+impl Filters {
+    /// For answers whose rows are chosen by what they are added up under: no user is kept there, and events are not
+    /// narrowed.
+    ///
+    /// # Errors
+    /// When a filter would be passed over.
+    pub fn for_rows(&self, events: bool) -> Result<(), Failure> {
+        if self.uid.is_some() {
+            return Err(Failure::Usage {
+                headline: "what is added up here is added up by process: --uid cannot choose among it".into(),
+                try_next: vec!["--pid, --comm, --cgroup, --netns, --port, --daddr, -4, -6".into()],
+            });
+        }
+        let mut narrowed = Config::EMPTY;
+        self.apply(&mut narrowed)?;
+        if events && narrowed.filters != 0 {
+            return Err(Failure::Usage {
+                headline: "--events lists what every process does: filters choose among rows only".into(),
+                try_next: vec!["leave one of them out; --format json can be filtered by what reads it".into()],
+            });
+        }
+        Ok(())
+    }
+}
+
 fn missing(headline: String, look_up: &str) -> Failure {
     Failure::Usage { headline, try_next: vec![format!("`{look_up}` lists what there is")] }
 }
@@ -207,6 +232,15 @@ mod tests {
         assert!(passes(&all, "1.2.3.4"));
         assert_eq!(all.family, family::INET);
         assert!(passes(&applied("::/0"), "fe80::1"));
+    }
+
+    #[test]
+    fn a_filter_is_never_passed_over() {
+        let by_port = Filters { port: Some(80), ..Filters::default() };
+        assert!(by_port.for_rows(false).is_ok());
+        assert_eq!(by_port.for_rows(true).unwrap_err().code(), 2);
+        let by_user = Filters { uid: Some("0".into()), ..Filters::default() };
+        assert_eq!(by_user.for_rows(false).unwrap_err().code(), 2);
     }
 
     #[test]

@@ -25,5 +25,6 @@ pub struct Args {
 /// # Errors
 /// As [`live::run`].
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
+    args.live.filters.for_rows(args.events)?;
     live::answer(Question::TimeWait, &args.live, args.events, verbose)
 }
