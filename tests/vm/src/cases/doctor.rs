@@ -22,14 +22,15 @@ struct Case {
     follows: &'static [&'static str],
 }
 
-/// `until` is for incidents that begin healthy, `arguments` for those that would take an emulated machine too long.
+/// `until` is for incidents that begin healthy. `arguments` leave an emulated machine time for others than the victim:
+/// programs are detached only after every task has been off its CPU.
 const CASES: &[Case] = &[
     Case {
-        arguments: &["--rate", "20"],
+        arguments: &["--rate", "10"],
         until: Some("the first parity is full"),
         ..Case::named("parity-cliff", "parity-cliff")
     },
-    Case { arguments: &["--rate", "20"], ..Case::named("range-full", "range-full") },
+    Case { arguments: &["--rate", "5"], ..Case::named("range-full", "range-full") },
     Case { follows: &["range-full", "parity-cliff"], ..Case::named("bind-before-connect", "bind-before-connect") },
     // The marked ports are those of one parity, and every search walks them.
     Case { follows: &["range-full", "parity-cliff"], ..Case::named("poisoned-buckets", "poisoned-buckets") },
