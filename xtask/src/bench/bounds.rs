@@ -11,9 +11,9 @@ use super::figures::{Guest, Row};
 pub enum Measure {
     /// The median connect().
     Median,
-    /// Everything that ran until the tracer had dealt with all connects, its own work included. That it started and that
-    /// it ends are figures of their own, for they do not grow with the connects.
-    Busy,
+    /// Everything that ran from the first connect until the tracer was gone, its own work included. That it started is a
+    /// figure of its own.
+    Whole,
 }
 
 pub struct Bound {
@@ -31,7 +31,7 @@ const fn bound(mode: &'static str, fill: u32, measure: Measure, at_most: f64, st
 
 pub const BOUNDS: [Bound; 7] = [
     bound("fentry", 0, Measure::Median, 1.10, Some(1.05)),
-    bound("fentry", 0, Measure::Busy, 1.25, Some(1.10)),
+    bound("fentry", 0, Measure::Whole, 1.25, Some(1.10)),
     bound("fentry", 51, Measure::Median, 1.005, None),
     bound("fentry", 95, Measure::Median, 1.005, None),
     bound("fentry, port probes always", 51, Measure::Median, 1.5, None),
@@ -71,7 +71,7 @@ impl Bound {
     fn verdict(&self, guest: &Guest, row: &Row) -> Verdict {
         let ratio = row.cost.as_ref().map(|cost| match self.measure {
             Measure::Median => cost.median_ratio,
-            Measure::Busy => cost.busy_ratio,
+            Measure::Whole => cost.whole_ratio,
         });
         Verdict {
             kernel: guest.line.clone(),

@@ -105,7 +105,7 @@ fn verdicts(text: &mut String, verdicts: &[Verdict]) {
     for Verdict { kernel, family, fill, mode, measure, ratio, at_most, stretch, met } in verdicts {
         let what = match measure {
             Measure::Median => "median connect()",
-            Measure::Busy => "whole guest, busy",
+            Measure::Whole => "whole guest",
         };
         let measured = ratio.map_or_else(|| "not run".to_owned(), |ratio| format!("{ratio:.4}"));
         let hoped = stretch.map_or_else(String::new, |stretch| {
