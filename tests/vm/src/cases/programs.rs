@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::harness::{Report, not_run};
@@ -112,9 +112,9 @@ fn nginx(tier: Tier) -> Result<()> {
         let server = thread::spawn(move || serve(&upstream, REQUESTS));
         let child =
             Command::new(program).args(["-e", "stderr", "-c"]).arg(&configuration).stdout(Stdio::null()).spawn();
-        let _nginx = Running(child.context("could not start nginx")?);
+        let mut nginx = Running(child.context("could not start nginx")?);
         for _ in 0..REQUESTS {
-            request(SocketAddr::new(LOCALHOST, 2001))?;
+            request(&mut nginx, SocketAddr::new(LOCALHOST, 2001))?;
         }
         let ports = server.join().ok().context("the server panicked")??;
         Ok((netns.inode, ports))
@@ -132,12 +132,15 @@ fn nginx(tier: Tier) -> Result<()> {
 }
 
 /// One request through the proxy, which takes a moment to start.
-fn request(remote: SocketAddr) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(20);
+fn request(nginx: &mut Running, remote: SocketAddr) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(120);
     let socket = loop {
         let socket = Socket::tcp(remote.ip())?;
         if socket.connect(remote) == 0 {
             break socket;
+        }
+        if let Some(status) = nginx.0.try_wait()? {
+            bail!("nginx ended: {status}");
         }
         ensure!(Instant::now() < deadline, "nginx does not listen");
         thread::sleep(Duration::from_millis(50));

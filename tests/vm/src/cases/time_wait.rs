@@ -29,7 +29,6 @@ pub fn run(report: &mut Report, tier: Tier) {
 /// What the kernel's own counters said.
 struct Seen {
     netns: u64,
-    _kept: File,
     entered: u64,
     reused: u64,
     by_syn: u64,
@@ -47,7 +46,14 @@ fn passages(report: &mut Report, tier: Tier) {
         let tool = Tool::start(tier, &["--events", "connect,time-wait,summary"])?;
         let seen =
             [("flood", flood as Act), ("reuse", reuse), ("syn", syn), ("overflow", overflow), ("expiry", expiry)];
-        let seen = seen.map(|(name, act)| (name, netns::within("caller", act)));
+        let mut kept: Vec<File> = Vec::new();
+        let seen = seen.map(|(name, act)| {
+            let within = netns::within("caller", |netns| {
+                kept.push(netns.keep()?);
+                act(netns)
+            });
+            (name, within)
+        });
         Ok((seen, tool.stop()?))
     })();
     match told {
@@ -89,7 +95,6 @@ fn shorts(count: usize) -> Result<SocketAddr> {
 fn counters(netns: &Netns, entered: u64) -> Result<Seen> {
     Ok(Seen {
         netns: netns.inode,
-        _kept: netns.keep()?,
         entered,
         reused: netns.netstat("TWRecycled")?,
         by_syn: 0,
@@ -107,8 +112,11 @@ fn flood(netns: &Netns) -> Result<Seen> {
 /// The range has as many ports as there are in TIME_WAIT: who connects then has to take one of them over.
 fn reuse(netns: &Netns) -> Result<Seen> {
     netns.set_range(41000, 41019)?;
+    // On a slow machine the first ones could be taken over before the last ones are there.
+    netns.set("ipv4/tcp_tw_reuse", "0")?;
     let remote = shorts(20)?;
     sleep(REUSABLE);
+    netns.set("ipv4/tcp_tw_reuse", "1")?;
     let _listener = Socket::listener(remote, 64)?;
     let mut held = Vec::new();
     for _ in 0..7 {
