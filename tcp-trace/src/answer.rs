@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Events into what the user asked to read: lines as they come, an answer at every tick, a last one.
 
-use std::{fs, os::unix::fs::MetadataExt as _, time::Duration};
+use std::time::Duration;
 
 use crate::{
     aggregate::{
         aggregates::Aggregates,
         findings::{Finding, Severity, findings},
-        scope::Scope,
         summary::Summary,
-        time_wait::{TimeWaitSnapshot, TimeWaitTotals},
     },
     books::{Books, Page},
-    clock,
+    circumstances::Circumstances,
     event::{Connect, Event, Outcome},
     exit::Failure,
     export::{
@@ -21,11 +19,9 @@ use crate::{
         sink::{Sink, Written},
     },
     governor::Stock,
-    inventory::{Inventory, Wanted as Surveyed, netstat::NetStat, surveyor::Surveyor},
-    kernel::rules::{SearchRules, Sysctls},
-    probes::tier::Tier,
+    inventory::Inventory,
     question::Question,
-    source::totals::Totals,
+    road::{Follow, Happening, Moment},
     view::{
         events, line,
         screen::{Layout, screen},
@@ -73,45 +69,20 @@ impl Wanted {
     }
 }
 
-/// What is known before the first event.
-#[derive(Clone, Debug)]
-pub struct Setting {
-    /// What was asked.
-    pub question: Question,
-    /// At work for the signal that the question is about.
-    pub tier: Option<Tier>,
-    /// Something is attached.
-    pub traced: bool,
-    /// No program sees TIME_WAIT: its totals are sampled from /proc.
-    pub samples_time_wait: bool,
-    /// What segments do to TIME_WAIT is told from its other ends.
-    pub time_wait_in_detail: bool,
-    /// Sockets to look at, and how much of the time that may take; `None`: none.
-    pub survey: Option<(Surveyed, f64)>,
-    /// Release of the kernel.
-    pub kernel: String,
-    /// Destinations of interest.
-    pub scope: Scope,
-    /// How it searches for ports.
-    pub rules: SearchRules,
-    /// How it is set up to.
-    pub sysctls: Sysctls,
-    /// What the reader should know about the numbers.
-    pub notes: Vec<String>,
-}
-
 /// Everything observed so far and where answers go.
 #[derive(Debug)]
 pub struct Answer {
-    setting: Setting,
+    question: Question,
+    circumstances: Circumstances,
     wanted: Wanted,
     sink: Sink,
     aggregates: Aggregates,
-    surveyor: Option<Surveyor>,
     /// What the last inventory could not look at.
     lacks: Vec<String>,
     books: Books,
     worst: Option<Severity>,
+    /// The last interval had something that port probes could explain.
+    riddle: bool,
     /// What the next write takes; kept for its capacity.
     buffer: Vec<u8>,
     calendar: Calendar,
@@ -122,9 +93,14 @@ impl Answer {
     ///
     /// # Errors
     /// When that cannot be written.
-    pub fn new(setting: Setting, wanted: Wanted, mut sink: Sink) -> Result<Self, Failure> {
+    pub fn new(
+        question: Question,
+        circumstances: &Circumstances,
+        wanted: Wanted,
+        mut sink: Sink,
+    ) -> Result<Self, Failure> {
         let mut buffer = Vec::new();
-        let connects = setting.question == Question::ConnectLatency;
+        let connects = question == Question::ConnectLatency;
         match wanted.format {
             Format::Csv if connects => csv::header(&mut buffer),
             Format::Text if wanted.connects => buffer.extend(events::header().bytes()),
@@ -134,28 +110,35 @@ impl Answer {
             Format::Text | Format::Json | Format::Csv => {}
         }
         sink.write(&buffer)?;
-        let start = if setting.samples_time_wait { sample_proc() } else { TimeWaitSnapshot::new() };
-        let surveyor = setting.survey.clone().map(|(wanted, share)| Surveyor::start(wanted, share));
-        let aggregates = Aggregates::new(setting.rules, setting.scope, start, setting.time_wait_in_detail);
+        let circumstances = circumstances.clone();
+        let start = circumstances.time_wait_start.clone().unwrap_or_default();
+        let (scope, in_detail) = (circumstances.scope, circumstances.time_wait_in_detail);
         Ok(Self {
-            setting,
+            question,
             wanted,
             sink,
-            aggregates,
-            surveyor,
+            aggregates: Aggregates::new(circumstances.rules, scope, start, in_detail),
             lacks: Vec::new(),
-            books: Books::open(),
+            books: Books::open(circumstances.begin.monotonic_ns),
             worst: None,
+            riddle: false,
             buffer,
             calendar: Calendar::default(),
+            circumstances,
         })
     }
 
-    /// Takes one event.
-    ///
-    /// # Errors
-    /// When its line cannot be written.
-    pub fn observe(&mut self, event: &Event) -> Result<(), Failure> {
+    /// The worst finding of any answer.
+    pub fn worst(&self) -> Option<Severity> {
+        self.worst
+    }
+
+    /// Where answers go, for what is to follow them.
+    pub fn into_sink(self) -> Sink {
+        self.sink
+    }
+
+    fn observe(&mut self, event: &Event) -> Result<(), Failure> {
         self.aggregates.observe(event);
         self.books.count(event);
         let listed = match event {
@@ -187,11 +170,7 @@ impl Answer {
         self.sink.write(&self.buffer).map(|_| ())
     }
 
-    /// Takes what the books say now.
-    ///
-    /// # Errors
-    /// When the line of a loss cannot be written.
-    pub fn enter(&mut self, stock: &Stock) -> Result<(), Failure> {
+    fn enter(&mut self, stock: &Stock) -> Result<(), Failure> {
         let unknown = self.books.outcome_unknown();
         let lost = self.books.enter(stock);
         let unknown = self.books.outcome_unknown().saturating_sub(unknown);
@@ -202,46 +181,26 @@ impl Answer {
         }
     }
 
-    /// Takes the totals that the kernel side keeps.
-    pub fn enter_totals(&mut self, totals: &Totals) {
-        self.aggregates.enter(totals);
-    }
-
-    /// Answers for the interval that ends now; says whether there is something that port probes could explain.
-    ///
-    /// # Errors
-    /// When the answer cannot be written.
-    pub fn tick(&mut self) -> Result<bool, Failure> {
-        self.sample_if_needed();
-        if let Some(inventory) = self.surveyor.as_ref().and_then(Surveyor::news) {
-            self.survey(&inventory);
-        }
-        let page = self.books.tick();
+    fn tick(&mut self, now: Moment) -> Result<(), Failure> {
+        let page = self.books.tick(now.monotonic_ns);
         let observed = self.aggregates.tick(page.seconds);
-        let evidence = observed.connect.second_pass > 0 || observed.connect.ended(Outcome::NoPort) > 0;
-        let found = findings(&observed, &self.setting.rules, &self.setting.sysctls);
+        self.riddle = observed.connect.second_pass > 0 || observed.connect.ended(Outcome::NoPort) > 0;
+        let found = findings(&observed, &self.circumstances.rules, &self.circumstances.sysctls);
         self.remember(&found);
         if self.wanted.intervals {
-            let summary = self.summary(page, false);
+            let summary = self.summary(now, page, false);
             self.write_interval(&Summary { observed, findings: found, ..summary })?;
         }
-        Ok(evidence)
+        Ok(())
     }
 
     /// The final answer.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn finish(&mut self) -> Result<(), Failure> {
-        self.sample_if_needed();
-        if let Some(inventory) = self.surveyor.as_ref().map(Surveyor::fresh) {
-            self.survey(&inventory);
-        }
-        let page = self.books.total();
+    fn finish(&mut self, now: Moment) -> Result<(), Failure> {
+        let page = self.books.total(now.monotonic_ns);
         let observed = self.aggregates.total(page.seconds);
-        let found = findings(&observed, &self.setting.rules, &self.setting.sysctls);
+        let found = findings(&observed, &self.circumstances.rules, &self.circumstances.sysctls);
         self.remember(&found);
-        let summary = self.summary(page, true);
+        let summary = self.summary(now, page, true);
         let summary = Summary { observed, findings: found, ..summary };
         self.buffer.clear();
         match self.wanted.format {
@@ -250,29 +209,6 @@ impl Answer {
             Format::Csv => self.put_csv(&summary),
         }
         self.sink.write(&self.buffer).map(|_| ())
-    }
-
-    /// Events that came through so far, whatever they are about.
-    pub fn delivered(&self) -> u64 {
-        self.books.delivered()
-    }
-
-    /// The worst finding of any answer.
-    pub fn worst(&self) -> Option<Severity> {
-        self.worst
-    }
-
-    /// Where answers go, for what is to follow them.
-    pub fn into_sink(self) -> Sink {
-        self.sink
-    }
-
-    /// Sends everything on its way.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn flush(&mut self) -> Result<Written, Failure> {
-        self.sink.flush()
     }
 
     fn lists(&self, connect: &Connect) -> bool {
@@ -290,7 +226,7 @@ impl Answer {
             Format::Json => self.put_json(summary),
             Format::Csv => self.put_csv(summary),
             Format::Text if self.wanted.redraws(&self.sink) => self.put_screen(summary),
-            Format::Text if self.setting.question == Question::ConnectLatency && !self.wanted.connects => {
+            Format::Text if self.question == Question::ConnectLatency && !self.wanted.connects => {
                 self.buffer.extend(line::line(summary).bytes());
             }
             // In a pipe the others answer once, at the end.
@@ -323,19 +259,22 @@ impl Answer {
     }
 
     /// All but what was observed and found.
-    fn summary(&self, page: Page, is_final: bool) -> Summary {
+    fn summary(&self, now: Moment, page: Page, is_final: bool) -> Summary {
+        let circumstances = &self.circumstances;
+        let mut notes = circumstances.notes(self.question);
+        notes.extend(self.lacks.iter().cloned());
         Summary {
-            question: self.setting.question,
-            time: clock::wall_now(),
+            question: self.question,
+            time: now.wall,
             is_final,
             observed: Default::default(),
             lost: page.lost,
-            traced: self.setting.traced,
-            tier: self.setting.tier,
-            kernel: self.setting.kernel.clone(),
+            traced: circumstances.traced,
+            tier: circumstances.tier(self.question),
+            kernel: circumstances.kernel.clone(),
             ledger: page.ledger,
             findings: Vec::new(),
-            notes: self.setting.notes.iter().chain(&self.lacks).cloned().collect(),
+            notes,
         }
     }
 
@@ -344,21 +283,31 @@ impl Answer {
         self.lacks.clone_from(&inventory.lacks);
     }
 
-    fn sample_if_needed(&mut self) {
-        if self.setting.samples_time_wait {
-            self.aggregates.sample(sample_proc());
-        }
-    }
-
     fn remember(&mut self, found: &[Finding]) {
         // Severities are ordered worst first.
         self.worst = found.iter().map(|finding| finding.severity).chain(self.worst).min();
     }
 }
 
-/// TIME_WAIT of this process's own namespace as /proc tells it: the only source where no program can be attached.
-fn sample_proc() -> TimeWaitSnapshot {
-    let Ok(namespace) = fs::metadata("/proc/self/ns/net") else { return TimeWaitSnapshot::new() };
-    let totals = TimeWaitTotals::from_proc(&NetStat::read());
-    [(namespace.ino() as u32, totals)].into()
+impl Follow for Answer {
+    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
+        match happening {
+            Happening::Event(event) => self.observe(event)?,
+            Happening::Stock(stock) => self.enter(stock)?,
+            Happening::Totals(totals) => self.aggregates.enter(totals),
+            Happening::TimeWait(sampled) => self.aggregates.sample(sampled),
+            Happening::Inventory(inventory) => self.survey(inventory),
+            Happening::Tick(now) => self.tick(now)?,
+            Happening::End(now) => self.finish(now)?,
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<Written, Failure> {
+        self.sink.flush()
+    }
+
+    fn has_a_riddle(&self) -> bool {
+        self.riddle
+    }
 }

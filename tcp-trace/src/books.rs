@@ -3,7 +3,6 @@
 
 use crate::{
     aggregate::ledger::{Cost, Ledger},
-    clock,
     event::{Event, Lost, Outcome},
     governor::Stock,
 };
@@ -33,8 +32,7 @@ pub struct Page {
 
 impl Books {
     /// From now on.
-    pub fn open() -> Self {
-        let now_ns = clock::monotonic_ns();
+    pub fn open(now_ns: u64) -> Self {
         Self {
             ledger: Ledger::default(),
             interval_lost: Lost::default(),
@@ -82,26 +80,21 @@ impl Books {
     }
 
     /// Ends the interval.
-    pub fn tick(&mut self) -> Page {
+    pub fn tick(&mut self, now_ns: u64) -> Page {
         let page = Page {
-            seconds: seconds_since(self.interval_begin_ns),
+            seconds: seconds(self.interval_begin_ns, now_ns),
             lost: std::mem::take(&mut self.interval_lost),
             ledger: Ledger { cost: self.ledger.cost.since(self.interval_begin_cost), ..self.ledger },
         };
-        self.interval_begin_ns = clock::monotonic_ns();
+        self.interval_begin_ns = now_ns;
         self.interval_begin_cost = self.ledger.cost;
         page
     }
 
     /// Closes the books.
-    pub fn total(&mut self) -> Page {
+    pub fn total(&mut self, now_ns: u64) -> Page {
         self.ledger.pending.get_or_insert_default();
-        Page { seconds: seconds_since(self.begin_ns), lost: self.total_lost, ledger: self.ledger }
-    }
-
-    /// Events that came through so far, whatever they are about.
-    pub fn delivered(&self) -> u64 {
-        self.ledger.delivered + self.ledger.signals_delivered
+        Page { seconds: seconds(self.begin_ns, now_ns), lost: self.total_lost, ledger: self.ledger }
     }
 }
 
@@ -111,6 +104,6 @@ fn add(sum: &mut Lost, more: Lost) {
     sum.missed += more.missed;
 }
 
-fn seconds_since(begin_ns: u64) -> f64 {
-    clock::monotonic_ns().saturating_sub(begin_ns) as f64 / 1e9
+fn seconds(begin_ns: u64, end_ns: u64) -> f64 {
+    end_ns.saturating_sub(begin_ns) as f64 / 1e9
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::road::Moment;
+
 /// One moment read on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anchor {
@@ -65,9 +67,9 @@ pub fn monotonic_ns() -> u64 {
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32).as_nanos() as u64
 }
 
-/// The wall clock now.
-pub fn wall_now() -> Timestamp {
-    Timestamp::now()
+/// Now, on both clocks.
+pub fn now() -> Moment {
+    Moment { wall: Timestamp::now(), monotonic_ns: monotonic_ns() }
 }
 
 /// Processor time that this process has taken so far, all its threads together.

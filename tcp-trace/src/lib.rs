@@ -5,6 +5,7 @@
 pub mod aggregate;
 pub mod answer;
 pub mod books;
+pub mod circumstances;
 pub mod cli;
 pub mod clock;
 pub mod decode;
@@ -19,5 +20,6 @@ pub mod lab;
 pub mod pipeline;
 pub mod probes;
 pub mod question;
+pub mod road;
 pub mod source;
 pub mod view;

@@ -9,13 +9,14 @@ use tokio::{
 };
 
 use crate::{
-    answer::Answer,
     clock,
     event::Event,
     exit::{Failure, Tried},
     export::sink::Written,
     governor::{Governor, Stock},
-    source::live::Live,
+    inventory::surveyor::Surveyor,
+    road::{Follow, Happening},
+    source::{live::Live, time_wait_proc},
 };
 
 /// When to answer and when to end.
@@ -51,7 +52,7 @@ impl Stop {
     }
 }
 
-/// What is traced; without it an answer rests on what can be read alone.
+/// What is traced.
 pub struct Traced {
     /// Where events come from.
     pub source: Live,
@@ -59,14 +60,24 @@ pub struct Traced {
     pub governor: Governor,
 }
 
-/// Runs until the time is up, a signal comes or nobody reads any more, and gives the final answer. `ready` is called
+/// Everything that is looked at.
+pub struct Sources {
+    /// Without it an answer rests on what can be read alone.
+    pub traced: Option<Traced>,
+    /// Looks at sockets; `None`: nobody asked.
+    pub surveyor: Option<Surveyor>,
+    /// No program sees TIME_WAIT: its totals are sampled from /proc.
+    pub samples_time_wait: bool,
+}
+
+/// Runs until the time is up, a signal comes or nobody reads any more, and ends with the final answer. `ready` is called
 /// once a signal would be heard: whoever waits for it may send one at once.
 ///
 /// # Errors
 /// When the source breaks or an answer cannot be written.
 pub async fn run(
-    mut traced: Option<Traced>,
-    answer: &mut Answer,
+    mut sources: Sources,
+    follower: &mut impl Follow,
     pace: Pace,
     ready: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -80,32 +91,35 @@ pub async fn run(
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = begin + pace.duration.unwrap_or(NEVER);
     loop {
-        let due = traced.as_ref().map_or(begin + NEVER, |traced| traced.governor.due());
+        let due = sources.traced.as_ref().map_or(begin + NEVER, |traced| traced.governor.due());
         tokio::select! {
-            woken = woken(&mut traced) => {
+            woken = woken(&mut sources.traced) => {
                 woken.map_err(|error| ring_ended(&error))?;
-                if read(&mut traced, answer)? == Written::NobodyReads {
+                if read(&mut sources.traced, follower)? == Written::NobodyReads {
                     return Ok(());
                 }
             }
-            _ = looks.tick(), if traced.is_some() => {
-                if read(&mut traced, answer)? == Written::NobodyReads {
+            _ = looks.tick(), if sources.traced.is_some() => {
+                if read(&mut sources.traced, follower)? == Written::NobodyReads {
                     return Ok(());
                 }
             }
             _ = ticks.tick() => {
-                read(&mut traced, answer)?;
-                take_stock(&mut traced, answer)?;
-                let explain = answer.tick()?;
-                if let Some(traced) = traced.as_mut().filter(|_| explain) {
+                read(&mut sources.traced, follower)?;
+                sources.take_stock(follower)?;
+                if let Some(inventory) = sources.surveyor.as_ref().and_then(Surveyor::news) {
+                    follower.follow(Happening::Inventory(&inventory))?;
+                }
+                follower.follow(Happening::Tick(clock::now()))?;
+                if let Some(traced) = sources.traced.as_mut().filter(|_| follower.has_a_riddle()) {
                     traced.governor.explain();
                 }
-                if answer.flush()? == Written::NobodyReads {
+                if follower.flush()? == Written::NobodyReads {
                     return Ok(());
                 }
             }
-            () = sleep_until(due) => if let Some(change) = traced.as_mut().and_then(|traced| traced.governor.act()) {
-                answer.observe(&Event::Detail(change))?;
+            () = sleep_until(due) => if let Some(change) = sources.traced.as_mut().and_then(|traced| traced.governor.act()) {
+                follower.follow(Happening::Event(&Event::Detail(change)))?;
             },
             () = sleep_until(end) => break,
             () = stop.asked() => {
@@ -114,13 +128,16 @@ pub async fn run(
             }
         }
     }
-    if let Some(traced) = &mut traced {
+    if let Some(traced) = &mut sources.traced {
         traced.governor.stop();
-        traced.source.finish(|event| answer.observe(event))?;
+        traced.source.finish(|event| follower.follow(Happening::Event(event)))?;
     }
-    take_stock(&mut traced, answer)?;
-    answer.finish()?;
-    answer.flush()?;
+    sources.take_stock(follower)?;
+    if let Some(inventory) = sources.surveyor.as_ref().map(Surveyor::fresh) {
+        follower.follow(Happening::Inventory(&inventory))?;
+    }
+    follower.follow(Happening::End(clock::now()))?;
+    follower.flush()?;
     Ok(())
 }
 
@@ -132,25 +149,37 @@ async fn woken(traced: &mut Option<Traced>) -> std::io::Result<()> {
 }
 
 /// The events that wait, and on its way what they made us write.
-fn read(traced: &mut Option<Traced>, answer: &mut Answer) -> Result<Written, Failure> {
+fn read(traced: &mut Option<Traced>, follower: &mut impl Follow) -> Result<Written, Failure> {
     let Some(Traced { source, governor }) = traced else { return Ok(Written::Yes) };
-    let (before, begin_ns) = (answer.delivered(), clock::thread_cpu_ns());
-    source.read(|event| answer.observe(event))?;
-    let written = answer.flush()?;
-    if answer.delivered() > before {
+    let (mut events, begin_ns) = (0_u64, clock::thread_cpu_ns());
+    source.read(|event| {
+        events += 1;
+        follower.follow(Happening::Event(event))
+    })?;
+    let written = follower.flush()?;
+    if events > 0 {
         governor.spent_on_events(clock::thread_cpu_ns().saturating_sub(begin_ns));
     }
     Ok(written)
 }
 
-/// What is not an event: the books, and the totals that the kernel side keeps.
-fn take_stock(traced: &mut Option<Traced>, answer: &mut Answer) -> Result<(), Failure> {
-    let Some(Traced { source, governor }) = traced else { return answer.enter(&Stock::untraced()) };
-    source.set_clock();
-    source.log_kernel_side();
-    answer.enter(&governor.stock(source.undecoded()))?;
-    answer.enter_totals(&source.totals());
-    Ok(())
+impl Sources {
+    /// What is not an event: the books, and the totals that the kernel side keeps.
+    fn take_stock(&mut self, follower: &mut impl Follow) -> Result<(), Failure> {
+        match &mut self.traced {
+            None => follower.follow(Happening::Stock(&Stock::untraced()))?,
+            Some(Traced { source, governor }) => {
+                source.set_clock();
+                source.log_kernel_side();
+                follower.follow(Happening::Stock(&governor.stock(source.undecoded())))?;
+                follower.follow(Happening::Totals(&source.totals()))?;
+            }
+        }
+        if self.samples_time_wait {
+            follower.follow(Happening::TimeWait(&time_wait_proc::sample()))?;
+        }
+        Ok(())
+    }
 }
 
 /// From now on a signal does what it does to any program.

@@ -73,9 +73,9 @@ impl Aggregates {
     }
 
     /// Takes TIME_WAIT as /proc tells it.
-    pub fn sample(&mut self, sampled: TimeWaitSnapshot) {
+    pub fn sample(&mut self, sampled: &TimeWaitSnapshot) {
         for (netns, totals) in sampled {
-            self.time_wait.observe(netns, totals);
+            self.time_wait.observe(*netns, *totals);
         }
     }
 

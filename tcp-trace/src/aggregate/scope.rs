@@ -3,7 +3,9 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
 use tcp_trace_common::{
+    COMM_LEN,
     config::{Config, filter},
     family,
 };
@@ -11,51 +13,63 @@ use tcp_trace_common::{
 use super::peer::{Peer, Who};
 use crate::event::Comm;
 
-/// Remote ends that pass. By default all do.
-#[derive(Clone, Copy, Debug)]
-pub struct Scope(Config);
-
-impl Default for Scope {
-    fn default() -> Self {
-        Self(Config::EMPTY)
-    }
+/// Remote ends that pass, and owners. By default all do; filters by user are not among them, for users are not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    pid: Option<u32>,
+    comm: Option<[u8; COMM_LEN]>,
+    cgroup: Option<u64>,
+    netns: Option<u32>,
+    dport: Option<u16>,
+    /// Address family.
+    family: Option<u16>,
+    /// Remote address and mask, IPv4 mapped into IPv6.
+    daddr: Option<[u128; 2]>,
 }
 
 impl Scope {
-    /// Those that these filters let through; filters by process do not count, for a port is taken whoever has it.
+    /// Those that these filters let through.
     pub fn of(config: &Config) -> Self {
-        Self(*config)
+        let asked = |bit: u32| config.filters & bit != 0;
+        Self {
+            pid: asked(filter::TGID).then_some(config.tgid),
+            comm: asked(filter::COMM).then_some(config.comm),
+            cgroup: asked(filter::CGROUP).then_some(config.cgroup_id),
+            netns: asked(filter::NETNS).then_some(config.netns),
+            dport: asked(filter::DPORT).then_some(config.dport),
+            family: asked(filter::FAMILY).then_some(config.family),
+            daddr: asked(filter::DADDR).then(|| [number(config.daddr), number(config.daddr_mask)]),
+        }
     }
 
-    /// Whether what was added up under this key and owner is of interest. Users are not kept.
+    /// Whether what was added up under this key and owner is of interest.
     pub fn takes(&self, peer: &Peer, who: &Who) -> bool {
-        let config = &self.0;
-        let asks = |bit: u32| config.filters & bit != 0;
-        let comm = who.comm.as_ref().is_some_and(|comm| *comm == Comm::from_kernel(&config.comm));
-        let cgroup = who.cgroup.as_ref().is_some_and(|cgroup| cgroup.id == config.cgroup_id);
-        (!asks(filter::TGID) || peer.pid == Some(config.tgid))
-            && (!asks(filter::COMM) || comm)
-            && (!asks(filter::CGROUP) || cgroup)
-            && (!asks(filter::NETNS) || peer.netns == config.netns)
+        let comm = |asked| who.comm.as_ref().is_some_and(|comm| *comm == Comm::from_kernel(&asked));
+        let cgroup = |asked| who.cgroup.as_ref().is_some_and(|cgroup| cgroup.id == asked);
+        self.pid.is_none_or(|pid| peer.pid == Some(pid))
+            && self.comm.is_none_or(comm)
+            && self.cgroup.is_none_or(cgroup)
+            && self.netns.is_none_or(|netns| peer.netns == netns)
             && self.contains(peer.address, peer.port)
     }
 
-    /// Whether a remote end is one of them.
+    /// Whether a remote end is one of them; filters by process do not count, for a port is taken whoever has it.
     pub fn contains(&self, daddr: IpAddr, dport: u16) -> bool {
-        let config = &self.0;
-        let asks = |bit: u32| config.filters & bit != 0;
-        let family = if daddr.is_ipv4() { family::INET } else { family::INET6 };
-        let within = || {
-            let words = words(match daddr {
-                IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-                IpAddr::V6(v6) => v6.octets(),
-            });
-            (0..2).all(|half| words[half] & config.daddr_mask[half] == config.daddr[half])
+        let on_wire = if daddr.is_ipv4() { family::INET } else { family::INET6 };
+        let address = match daddr {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(v6) => v6.to_bits(),
         };
-        (!asks(filter::DPORT) || config.dport == dport)
-            && (!asks(filter::FAMILY) || config.family == family)
-            && (!asks(filter::DADDR) || within())
+        self.dport.is_none_or(|asked| asked == dport)
+            && self.family.is_none_or(|asked| asked == on_wire)
+            && self.daddr.is_none_or(|[asked, mask]| address & mask == asked)
     }
+}
+
+/// Two native words of bytes in network order.
+fn number(words: [u64; 2]) -> u128 {
+    let [high, low] = words.map(|word| u128::from(u64::from_be_bytes(word.to_ne_bytes())));
+    high << 64 | low
 }
 
 /// Sixteen bytes as the two native words that the kernel side compares.

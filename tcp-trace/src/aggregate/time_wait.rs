@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tcp_trace_common::time_wait::{RawTimeWaitTotals, event};
 
 use crate::inventory::netstat::NetStat;
 
 /// Totals of one namespace since some beginning. `None`: this source does not tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeWaitTotals {
     /// Minisockets now.
     pub level: Option<u64>,

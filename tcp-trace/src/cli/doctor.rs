@@ -95,7 +95,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     }
     let (facts, plan) = (prepared.facts.clone(), prepared.plan.clone());
     let wanted = answer::Wanted { intervals: false, ..live::wanted(&live, false, &sink) };
-    let answer = live::watch(prepared, &live, &asked, wanted, sink)?;
+    let answer = live::watch(prepared, &live, &asked, |known| Answer::new(Question::Doctor, known, wanted, sink))?;
     let code = FailOn::code(args.fail_on, answer.worst());
     let text = match args.format {
         Format::Text => format!("\n{}\n{}", facts::text(&facts), verdicts::text(&verdicts, &plan)),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What every live command has in common: its flags, and the way from them to a run.
 
-use std::{fs::File, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs::File, path::PathBuf, sync::Arc, time::Duration};
 
 use tcp_trace_common::{
     attempts,
@@ -11,8 +11,9 @@ use tcp_trace_common::{
 use super::{duration, filters::Filters, output::Output, share};
 use crate::{
     aggregate::{findings::Severity, scope::Scope},
-    answer::{Answer, Setting, Wanted},
-    clock::Anchor,
+    answer::{Answer, Wanted},
+    circumstances::{AtWork, Circumstances},
+    clock::{self, Anchor},
     decode::Decoder,
     exit::{FAIL_ON, Failure, Tried},
     export::sink::Sink,
@@ -21,9 +22,9 @@ use crate::{
         calibrate::{Calibration, Medians},
         statistics,
     },
-    inventory,
+    inventory::{self, surveyor::Surveyor},
     kernel::{Facts, Roots},
-    pipeline::{self, Pace, Traced},
+    pipeline::{self, Pace, Sources, Traced},
     probes::{
         OBJECT,
         attach::{Attached, Load, Loader, try_all},
@@ -34,7 +35,8 @@ use crate::{
         tier::Tier,
     },
     question::Question,
-    source::live::Live,
+    road::Follow,
+    source::{live::Live, time_wait_proc},
     view::screen::Layout,
 };
 
@@ -262,31 +264,28 @@ pub fn prepare(live: &LiveArgs, asked: &Asked) -> Result<Prepared, Failure> {
     Ok(Prepared { facts, plan, attached, untraceable, calibration, netns, scope })
 }
 
-/// Looks until the end, and gives the answer.
+/// Looks until the end; gives back who followed, whom `follower` makes of what is known before the first event.
 ///
 /// # Errors
 /// When what is attached cannot be read, or the output breaks.
-pub fn watch(
+pub fn watch<F: Follow>(
     prepared: Prepared,
     live: &LiveArgs,
     asked: &Asked,
-    wanted: Wanted,
-    sink: Sink,
-) -> Result<Answer, Failure> {
+    follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
+) -> Result<F, Failure> {
     let Prepared { facts, plan: _, attached, untraceable, calibration, netns, scope } = prepared;
-    let mut setting = setting(asked, attached.as_ref(), &facts);
+    let mut circumstances = circumstances(asked, attached.as_ref(), &facts, scope);
     let limits = asked.question == Question::Doctor;
     let marks = attached.as_ref().and_then(|attached| Iterator::new(&attached.ebpf, MARKS)).transpose();
     let marks = marks.unwrap_or_else(|error| {
-        setting.notes.push(format!("ports that carry the mark of a bind() are not known: {error}"));
+        circumstances.notes.push(format!("ports that carry the mark of a bind() are not known: {error}"));
         None
     });
-    let look = inventory::Wanted { netns, limits, marks: marks.map(Arc::new), ..inventory::Wanted::ALL };
-    setting.scope = scope;
-    setting.survey = asked.question.surveys().then_some((look, live.max_overhead));
     if let Some(failure) = untraceable {
         tracing::info!("not traced: {failure}");
-        setting.notes.push(format!("nothing is traced, this is what can be read: {}", failure.in_a_line()));
+        let words = failure.in_a_line();
+        circumstances.notes.push(format!("nothing is traced, this is what can be read: {words}"));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -294,7 +293,14 @@ pub fn watch(
         .map_err(|error| broken("cannot start the event loop", &error.into()))?;
     let within_runtime = runtime.enter();
     let traced = attached.map(|attached| trace(attached, live, asked, &facts, calibration)).transpose()?;
-    let mut answer = Answer::new(setting, wanted, sink)?;
+    let look = inventory::Wanted { netns, limits, marks: marks.map(Arc::new), ..inventory::Wanted::ALL };
+    let sources = Sources {
+        traced,
+        surveyor: asked.question.surveys().then(|| Surveyor::start(look, live.max_overhead)),
+        samples_time_wait: circumstances.time_wait_start.is_some(),
+    };
+    circumstances.begin = clock::now();
+    let mut follower = follower(&circumstances)?;
     let ready = || match &live.ready_file {
         Some(path) => match File::create(path) {
             Ok(_) => Ok(()),
@@ -304,16 +310,17 @@ pub fn watch(
     };
     let pace = Pace { interval: live.interval, duration: live.duration };
     drop(within_runtime);
-    runtime.block_on(pipeline::run(traced, &mut answer, pace, ready))?;
-    Ok(answer)
+    runtime.block_on(pipeline::run(sources, &mut follower, pace, ready))?;
+    Ok(follower)
 }
 
-/// Traces until the end; the worst finding.
+/// Traces and answers until the end; the worst finding.
 ///
 /// # Errors
 /// As [`prepare`] and [`watch`].
 pub fn run(live: &LiveArgs, asked: &Asked, wanted: Wanted, sink: Sink) -> Result<Option<Severity>, Failure> {
-    Ok(watch(prepare(live, asked)?, live, asked, wanted, sink)?.worst())
+    let answer = |circumstances: &Circumstances| Answer::new(asked.question, circumstances, wanted, sink);
+    Ok(watch(prepare(live, asked)?, live, asked, answer)?.worst())
 }
 
 /// What a plain command writes: `events` is a line for each event of its signal.
@@ -385,33 +392,24 @@ fn explain(attached: &Attached) {
     }
 }
 
-fn setting(asked: &Asked, attached: Option<&Attached>, facts: &Facts) -> Setting {
-    let question = asked.question;
-    let tier = |signal| attached.and_then(|attached| attached.tier(signal));
-    let main = question.main_signal();
-    let mut notes = attached.map(|attached| attached.loses(main)).unwrap_or_default();
-    if main == Signal::Connect
-        && matches!(tier(main), Some(Tier::Fentry | Tier::Kprobe))
-        && let Err(why) = &facts.table_perturb
-    {
-        notes.push(format!("ports_visited only while port probes are attached: table_perturb is not known ({why})"));
-    }
-    let samples_time_wait = question.signals().contains(&Signal::TimeWait) && tier(Signal::TimeWait).is_none();
-    if samples_time_wait {
-        notes.push("TIME_WAIT from /proc/net of this network namespace alone: level, reuse and overflow".into());
-    }
-    Setting {
-        question,
-        tier: tier(main),
-        traced: attached.is_some(),
-        samples_time_wait,
-        time_wait_in_detail: asked.details_time_wait(),
-        survey: None,
-        scope: Scope::default(),
+fn circumstances(asked: &Asked, attached: Option<&Attached>, facts: &Facts, scope: Scope) -> Circumstances {
+    let at_work =
+        |attached: &Attached| attached.trials.iter().filter(|trial| trial.refused.is_none()).map(AtWork::of).collect();
+    let signals: BTreeMap<_, _> = attached.map(at_work).unwrap_or_default();
+    let samples_time_wait =
+        asked.question.signals().contains(&Signal::TimeWait) && !signals.contains_key(&Signal::TimeWait);
+    Circumstances {
+        begin: clock::now(),
         kernel: facts.release.clone(),
         rules: facts.search,
         sysctls: facts.sysctls.clone(),
-        notes,
+        traced: attached.is_some(),
+        signals,
+        table_perturb_unknown: facts.table_perturb.as_ref().err().map(ToString::to_string),
+        time_wait_start: samples_time_wait.then(time_wait_proc::sample),
+        time_wait_in_detail: asked.details_time_wait(),
+        scope,
+        notes: Vec::new(),
     }
 }
 

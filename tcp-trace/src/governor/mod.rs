@@ -302,7 +302,7 @@ impl Governor {
         let after = self.decider.decide(spent)?;
         self.enforce(after);
         Some(Detail {
-            time: clock::wall_now(),
+            time: clock::now().wall,
             before,
             after,
             programs_share: spent.programs,

@@ -5,6 +5,7 @@ pub mod binds;
 pub mod counters;
 pub mod folded;
 pub mod live;
+pub mod time_wait_proc;
 pub mod totals;
 
 mod ring;

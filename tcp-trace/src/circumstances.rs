@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is known before the first event, whatever will be asked of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    aggregate::{scope::Scope, time_wait::TimeWaitSnapshot},
+    kernel::rules::{SearchRules, Sysctls},
+    probes::{attach::Trial, table::Signal, tier::Tier},
+    question::Question,
+    road::Moment,
+};
+
+/// Where and how one looks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Circumstances {
+    /// When it began.
+    pub begin: Moment,
+    /// Release of the kernel.
+    pub kernel: String,
+    /// How it searches for ports.
+    pub rules: SearchRules,
+    /// How it is set up to.
+    pub sysctls: Sysctls,
+    /// Something is attached.
+    pub traced: bool,
+    /// Signals that programs are attached for.
+    pub signals: BTreeMap<Signal, AtWork>,
+    /// Why ports visited are known only while port probes are attached.
+    pub table_perturb_unknown: Option<String>,
+    /// TIME_WAIT as /proc tells it, where no program sees it: its totals are sampled from there.
+    pub time_wait_start: Option<TimeWaitSnapshot>,
+    /// What segments do to TIME_WAIT is told from its other ends.
+    pub time_wait_in_detail: bool,
+    /// Destinations of interest.
+    pub scope: Scope,
+    /// What the reader should know about the numbers, whatever the question.
+    pub notes: Vec<String>,
+}
+
+/// A signal that programs are attached for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtWork {
+    /// How.
+    pub tier: Tier,
+    /// What cannot be told so.
+    pub loses: Vec<String>,
+}
+
+impl AtWork {
+    /// Of a trial that attached.
+    pub fn of(trial: &Trial) -> (Signal, Self) {
+        (trial.signal, Self { tier: trial.tier, loses: trial.loses.clone() })
+    }
+}
+
+impl Circumstances {
+    /// At work for the signal that the question is about.
+    pub fn tier(&self, question: Question) -> Option<Tier> {
+        self.signals.get(&question.main_signal()).map(|at_work| at_work.tier)
+    }
+
+    /// What the reader of an answer should know about its numbers.
+    pub fn notes(&self, question: Question) -> Vec<String> {
+        let main = question.main_signal();
+        let mut notes = self.signals.get(&main).map(|at_work| at_work.loses.clone()).unwrap_or_default();
+        if main == Signal::Connect
+            && matches!(self.tier(question), Some(Tier::Fentry | Tier::Kprobe))
+            && let Some(why) = &self.table_perturb_unknown
+        {
+            notes
+                .push(format!("ports_visited only while port probes are attached: table_perturb is not known ({why})"));
+        }
+        if self.time_wait_start.is_some() && question.signals().contains(&Signal::TimeWait) {
+            notes.push("TIME_WAIT from /proc/net of this network namespace alone: level, reuse and overflow".into());
+        }
+        notes.extend(self.notes.iter().cloned());
+        notes
+    }
+}

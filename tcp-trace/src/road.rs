@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What travels after the source, in the order in which it happened: whoever follows cannot tell live from replay.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    aggregate::time_wait::TimeWaitSnapshot, event::Event, exit::Failure, export::sink::Written, governor::Stock,
+    inventory::Inventory, source::totals::Totals,
+};
+
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The wall clock.
+    pub wall: Timestamp,
+    /// `CLOCK_MONOTONIC`.
+    pub monotonic_ns: u64,
+}
+
+/// One thing that happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Happening<'a> {
+    /// An event came through.
+    Event(&'a Event),
+    /// The books were looked at.
+    Stock(&'a Stock),
+    /// So were the totals that the kernel side keeps.
+    Totals(&'a Totals),
+    /// TIME_WAIT was read from /proc, because no program sees it.
+    TimeWait(&'a TimeWaitSnapshot),
+    /// Sockets were looked at.
+    Inventory(&'a Inventory),
+    /// An interval ends.
+    Tick(Moment),
+    /// The run ends.
+    End(Moment),
+}
+
+/// Who takes what happens.
+pub trait Follow {
+    /// Takes one happening.
+    ///
+    /// # Errors
+    /// When what it makes of it cannot be written.
+    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure>;
+
+    /// Sends everything on its way.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn flush(&mut self) -> Result<Written, Failure>;
+
+    /// The last interval had something that port probes could explain.
+    fn has_a_riddle(&self) -> bool {
+        false
+    }
+}
