@@ -70,13 +70,16 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
 
 fn header(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
     let of = if summary.is_final { "whole run" } else { "interval" };
-    let tier = summary.tier.map_or("none".into(), |tier| tier.to_string());
-    let title = format!(
-        "tcp-trace {}  kernel {}  tier {tier}  {of} {:.1} s",
-        summary.question.name(),
-        summary.kernel,
-        summary.observed.seconds
-    );
+    let how = match summary.tier {
+        Some(tier) => format!("tier {tier}"),
+        None if summary.traced => "tier none".into(),
+        None => "nothing is traced".into(),
+    };
+    let mut title = format!("tcp-trace {}  kernel {}  {how}", summary.question.name(), summary.kernel);
+    // A single look takes no time.
+    if summary.traced || summary.observed.seconds >= 1.0 {
+        let _ = write!(title, "  {of} {:.1} s", summary.observed.seconds);
+    }
     for line in wrapped(&title, layout.width) {
         let _ = writeln!(out, "{}", theme.title(&line));
     }
