@@ -23,3 +23,4 @@ pub mod question;
 pub mod road;
 pub mod source;
 pub mod view;
+pub mod what_if;

@@ -5,6 +5,7 @@
 //! is reserved, or carries the mark of a `bind()`, a listener's for one: then it is shared with nobody. So one port serves many destinations, and
 //! each source and destination has a range of its own to use up.
 
+pub mod common;
 mod growth;
 pub mod held;
 pub mod port_set;
@@ -29,7 +30,7 @@ use self::reuse::Reuse;
 use super::scope::Scope;
 use super::tally::Destination;
 use crate::event::{Connect, SourcePort};
-use crate::inventory::{Inventory, owners::Owner};
+use crate::inventory::{Inventory, owners::Owner, socket::Socket};
 use crate::kernel::rules::SearchRules;
 
 /// Destinations of which it is remembered that their callers set IP_LOCAL_PORT_RANGE.
@@ -127,6 +128,11 @@ impl PortsSnapshot {
 }
 
 impl Route {
+    /// That of a connection.
+    pub fn of(socket: &Socket) -> Self {
+        Self { netns: socket.netns, saddr: socket.saddr, daddr: socket.daddr, dport: socket.dport }
+    }
+
     /// Without the source.
     pub fn destination(&self) -> Destination {
         Destination { netns: self.netns, daddr: self.daddr, dport: self.dport }

@@ -44,10 +44,13 @@ impl Reuse {
 
     /// Whether a minisocket may be taken over now. One that waits for the peer's FIN never is.
     pub fn now(self, socket: &Socket) -> bool {
-        match (self, socket.state, socket.expires_ms) {
-            (Self::After { delay_ms }, State::TimeWait, Some(left)) => TIME_WAIT_MS.saturating_sub(left) > delay_ms,
-            _ => false,
-        }
+        let age_ms = socket.expires_ms.map(|left| TIME_WAIT_MS.saturating_sub(left));
+        socket.state == State::TimeWait && self.after(age_ms)
+    }
+
+    /// Whether one may be that is in TIME_WAIT for so long.
+    pub fn after(self, age_ms: Option<u32>) -> bool {
+        matches!((self, age_ms), (Self::After { delay_ms }, Some(age_ms)) if age_ms > delay_ms)
     }
 
     /// For people.

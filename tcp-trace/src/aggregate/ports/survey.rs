@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::common::Common;
 use super::held::By;
 use super::port_set::PortSet;
 use super::range::Range;
@@ -74,14 +75,8 @@ fn clients<'a>(grounds: &'a [Ground<'a>]) -> impl Iterator<Item = (&'a Ground<'a
     grounds.iter().flat_map(|ground| {
         let remote = |socket: &&Socket| !matches!(socket.state, State::Listen | State::Bound) && socket.dport != 0;
         let clients = ground.space.sockets.iter().filter(remote);
-        clients.filter(|socket| !ground.listening.contains(socket.sport)).map(move |socket| (ground, socket))
+        clients.filter(|socket| !ground.common.listening.contains(socket.sport)).map(move |socket| (ground, socket))
     })
-}
-
-impl Route {
-    fn of(socket: &Socket) -> Self {
-        Self { netns: socket.netns, saddr: socket.saddr, daddr: socket.daddr, dport: socket.dport }
-    }
 }
 
 /// What all destinations of a namespace have in common.
@@ -89,37 +84,16 @@ struct Ground<'a> {
     space: &'a Space,
     range: Option<Range>,
     socket_ranges: &'a SocketRanges,
-    reserved: PortSet,
-    listening: PortSet,
-    bound: Option<PortSet>,
-    marked: Option<PortSet>,
+    common: Common,
 }
 
 impl<'a> Ground<'a> {
     fn new(space: &'a Space, lists_bound: Option<bool>, socket_ranges: &'a SocketRanges) -> Self {
-        let mut listening = PortSet::default();
-        let mut bound = (lists_bound == Some(true)).then(PortSet::default);
-        for socket in &space.sockets {
-            match (socket.state, &mut bound) {
-                (State::Listen, _) => listening.insert(socket.sport),
-                (State::Bound, Some(bound)) => bound.insert(socket.sport),
-                _ => continue,
-            };
-        }
         Self {
             range: space.sysctls.ip_local_port_range.map(Range::of_namespace),
-            reserved: space.sysctls.ip_local_reserved_ports.as_deref().and_then(PortSet::parse).unwrap_or_default(),
+            common: Common::of(space, lists_bound),
             space,
             socket_ranges,
-            listening,
-            bound,
-            marked: space.marks.as_ref().map(|marks| {
-                let mut ports = PortSet::default();
-                marks.iter().for_each(|mark| {
-                    ports.insert(mark.port);
-                });
-                ports
-            }),
         }
     }
 
@@ -154,10 +128,10 @@ impl<'a> Ground<'a> {
         PortSpace {
             netns: self.space.namespace.inode,
             range: self.range,
-            reserved: self.in_range(&self.reserved),
-            listening: self.in_range(&self.listening),
-            bound: self.bound.as_ref().map(|bound| self.in_range(bound)),
-            marked: self.marked.as_ref().map(|marked| self.in_range(marked)),
+            reserved: self.in_range(&self.common.reserved),
+            listening: self.in_range(&self.common.listening),
+            bound: self.common.bound.as_ref().map(|bound| self.in_range(bound)),
+            marked: self.common.marked.as_ref().map(|marked| self.in_range(marked)),
             shared: count,
             most_shared: most,
             beyond: self.space.beyond,
@@ -190,14 +164,8 @@ impl Filling {
 
     fn finish(mut self, route: Route, ground: &Ground<'_>) -> Option<Group> {
         let range = ground.range_towards(route.destination())?;
-        let in_common = [
-            (By::Reserved, Some(&ground.reserved)),
-            (By::Listening, Some(&ground.listening)),
-            (By::Bound, ground.bound.as_ref()),
-            (By::Marked, ground.marked.as_ref()),
-        ];
-        for (by, ports) in in_common {
-            for port in ports.into_iter().flat_map(PortSet::iter).filter(|port| range.contains(*port)) {
+        for (by, ports) in ground.common.ports() {
+            for port in ports.iter().filter(|port| range.contains(*port)) {
                 if self.seen.insert(port) {
                     self.held.add(by, range.is_first(port));
                     self.taken.insert(port);
