@@ -49,7 +49,8 @@ impl Sums {
 /// left off.
 pub fn visits(mut searches: Searches, per_window: u32) -> Visits {
     let places = searches.places();
-    let windows = u32::try_from(SEARCHES / u64::from(per_window.max(1))).unwrap_or(u32::MAX).clamp(WINDOWS, places.max(WINDOWS));
+    let windows =
+        u32::try_from(SEARCHES / u64::from(per_window.max(1))).unwrap_or(u32::MAX).clamp(WINDOWS, places.max(WINDOWS));
     let mut random = Random::new(u64::from(per_window));
     let mut sums = Sums::default();
     // Evenly over the range, in an order that is even too when it ends early.

@@ -8,6 +8,6 @@ pub mod occupancy;
 mod random;
 pub mod search;
 pub mod settled;
-pub mod walk;
 #[cfg(test)]
 mod tests;
+pub mod walk;

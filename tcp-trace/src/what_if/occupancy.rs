@@ -78,8 +78,7 @@ mod tests {
         let sysctls = Sysctls { ip_local_reserved_ports: Some("40009".into()), ..Sysctls::default() };
         let fresh = Socket { expires_ms: Some(59_500), ..socket(State::TimeWait, 40_002) };
         let elsewhere = Socket { dport: 80, ..socket(State::Established, 40_005) };
-        let sockets =
-            vec![socket(State::CloseWait, 40_000), socket(State::TimeWait, 40_001), fresh, elsewhere];
+        let sockets = vec![socket(State::CloseWait, 40_000), socket(State::TimeWait, 40_001), fresh, elsewhere];
         let route = Route::of(&sockets[0]);
         let inventory = inventory(sysctls, sockets);
         let occupancy = Occupancy::of(&inventory, route).expect("the namespace is there");

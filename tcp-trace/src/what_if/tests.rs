@@ -54,8 +54,11 @@ fn kernel(
 }
 
 fn ranges() -> impl Strategy<Value = Range> {
-    (1025_u16..2000, 0_u16..300, any::<bool>())
-        .prop_map(|(low, width, one_pass)| Range { low, high: low + width, one_pass })
+    (1025_u16..2000, 0_u16..300, any::<bool>()).prop_map(|(low, width, one_pass)| Range {
+        low,
+        high: low + width,
+        one_pass,
+    })
 }
 
 proptest! {

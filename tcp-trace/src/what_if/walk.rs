@@ -128,7 +128,10 @@ mod tests {
         let (first, second) = (walk.first(), walk.second().expect("a second pass"));
         assert_eq!((first.candidates, first.last, second.last), (14_116, 14_115, 14_115));
         assert_eq!((first.port(14_115), second.port(14_115)), (60_998, 60_999));
-        assert_eq!((first.candidate(32_770), first.candidate(32_771), second.candidate(32_771)), (Some(1), None, Some(1)));
+        assert_eq!(
+            (first.candidate(32_770), first.candidate(32_771), second.candidate(32_771)),
+            (Some(1), None, Some(1))
+        );
         assert_eq!((first.next(14_115, 1), first.candidate(60_999), first.candidate(1)), (0, None, None));
     }
 
