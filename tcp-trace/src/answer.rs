@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use crate::{
     aggregate::{
-        aggregates::Aggregates,
-        findings::{Finding, Severity, findings},
+        findings::{Finding, Severity},
         summary::Summary,
     },
-    books::{Books, Page},
     circumstances::Circumstances,
     event::{Connect, Event, Outcome},
     exit::Failure,
@@ -18,10 +16,9 @@ use crate::{
         csv, json, rows,
         sink::{Sink, Written},
     },
-    governor::Stock,
-    inventory::Inventory,
     question::Question,
-    road::{Follow, Happening, Moment},
+    reckoning::{Reckoned, Reckoning},
+    road::{Follow, Happening},
     view::{
         events, line,
         screen::{Layout, screen},
@@ -73,13 +70,9 @@ impl Wanted {
 #[derive(Debug)]
 pub struct Answer {
     question: Question,
-    circumstances: Circumstances,
     wanted: Wanted,
     sink: Sink,
-    aggregates: Aggregates,
-    /// What the last inventory could not look at.
-    lacks: Vec<String>,
-    books: Books,
+    reckoning: Reckoning,
     worst: Option<Severity>,
     /// The last interval had something that port probes could explain.
     riddle: bool,
@@ -110,21 +103,15 @@ impl Answer {
             Format::Text | Format::Json | Format::Csv => {}
         }
         sink.write(&buffer)?;
-        let circumstances = circumstances.clone();
-        let start = circumstances.time_wait_start.clone().unwrap_or_default();
-        let (scope, in_detail) = (circumstances.scope, circumstances.time_wait_in_detail);
         Ok(Self {
             question,
             wanted,
             sink,
-            aggregates: Aggregates::new(circumstances.rules, scope, start, in_detail),
-            lacks: Vec::new(),
-            books: Books::open(circumstances.begin.monotonic_ns),
+            reckoning: Reckoning::new(question, circumstances),
             worst: None,
             riddle: false,
             buffer,
             calendar: Calendar::default(),
-            circumstances,
         })
     }
 
@@ -138,9 +125,7 @@ impl Answer {
         self.sink
     }
 
-    fn observe(&mut self, event: &Event) -> Result<(), Failure> {
-        self.aggregates.observe(event);
-        self.books.count(event);
+    fn list(&mut self, event: &Event) -> Result<(), Failure> {
         let listed = match event {
             Event::Connect(connect) => self.lists(connect),
             Event::TimeWait(_) | Event::Bind(_) | Event::ListenDrop(_) | Event::State(_) => self.wanted.signals,
@@ -170,43 +155,21 @@ impl Answer {
         self.sink.write(&self.buffer).map(|_| ())
     }
 
-    fn enter(&mut self, stock: &Stock) -> Result<(), Failure> {
-        let unknown = self.books.outcome_unknown();
-        let lost = self.books.enter(stock);
-        let unknown = self.books.outcome_unknown().saturating_sub(unknown);
-        self.aggregates.observe_untold(stock.folded.as_ref(), unknown);
-        match lost {
-            Some(lost) => self.observe(&Event::Lost(lost)),
-            None => Ok(()),
-        }
-    }
-
-    fn tick(&mut self, now: Moment) -> Result<(), Failure> {
-        let page = self.books.tick(now.monotonic_ns);
-        let observed = self.aggregates.tick(page.seconds);
-        self.riddle = observed.connect.second_pass > 0 || observed.connect.ended(Outcome::NoPort) > 0;
-        let found = findings(&observed, &self.circumstances.rules, &self.circumstances.sysctls);
-        self.remember(&found);
-        if self.wanted.intervals {
-            let summary = self.summary(now, page, false);
-            self.write_interval(&Summary { observed, findings: found, ..summary })?;
-        }
-        Ok(())
+    fn tick(&mut self, summary: &Summary) -> Result<(), Failure> {
+        let connect = &summary.observed.connect;
+        self.riddle = connect.second_pass > 0 || connect.ended(Outcome::NoPort) > 0;
+        self.remember(&summary.findings);
+        if self.wanted.intervals { self.write_interval(summary) } else { Ok(()) }
     }
 
     /// The final answer.
-    fn finish(&mut self, now: Moment) -> Result<(), Failure> {
-        let page = self.books.total(now.monotonic_ns);
-        let observed = self.aggregates.total(page.seconds);
-        let found = findings(&observed, &self.circumstances.rules, &self.circumstances.sysctls);
-        self.remember(&found);
-        let summary = self.summary(now, page, true);
-        let summary = Summary { observed, findings: found, ..summary };
+    fn finish(&mut self, summary: &Summary) -> Result<(), Failure> {
+        self.remember(&summary.findings);
         self.buffer.clear();
         match self.wanted.format {
-            Format::Json => self.put_json(&summary),
-            Format::Text => self.put_screen(&summary),
-            Format::Csv => self.put_csv(&summary),
+            Format::Json => self.put_json(summary),
+            Format::Text => self.put_screen(summary),
+            Format::Csv => self.put_csv(summary),
         }
         self.sink.write(&self.buffer).map(|_| ())
     }
@@ -258,31 +221,6 @@ impl Answer {
         self.buffer.extend(screen(summary, self.wanted.layout).bytes());
     }
 
-    /// All but what was observed and found.
-    fn summary(&self, now: Moment, page: Page, is_final: bool) -> Summary {
-        let circumstances = &self.circumstances;
-        let mut notes = circumstances.notes(self.question);
-        notes.extend(self.lacks.iter().cloned());
-        Summary {
-            question: self.question,
-            time: now.wall,
-            is_final,
-            observed: Default::default(),
-            lost: page.lost,
-            traced: circumstances.traced,
-            tier: circumstances.tier(self.question),
-            kernel: circumstances.kernel.clone(),
-            ledger: page.ledger,
-            findings: Vec::new(),
-            notes,
-        }
-    }
-
-    fn survey(&mut self, inventory: &Inventory) {
-        self.aggregates.survey(inventory);
-        self.lacks.clone_from(&inventory.lacks);
-    }
-
     fn remember(&mut self, found: &[Finding]) {
         // Severities are ordered worst first.
         self.worst = found.iter().map(|finding| finding.severity).chain(self.worst).min();
@@ -291,16 +229,13 @@ impl Answer {
 
 impl Follow for Answer {
     fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
-        match happening {
-            Happening::Event(event) => self.observe(event)?,
-            Happening::Stock(stock) => self.enter(stock)?,
-            Happening::Totals(totals) => self.aggregates.enter(totals),
-            Happening::TimeWait(sampled) => self.aggregates.sample(sampled),
-            Happening::Inventory(inventory) => self.survey(inventory),
-            Happening::Tick(now) => self.tick(now)?,
-            Happening::End(now) => self.finish(now)?,
+        match (self.reckoning.take(happening), happening) {
+            (_, Happening::Event(event)) => self.list(event),
+            (Reckoned::Lost(lost), _) => self.list(&Event::Lost(lost)),
+            (Reckoned::Interval(summary), _) => self.tick(&summary),
+            (Reckoned::Whole(summary), _) => self.finish(&summary),
+            (Reckoned::Nothing, _) => Ok(()),
         }
-        Ok(())
     }
 
     fn flush(&mut self) -> Result<Written, Failure> {

@@ -20,6 +20,7 @@ pub mod lab;
 pub mod pipeline;
 pub mod probes;
 pub mod question;
+pub mod reckoning;
 pub mod road;
 pub mod source;
 pub mod view;
