@@ -12,6 +12,7 @@ mod crowd;
 mod descriptors;
 mod ground;
 mod linger_reset;
+mod out_of_descriptors;
 mod pace;
 mod parity_cliff;
 mod poisoned_buckets;
@@ -59,6 +60,8 @@ pub enum Scenario {
     CloseWait,
     /// SO_LINGER of 0 s: each close() is a RST; and of some seconds: close() waits for them
     LingerReset,
+    /// A client that keeps its connections until it may have no more descriptors: socket() fails with EMFILE
+    OutOfDescriptors,
 }
 
 impl Scenario {
@@ -72,6 +75,7 @@ impl Scenario {
             Self::AcceptQueue | Self::SynQueue => "listen",
             Self::BindBeforeConnect | Self::PoisonedBuckets => "bind",
             Self::CloseWait | Self::LingerReset => "states",
+            Self::OutOfDescriptors => "doctor",
         }
     }
 
@@ -82,7 +86,7 @@ impl Scenario {
             Self::BindBeforeConnect | Self::PoisonedBuckets => 20,
             Self::CloseWait | Self::LingerReset => 30,
             Self::TimeWaitFlood => 500,
-            Self::Blackhole => 10,
+            Self::Blackhole | Self::OutOfDescriptors => 10,
         }
     }
 }
@@ -144,6 +148,7 @@ pub fn run(scenario: Scenario, settings: Settings) -> anyhow::Result<()> {
         Scenario::SynQueue => syn_queue::run(&stage),
         Scenario::CloseWait => close_wait::run(&stage),
         Scenario::LingerReset => linger_reset::run(&stage),
+        Scenario::OutOfDescriptors => out_of_descriptors::run(&stage),
     }
 }
 

@@ -41,6 +41,7 @@ const CASES: &[Case] = &[
     Case::named("linger-reset", "linger-reset"),
     Case::named("refused", "connect-refused"),
     Case::named("blackhole", "connect-unanswered"),
+    Case::named("out-of-descriptors", "limit-near"),
 ];
 
 impl Case {
