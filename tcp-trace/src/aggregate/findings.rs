@@ -11,7 +11,7 @@ mod limit_near;
 mod linger_reset;
 mod listener_chain;
 mod parity_cliff;
-mod place;
+pub(crate) mod place;
 mod poisoned_buckets;
 #[cfg(test)]
 mod queues_tests;

@@ -18,6 +18,7 @@ pub mod row;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod scope;
+pub mod searches;
 pub mod state;
 pub mod summary;
 pub mod tally;

@@ -15,6 +15,7 @@ pub mod ports;
 pub mod share;
 pub mod states;
 pub mod time_wait;
+pub mod what_if;
 
 use clap::{ArgAction, Parser, Subcommand};
 
@@ -59,6 +60,8 @@ pub enum Command {
     Listen(Box<listen::Args>),
     /// TCP states: time in each by process and peer, CLOSE_WAIT leaks, resets by SO_LINGER, short connections
     States(Box<states::Args>),
+    /// What another range, more addresses or fewer connects would do to the port search here
+    WhatIf(Box<what_if::Args>),
     /// Say what is wrong here, worst cause first, and what this machine can show
     Doctor(Box<doctor::Args>),
     /// Build one incident in a network namespace of its own, to train on and to test with
@@ -78,6 +81,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Bind(args) => bind::run(&args, cli.verbose),
         Command::Listen(args) => listen::run(&args, cli.verbose),
         Command::States(args) => states::run(&args, cli.verbose),
+        Command::WhatIf(args) => what_if::run(&args, cli.verbose),
         Command::Doctor(args) => doctor::run(&args, cli.verbose),
         Command::Lab(args) => lab::run(args).map(|()| 0),
     }

@@ -19,4 +19,5 @@ mod rows_peer;
 mod rows_ports;
 mod rows_state;
 mod rows_time_wait;
+pub mod rows_what_if;
 pub mod sink;

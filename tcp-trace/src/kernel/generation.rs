@@ -17,9 +17,10 @@ pub fn name(rules: &SearchRules) -> &'static str {
     }
 }
 
-/// How it searches; `socket_range`: sockets may have a range of their own.
-pub fn explained(rules: &SearchRules, socket_range: bool) -> Vec<&'static str> {
-    let SearchRules { socket_range_steps_by_one, perturb_table, rcu_lookup, step_width, heals_buckets } = *rules;
+/// How it searches.
+pub fn explained(rules: &SearchRules) -> Vec<&'static str> {
+    let SearchRules { socket_range, socket_range_steps_by_one, perturb_table, rcu_lookup, step_width, heals_buckets } =
+        *rules;
     vec![
         "ports of one parity first, then of the other: the cliff is at half the range",
         if perturb_table {
@@ -80,6 +81,7 @@ mod tests {
     use super::*;
 
     const OF_6_1: SearchRules = SearchRules {
+        socket_range: true,
         socket_range_steps_by_one: false,
         perturb_table: true,
         rcu_lookup: false,
@@ -97,13 +99,13 @@ mod tests {
             ..OF_6_1
         };
         assert_eq!((name(&newest), upgrades(&newest).len()), ("of 7.1 and later", 0));
-        assert!(explained(&newest, true).iter().any(|line| line.contains("a way round the cliff")));
+        assert!(explained(&newest).iter().any(|line| line.contains("a way round the cliff")));
     }
 
     #[test]
     fn an_old_one_has() {
         assert!(name(&OF_6_1).starts_with("of 5.18 to 6.7"));
         assert_eq!(upgrades(&OF_6_1).len(), 4);
-        assert!(explained(&OF_6_1, true).iter().any(|line| line.contains("no way round the cliff")));
+        assert!(explained(&OF_6_1).iter().any(|line| line.contains("no way round the cliff")));
     }
 }

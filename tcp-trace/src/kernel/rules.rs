@@ -9,6 +9,8 @@ use super::btf::{Btf, Returns};
 /// Rules of `__inet_hash_connect` that differ between kernels, each asked of BTF.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchRules {
+    /// Sockets may have a range of their own (IP_LOCAL_PORT_RANGE).
+    pub socket_range: bool,
     /// `inet_sk_get_local_port_range` returns bool: with IP_LOCAL_PORT_RANGE set, every port is tried in one pass.
     pub socket_range_steps_by_one: bool,
     /// `port_offset` is a u64: the start of the search comes from `table_perturb`.
@@ -28,6 +30,8 @@ impl SearchRules {
         let socket_range = btf.function("inet_sk_get_local_port_range");
         let check = btf.function("__inet_check_established");
         Self {
+            // 91d0b78c5177
+            socket_range: socket_range.is_some(),
             // 207184853dbd: void before, when a range of the socket's own was still searched by parity.
             socket_range_steps_by_one: socket_range.is_some_and(|function| function.returns == Returns::Bool),
             // b2d057560b81: a u32 before, with other tables.

@@ -63,6 +63,17 @@ pub fn rate(number: Option<u64>, seconds: f64) -> String {
     }
 }
 
+/// `40 s`, `12 min`; `-` where it does not come to that.
+pub fn span(seconds: Option<f64>) -> String {
+    match seconds {
+        None => "-".into(),
+        Some(seconds) if seconds < 120.0 => format!("{seconds:.0} s"),
+        Some(seconds) if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),
+        Some(seconds) if seconds < 360_000.0 => format!("{:.0} h", seconds / 3600.0),
+        Some(_) => "> 100 h".into(),
+    }
+}
+
 /// A process may call itself what it likes, escape sequences included.
 pub fn harmless(name: &str) -> String {
     name.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()

@@ -16,3 +16,5 @@ mod table;
 mod theme;
 mod time_wait;
 mod verdict;
+pub mod what_if;
+pub mod what_if_tier;

@@ -7,7 +7,7 @@ mod picture;
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use super::format::{count, duration, fitted, harmless, percent, rate, wrapped};
+use super::format::{count, duration, fitted, harmless, percent, rate, span, wrapped};
 use super::screen::Layout;
 use super::theme::Theme;
 use crate::aggregate::observed::Observed;
@@ -148,17 +148,6 @@ fn growth(group: &Group) -> String {
 
 fn magnitude(per_second: f64) -> String {
     if per_second < 10.0 { format!("{per_second:.1}") } else { grouped(per_second.round() as u64) }
-}
-
-/// `40 s`, `12 min`; `-` where it does not come to that.
-fn span(seconds: Option<f64>) -> String {
-    match seconds {
-        None => "-".into(),
-        Some(seconds) if seconds < 120.0 => format!("{seconds:.0} s"),
-        Some(seconds) if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),
-        Some(seconds) if seconds < 360_000.0 => format!("{:.0} h", seconds / 3600.0),
-        Some(_) => "> 100 h".into(),
-    }
 }
 
 fn name_width(layout: Layout) -> usize {

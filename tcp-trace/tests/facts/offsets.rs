@@ -104,10 +104,12 @@ fn rules_of_the_port_search() {
     let rules = |version| Machine::debian(version).facts().search;
     let oldest = SearchRules { perturb_table: true, ..SearchRules::default() };
     assert_eq!(rules("5.10"), oldest);
-    // Has IP_LOCAL_PORT_RANGE, but searches it by parity.
-    assert_eq!(rules("6.1"), oldest);
-    assert_eq!(rules("6.12"), SearchRules { socket_range_steps_by_one: true, ..oldest });
-    let pre_pass = SearchRules { socket_range_steps_by_one: true, rcu_lookup: true, heals_buckets: true, ..oldest };
+    // Searched by parity.
+    let socket_range = SearchRules { socket_range: true, ..oldest };
+    assert_eq!(rules("6.1"), socket_range);
+    let one_pass = SearchRules { socket_range_steps_by_one: true, ..socket_range };
+    assert_eq!(rules("6.12"), one_pass);
+    let pre_pass = SearchRules { rcu_lookup: true, heals_buckets: true, ..one_pass };
     assert_eq!(rules("6.18"), pre_pass);
     assert_eq!(rules("7.2"), SearchRules { step_width: true, ..pre_pass });
 }

@@ -2,11 +2,10 @@
 //! What to do, in lines that are safe to paste: commands that are right for this kernel, and comments.
 
 use super::{Scene, grouped};
+use crate::aggregate::ports::range::Range;
 
 /// Wider than this a range is wide already: what is left belongs to listeners.
 const WIDE: u64 = 50_000;
-/// The range proposed. The low end stays even, as does the width.
-const PROPOSED: (u64, u64) = (10_240, 65_535);
 
 /// For want of local ports towards one destination.
 pub(super) fn more_ports(scene: &Scene<'_>) -> Vec<String> {
@@ -124,8 +123,8 @@ fn wider(scene: &Scene<'_>) -> Option<(u64, u64)> {
             u64::from(high.saturating_sub(low)) + 1
         }
     };
-    let (low, high) = PROPOSED;
-    (ports < WIDE).then_some((ports, high - low + 1))
+    let proposed = Range::of_namespace(Range::PROPOSED).ports();
+    (ports < WIDE).then_some((ports, proposed.into()))
 }
 
 fn widen(scene: &Scene<'_>) -> Vec<String> {
@@ -133,7 +132,7 @@ fn widen(scene: &Scene<'_>) -> Vec<String> {
         return vec!["# the program sets IP_LOCAL_PORT_RANGE on its sockets: widen it there".into()];
     }
     let Some((ports, new_ports)) = wider(scene) else { return Vec::new() };
-    let (new_low, new_high) = PROPOSED;
+    let (new_low, new_high) = Range::PROPOSED;
     vec![
         format!(
             "# {} ports instead of {}: the cliff comes at {} connections to one destination instead of {}",

@@ -5,7 +5,7 @@ use crate::aggregate::observed::Observed;
 use crate::kernel::rules::Sysctls;
 
 /// One network namespace, seen from the shell that will run the fix.
-pub(super) struct Place {
+pub(crate) struct Place {
     netns: u32,
     /// What is in front of a command there; `None`: no way is known.
     prefix: Option<String>,
@@ -28,8 +28,14 @@ impl Place {
         Self { netns, prefix, sysctls: sysctls.unwrap_or_default() }
     }
 
+    /// With a file by which nsenter(1) gets there; `None`: the shell is there already.
+    pub(crate) fn behind(netns: u32, entrance: Option<&str>, sysctls: Sysctls) -> Self {
+        let prefix = entrance.map_or_else(String::new, |entrance| format!("nsenter --net={entrance} "));
+        Self { netns, prefix: Some(prefix), sysctls }
+    }
+
     /// A line that does it there; a comment where no way in is known.
-    pub(super) fn command(&self, command: &str) -> String {
+    pub(crate) fn command(&self, command: &str) -> String {
         match &self.prefix {
             Some(prefix) => format!("{prefix}{command}"),
             None => format!("# in network namespace {}: {command}", self.netns),

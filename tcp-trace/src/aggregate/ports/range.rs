@@ -24,6 +24,9 @@ pub struct Halves {
 }
 
 impl Range {
+    /// What is proposed where ports run out. The low end stays even, as does the width.
+    pub const PROPOSED: (u16, u16) = (10_240, 65_535);
+
     /// That of a namespace.
     pub fn of_namespace((low, high): (u16, u16)) -> Self {
         Self { low, high, one_pass: false }

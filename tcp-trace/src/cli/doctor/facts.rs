@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tcp_trace_common::offsets::ABSENT;
 
 use crate::kernel::{Facts, generation, privileges::Privileges};
 
@@ -104,8 +103,7 @@ fn port_search(facts: &Facts) -> Row {
         return Row::new("port_search", Value::Null, "not known without BTF");
     }
     let mut lines = vec![format!("that {}", generation::name(&facts.search))];
-    let socket_range = facts.offsets.local_port_range != ABSENT;
-    lines.extend(generation::explained(&facts.search, socket_range).into_iter().map(str::to_owned));
+    lines.extend(generation::explained(&facts.search).into_iter().map(str::to_owned));
     Row::new("port_search", json!(facts.search), lines.join("\n"))
 }
 

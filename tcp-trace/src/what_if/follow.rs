@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Learns from what happens how ports are searched and held, and at the end says what would be.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::answer::{Case, Outlook, Scenario};
+use super::change::{Change, Setup};
+use super::occupancy::Occupancy;
+use super::predict::{Known, Trend};
+use super::price::Price;
+use super::sensible;
+use crate::aggregate::ports::reuse::Reuse;
+use crate::aggregate::ports::{Group, PortsAggregate, Route};
+use crate::aggregate::searches::Searches;
+use crate::books::Books;
+use crate::circumstances::Circumstances;
+use crate::event::Event;
+use crate::inventory::Inventory;
+use crate::kernel::rules::Sysctls;
+use crate::road::{Happening, Moment};
+
+/// Of two looks closer than this no trend follows.
+const APART_NS: u64 = 500_000_000;
+
+/// What is to be found out.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// Changes; none: those that are sensible here.
+    pub changes: Vec<Change>,
+    /// Searches a second, instead of those that are seen.
+    pub searches_per_second: Option<f64>,
+    /// Sources and destinations.
+    pub top: usize,
+}
+
+/// Everything learned so far.
+#[derive(Debug)]
+pub struct Student {
+    asked: Asked,
+    circumstances: Circumstances,
+    books: Books,
+    ports: PortsAggregate,
+    searches: Searches,
+    price: Price,
+    /// Events were lost, so that rates are lower bounds.
+    lossy: bool,
+    /// Ports of each route when it was first looked at.
+    first: HashMap<Route, Look, RandomState>,
+    latest: Vec<Seen>,
+    lacks: Vec<String>,
+}
+
+/// One route at the last inventory.
+#[derive(Debug)]
+struct Seen {
+    group: Group,
+    occupancy: Occupancy,
+    sysctls: Sysctls,
+    netns_name: Option<String>,
+    entrance: Option<String>,
+    look: Look,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    at_ns: u64,
+    live: u32,
+    time_wait: u32,
+}
+
+impl Student {
+    /// Nothing learned yet.
+    pub fn new(circumstances: &Circumstances, asked: Asked) -> Self {
+        Self {
+            asked,
+            books: Books::open(circumstances.begin.monotonic_ns),
+            ports: PortsAggregate::new(circumstances.rules, circumstances.scope),
+            searches: Searches::since(circumstances.begin.wall),
+            price: Price::default(),
+            lossy: false,
+            first: HashMap::default(),
+            latest: Vec::new(),
+            lacks: Vec::new(),
+            circumstances: circumstances.clone(),
+        }
+    }
+
+    /// Takes one happening.
+    pub fn learn(&mut self, happening: Happening<'_>) {
+        match happening {
+            Happening::Event(Event::Connect(connect)) => {
+                self.ports.observe(connect);
+                self.searches.observe(connect);
+                self.price.add(connect.ports_visited, connect.port_search_ns);
+            }
+            Happening::Event(Event::Detail(detail)) => self.searches.change(detail),
+            Happening::Stock(stock) => self.lossy |= self.books.enter(stock).is_some(),
+            Happening::Inventory(inventory) => self.look_at(inventory),
+            Happening::Event(_) | Happening::Totals(_) | Happening::TimeWait(_) => {}
+            Happening::Tick(_) | Happening::End(_) => {}
+        }
+    }
+
+    fn look_at(&mut self, inventory: &Inventory) {
+        self.ports.survey(inventory);
+        let groups = &self.ports.latest().groups;
+        let seen = groups.iter().take(self.asked.top).filter_map(|group| Seen::of(inventory, group));
+        self.latest = seen.collect();
+        for seen in &self.latest {
+            self.first.entry(seen.group.route).or_insert(seen.look);
+        }
+        // Bounded by what is looked at now.
+        let latest = &self.latest;
+        self.first.retain(|route, _| latest.iter().any(|seen| seen.group.route == *route));
+        self.lacks.clone_from(&inventory.lacks);
+    }
+
+    /// What would be.
+    pub fn outlook(&self, now: Moment) -> Outlook {
+        let cases: Vec<_> = self.latest.iter().map(|seen| (seen, self.known(seen, now))).collect();
+        let scenarios: Vec<Vec<Vec<Change>>> = cases.iter().map(|(_, known)| self.scenarios(known)).collect();
+        let mut outlook = Vec::new();
+        for ((seen, known), scenarios) in cases.into_iter().zip(scenarios) {
+            let mut predicted = Vec::new();
+            for changes in scenarios {
+                let setup =
+                    changes.iter().fold(known.setup, |setup, change| setup.with(*change, &self.circumstances.rules));
+                predicted.push(Scenario { changes, prediction: known.predict(setup) });
+            }
+            let (searched, _) = self.searches.of(seen.group.route, now.wall);
+            outlook.push(Case {
+                route: seen.group.route,
+                netns_name: seen.netns_name.clone(),
+                entrance: seen.entrance.clone(),
+                sysctls: seen.sysctls.clone(),
+                held: seen.group.held,
+                searched,
+                known,
+                scenarios: predicted,
+            });
+        }
+        Outlook {
+            time: now.wall,
+            seconds: now.monotonic_ns.saturating_sub(self.circumstances.begin.monotonic_ns) as f64 / 1e9,
+            cases: outlook,
+            notes: self.notes(),
+        }
+    }
+
+    fn known(&self, seen: &Seen, now: Moment) -> Known {
+        let route = seen.group.route;
+        let with = |reuse| Sysctls { tcp_tw_reuse: Some(reuse), ..seen.sysctls.clone() };
+        let setup = Setup {
+            range: seen.group.range,
+            step_width: seen.sysctls.ip_local_port_step_width.unwrap_or(0),
+            reuse: seen.group.reuse,
+            reuse_allowed: Reuse::of(&with(1), route.saddr, route.daddr),
+            addresses: 1,
+            requests: 1,
+        };
+        let (_, measured) = self.searches.of(route, now.wall);
+        let measured = measured.filter(|rate| !self.lossy && self.circumstances.traced && *rate > 0.0);
+        Known {
+            occupancy: seen.occupancy.clone(),
+            setup,
+            searches_per_second: self.asked.searches_per_second.or(measured),
+            trend: self.first.get(&route).and_then(|first| first.until(seen.look)),
+            perturb_table: self.circumstances.rules.perturb_table,
+            price: self.price,
+        }
+    }
+
+    /// Nothing; each change; all that were asked for together.
+    fn scenarios(&self, known: &Known) -> Vec<Vec<Change>> {
+        let sensible;
+        let (changes, together) = match &self.asked.changes[..] {
+            [] => {
+                sensible = sensible::changes(known, &self.circumstances.rules);
+                (&sensible[..], false)
+            }
+            asked => (asked, asked.len() > 1),
+        };
+        let singly = changes.iter().map(|change| vec![*change]);
+        std::iter::once(Vec::new()).chain(singly).chain(together.then(|| changes.to_vec())).collect()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = self.circumstances.notes(super::QUESTION);
+        if self.lossy {
+            notes.push("events were lost: rates are not known; a larger --ring-kib may help".into());
+        }
+        if !self.circumstances.rules.perturb_table {
+            notes.push("this kernel begins its searches otherwise: how many ports they visit is not known".into());
+        }
+        notes.extend(self.lacks.iter().cloned());
+        notes
+    }
+}
+
+impl Seen {
+    fn of(inventory: &Inventory, group: &Group) -> Option<Self> {
+        let space = inventory.space(group.route.netns)?;
+        let occupancy = Occupancy::of(inventory, group.route)?;
+        let look = Look {
+            at_ns: inventory.begin_ns,
+            live: occupancy.live(group.range),
+            time_wait: group.held.by(crate::aggregate::ports::held::By::TimeWait).both(),
+        };
+        Some(Self {
+            group: group.clone(),
+            occupancy,
+            sysctls: space.sysctls.clone(),
+            netns_name: space.namespace.name.clone(),
+            entrance: space.namespace.entrance(),
+            look,
+        })
+    }
+}
+
+impl Look {
+    fn until(self, later: Self) -> Option<Trend> {
+        let apart_ns = later.at_ns.saturating_sub(self.at_ns);
+        let seconds = apart_ns as f64 / 1e9;
+        let change = |from: u32, to: u32| (f64::from(to) - f64::from(from)) / seconds;
+        (apart_ns >= APART_NS)
+            .then(|| Trend { live: change(self.live, later.live), time_wait: change(self.time_wait, later.time_wait) })
+    }
+}

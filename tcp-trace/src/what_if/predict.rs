@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What searches would come to: with the sockets as they are, and once these have been replaced.
+
+use super::at_once::{self, Visits};
+use super::change::Setup;
+use super::occupancy::Occupancy;
+use super::price::Price;
+use super::search::Searches;
+use super::settled::{self, Crowd};
+use super::walk::Walk;
+use crate::aggregate::ports::reuse::Reuse;
+
+/// Searches of one source and destination begin anywhere once in so many seconds.
+const WINDOW_S: f64 = 10.0;
+
+/// Ports a second, more or fewer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trend {
+    /// In use by connections.
+    pub live: f64,
+    /// In TIME_WAIT.
+    pub time_wait: f64,
+}
+
+/// What is known of one source and destination.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Its ports.
+    pub occupancy: Occupancy,
+    /// As it is set up today.
+    pub setup: Setup,
+    /// Searches a second.
+    pub searches_per_second: Option<f64>,
+    /// How its ports go.
+    pub trend: Option<Trend>,
+    /// The start of a search is chosen as in 5.18 and later; before, it is not known what searches come to.
+    pub perturb_table: bool,
+    /// What a search costs here.
+    pub price: Price,
+}
+
+/// What would be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// How things would be set up.
+    pub setup: Setup,
+    /// With the sockets as they are; `None`: not known how often somebody searches.
+    pub at_once: Option<Visits>,
+    /// With as many connections at a time, all of them made under this setup.
+    pub settled: Option<Visits>,
+    /// Time of a search then.
+    pub at_once_ns: Option<f64>,
+    /// Time of a search then.
+    pub settled_ns: Option<f64>,
+    /// Ports taken at once at which the first half is full, over all addresses; `None`: one pass has no halves.
+    pub cliff_at: Option<u32>,
+    /// Connections that can be added before that.
+    pub to_cliff: Option<u32>,
+    /// Connections that can be added before there is no port.
+    pub to_exhaustion: u32,
+    /// How fast ports would go.
+    pub ports_per_second: Option<f64>,
+}
+
+impl Prediction {
+    /// Until the first half is full.
+    pub fn seconds_to_cliff(&self) -> Option<f64> {
+        self.seconds_to(self.to_cliff?)
+    }
+
+    /// Until there is no port.
+    pub fn seconds_to_exhaustion(&self) -> Option<f64> {
+        self.seconds_to(self.to_exhaustion)
+    }
+
+    fn seconds_to(&self, ports: u32) -> Option<f64> {
+        if ports == 0 {
+            return Some(0.0);
+        }
+        self.ports_per_second.filter(|rate| *rate > 0.0).map(|rate| f64::from(ports) / rate)
+    }
+}
+
+impl Known {
+    /// What would be.
+    pub fn predict(&self, setup: Setup) -> Prediction {
+        let per_window = self.per_window(&setup);
+        let crowd = self.crowd(&setup);
+        let at_once = per_window.map(|per_window| self.at_once(&setup, per_window));
+        let settled =
+            per_window.zip(crowd).map(|(per_window, crowd)| settled::visits(self.unused(&setup), crowd, per_window));
+        let ns = |visits: Option<Visits>| self.price.search_ns(visits?.mean);
+        let (to_cliff, to_exhaustion) = self.room(&setup, crowd);
+        Prediction {
+            setup,
+            at_once,
+            settled,
+            at_once_ns: ns(at_once),
+            settled_ns: ns(settled),
+            cliff_at: self.unused(&setup).to_cliff().map(|ports| ports * setup.addresses),
+            to_cliff,
+            to_exhaustion,
+            ports_per_second: self.trend.map(|trend| trend.of(&setup)),
+        }
+    }
+
+    /// Searches in which each begins where the last one ended.
+    fn per_window(&self, setup: &Setup) -> Option<u32> {
+        let rate = self.searches_per_second.filter(|_| self.perturb_table)?;
+        let searches = rate * WINDOW_S / f64::from(setup.addresses) / f64::from(setup.requests);
+        Some(searches.round().max(1.0) as u32)
+    }
+
+    /// Ports in use at a time, of one of the addresses.
+    fn crowd(&self, setup: &Setup) -> Option<Crowd> {
+        let today = self.setup.range;
+        let share = |ports: u32| (f64::from(ports) / f64::from(setup.addresses)).round() as u32;
+        let time_wait = f64::from(self.occupancy.time_wait(today)) / f64::from(setup.requests);
+        let time_wait = match setup.reuse {
+            Reuse::After { .. } if time_wait == 0.0 => 0.0,
+            Reuse::After { delay_ms } => {
+                let fresh = self.searches_per_second? / f64::from(setup.requests) * f64::from(delay_ms) / 1000.0;
+                time_wait.min(fresh)
+            }
+            _ => time_wait,
+        };
+        Some(Crowd { live: share(self.occupancy.live(today)), time_wait: share(time_wait.round() as u32) })
+    }
+
+    fn at_once(&self, setup: &Setup, per_window: u32) -> Visits {
+        let old = at_once::visits(self.used(setup), per_window);
+        if setup.addresses == 1 {
+            return old;
+        }
+        let new = at_once::visits(self.unused(setup), per_window);
+        let all = |of: fn(&Visits) -> f64| {
+            (of(&old) + of(&new) * f64::from(setup.addresses - 1)) / f64::from(setup.addresses)
+        };
+        Visits { mean: all(|it| it.mean), second_pass: all(|it| it.second_pass), no_port: all(|it| it.no_port) }
+    }
+
+    /// Connections that can be added before the first half is full, and before there is no port. Those of now stay where
+    /// they are, unless addresses are added: then they have to be spread over all of them first.
+    fn room(&self, setup: &Setup, crowd: Option<Crowd>) -> (Option<u32>, u32) {
+        if setup.addresses == 1 {
+            let searches = self.used(setup);
+            return (searches.to_cliff(), searches.to_exhaustion());
+        }
+        let unused = self.unused(setup);
+        // Without a rate TIME_WAIT counts as taken.
+        let taken = crowd.map_or_else(
+            || self.occupancy.live(self.setup.range) + self.occupancy.time_wait(self.setup.range),
+            |crowd| (crowd.live + crowd.time_wait) * setup.addresses,
+        );
+        let left = |ports: u32| (ports * setup.addresses).saturating_sub(taken);
+        (unused.to_cliff().map(left), left(unused.to_exhaustion()))
+    }
+
+    /// With the sockets as they are.
+    fn used(&self, setup: &Setup) -> Searches {
+        let taken = self.occupancy.taken(setup.reuse);
+        Searches::new(Walk::new(setup.range, setup.step_width), |port| !taken.contains(port))
+    }
+
+    /// Without any.
+    fn unused(&self, setup: &Setup) -> Searches {
+        let common = self.occupancy.of_a_new_address().taken(setup.reuse);
+        Searches::new(Walk::new(setup.range, setup.step_width), |port| !common.contains(port))
+    }
+}
+
+impl Trend {
+    /// With fewer connects, or with TIME_WAIT out of the way.
+    fn of(self, setup: &Setup) -> f64 {
+        let time_wait = if matches!(setup.reuse, Reuse::After { .. }) { 0.0 } else { self.time_wait };
+        (self.live + time_wait) / f64::from(setup.requests)
+    }
+}
