@@ -21,6 +21,7 @@ pub mod pipeline;
 pub mod probes;
 pub mod question;
 pub mod reckoning;
+pub mod report;
 pub mod road;
 pub mod source;
 pub mod view;

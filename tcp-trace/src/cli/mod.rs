@@ -12,6 +12,8 @@ pub mod live;
 pub mod logging;
 pub mod output;
 pub mod ports;
+pub mod progress;
+pub mod report;
 pub mod share;
 pub mod states;
 pub mod time_wait;
@@ -64,6 +66,8 @@ pub enum Command {
     WhatIf(Box<what_if::Args>),
     /// Say what is wrong here, worst cause first, and what this machine can show
     Doctor(Box<doctor::Args>),
+    /// Write one self-contained HTML page about a run: the answer in words, causes and fixes, charts over time
+    Report(Box<report::Args>),
     /// Build one incident in a network namespace of its own, to train on and to test with
     Lab(lab::LabArgs),
 }
@@ -83,6 +87,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::States(args) => states::run(&args, cli.verbose),
         Command::WhatIf(args) => what_if::run(&args, cli.verbose),
         Command::Doctor(args) => doctor::run(&args, cli.verbose),
+        Command::Report(args) => report::run(&args, cli.verbose),
         Command::Lab(args) => lab::run(args).map(|()| 0),
     }
 }

@@ -21,3 +21,4 @@ mod rows_state;
 mod rows_time_wait;
 pub mod rows_what_if;
 pub mod sink;
+pub mod whole_file;

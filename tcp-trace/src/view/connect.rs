@@ -22,7 +22,7 @@ pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &S
 }
 
 /// What the reader has to know where not every connect was told.
-pub(super) fn told_in_part(summary: &Summary) -> Option<String> {
+pub(crate) fn told_in_part(summary: &Summary) -> Option<String> {
     let connect = &summary.observed.connect;
     (connect.told < connect.connects).then(|| {
         let (told, made) = (grouped(connect.told), grouped(connect.connects));

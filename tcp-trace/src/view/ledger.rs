@@ -34,7 +34,8 @@ pub(super) fn ledger(out: &mut String, theme: Theme, layout: Layout, summary: &S
     }
 }
 
-fn cost(ledger: &Ledger, seconds: f64) -> String {
+/// What the tracing took.
+pub(crate) fn cost(ledger: &Ledger, seconds: f64) -> String {
     let cost = &ledger.cost;
     let mut words = format!(
         "cost: {} of one CPU (programs {}, agent {}), {} per connect in programs",
@@ -53,7 +54,8 @@ fn cost(ledger: &Ledger, seconds: f64) -> String {
     words
 }
 
-fn detail(ledger: &Ledger) -> String {
+/// How much is told.
+pub(crate) fn detail(ledger: &Ledger) -> String {
     let mut words = format!("detail: {}", ledger.level.words());
     if let Some(bursts) = ledger.cost.bursts {
         let _ = write!(words, ", bursts of port probes {}", grouped(bursts));
@@ -62,7 +64,8 @@ fn detail(ledger: &Ledger) -> String {
     words
 }
 
-fn books(ledger: &Ledger) -> String {
+/// Whether the books balance.
+pub(crate) fn books(ledger: &Ledger) -> String {
     let counts = &ledger.counts;
     let mut words = format!("ledger: made {} = delivered {}", grouped(counts.made), grouped(ledger.delivered));
     let parts = [

@@ -49,7 +49,8 @@ fn row(out: &mut String, name: &str, taken: Taken) {
     );
 }
 
-fn cost(bytes: ObjectBytes) -> String {
+/// What a connection costs.
+pub(crate) fn cost(bytes: ObjectBytes) -> String {
     format!(
         "a connection costs a descriptor and {} bytes of kernel memory before it buffers anything (IPv6: {}), one in \
          TIME_WAIT {} bytes, one in the SYN queue {} bytes",

@@ -61,7 +61,8 @@ fn listeners(out: &mut String, theme: Theme, layout: Layout, observed: &Observed
     }
 }
 
-fn name(observed: &Observed, listener: &Listener) -> String {
+/// Which listener, and whose.
+pub(crate) fn name(observed: &Observed, listener: &Listener) -> String {
     let endpoint = listener.endpoint;
     let mut words = format!("{}  netns {}", endpoint.address(), observed.netns_label(endpoint.netns));
     if let Some(owner) = listener.owner {
@@ -70,7 +71,8 @@ fn name(observed: &Observed, listener: &Listener) -> String {
     words
 }
 
-fn details(observed: &Observed, listener: &Listener) -> String {
+/// What is to be known of it beside its figures.
+pub(crate) fn details(observed: &Observed, listener: &Listener) -> String {
     let mut words = Vec::new();
     let drops = listener.counts.map(|counts| counts.drops).unwrap_or_default();
     for (cause, dropped) in DropCause::ALL.into_iter().zip(drops).filter(|(_, dropped)| *dropped > 0) {

@@ -2,19 +2,19 @@
 //! Answers as text for people.
 
 mod bind;
-mod connect;
+pub(crate) mod connect;
 pub mod events;
 pub mod format;
-mod ledger;
-mod limits;
+pub(crate) mod ledger;
+pub(crate) mod limits;
 pub mod line;
-mod listen;
-mod ports;
+pub(crate) mod listen;
+pub(crate) mod ports;
 pub mod screen;
 mod state;
 mod table;
 mod theme;
 mod time_wait;
-mod verdict;
+pub(crate) mod verdict;
 pub mod what_if;
 pub mod what_if_tier;

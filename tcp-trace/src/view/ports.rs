@@ -78,7 +78,8 @@ fn edge(out: &mut String, theme: Theme, layout: Layout, observed: &Observed, gro
     }
 }
 
-fn whose(observed: &Observed, group: &Group) -> String {
+/// Whose range, towards where, and who holds most of it.
+pub(crate) fn whose(observed: &Observed, group: &Group) -> String {
     let route = group.route;
     let to = SocketAddr::new(route.daddr, route.dport);
     let mut words = format!("{} -> {to}  netns {}", route.saddr, observed.netns_label(route.netns));
@@ -94,7 +95,8 @@ fn whose(observed: &Observed, group: &Group) -> String {
     words
 }
 
-fn by_what(group: &Group) -> String {
+/// What takes the ports.
+pub(crate) fn by_what(group: &Group) -> String {
     let held = By::ALL.into_iter().map(|by| (by, group.held.by(by).both())).filter(|(_, ports)| *ports > 0);
     let mut words: Vec<String> =
         held.map(|(by, ports)| format!("{} {}", by.name().replace('_', " "), grouped(ports.into()))).collect();
@@ -138,7 +140,8 @@ fn spaces(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {
     }
 }
 
-fn growth(group: &Group) -> String {
+/// Ports a second.
+pub(crate) fn growth(group: &Group) -> String {
     match group.growth {
         Some(growth) if growth.per_second < 0.0 => format!("-{}", magnitude(-growth.per_second)),
         Some(growth) => magnitude(growth.per_second),

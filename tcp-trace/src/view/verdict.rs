@@ -28,7 +28,8 @@ pub(super) fn findings(out: &mut String, theme: Theme, layout: Layout, findings:
         for line in wrapped(&head, layout.width) {
             let _ = writeln!(out, "{}", theme.severity(finding.severity, &line));
         }
-        let evidence: Vec<String> = finding.evidence.iter().map(|(name, value)| in_words(name, value)).collect();
+        let evidence = finding.evidence.iter().map(|(name, value)| in_words(name, value));
+        let evidence: Vec<String> = evidence.map(|(name, value)| format!("{name} {value}")).collect();
         for line in wrapped(&format!("evidence: {}", evidence.join(", ")), layout.width - 2) {
             let _ = writeln!(out, "  {line}");
         }
@@ -68,7 +69,8 @@ fn fix(out: &mut String, theme: Theme, layout: Layout, line: &str) {
     }
 }
 
-fn in_words(name: &str, value: &Evidence) -> String {
+/// A number or name that a finding rests on: what it is, and how much.
+pub(crate) fn in_words(name: &str, value: &Evidence) -> (String, String) {
     let (name, is_duration) = match name.strip_suffix("_ns") {
         Some(name) => (name, true),
         None => (name, false),
@@ -83,5 +85,5 @@ fn in_words(name: &str, value: &Evidence) -> String {
         Evidence::Flag(flag) => (if *flag { "yes" } else { "no" }).to_owned(),
         Evidence::Unknown => "?".to_owned(),
     };
-    format!("{} {value}", name.replace('_', " "))
+    (name.replace('_', " "), value)
 }

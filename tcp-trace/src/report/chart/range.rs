@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The range over time: for each half a row of cells, low ports at the bottom, so that a half is seen to fill up.
+
+use std::fmt::Write as _;
+
+use super::{Axis, Key, Plot, Tick};
+use crate::{
+    aggregate::ports::{Route, range::Range},
+    report::column::{CELLS, Column, Fill},
+};
+
+/// What a column knows of a range.
+pub fn fill(column: &Column, route: Route, range: Range) -> Option<&Fill> {
+    column.ranges.iter().find(|fill| fill.route == route && fill.range == range)
+}
+
+/// A plot for each half, the one that is searched first above.
+pub fn plots(axis: &Axis, columns: &[Column], route: Route, range: Range) -> Vec<Plot> {
+    let halves = if range.one_pass { &[0][..] } else { &[0, 1] };
+    let name = |half: usize| if half == 0 { range.first_parity() } else { range.second_parity() };
+    let plot = |half: &usize| Plot {
+        name: name(*half).into(),
+        size: "flat",
+        height: CELLS as f64,
+        y: vec![Tick::new(0.0, range.high.to_string()), Tick::new(1.0, range.low.to_string())],
+        body: body(axis, columns, route, range, *half),
+    };
+    halves.iter().map(plot).collect()
+}
+
+fn body(axis: &Axis, columns: &[Column], route: Route, range: Range, half: usize) -> String {
+    let mut paths = [const { String::new() }; 6];
+    for (at, column) in columns.iter().enumerate() {
+        let Some(fill) = fill(column, route, range) else { continue };
+        let [from, to] = axis.span(columns, at);
+        let mut cell = 0;
+        while cell < CELLS {
+            let shade = shade(fill.cells[half][cell]);
+            let run = fill.cells[half][cell..].iter().take_while(|share| self::shade(**share) == shade).count();
+            if shade > 0 {
+                let _ = write!(paths[shade - 1], "M{from:.1} {}H{to:.1}v{run}H{from:.1}z", CELLS - cell - run);
+            }
+            cell += run;
+        }
+    }
+    let drawn = paths.iter().enumerate().filter(|(_, path)| !path.is_empty());
+    drawn.fold(String::new(), |mut body, (index, path)| {
+        let _ = write!(body, r#"<path class="heat h{}" d="{path}"/>"#, index + 1);
+        body
+    })
+}
+
+/// 0: none taken; 6: all.
+fn shade(share: u8) -> usize {
+    match share {
+        0 => 0,
+        255 => 6,
+        share => 1 + usize::from(share) * 5 / 255,
+    }
+}
+
+/// What the shades mean.
+pub fn legend() -> Vec<Key> {
+    let labels = ["some taken", "a fifth", "two fifths", "three fifths", "four fifths", "all taken"];
+    let key = |(index, label): (usize, &str)| Key { class: format!("heat h{}", index + 1), label: label.into() };
+    labels.into_iter().enumerate().map(key).collect()
+}

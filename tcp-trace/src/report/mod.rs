@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A report: one page of HTML that explains a run and needs nothing beside it. Follows a run like any answer, in
+//! bounded memory, and writes at its end.
+
+mod causes;
+pub mod chart;
+mod column;
+mod course;
+mod page;
+mod policy;
+mod section;
+mod series;
+mod table;
+mod words;
+
+use self::{column::Column, course::Courses, series::Series};
+use crate::{
+    aggregate::{findings::Severity, summary::Summary},
+    circumstances::Circumstances,
+    event::Outcome,
+    exit::Failure,
+    export::sink::Written,
+    question::Question,
+    reckoning::{Reckoned, Reckoning},
+    road::{Follow, Happening, Moment},
+};
+
+/// What a run is remembered by until its page is made.
+#[derive(Debug)]
+pub struct Report {
+    reckoning: Reckoning,
+    series: Series,
+    courses: Courses,
+    /// Rows of a table.
+    top: usize,
+    riddle: bool,
+    page: Option<String>,
+    worst: Option<Severity>,
+}
+
+impl Report {
+    /// Of all that `doctor` asks.
+    pub fn new(circumstances: &Circumstances, top: usize) -> Self {
+        Self {
+            reckoning: Reckoning::new(Question::Doctor, circumstances),
+            series: Series::default(),
+            courses: Courses::default(),
+            top,
+            riddle: false,
+            page: None,
+            worst: None,
+        }
+    }
+
+    /// The page; `None`: the run has not come to its end.
+    pub fn page(&self) -> Option<&str> {
+        self.page.as_deref()
+    }
+
+    /// The worst finding of any interval, or of the whole run.
+    pub fn worst(&self) -> Option<Severity> {
+        self.worst
+    }
+
+    fn tick(&mut self, summary: &Summary) {
+        let connect = &summary.observed.connect;
+        self.riddle = connect.second_pass > 0 || connect.ended(Outcome::NoPort) > 0;
+        self.courses.take(summary.time, &summary.findings);
+        self.series.push(Column::of(summary));
+        self.remember(summary);
+    }
+
+    fn end(&mut self, now: Moment) -> Result<(), Failure> {
+        // What came after the last tick is an interval too.
+        if let Reckoned::Interval(rest) = self.reckoning.take(Happening::Tick(now)) {
+            self.tick(&rest);
+        }
+        let Reckoned::Whole(summary) = self.reckoning.take(Happening::End(now)) else { return Ok(()) };
+        self.remember(&summary);
+        let columns = std::mem::take(&mut self.series).finish();
+        self.page = Some(page::page(self.reckoning.circumstances(), &summary, &columns, &self.courses, self.top)?);
+        Ok(())
+    }
+
+    fn remember(&mut self, summary: &Summary) {
+        // Severities are ordered worst first.
+        self.worst = summary.findings.iter().map(|finding| finding.severity).chain(self.worst).min();
+    }
+}
+
+impl Follow for Report {
+    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
+        if let Happening::End(now) = happening {
+            return self.end(now);
+        }
+        if let Reckoned::Interval(summary) = self.reckoning.take(happening) {
+            self.tick(&summary);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<Written, Failure> {
+        Ok(Written::Yes)
+    }
+
+    fn has_a_riddle(&self) -> bool {
+        self.riddle
+    }
+}

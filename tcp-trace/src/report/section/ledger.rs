@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The books: what was made, delivered, shed and lost, and what tracing cost.
+
+use super::{Block, Material};
+use crate::{
+    aggregate::words::grouped,
+    report::{
+        chart::{Chart, clock, lines},
+        table::Table,
+    },
+    view::{
+        format::{count, share},
+        ledger::{cost, detail},
+    },
+};
+
+pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
+    let summary = material.summary;
+    if !summary.traced {
+        return Vec::new();
+    }
+    let ledger = &summary.ledger;
+    let mut blocks = vec![
+        Block::Words(cost(ledger, summary.observed.seconds)),
+        Block::Words(detail(ledger)),
+        Block::Table(books(material)),
+    ];
+    if material.columns.iter().any(|column| column.cost.is_some()) {
+        blocks.push(Block::Chart(Box::new(spent(material))));
+    }
+    blocks
+}
+
+fn books(material: &Material<'_>) -> Table {
+    let (ledger, lost) = (&material.summary.ledger, material.summary.lost);
+    let counts = &ledger.counts;
+    let caption = "Attempts: made = delivered + undecoded + on the way + shed + lost in the ring buffer";
+    let mut table = Table::new(caption, &["what", "how many#"]);
+    let rows = [
+        ("made: connects that were followed and ended", Some(counts.made)),
+        ("delivered", Some(ledger.delivered)),
+        ("undecoded", Some(counts.undecoded)),
+        ("on the way", Some(ledger.on_the_way())),
+        ("shed: added up in the kernel, as detail was shed", Some(counts.shed)),
+        ("lost in the ring buffer: added up in the kernel, as it was full", Some(counts.ring_full)),
+        ("not followed: counted and no more", Some(counts.not_followed)),
+        ("pending at the end", ledger.pending),
+        ("events of other signals delivered", Some(ledger.signals_delivered)),
+        ("runs of programs missed", counts.runs_missed),
+        ("kprobes missed", counts.kprobes_missed),
+        ("lost: ring buffer, all signals", Some(lost.ring_buffer)),
+        ("lost: no room in a map", Some(lost.map_full)),
+        ("lost: returns and runs missed", Some(lost.missed)),
+    ];
+    rows.into_iter().for_each(|(what, number)| table.push([what.into(), count(number)]));
+    table
+}
+
+fn spent(material: &Material<'_>) -> Chart {
+    let lines = [lines::Line {
+        label: "programs and agent, percent of one CPU".into(),
+        value: Box::new(|column| column.cost.map(|share| share * 100.0)),
+    }];
+    let mut table = Table::new("What tracing took over time", &["until", "share of one CPU#", "connects#"]);
+    for (index, column) in material.columns.iter().enumerate() {
+        let cells = [clock(column.end), share(column.cost), grouped(column.connects)];
+        table.push_at(material.axis.span(material.columns, index), cells);
+    }
+    let ledger = &material.summary.ledger;
+    Chart {
+        id: "cost".into(),
+        title: "What tracing took over time".into(),
+        words: format!(
+            "{} of one CPU over the whole run, {} allowed",
+            share(ledger.cost.share(material.summary.observed.seconds)),
+            share(Some(ledger.budget))
+        ),
+        plots: vec![lines::plot(&material.axis, material.columns, &lines, |percent| format!("{percent:.1} %"))],
+        x: material.axis.ticks(),
+        legend: lines::legend(&lines),
+        table,
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The sections of a report, each in a file of its own, in the order in which they are read.
+
+mod latency;
+mod ledger;
+mod limits;
+mod machine;
+mod ports;
+mod queues;
+mod talkers;
+mod time_wait;
+
+use serde::Serialize;
+
+use super::{
+    chart::{Axis, Chart, bars::Bar},
+    column::Column,
+    table::Table,
+};
+use crate::{aggregate::summary::Summary, circumstances::Circumstances};
+
+/// A chapter of the page.
+#[derive(Clone, Debug, Serialize)]
+pub struct Section {
+    /// Of its element.
+    pub id: &'static str,
+    /// Its title.
+    pub title: &'static str,
+    /// In this order.
+    pub blocks: Vec<Block>,
+}
+
+/// Something in a section.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", content = "of", rename_all = "snake_case")]
+pub enum Block {
+    /// A paragraph.
+    Words(String),
+    /// A figure.
+    Chart(Box<Chart>),
+    /// A bar.
+    Bar(Bar),
+    /// A table.
+    Table(Table),
+}
+
+/// What sections are made of.
+pub struct Material<'a> {
+    /// What was known before the first event.
+    pub circumstances: &'a Circumstances,
+    /// The whole run.
+    pub summary: &'a Summary,
+    /// The run over time.
+    pub columns: &'a [Column],
+    /// Its time.
+    pub axis: Axis,
+    /// Rows of a table.
+    pub top: usize,
+}
+
+/// All that have something to say.
+pub fn all(material: &Material<'_>) -> Vec<Section> {
+    let sections = [
+        ("latency", "How long connects take", latency::blocks(material)),
+        ("ports", "Local ports", ports::blocks(material)),
+        ("talkers", "Who connects, and where to", talkers::blocks(material)),
+        ("time-wait", "TIME_WAIT", time_wait::blocks(material)),
+        ("queues", "Listeners and their queues", queues::blocks(material)),
+        ("limits", "Other limits", limits::blocks(material)),
+        ("ledger", "What was seen, lost and spent", ledger::blocks(material)),
+        ("machine", "This machine", machine::blocks(material)),
+    ];
+    let sections = sections.into_iter().filter(|(.., blocks)| !blocks.is_empty());
+    sections.map(|(id, title, blocks)| Section { id, title, blocks }).collect()
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The answer in words: what a reader with one minute has to know.
+
+use serde::Serialize;
+
+use crate::{
+    aggregate::{connect::ConnectSnapshot, findings::Finding, summary::Summary, words::grouped},
+    view::format::{count, duration, percent, rate},
+};
+
+/// In the order in which it is read.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answer {
+    /// Of the worst finding, or `none`.
+    pub severity: String,
+    /// In one sentence.
+    pub lead: String,
+    /// What to do first, where something is to be done.
+    pub first_step: Option<String>,
+    /// What that rests on.
+    pub sentences: Vec<String>,
+}
+
+impl Answer {
+    /// Of the whole run; `gone`: causes that were there in between.
+    pub fn of(summary: &Summary, gone: &[&Finding]) -> Self {
+        let worst = summary.findings.first();
+        let lead = match (worst, gone.first()) {
+            (Some(worst), _) => sentence(&worst.headline),
+            (None, Some(gone)) => format!("Nothing is wrong at the end; in between: {}.", gone.headline),
+            (None, None) => "No cause of trouble was found in what was looked at.".into(),
+        };
+        let mut sentences = Vec::new();
+        match summary.findings.len() {
+            0 | 1 => {}
+            number => sentences.push(format!("{number} causes were found; this is the worst of them.")),
+        }
+        sentences.extend(connects(summary));
+        sentences.extend(took(&summary.observed.connect));
+        sentences.extend(fell(&summary.observed.connect));
+        sentences.extend(lost(summary));
+        Self {
+            severity: worst.map_or("none".into(), |worst| worst.severity.to_string()),
+            lead,
+            first_step: worst.and_then(|worst| first_step(&worst.fix)),
+            sentences,
+        }
+    }
+}
+
+/// Comments of a fix are broken into lines; the first of them goes on until a command comes.
+fn first_step(fix: &[String]) -> Option<String> {
+    let words: Vec<_> = fix.iter().map_while(|line| line.strip_prefix("# ")).collect();
+    match (words.is_empty(), fix.first()) {
+        (false, _) => words.first().map(|words| sentence(words)),
+        (true, command) => command.cloned(),
+    }
+}
+
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    let stop = if words.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{stop}", letters.as_str())
+}
+
+fn connects(summary: &Summary) -> Option<String> {
+    let connect = &summary.observed.connect;
+    let seconds = summary.observed.seconds;
+    if !summary.traced {
+        return None;
+    }
+    if connect.connects == 0 {
+        return Some(format!("In {seconds:.1} s no connect() ended."));
+    }
+    let mut ends: Vec<_> =
+        connect.outcomes().map(|(end, number)| format!("{} {}", grouped(number), words(end.name()))).collect();
+    if connect.outcome_unknown > 0 {
+        ends.push(format!("{} of unknown outcome", grouped(connect.outcome_unknown)));
+    }
+    let (made, per_second) = (grouped(connect.connects), rate(Some(connect.connects), seconds));
+    Some(format!("In {seconds:.1} s there were {made} connects ({per_second} a second): {}.", ends.join(", ")))
+}
+
+fn took(connect: &ConnectSnapshot) -> Option<String> {
+    let total = &connect.total;
+    let (p50, p99) = (total.p50?, total.p99?);
+    let mut words = format!(
+        "Half of them took less than {}, one in a hundred longer than {}, the longest {}.",
+        duration(Some(p50)),
+        duration(Some(p99)),
+        duration(total.max),
+    );
+    if let (Some(search), Some(handshake)) = (connect.port_search.p99, connect.handshake.p99) {
+        words += &format!(
+            " At the 99th percentile the port search took {} and the handshake {}.",
+            duration(Some(search)),
+            duration(Some(handshake)),
+        );
+    }
+    Some(words)
+}
+
+fn fell(connect: &ConnectSnapshot) -> Option<String> {
+    if connect.second_pass == 0 {
+        return None;
+    }
+    Some(format!(
+        "{} of {} searches ({}) found the half of the range that is tried first full, and went on to the other; the longest \
+         visited {} ports.",
+        grouped(connect.second_pass),
+        grouped(connect.second_pass_known),
+        percent(connect.second_pass, connect.second_pass_known),
+        count(connect.ports_visited.max),
+    ))
+}
+
+fn lost(summary: &Summary) -> Option<String> {
+    let lost = summary.lost;
+    let all = lost.ring_buffer + lost.map_full + lost.missed;
+    (all > 0).then(|| {
+        format!(
+            "Not everything was seen: {} events found the ring buffer full, {} no room in a map, {} were missed.",
+            grouped(lost.ring_buffer),
+            grouped(lost.map_full),
+            grouped(lost.missed)
+        )
+    })
+}
+
+/// `timed_out` as `timed out`
+fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
