@@ -3,6 +3,8 @@
 //!
 //! `None` means "not known on this tier, on this kernel, or for this attempt"; never 0.
 
+use serde::{Deserialize, Serialize};
+
 mod bind;
 mod comm;
 mod listen;
@@ -56,7 +58,7 @@ pub struct Caller {
 }
 
 /// A cgroup v2.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cgroup {
     /// What the kernel calls it.
     pub id: u64,

@@ -22,6 +22,7 @@ pub mod probes;
 pub mod question;
 pub mod reckoning;
 pub mod report;
+pub mod recording;
 pub mod road;
 pub mod source;
 pub mod view;

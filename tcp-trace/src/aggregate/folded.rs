@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Attempts that came without events of their own, added up in the kernel.
 
+use serde::{Deserialize, Serialize};
+
 use super::connect::OUTCOMES;
 
 /// What was added up since the last time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Folded {
     /// How they ended, in the order of [`OUTCOMES`].
     pub by_outcome: [u64; OUTCOMES.len()],
@@ -21,7 +23,7 @@ pub struct Folded {
 }
 
 /// Values by bucket, in the buckets of [`distribution`](super::distribution).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoldedPhase {
     /// How many in each; empty: none at all.
     pub buckets: Vec<u64>,

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What was made, delivered, lost and spent: the accounts that stand in every answer.
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Lost;
 use crate::governor::calibrate::Calibration;
 use crate::governor::level::Level;
 use crate::governor::statistics::Measured;
 
 /// Counted since the start, by the kernel side unless said otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Attempts that ended and were followed: each was delivered, shed or lost in the ring.
     pub made: u64,
@@ -105,7 +107,7 @@ impl Counts {
 }
 
 /// What the tracing took, added up since some moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// Processor time of this process.
     pub agent_ns: u64,

@@ -2,6 +2,8 @@
 //! What tracing adds to a connect, measured on connects of our own: the same ones before and after attaching, all that
 //! it takes to get into a program included. For where the kernel keeps no statistics for us, and where it is asked for.
 
+use serde::{Deserialize, Serialize};
+
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use anyhow::Context as _;
@@ -27,7 +29,7 @@ const CONNECTS: u32 = 64;
 const WARM_UP: u32 = 16;
 
 /// What was added to one connect to a refused port of loopback, as the difference of two medians.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calibration {
     /// Connects on either side.
     pub connects: u32,

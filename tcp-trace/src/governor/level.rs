@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How much is told: the steps in which detail is shed, richest first.
 
+use serde::{Deserialize, Serialize};
+
 /// What is told of attempts. Ordered: the later, the less.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Level {
     /// An event for each, and why candidates are refused.
     #[default]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the tracing costs, measured; and how much is told, so that it costs no more than is allowed.
 
+use serde::{Deserialize, Serialize};
+
 pub mod calibrate;
 pub mod decide;
 mod grace;
@@ -74,7 +76,7 @@ struct Look {
 }
 
 /// What the books say at a moment, beside the events.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stock {
     /// Counted since the start.
     pub counts: Counts,

@@ -5,6 +5,8 @@
 //! They hold the time inside programs. What it takes to get there, the trampoline, the breakpoint or the ftrace handler,
 //! is not in them; the calibration has it.
 
+use serde::{Deserialize, Serialize};
+
 use std::{os::fd::OwnedFd, time::Duration};
 
 use aya::sys::{Stats, enable_stats};
@@ -16,7 +18,7 @@ use crate::probes::runs::Runs;
 pub const WINDOW: Duration = Duration::from_millis(20);
 
 /// What was measured in windows, added up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measured {
     /// Length of the windows.
     pub window_ns: u64,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Limits that connections run into besides ports: descriptors, memory, conntrack. What cannot be read is `None`.
 
+use serde::{Deserialize, Serialize};
+
 mod conntrack;
 mod descriptors;
 mod memory;
@@ -15,7 +17,7 @@ use super::netstat::NetStat;
 use crate::kernel::Roots;
 
 /// How much is taken, and how much there is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
     /// Taken now.
     pub used: Option<u64>,
@@ -32,7 +34,7 @@ impl Taken {
 }
 
 /// All of them, as they are now.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Descriptors of processes.
     pub processes: Processes,

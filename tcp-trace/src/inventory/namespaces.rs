@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The network namespaces of the machine, as far as they may be seen, and a way to do something within one.
 
+use serde::{Deserialize, Serialize};
+
 use std::collections::HashMap;
 use std::fs;
 use std::io;
@@ -21,7 +23,7 @@ const THREADS: usize = 65_536;
 const ASKED: u8 = 4;
 
 /// One network namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespace {
     /// By which `--netns` and `ls -Li /proc/PID/ns/net` know it.
     pub inode: u32,

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Counters of a network namespace, by the names that the kernel prints them under.
 
+use serde::{Deserialize, Serialize};
+
 use std::fs;
 
 /// What `/proc/net/{netstat,snmp,sockstat}` say. A counter that a kernel does not have is `None`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetStat {
     netstat: String,
     snmp: String,

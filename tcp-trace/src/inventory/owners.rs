@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which process holds which socket, by the links in `/proc/PID/fd`. What ends meanwhile is left out.
 
+use serde::{Deserialize, Serialize};
+
 mod tables;
 
 use std::collections::HashMap;
@@ -25,7 +27,7 @@ use crate::event::{Cgroup, Comm};
 const LIMIT: usize = 1 << 20;
 
 /// A process that holds sockets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// Process id.
     pub pid: u32,

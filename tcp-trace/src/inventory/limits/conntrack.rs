@@ -2,12 +2,14 @@
 //! The table of connections that a firewall or NAT keeps, where it is loaded. Each network namespace has its own count
 //! towards one limit.
 
+use serde::{Deserialize, Serialize};
+
 use std::{fs, str::FromStr};
 
 use super::Taken;
 
 /// What one network namespace has in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conntrack {
     /// Inode of the network namespace.
     pub netns: u32,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Descriptors that processes have open, and may have.
 
+use serde::{Deserialize, Serialize};
+
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 use super::Taken;
@@ -12,7 +14,7 @@ const KEPT: usize = 8;
 const FEW: u64 = 64;
 
 /// A process with descriptors.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Descriptors {
     /// Process id.
     pub pid: u32,
@@ -25,7 +27,7 @@ pub struct Descriptors {
 }
 
 /// What was found in /proc.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Processes {
     /// The nearest to their limit first.
     pub nearest: Vec<Descriptors>,

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What TCP takes of the machine's memory, and what a socket takes of it before it buffers anything.
 
+use serde::{Deserialize, Serialize};
+
 /// Pages in the buffers of all sockets of the machine, and `net.ipv4.tcp_mem`, which only the initial network namespace
 /// shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TcpMemory {
     /// Taken now.
     pub pages: Option<u64>,
@@ -21,7 +23,7 @@ impl TcpMemory {
 }
 
 /// Sizes of the kernel's objects, from /proc/slabinfo, which only root may read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectBytes {
     /// An IPv4 socket with its inode, its directory entry and its file, as far as these have caches of their own.
     pub socket: Option<u64>,

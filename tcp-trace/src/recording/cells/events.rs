@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Events as rows, one table a signal.
+
+use std::sync::Arc;
+
+use super::super::bytes::Malformed;
+use super::super::column::Kind;
+use super::super::table::{Path, Read, Table};
+use super::{Cells, Value, cells, words};
+use crate::event::{
+    Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, LeaveReason, ListenDrop, Outcome, Passage, Side,
+    SourcePort, State, TimeWait,
+};
+use crate::governor::level::Level;
+
+cells!(Connect {
+    time, caller: "", netns, saddr, sport, daddr, dport, outcome, errno, source_port, port_search_ns, ports_visited,
+    second_pass, range, handshake_ns, syn_retransmits, total_ns, candidates, mptcp,
+});
+cells!(Caller { pid, tid, comm, uid, cgroup });
+cells!(TimeWait {
+    time, passage: "event", netns, saddr, sport, daddr, dport, owner_pid, owner_comm, lived_ns, level,
+});
+cells!(Bind {
+    time, caller: "", netns, saddr, port_asked, port, errno, took_ns, reuse_addr, reuse_port, range, frames, call_site,
+});
+cells!(State { time, from, to, in_state_ns, end, netns, side, saddr, sport, daddr, dport, pid, comm, cgroup });
+cells!(Detail { time, before, after, programs_share, agent_share, budget });
+
+words!(Outcome {
+    "established" = Outcome::Established,
+    "refused" = Outcome::Refused,
+    "timed_out" = Outcome::TimedOut,
+    "reset" = Outcome::Reset,
+    "unreachable" = Outcome::Unreachable,
+    "no_port" = Outcome::NoPort,
+    "port_in_use" = Outcome::PortInUse,
+    "denied" = Outcome::Denied,
+    "interrupted" = Outcome::Interrupted,
+    "abandoned" = Outcome::Abandoned,
+    "pending" = Outcome::Pending,
+});
+words!(SourcePort {
+    "ephemeral" = SourcePort::Ephemeral,
+    "bound" = SourcePort::Bound,
+    "local_range" = SourcePort::LocalRange,
+});
+words!(Passage {
+    "enter" = Passage::Enter { fin_wait2: false },
+    "enter_fin_wait2" = Passage::Enter { fin_wait2: true },
+    "fin_received" = Passage::FinReceived,
+    "expired" = Passage::Leave(LeaveReason::Expired),
+    "reused" = Passage::Leave(LeaveReason::Reused),
+    "syn" = Passage::Leave(LeaveReason::Syn),
+    "reset" = Passage::Leave(LeaveReason::Reset),
+    "other" = Passage::Leave(LeaveReason::Other),
+    "overflow" = Passage::Overflow,
+});
+words!(DropCause {
+    "accept_queue" = DropCause::AcceptQueue,
+    "accept_queue_at_ack" = DropCause::AcceptQueueAtAck,
+    "syn_queue" = DropCause::SynQueue,
+    "syn_backlog" = DropCause::SynBacklog,
+    "other" = DropCause::Other,
+});
+words!(End {
+    "linger_reset" = End::LingerReset,
+    "unread_reset" = End::UnreadReset,
+    "peer_reset" = End::PeerReset,
+    "timed_out" = End::TimedOut,
+});
+words!(Side { "opened" = Side::Opened, "accepted" = Side::Accepted });
+
+impl Cells for ListenDrop {
+    fn put(&self, path: Path<'_>, to: &mut Table) {
+        let Self { time, netns, saddr, sport, client, cause, accept_queue, syn_queue, limit } = self;
+        time.put(path.child("time"), to);
+        netns.put(path.child("netns"), to);
+        saddr.put(path.child("saddr"), to);
+        sport.put(path.child("sport"), to);
+        client.map(|client| client.ip()).put(path.child("client_addr"), to);
+        client.map(|client| client.port()).put(path.child("client_port"), to);
+        cause.put(path.child("cause"), to);
+        accept_queue.put(path.child("accept_queue"), to);
+        syn_queue.put(path.child("syn_queue"), to);
+        limit.put(path.child("limit"), to);
+    }
+
+    fn take(path: Path<'_>, from: &mut Read<'_>) -> Result<Self, Malformed> {
+        let time = Cells::take(path.child("time"), from)?;
+        let netns = Cells::take(path.child("netns"), from)?;
+        let saddr = Cells::take(path.child("saddr"), from)?;
+        let sport = Cells::take(path.child("sport"), from)?;
+        let address: Option<std::net::IpAddr> = Cells::take(path.child("client_addr"), from)?;
+        let port: Option<u16> = Cells::take(path.child("client_port"), from)?;
+        Ok(Self {
+            time,
+            netns,
+            saddr,
+            sport,
+            client: address.zip(port).map(Into::into),
+            cause: Cells::take(path.child("cause"), from)?,
+            accept_queue: Cells::take(path.child("accept_queue"), from)?,
+            syn_queue: Cells::take(path.child("syn_queue"), from)?,
+            limit: Cells::take(path.child("limit"), from)?,
+        })
+    }
+}
+
+/// Known together, or not at all.
+impl Cells for Option<(u16, u16)> {
+    fn put(&self, path: Path<'_>, to: &mut Table) {
+        self.map(|(low, _)| low).put(path.child("low"), to);
+        self.map(|(_, high)| high).put(path.child("high"), to);
+    }
+
+    fn take(path: Path<'_>, from: &mut Read<'_>) -> Result<Self, Malformed> {
+        let low: Option<u16> = Cells::take(path.child("low"), from)?;
+        let high: Option<u16> = Cells::take(path.child("high"), from)?;
+        Ok(low.zip(high))
+    }
+}
+
+impl Cells for Option<Cgroup> {
+    fn put(&self, path: Path<'_>, to: &mut Table) {
+        self.as_ref().and_then(|cgroup| cgroup.path.clone()).put(path, to);
+        self.as_ref().map(|cgroup| cgroup.id).put(path.child("id"), to);
+    }
+
+    fn take(path: Path<'_>, from: &mut Read<'_>) -> Result<Self, Malformed> {
+        let name: Option<Arc<str>> = Cells::take(path, from)?;
+        let id: Option<u64> = Cells::take(path.child("id"), from)?;
+        Ok(id.map(|id| Cgroup { id, path: name }))
+    }
+}
+
+impl Cells for Option<Candidates> {
+    fn put(&self, path: Path<'_>, to: &mut Table) {
+        self.map(|candidates| candidates.in_use).put(path.child("in_use"), to);
+        self.map(|candidates| candidates.time_wait).put(path.child("time_wait"), to);
+        self.map(|candidates| candidates.time_wait_reused).put(path.child("time_wait_reused"), to);
+        self.and_then(|candidates| candidates.skipped).put(path.child("skipped"), to);
+    }
+
+    fn take(path: Path<'_>, from: &mut Read<'_>) -> Result<Self, Malformed> {
+        let in_use: Option<u32> = Cells::take(path.child("in_use"), from)?;
+        let time_wait: Option<u32> = Cells::take(path.child("time_wait"), from)?;
+        let reused: Option<u32> = Cells::take(path.child("time_wait_reused"), from)?;
+        let skipped: Option<u32> = Cells::take(path.child("skipped"), from)?;
+        let known = in_use.zip(time_wait).zip(reused);
+        Ok(known.map(|((in_use, time_wait), time_wait_reused)| Candidates { in_use, time_wait, time_wait_reused, skipped }))
+    }
+}
+
+impl Value for Level {
+    fn write(value: Option<&Self>, path: Path<'_>, to: &mut Table) {
+        let word = value.map(|level| match level {
+            Self::Full => "full".to_owned(),
+            Self::NoPortProbes => "no_port_probes".to_owned(),
+            Self::NoEvents => "no_events".to_owned(),
+            Self::OneIn(n) => format!("one_in_{n}"),
+        });
+        to.bytes(path, Kind::Text, word.as_ref().map(|word| word.as_bytes()));
+    }
+
+    fn read(path: Path<'_>, from: &mut Read<'_>) -> Result<Option<Self>, Malformed> {
+        let Some(word) = Arc::<str>::read(path, from)? else { return Ok(None) };
+        let level = match &*word {
+            "full" => Some(Self::Full),
+            "no_port_probes" => Some(Self::NoPortProbes),
+            "no_events" => Some(Self::NoEvents),
+            word => word.strip_prefix("one_in_").and_then(|n| n.parse().ok()).map(Self::OneIn),
+        };
+        level.map(Some).ok_or_else(|| Malformed::new(format!("column {path}: {word:?} is not known to this version")))
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sockets of an inventory as rows.
+
+use tcp_trace_common::bind::RawMark;
+
+use super::{cells, words};
+use crate::inventory::socket::{Socket, State, Timer};
+
+cells!(Socket {
+    netns, state, timer, saddr, sport, daddr, dport, inode, uid, cgroup, cookie, recv_queue, send_queue, expires_ms,
+});
+cells!(RawMark { port, fastreuse, fastreuseport, state, userlocks } pad pad = 0);
+
+words!(State {
+    "established" = State::Established,
+    "syn_sent" = State::SynSent,
+    "syn_recv" = State::SynRecv,
+    "fin_wait1" = State::FinWait1,
+    "fin_wait2" = State::FinWait2,
+    "time_wait" = State::TimeWait,
+    "bound" = State::Bound,
+    "close_wait" = State::CloseWait,
+    "last_ack" = State::LastAck,
+    "listen" = State::Listen,
+    "closing" = State::Closing,
+});
+words!(Timer {
+    "off" = Timer::Off,
+    "retransmit" = Timer::Retransmit,
+    "keepalive" = Timer::Keepalive,
+    "time_wait" = Timer::TimeWait,
+    "zero_window" = Timer::ZeroWindow,
+    "other" = Timer::Other,
+});

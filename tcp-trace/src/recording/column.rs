@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One column: values of one kind under a name, as bytes that say of themselves what they are.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::bytes::{Bytes, Malformed, put_name};
+
+/// What a column holds. The numbers stand in files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Without a sign, of 8 bits.
+    U8 = 1,
+    /// Of 16.
+    U16 = 2,
+    /// Of 32.
+    U32 = 3,
+    /// Of 64.
+    U64 = 4,
+    /// With a sign.
+    I64 = 5,
+    /// 0 or 1.
+    Bool = 6,
+    /// Nanoseconds since 1970, UTC.
+    Timestamp = 7,
+    /// UTF-8.
+    Text = 8,
+    /// Four or sixteen bytes in network order.
+    Address = 9,
+    /// The bits of an f64.
+    F64 = 10,
+    /// Anything.
+    Bytes = 11,
+}
+
+impl Kind {
+    const ALL: [Self; 11] = [
+        Self::U8,
+        Self::U16,
+        Self::U32,
+        Self::U64,
+        Self::I64,
+        Self::Bool,
+        Self::Timestamp,
+        Self::Text,
+        Self::Address,
+        Self::F64,
+        Self::Bytes,
+    ];
+
+    fn of(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == number)
+    }
+
+    fn has_dictionary(self) -> bool {
+        matches!(self, Self::Text | Self::Address | Self::Bytes)
+    }
+}
+
+/// Some values are not known.
+const NULLS: u8 = 1;
+/// Each value is told as its difference from the one before.
+const DELTA: u8 = 2;
+
+/// A column that grows.
+#[derive(Clone, Debug)]
+pub struct Column {
+    pub(super) name: String,
+    kind: Kind,
+    values: Vec<u64>,
+    /// Bits, the lowest first; empty as long as all are known.
+    nulls: Vec<u8>,
+    dictionary: HashMap<Box<[u8]>, u64, RandomState>,
+    /// The entries of the dictionary, in their order, as they are written.
+    entries: Vec<u8>,
+}
+
+impl Column {
+    pub(super) fn new(name: String, kind: Kind) -> Self {
+        Self {
+            name,
+            kind,
+            values: Vec::new(),
+            nulls: Vec::new(),
+            dictionary: HashMap::default(),
+            entries: Vec::new(),
+        }
+    }
+
+    pub(super) fn push(&mut self, value: Option<u64>) {
+        let row = self.values.len();
+        if value.is_none() || !self.nulls.is_empty() {
+            self.nulls.resize(row / 8 + 1, 0);
+            self.nulls[row / 8] |= u8::from(value.is_none()) << (row % 8);
+        }
+        // What is not known takes the least room as what came before it.
+        self.values.push(value.or(self.values.last().copied()).unwrap_or(0));
+    }
+
+    pub(super) fn push_bytes(&mut self, bytes: Option<&[u8]>) {
+        let Some(bytes) = bytes else { return self.push(None) };
+        if let Some(place) = self.dictionary.get(bytes) {
+            let place = *place;
+            return self.push(Some(place));
+        }
+        let place = self.dictionary.len() as u64;
+        // Nothing of ours is as long; what is would not be told apart from its beginning.
+        let len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+        let bytes = &bytes[..usize::from(len)];
+        self.dictionary.insert(bytes.into(), place);
+        self.entries.extend(len.to_le_bytes());
+        self.entries.extend(bytes);
+        self.push(Some(place));
+    }
+
+    pub(super) fn encode(&self, to: &mut Vec<u8>) {
+        let differences: Vec<u64> = std::iter::once(0)
+            .chain(self.values.iter().copied())
+            .zip(&self.values)
+            .map(|(before, value)| zigzag(value.wrapping_sub(before)))
+            .collect();
+        let (plain_width, delta_width) = (width(&self.values), width(&differences));
+        let delta = delta_width < plain_width;
+        let (values, width) = if delta { (&differences, delta_width) } else { (&self.values, plain_width) };
+        put_name(to, &self.name);
+        let form = if self.nulls.is_empty() { 0 } else { NULLS } | if delta { DELTA } else { 0 };
+        to.extend([self.kind as u8, form, width as u8]);
+        let body_at = to.len();
+        to.extend([0; 4]);
+        if !self.nulls.is_empty() {
+            to.extend(&self.nulls);
+            to.resize(to.len() + self.values.len().div_ceil(8) - self.nulls.len(), 0);
+        }
+        for value in values {
+            to.extend(&value.to_le_bytes()[..width]);
+        }
+        if self.kind.has_dictionary() {
+            to.extend((self.dictionary.len() as u32).to_le_bytes());
+            to.extend(&self.entries);
+        }
+        let len = (to.len() - body_at - 4) as u32;
+        to[body_at..body_at + 4].copy_from_slice(&len.to_le_bytes());
+    }
+}
+
+/// Bytes that the largest value takes.
+fn width(values: &[u64]) -> usize {
+    let all = values.iter().fold(0, |all, value| all | value);
+    (64 - all.leading_zeros() as usize).div_ceil(8)
+}
+
+/// Small differences, up or down, as small numbers.
+fn zigzag(difference: u64) -> u64 {
+    (difference << 1) ^ ((difference as i64 >> 63) as u64)
+}
+
+fn unzigzag(value: u64) -> u64 {
+    (value >> 1) ^ (value & 1).wrapping_neg()
+}
+
+/// A column as it was read. Its rows are asked for one after another.
+#[derive(Debug)]
+pub struct Read<'a> {
+    /// Under which it was written.
+    pub name: &'a str,
+    /// What it holds.
+    pub kind: Kind,
+    delta: bool,
+    width: usize,
+    nulls: Option<&'a [u8]>,
+    values: &'a [u8],
+    dictionary: Vec<&'a [u8]>,
+    /// Entries that were asked for as text, shared.
+    texts: Vec<Option<Arc<str>>>,
+    row: usize,
+    before: u64,
+}
+
+impl<'a> Read<'a> {
+    /// `None`: of a kind that this program does not know.
+    pub(super) fn parse(bytes: &mut Bytes<'a>, rows: usize) -> Result<Option<Self>, Malformed> {
+        let name = bytes.name()?;
+        let (kind, form, width) = (Kind::of(bytes.u8()?), bytes.u8()?, usize::from(bytes.u8()?));
+        let len = bytes.u32()? as usize;
+        let mut body = Bytes(bytes.take(len)?);
+        let Some(kind) = kind else { return Ok(None) };
+        if width > 8 {
+            return Err(Malformed::new(format!("column {name}: values of {width} bytes")));
+        }
+        let nulls = (form & NULLS != 0).then(|| body.take(rows.div_ceil(8))).transpose()?;
+        let values = body.take(rows * width)?;
+        let mut dictionary = Vec::new();
+        if kind.has_dictionary() {
+            for _ in 0..body.u32()? {
+                let len = body.u16()?;
+                dictionary.push(body.take(len.into())?);
+            }
+        }
+        let texts = vec![None; dictionary.len()];
+        let delta = form & DELTA != 0;
+        Ok(Some(Self { name, kind, delta, width, nulls, values, dictionary, texts, row: 0, before: 0 }))
+    }
+
+    /// The value of the next row; `None`: not known. There must be one.
+    pub fn next(&mut self) -> Option<u64> {
+        let row = self.row;
+        self.row += 1;
+        let mut word = [0; 8];
+        word[..self.width].copy_from_slice(&self.values[row * self.width..(row + 1) * self.width]);
+        let mut value = u64::from_le_bytes(word);
+        if self.delta {
+            value = self.before.wrapping_add(unzigzag(value));
+            self.before = value;
+        }
+        let null = self.nulls.is_some_and(|nulls| nulls[row / 8] >> (row % 8) & 1 == 1);
+        (!null).then_some(value)
+    }
+
+    /// The same of a column with a dictionary.
+    ///
+    /// # Errors
+    /// When the dictionary has no such entry.
+    pub fn next_bytes(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
+        let Some(place) = self.next() else { return Ok(None) };
+        self.dictionary.get(place as usize).copied().map(Some).ok_or_else(|| self.no_entry())
+    }
+
+    /// The same as text, shared by all rows that have it.
+    ///
+    /// # Errors
+    /// When the dictionary has no such entry, or it is not UTF-8.
+    pub fn next_text(&mut self) -> Result<Option<Arc<str>>, Malformed> {
+        let Some(place) = self.next() else { return Ok(None) };
+        let place = place as usize;
+        if let Some(Some(text)) = self.texts.get(place) {
+            return Ok(Some(Arc::clone(text)));
+        }
+        let bytes = self.dictionary.get(place).ok_or_else(|| self.no_entry())?;
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| Malformed::new(format!("column {}: not UTF-8", self.name)))?;
+        let text: Arc<str> = text.into();
+        self.texts[place] = Some(Arc::clone(&text));
+        Ok(Some(text))
+    }
+
+    fn no_entry(&self) -> Malformed {
+        Malformed::new(format!("column {}: no such entry in its dictionary", self.name))
+    }
+}
