@@ -3,8 +3,6 @@
 //!
 //! `None` means "not known on this tier, on this kernel, or for this attempt"; never 0.
 
-use serde::{Deserialize, Serialize};
-
 mod bind;
 mod comm;
 mod listen;
@@ -58,7 +56,7 @@ pub struct Caller {
 }
 
 /// A cgroup v2.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cgroup {
     /// What the kernel calls it.
     pub id: u64,

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The name of a thread, held in place: copied with its event, never looked up and never allocated.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tcp_trace_common::COMM_LEN;
 
 /// Each byte that is not UTF-8 becomes U+FFFD, which takes three.
@@ -72,19 +69,6 @@ impl From<&str> for Comm {
             *slot = byte;
         }
         Self::from_kernel(&raw)
-    }
-}
-
-impl Serialize for Comm {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Comm {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(from)?;
-        Self::from_text(&text).ok_or_else(|| D::Error::custom("too long for a comm"))
     }
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which process holds which socket, by the links in `/proc/PID/fd`. What ends meanwhile is left out.
 
-use serde::{Deserialize, Serialize};
-
 mod tables;
 
 use std::collections::HashMap;
@@ -27,7 +25,7 @@ use crate::event::{Cgroup, Comm};
 const LIMIT: usize = 1 << 20;
 
 /// A process that holds sockets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// Process id.
     pub pid: u32,
@@ -67,6 +65,21 @@ impl Owners {
             found.lacks.push(format!("{beyond} sockets have no owner here: {LIMIT} are remembered"));
         }
         found
+    }
+
+    /// Of these, and which of them holds the socket with an inode.
+    pub fn new(owners: Vec<Arc<Owner>>, by_inode: impl IntoIterator<Item = (NonZeroU32, u32)>) -> Self {
+        Self { owners, by_inode: by_inode.into_iter().collect(), lacks: Vec::new() }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Arc<Owner>] {
+        &self.owners
+    }
+
+    /// Inodes of sockets, each with its owner's place among [`all`](Self::all).
+    pub fn inodes(&self) -> impl Iterator<Item = (NonZeroU32, u32)> {
+        self.by_inode.iter().map(|(inode, place)| (*inode, *place))
     }
 
     /// The process that holds a socket; `None`: nobody any more, or nobody that we may look at.

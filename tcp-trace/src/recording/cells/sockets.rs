@@ -4,11 +4,13 @@
 use tcp_trace_common::bind::RawMark;
 
 use super::{cells, words};
+use crate::inventory::owners::Owner;
 use crate::inventory::socket::{Socket, State, Timer};
 
 cells!(Socket {
     netns, state, timer, saddr, sport, daddr, dport, inode, uid, cgroup, cookie, recv_queue, send_queue, expires_ms,
 });
+cells!(Owner { pid, comm, cgroup });
 cells!(RawMark { port, fastreuse, fastreuseport, state, userlocks } pad pad = 0);
 
 words!(State {

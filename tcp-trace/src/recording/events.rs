@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A heap of events: a table a signal, and one of the order in which they came.
+
+use super::bytes::{Bytes, Malformed};
+use super::happened::ROWS;
+use super::table::{Read, Table};
+use crate::event::Event;
+
+/// A heap is written once it has so many.
+pub const FULL: u32 = 1 << 14;
+
+/// The tables. Their names and their places in the order stand in files.
+const TABLES: [&str; 6] = ["connect", "time_wait", "listen_drop", "bind", "state", "detail"];
+const ORDER: &str = "order";
+
+/// Events that wait to be written.
+#[derive(Debug, Default)]
+pub struct Events {
+    order: Table,
+    tables: [Table; TABLES.len()],
+}
+
+impl Events {
+    /// Adds one, unless it is one that follows from others.
+    pub fn push(&mut self, event: &Event) {
+        let place = match event {
+            Event::Connect(connect) => self.put(0, connect),
+            Event::TimeWait(time_wait) => self.put(1, time_wait),
+            Event::ListenDrop(dropped) => self.put(2, dropped),
+            Event::Bind(bind) => self.put(3, bind),
+            Event::State(state) => self.put(4, state),
+            Event::Detail(detail) => self.put(5, detail),
+            // The books say it, and whoever follows draws the difference.
+            Event::Lost(_) => return,
+        };
+        self.order.push(&place);
+    }
+
+    fn put(&mut self, place: u8, row: &impl super::cells::Cells) -> u8 {
+        self.tables[usize::from(place)].push(row);
+        place
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> u32 {
+        self.order.rows()
+    }
+
+    /// The payload of a block of them.
+    pub fn payload(&self) -> Vec<u8> {
+        let mut payload = Vec::new();
+        self.order.encode(ORDER, &mut payload);
+        for (name, table) in TABLES.iter().zip(&self.tables).filter(|(_, table)| table.rows() > 0) {
+            table.encode(name, &mut payload);
+        }
+        payload
+    }
+
+    /// Gives the events of a payload to `visit`, in their order.
+    ///
+    /// # Errors
+    /// When it is something else; the first of `visit`.
+    pub fn read<E: From<Malformed>>(bytes: &mut Bytes<'_>, mut visit: impl FnMut(Event) -> Result<(), E>) -> Result<(), E> {
+        let mut order = None;
+        let mut tables: [Option<Read<'_>>; TABLES.len()] = Default::default();
+        while !bytes.0.is_empty() {
+            let table = Read::parse(bytes, ROWS)?;
+            match TABLES.iter().position(|name| *name == table.name) {
+                Some(place) => tables[place] = Some(table),
+                None if table.name == ORDER => order = Some(table),
+                // A signal that this version does not know.
+                None => {}
+            }
+        }
+        let mut order = order.ok_or_else(|| Malformed::new("events without an order"))?;
+        for _ in 0..order.rows() {
+            let place: u8 = order.next()?;
+            let Some(table) = tables.get_mut(usize::from(place)) else { continue };
+            let table = table.as_mut().ok_or_else(|| Malformed::new("an event of a signal without a table"))?;
+            visit(match place {
+                0 => Event::Connect(table.next()?),
+                1 => Event::TimeWait(table.next()?),
+                2 => Event::ListenDrop(table.next()?),
+                3 => Event::Bind(table.next()?),
+                4 => Event::State(table.next()?),
+                _ => Event::Detail(table.next()?),
+            })?;
+        }
+        Ok(())
+    }
+}
