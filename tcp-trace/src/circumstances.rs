@@ -28,6 +28,10 @@ pub struct Circumstances {
     pub traced: bool,
     /// Signals that programs are attached for.
     pub signals: BTreeMap<Signal, AtWork>,
+    /// Of these, those whose events come one by one, connect apart.
+    pub streamed: Vec<Signal>,
+    /// Sockets are looked at, too.
+    pub surveyed: bool,
     /// Why ports visited are known only while port probes are attached.
     pub table_perturb_unknown: Option<String>,
     /// TIME_WAIT as /proc tells it, where no program sees it: its totals are sampled from there.

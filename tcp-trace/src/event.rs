@@ -40,6 +40,21 @@ pub enum Event {
     Detail(Detail),
 }
 
+impl Event {
+    /// When it happened; `None`: it is an account of what happened since the last such one.
+    pub fn time(&self) -> Option<Timestamp> {
+        match self {
+            Self::Connect(connect) => Some(connect.time),
+            Self::TimeWait(time_wait) => Some(time_wait.time),
+            Self::ListenDrop(dropped) => Some(dropped.time),
+            Self::Bind(bind) => Some(bind.time),
+            Self::State(state) => Some(state.time),
+            Self::Detail(detail) => Some(detail.time),
+            Self::Lost(_) => None,
+        }
+    }
+}
+
 /// Who called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {

@@ -37,6 +37,26 @@ pub enum Happening<'a> {
     End(Moment),
 }
 
+/// One after the other: the first has it before the second makes anything of it.
+impl<A: Follow, B: Follow> Follow for (Option<A>, B) {
+    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
+        if let Some(first) = &mut self.0 {
+            first.follow(happening)?;
+        }
+        self.1.follow(happening)
+    }
+
+    fn flush(&mut self) -> Result<Written, Failure> {
+        let first = self.0.as_mut().map_or(Ok(Written::Yes), Follow::flush)?;
+        let second = self.1.flush()?;
+        Ok(if first == Written::NobodyReads { first } else { second })
+    }
+
+    fn has_a_riddle(&self) -> bool {
+        self.1.has_a_riddle()
+    }
+}
+
 /// Who takes what happens.
 pub trait Follow {
     /// Takes one happening.

@@ -37,7 +37,7 @@ pub struct Args {
     #[arg(long, value_enum, value_delimiter = ',')]
     events: Vec<EventKind>,
     #[command(flatten)]
-    live: LiveArgs,
+    pub(super) live: LiveArgs,
     /// Ask why candidates are refused: a probe on every candidate
     #[arg(long, value_enum, default_value_t, help_heading = "Tracing")]
     port_probes: PortProbes,

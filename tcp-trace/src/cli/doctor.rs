@@ -13,6 +13,7 @@ use super::{
     filters::Filters,
     live::{self, Asked, FailOn, LiveArgs, Prepared, TierChoice},
     output::Output,
+    replay::Recording,
     share,
 };
 use crate::{
@@ -65,9 +66,15 @@ pub struct Args {
     /// What watching may cost, programs and agent together, as a share of one CPU; 100% = whatever it takes
     #[arg(long, value_name = "PERCENT", value_parser = share::parse, default_value = "5%", help_heading = "Tracing")]
     max_overhead: f64,
+    /// Record everything that the answer rests on in this file as well, for `tcp-trace replay`
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    record: Option<PathBuf>,
     /// Create this file once everything is attached
     #[arg(long, value_name = "PATH", hide = true)]
     ready_file: Option<PathBuf>,
+    /// What happens is read from a recording.
+    #[arg(skip)]
+    pub recording: Option<Recording>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -86,6 +93,9 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let mut live = args.live();
     let sink = Sink::open(live.output.output.as_deref())?;
     let asked = Asked { port_probes: PortProbes::Auto, ..Asked::plainly(Question::Doctor, false, verbose) };
+    if live.recording.is_some() {
+        return replay(args, &live, &asked, sink);
+    }
     let mut prepared = live::prepare(&live, &asked)?;
     let failed = prepared.untraceable.take();
     let verdicts = verdicts(&prepared, failed.as_ref());
@@ -107,6 +117,12 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     Ok(code)
 }
 
+fn replay(args: &Args, live: &LiveArgs, asked: &Asked, sink: Sink) -> Result<u8, Failure> {
+    let wanted = answer::Wanted { intervals: false, ..live::wanted(live, false, &sink) };
+    let worst = live::run(live, asked, wanted, sink)?;
+    Ok(FailOn::code(args.fail_on, worst))
+}
+
 impl Args {
     fn live(&self) -> LiveArgs {
         let format = match self.format {
@@ -123,7 +139,9 @@ impl Args {
             max_overhead: self.max_overhead,
             ring_kib: 4096,
             fail_on: self.fail_on,
+            record: self.record.clone(),
             ready_file: self.ready_file.clone(),
+            recording: self.recording.clone(),
         }
     }
 }

@@ -82,6 +82,34 @@ impl Network {
 }
 
 impl Filters {
+    /// The same for a recording of some other machine: nothing is looked up on this one.
+    ///
+    /// # Errors
+    /// When a filter is a name that only the recorded machine could look up.
+    pub fn apply_elsewhere(&self, config: &mut Config) -> Result<(), Failure> {
+        let named = |flag: &str| Failure::Usage {
+            headline: format!("{flag}: names of the recorded machine cannot be looked up on this one"),
+            try_next: vec!["a number, as the answers print it".into()],
+        };
+        let number =
+            |text: &Option<String>, flag| text.as_ref().map(|text| text.parse().map_err(|_| named(flag))).transpose();
+        if self.cgroup.is_some() {
+            return Err(named("--cgroup"));
+        }
+        let (uid, netns) = (number(&self.uid, "--uid")?, number(&self.netns, "--netns")?);
+        Self { pid: None, uid: None, netns: None, ..self.clone() }.apply(config)?;
+        let mut set = |bit: u32, slot: &mut u32, value: Option<u32>| {
+            if let Some(value) = value {
+                *slot = value;
+                config.filters |= bit;
+            }
+        };
+        set(filter::TGID, &mut config.tgid, self.pid);
+        set(filter::UID, &mut config.uid, uid);
+        set(filter::NETNS, &mut config.netns, netns);
+        Ok(())
+    }
+
     /// Writes them into the kernel side's configuration.
     ///
     /// # Errors

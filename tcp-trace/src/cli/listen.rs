@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(long)]
     lookup_cost: bool,
     #[command(flatten)]
-    live: LiveArgs,
+    pub(super) live: LiveArgs,
 }
 
 /// Looks until the end; the exit code says whether `--fail-on` was met.

@@ -8,7 +8,7 @@ use tcp_trace_common::{
     config::{Config, filter, stream},
 };
 
-use super::{duration, filters::Filters, output::Output, share};
+use super::{duration, filters::Filters, output::Output, replay::Recording, share};
 use crate::{
     aggregate::{findings::Severity, scope::Scope},
     answer::{Answer, Wanted},
@@ -35,6 +35,7 @@ use crate::{
         tier::Tier,
     },
     question::Question,
+    recording::{recorder::Recorder, writer::Target},
     road::Follow,
     source::{live::Live, time_wait_proc},
     view::screen::Layout,
@@ -74,9 +75,15 @@ pub struct LiveArgs {
     /// Exit with code 3 if there was a finding this bad
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,
+    /// Record everything that the answer rests on in this file as well, for `tcp-trace replay`
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub record: Option<PathBuf>,
     /// Create this file once everything is attached
     #[arg(long, value_name = "PATH", hide = true)]
     pub ready_file: Option<PathBuf>,
+    /// What happens is read from a recording.
+    #[arg(skip)]
+    pub recording: Option<Recording>,
 }
 
 /// `--tier`
@@ -164,8 +171,13 @@ impl Asked {
         }
     }
 
+    /// Signals whose events are needed one by one, connect apart.
+    pub fn streamed(&self) -> Vec<Signal> {
+        self.events.iter().chain(self.question.joined()).copied().collect()
+    }
+
     fn streams(&self) -> u16 {
-        let bit = |signal: &Signal| match signal {
+        let bit = |signal: Signal| match signal {
             Signal::TimeWait => stream::TIME_WAIT,
             Signal::Bind => stream::BIND,
             Signal::Listen => stream::LISTEN,
@@ -173,7 +185,7 @@ impl Asked {
             Signal::Connect | Signal::PortProbes | Signal::ListenerLookup => 0,
         };
         let owners = if self.details_time_wait() { stream::TIME_WAIT_OWNERS } else { 0 };
-        self.events.iter().chain(self.question.joined()).map(bit).fold(owners, |bits, bit| bits | bit)
+        self.streamed().into_iter().map(bit).fold(owners, |bits, bit| bits | bit)
     }
 
     /// It costs a probe on each segment for a minisocket, so it is not asked by the way.
@@ -300,7 +312,8 @@ pub fn watch<F: Follow>(
         samples_time_wait: circumstances.time_wait_start.is_some(),
     };
     circumstances.begin = clock::now();
-    let mut follower = follower(&circumstances)?;
+    let recorder = live.record.as_ref().map(|path| Recorder::begin(Target::plain(path), &circumstances)).transpose()?;
+    let mut followers = (recorder, follower(&circumstances)?);
     let ready = || match &live.ready_file {
         Some(path) => match File::create(path) {
             Ok(_) => Ok(()),
@@ -310,17 +323,32 @@ pub fn watch<F: Follow>(
     };
     let pace = Pace { interval: live.interval, duration: live.duration };
     drop(within_runtime);
-    runtime.block_on(pipeline::run(sources, &mut follower, pace, ready))?;
-    Ok(follower)
+    runtime.block_on(pipeline::run(sources, &mut followers, pace, ready))?;
+    Ok(followers.1)
 }
 
-/// Traces and answers until the end; the worst finding.
+/// Traces, or reads the recording, until the end; gives back who followed.
 ///
 /// # Errors
-/// As [`prepare`] and [`watch`].
+/// As [`prepare`] and [`watch`]; when the recording does not hold what is asked.
+pub fn follow<F: Follow>(
+    live: &LiveArgs,
+    asked: &Asked,
+    follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
+) -> Result<F, Failure> {
+    match &live.recording {
+        Some(recording) => recording.feed(live, asked, follower),
+        None => watch(prepare(live, asked)?, live, asked, follower),
+    }
+}
+
+/// Traces, or reads the recording, and answers until the end; the worst finding.
+///
+/// # Errors
+/// As [`follow`].
 pub fn run(live: &LiveArgs, asked: &Asked, wanted: Wanted, sink: Sink) -> Result<Option<Severity>, Failure> {
     let answer = |circumstances: &Circumstances| Answer::new(asked.question, circumstances, wanted, sink);
-    Ok(watch(prepare(live, asked)?, live, asked, answer)?.worst())
+    Ok(follow(live, asked, answer)?.worst())
 }
 
 /// What a plain command writes: `events` is a line for each event of its signal.
@@ -405,6 +433,8 @@ fn circumstances(asked: &Asked, attached: Option<&Attached>, facts: &Facts, scop
         sysctls: facts.sysctls.clone(),
         traced: attached.is_some(),
         signals,
+        streamed: asked.streamed(),
+        surveyed: asked.question.surveys(),
         table_perturb_unknown: facts.table_perturb.as_ref().err().map(ToString::to_string),
         time_wait_start: samples_time_wait.then(time_wait_proc::sample),
         time_wait_in_detail: asked.details_time_wait(),

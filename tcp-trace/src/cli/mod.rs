@@ -14,7 +14,10 @@ pub mod output;
 pub mod ports;
 pub mod progress;
 pub mod report;
+pub mod record;
+pub mod replay;
 pub mod share;
+pub mod size;
 pub mod states;
 pub mod time_wait;
 pub mod what_if;
@@ -68,6 +71,10 @@ pub enum Command {
     Doctor(Box<doctor::Args>),
     /// Write one self-contained HTML page about a run: the answer in words, causes and fixes, charts over time
     Report(Box<report::Args>),
+    /// Record every event and all that answers rest on, for `replay`; or only around what a trigger tells
+    Record(Box<record::Args>),
+    /// Answer from a recording: any live command, without root, on any machine
+    Replay(Box<replay::Args>),
     /// Build one incident in a network namespace of its own, to train on and to test with
     Lab(lab::LabArgs),
 }
@@ -88,6 +95,8 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::WhatIf(args) => what_if::run(&args, cli.verbose),
         Command::Doctor(args) => doctor::run(&args, cli.verbose),
         Command::Report(args) => report::run(&args, cli.verbose),
+        Command::Record(args) => record::run(&args, cli.verbose).map(|()| 0),
+        Command::Replay(args) => replay::run(*args, cli.verbose),
         Command::Lab(args) => lab::run(args).map(|()| 0),
     }
 }

@@ -14,7 +14,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
-    live: LiveArgs,
+    pub(super) live: LiveArgs,
 }
 
 /// Looks until the end; the exit code says whether `--fail-on` was met.

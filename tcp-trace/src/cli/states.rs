@@ -17,7 +17,7 @@ pub struct Args {
     #[arg(long)]
     events: bool,
     #[command(flatten)]
-    live: LiveArgs,
+    pub(super) live: LiveArgs,
 }
 
 /// Looks until the end; the exit code says whether `--fail-on` was met.

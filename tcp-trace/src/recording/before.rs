@@ -81,9 +81,10 @@ impl Base {
             less(&mut now.in_range, before.in_range);
         });
         for site in &mut totals.binds.sites {
-            let same = before.binds.sites.iter().find(|before| {
-                (before.pid, before.any_port, &before.name) == (site.pid, site.any_port, &site.name)
-            });
+            let same =
+                before.binds.sites.iter().find(|before| {
+                    (before.pid, before.any_port, &before.name) == (site.pid, site.any_port, &site.name)
+                });
             less(&mut site.calls, same.map_or(0, |same| same.calls));
         }
         phase(&mut totals.binds.any_port, &before.binds.any_port);

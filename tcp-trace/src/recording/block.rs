@@ -71,7 +71,8 @@ pub fn file_head() -> [u8; 12] {
 
 /// A block as it is written; `None`: it is longer than any may be.
 pub fn seal(kind: Kind, payload: &[u8]) -> Option<Vec<u8>> {
-    let compressed = zstd::bulk::compress(payload, LEVEL).ok().filter(|bytes| bytes.len().max(payload.len()) <= LONGEST)?;
+    let compressed =
+        zstd::bulk::compress(payload, LEVEL).ok().filter(|bytes| bytes.len().max(payload.len()) <= LONGEST)?;
     let mut block = Vec::with_capacity(HEAD + compressed.len());
     block.extend((kind as u32).to_le_bytes());
     block.extend((compressed.len() as u32).to_le_bytes());

@@ -80,14 +80,7 @@ pub struct Column {
 
 impl Column {
     pub(super) fn new(name: String, kind: Kind) -> Self {
-        Self {
-            name,
-            kind,
-            values: Vec::new(),
-            nulls: Vec::new(),
-            dictionary: HashMap::default(),
-            entries: Vec::new(),
-        }
+        Self { name, kind, values: Vec::new(), nulls: Vec::new(), dictionary: HashMap::default(), entries: Vec::new() }
     }
 
     pub(super) fn push(&mut self, value: Option<u64>) {

@@ -60,7 +60,10 @@ impl Events {
     ///
     /// # Errors
     /// When it is something else; the first of `visit`.
-    pub fn read<E: From<Malformed>>(bytes: &mut Bytes<'_>, mut visit: impl FnMut(Event) -> Result<(), E>) -> Result<(), E> {
+    pub fn read<E: From<Malformed>>(
+        bytes: &mut Bytes<'_>,
+        mut visit: impl FnMut(Event) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut order = None;
         let mut tables: [Option<Read<'_>>; TABLES.len()] = Default::default();
         while !bytes.0.is_empty() {

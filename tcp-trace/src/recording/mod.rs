@@ -2,11 +2,25 @@
 //! Recordings: what a live run went by, what happened, in its order, and what was counted, in a file of its own format.
 //! docs/recordings.md has the layout, and what is promised of it.
 
+mod before;
 pub mod block;
 pub mod bytes;
 mod cells;
 pub mod column;
 pub mod events;
+pub mod filter;
 pub mod happened;
 mod inventory;
+pub mod pacing;
+pub mod player;
+pub mod recorder;
+pub mod replay;
+pub mod ring;
+pub mod store;
 pub mod table;
+pub mod writer;
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

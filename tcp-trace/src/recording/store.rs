@@ -7,8 +7,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::block::{Kind, file_head, seal};
 use super::before::Before;
+use super::block::{Kind, file_head, seal};
 use super::happened::head;
 use crate::circumstances::Circumstances;
 use crate::road::Moment;

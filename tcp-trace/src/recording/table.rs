@@ -135,7 +135,8 @@ impl<'a> Read<'a> {
     /// # Errors
     /// When there is none, or it is none of these.
     pub fn next<R: Cells>(&mut self) -> Result<R, Malformed> {
-        self.rows = self.rows.checked_sub(1).ok_or_else(|| Malformed::new(format!("table {}: a row short", self.name)))?;
+        self.rows =
+            self.rows.checked_sub(1).ok_or_else(|| Malformed::new(format!("table {}: a row short", self.name)))?;
         self.cursor = 0;
         R::take(Path::ROOT, self).map_err(|error| Malformed::new(format!("table {}: {error}", self.name)))
     }
@@ -149,7 +150,11 @@ impl<'a> Read<'a> {
     }
 
     /// The column of the next cell; `None`: it was never written.
-    pub(super) fn column(&mut self, path: Path<'_>, fits: impl Fn(Kind) -> bool) -> Result<Option<&mut column::Read<'a>>, Malformed> {
+    pub(super) fn column(
+        &mut self,
+        path: Path<'_>,
+        fits: impl Fn(Kind) -> bool,
+    ) -> Result<Option<&mut column::Read<'a>>, Malformed> {
         let place = self.cursor;
         self.cursor += 1;
         if place == self.plan.len() {
@@ -158,7 +163,10 @@ impl<'a> Read<'a> {
             if let Some(found) = found
                 && (!fits(self.columns[found].kind) || self.plan.contains(&Some(found)))
             {
-                return Err(Malformed::new(format!("column {name}: {:?} is not what it should hold", self.columns[found].kind)));
+                return Err(Malformed::new(format!(
+                    "column {name}: {:?} is not what it should hold",
+                    self.columns[found].kind
+                )));
             }
             self.plan.push(found);
         }

@@ -3,7 +3,7 @@
 //! and what is lost then is counted where it always is.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -28,6 +28,13 @@ pub struct Target {
     pub rotation: Rotation,
     /// Only what came before is kept, until it is to be written; `None`: everything is written at once.
     pub reach: Option<Reach>,
+}
+
+impl Target {
+    /// A file, whole, however long it gets.
+    pub fn plain(path: &Path) -> Self {
+        Self { path: path.to_owned(), rotation: Rotation::default(), reach: None }
+    }
 }
 
 enum Order {

@@ -14,15 +14,42 @@ use crate::event::{
 use crate::governor::level::Level;
 
 cells!(Connect {
-    time, caller: "", netns, saddr, sport, daddr, dport, outcome, errno, source_port, port_search_ns, ports_visited,
-    second_pass, range, handshake_ns, syn_retransmits, total_ns, candidates, mptcp,
+    time,
+    caller: "",
+    netns,
+    saddr,
+    sport,
+    daddr,
+    dport,
+    outcome,
+    errno,
+    source_port,
+    port_search_ns,
+    ports_visited,
+    second_pass,
+    range,
+    handshake_ns,
+    syn_retransmits,
+    total_ns,
+    candidates,
+    mptcp,
 });
 cells!(Caller { pid, tid, comm, uid, cgroup });
-cells!(TimeWait {
-    time, passage: "event", netns, saddr, sport, daddr, dport, owner_pid, owner_comm, lived_ns, level,
-});
+cells!(TimeWait { time, passage: "event", netns, saddr, sport, daddr, dport, owner_pid, owner_comm, lived_ns, level });
 cells!(Bind {
-    time, caller: "", netns, saddr, port_asked, port, errno, took_ns, reuse_addr, reuse_port, range, frames, call_site,
+    time,
+    caller: "",
+    netns,
+    saddr,
+    port_asked,
+    port,
+    errno,
+    took_ns,
+    reuse_addr,
+    reuse_port,
+    range,
+    frames,
+    call_site,
 });
 cells!(State { time, from, to, in_state_ns, end, netns, side, saddr, sport, daddr, dport, pid, comm, cgroup });
 cells!(Detail { time, before, after, programs_share, agent_share, budget });
@@ -148,7 +175,12 @@ impl Cells for Option<Candidates> {
         let reused: Option<u32> = Cells::take(path.child("time_wait_reused"), from)?;
         let skipped: Option<u32> = Cells::take(path.child("skipped"), from)?;
         let known = in_use.zip(time_wait).zip(reused);
-        Ok(known.map(|((in_use, time_wait), time_wait_reused)| Candidates { in_use, time_wait, time_wait_reused, skipped }))
+        Ok(known.map(|((in_use, time_wait), time_wait_reused)| Candidates {
+            in_use,
+            time_wait,
+            time_wait_reused,
+            skipped,
+        }))
     }
 }
 

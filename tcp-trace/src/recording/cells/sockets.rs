@@ -8,7 +8,20 @@ use crate::inventory::owners::Owner;
 use crate::inventory::socket::{Socket, State, Timer};
 
 cells!(Socket {
-    netns, state, timer, saddr, sport, daddr, dport, inode, uid, cgroup, cookie, recv_queue, send_queue, expires_ms,
+    netns,
+    state,
+    timer,
+    saddr,
+    sport,
+    daddr,
+    dport,
+    inode,
+    uid,
+    cgroup,
+    cookie,
+    recv_queue,
+    send_queue,
+    expires_ms,
 });
 cells!(Owner { pid, comm, cgroup });
 cells!(RawMark { port, fastreuse, fastreuseport, state, userlocks } pad pad = 0);

@@ -20,8 +20,23 @@ cells!(BindSite { pid, any_port, name, calls });
 cells!(RawTimeWaitOwner { events, entered_fin_wait2, entered_without_timestamps, cgroup_id, comm });
 cells!(RawBindTotals { any_port, a_port, in_range, cgroup_id, range_low, range_high, uid, comm });
 cells!(RawStateTotals {
-    states, lives, cgroup_id, opened, closed, closed_first, peer_closed_first, linger_resets, unread_resets, peer_resets,
-    timed_out, bytes_received, bytes_acked, lingering, lingering_ns, lingering_max_ns, comm,
+    states,
+    lives,
+    cgroup_id,
+    opened,
+    closed,
+    closed_first,
+    peer_closed_first,
+    linger_resets,
+    unread_resets,
+    peer_resets,
+    timed_out,
+    bytes_received,
+    bytes_acked,
+    lingering,
+    lingering_ns,
+    lingering_max_ns,
+    comm,
 });
 cells!(RawListener {
     syns, drops, cookies, queued, accepted, lookups, lookup_ns, cookie, cgroup_id, limit, accept_queue, accept_high,

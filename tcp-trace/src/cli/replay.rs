@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `tcp-trace replay`: any live command, from a recording.
+
+use std::path::PathBuf;
+
+use super::{
+    bind, connect_latency, doctor, listen,
+    live::{Asked, LiveArgs},
+    ports, states, time_wait,
+};
+use crate::{
+    circumstances::Circumstances,
+    exit::Failure,
+    recording::{
+        player::Player,
+        replay::{Cut, Replay},
+    },
+    road::Follow,
+};
+use tcp_trace_common::config::Config;
+
+const EXAMPLES: &str = "\
+The command is one of the live ones, with its own flags. It answers as it would have when the recording was made: --interval
+may be longer than that of the recording, --duration shorter.
+
+Examples:
+  tcp-trace replay incident.rec doctor                          causes, worst first; no root, on any machine
+  tcp-trace replay incident.rec connect-latency --format json   a line per connect, as then
+  tcp-trace replay incident.rec --speed 1 connect-latency       as fast as it happened, to watch it
+  tcp-trace replay incident.rec ports --port 3306";
+
+/// Answer from a recording: any live command, without root, on any machine
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The recording: made by `record`, or by --record of any live command
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// So many times as fast as it happened [default: as fast as it can]
+    #[arg(long, value_name = "FACTOR", value_parser = speed, allow_hyphen_values = true)]
+    speed: Option<f64>,
+    /// What to answer
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to answer.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Why is connect() slow or failing?
+    ConnectLatency(Box<connect_latency::Args>),
+    /// Local ports per source and destination
+    Ports(Box<ports::Args>),
+    /// TIME_WAIT by destination and by who closed first
+    TimeWait(Box<time_wait::Args>),
+    /// bind() of TCP sockets
+    Bind(Box<bind::Args>),
+    /// Listeners and their queues
+    Listen(Box<listen::Args>),
+    /// TCP states
+    States(Box<states::Args>),
+    /// What was wrong there, worst cause first
+    Doctor(Box<doctor::Args>),
+}
+
+/// A recording in the place of the kernel.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// Where it is.
+    pub file: PathBuf,
+    /// So many times as fast as it happened; `None`: as fast as it can.
+    pub speed: Option<f64>,
+}
+
+/// Answers; the exit code says whether `--fail-on` was met.
+///
+/// # Errors
+/// When the recording cannot be read, or does not hold what is asked.
+pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
+    let recording = Some(Recording { file: args.file, speed: args.speed });
+    match args.command {
+        Command::ConnectLatency(mut args) => {
+            args.live.recording = recording;
+            connect_latency::run(&args, verbose)
+        }
+        Command::Ports(mut args) => {
+            args.live.recording = recording;
+            ports::run(&args, verbose)
+        }
+        Command::TimeWait(mut args) => {
+            args.live.recording = recording;
+            time_wait::run(&args, verbose)
+        }
+        Command::Bind(mut args) => {
+            args.live.recording = recording;
+            bind::run(&args, verbose)
+        }
+        Command::Listen(mut args) => {
+            args.live.recording = recording;
+            listen::run(&args, verbose)
+        }
+        Command::States(mut args) => {
+            args.live.recording = recording;
+            states::run(&args, verbose)
+        }
+        Command::Doctor(mut args) => {
+            args.recording = recording;
+            doctor::run(&args, verbose)
+        }
+    }
+}
+
+impl Recording {
+    /// Plays it to who follows, and gives that back.
+    ///
+    /// # Errors
+    /// When it cannot be read, or does not hold what is asked.
+    pub fn feed<F: Follow>(
+        &self,
+        live: &LiveArgs,
+        asked: &Asked,
+        follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
+    ) -> Result<F, Failure> {
+        let player = Player::open(&self.file)?;
+        let mut config = Config::EMPTY;
+        live.filters.apply_elsewhere(&mut config)?;
+        let cut = Cut {
+            question: asked.question,
+            streamed: asked.streamed(),
+            filters: config,
+            interval: live.interval,
+            duration: live.duration,
+        };
+        Replay::new(player, &self.file, cut)?.play(self.speed, follower)
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let factor: Option<f64> = text.trim_end_matches('x').parse().ok();
+    factor.filter(|factor| factor.is_finite() && *factor > 0.0).ok_or_else(|| "expected a factor: 1, 10, 0.5".into())
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Replay as fast as it happened, or so many times as fast.
+
+use std::thread;
+use std::time::Duration;
+
+use super::happened::Happened;
+use crate::clock;
+use crate::exit::Failure;
+use crate::export::sink::Written;
+use crate::road::Moment;
+
+/// Less than this is not waited for: many things happen at nearly the same moment.
+const WORTH_IT: Duration = Duration::from_millis(20);
+
+/// Knows how far it should be.
+#[derive(Debug)]
+pub struct Pacing {
+    begin: Moment,
+    speed: f64,
+    started_ns: u64,
+}
+
+impl Pacing {
+    /// Starts now.
+    pub fn new(begin: Moment, speed: f64) -> Self {
+        Self { begin, speed, started_ns: clock::monotonic_ns() }
+    }
+
+    /// Until this would happen; `before` that, if it is to be waited for.
+    ///
+    /// # Errors
+    /// That of `before`.
+    pub fn wait(
+        &mut self,
+        happened: &Happened,
+        before: impl FnOnce() -> Result<Written, Failure>,
+    ) -> Result<(), Failure> {
+        let into_it = match happened {
+            Happened::Event(event) => event.time().map(|time| time.duration_since(self.begin.wall).as_secs_f64()),
+            Happened::Tick(now) | Happened::End(now) => {
+                Some(now.monotonic_ns.saturating_sub(self.begin.monotonic_ns) as f64 / 1e9)
+            }
+            _ => None,
+        };
+        let Some(due) = into_it.and_then(|seconds| Duration::try_from_secs_f64(seconds / self.speed).ok()) else {
+            return Ok(());
+        };
+        let waited = Duration::from_nanos(clock::monotonic_ns().saturating_sub(self.started_ns));
+        let Some(left) = due.checked_sub(waited).filter(|left| *left >= WORTH_IT) else { return Ok(()) };
+        before()?;
+        thread::sleep(left);
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Reads a recording, happening by happening, and says how it ends.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use super::before::Base;
+use super::block::{Blocks, Broken, Kind};
+use super::bytes::{Bytes, Malformed};
+use super::happened::{Happened, read, take_head};
+use crate::circumstances::Circumstances;
+use crate::exit::{Failure, Tried};
+use crate::road::Moment;
+
+/// How a recording ends.
+#[derive(Debug)]
+pub enum Ending {
+    /// As the run did.
+    Whole,
+    /// With a whole block, but before the run did, or within a block: whoever wrote it was stopped, or writes still.
+    Cut,
+    /// Nothing can be read from here on.
+    Damaged(Broken),
+}
+
+/// Why happenings stop coming.
+enum Stopped {
+    Malformed(Malformed),
+    Failure(Failure),
+}
+
+impl From<Malformed> for Stopped {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+/// A recording that is being read.
+#[derive(Debug)]
+pub struct Player<R> {
+    blocks: Blocks<R>,
+    known: Circumstances,
+    base: Option<Base>,
+    /// Blocks of kinds that this version does not know.
+    unknown: u64,
+    /// The last moment that was told.
+    last: Moment,
+}
+
+impl Player<BufReader<File>> {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// When it is no recording, or nothing of it can be read.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let opened = File::open(path).map_err(Broken::Io).and_then(|file| Self::new(BufReader::new(file)));
+        opened.map_err(|broken| unreadable(path, &broken))
+    }
+}
+
+impl<R: Read> Player<R> {
+    /// Reads as far as the first happening.
+    ///
+    /// # Errors
+    /// When it is no recording, or nothing of it can be read.
+    pub fn new(from: R) -> Result<Self, Broken> {
+        let mut blocks = Blocks::open(from)?;
+        let first = blocks.next()?.ok_or(Broken::Cut { at: 0 })?;
+        let known: Circumstances = match first.kind {
+            Some(Kind::Circumstances) => {
+                take_head(&mut Bytes(&first.payload)).map_err(|error| blocks.damaged(error.to_string()))?
+            }
+            _ => return Err(blocks.damaged("it does not begin with its circumstances")),
+        };
+        Ok(Self { blocks, last: known.begin, known, base: None, unknown: 0 })
+    }
+
+    /// What was known before the first event.
+    pub fn known(&self) -> &Circumstances {
+        &self.known
+    }
+
+    /// Bytes of the file that were read.
+    pub fn bytes_read(&self) -> u64 {
+        self.blocks.at()
+    }
+
+    /// The last moment that was told.
+    pub fn last(&self) -> Moment {
+        self.last
+    }
+
+    /// Blocks so far of kinds that this version does not know.
+    pub fn unknown(&self) -> u64 {
+        self.unknown
+    }
+
+    /// Gives what the next block holds to `visit`; the ending where there is none.
+    ///
+    /// # Errors
+    /// The first of `visit`.
+    pub fn block(&mut self, mut visit: impl FnMut(Happened) -> Result<(), Failure>) -> Result<Option<Ending>, Failure> {
+        let block = match self.blocks.next() {
+            Ok(Some(block)) => block,
+            Ok(None) | Err(Broken::Cut { .. }) => return Ok(Some(Ending::Cut)),
+            Err(broken) => return Ok(Some(Ending::Damaged(broken))),
+        };
+        let Some(kind) = block.kind else {
+            self.unknown += 1;
+            return Ok(None);
+        };
+        if kind == Kind::Before {
+            return Ok(match Base::read(&block.payload) {
+                Ok(base) => {
+                    self.base = Some(base);
+                    None
+                }
+                Err(malformed) => Some(Ending::Damaged(self.blocks.damaged(malformed.0))),
+            });
+        }
+        let (base, last) = (&self.base, &mut self.last);
+        let told = read(kind, &block.payload, |mut happened| {
+            match (&mut happened, base) {
+                (Happened::Stock(stock), Some(base)) => base.leave_news_of_stock(stock),
+                (Happened::Totals(totals), Some(base)) => base.leave_news(totals),
+                (Happened::Tick(moment) | Happened::End(moment), _) => *last = *moment,
+                _ => {}
+            }
+            visit(happened).map_err(Stopped::Failure)
+        });
+        match told {
+            Ok(()) => Ok((kind == Kind::End).then_some(Ending::Whole)),
+            Err(Stopped::Failure(failure)) => Err(failure),
+            Err(Stopped::Malformed(malformed)) => Ok(Some(Ending::Damaged(self.blocks.damaged(malformed.0)))),
+        }
+    }
+}
+
+fn unreadable(path: &Path, broken: &Broken) -> Failure {
+    Failure::Failed {
+        headline: format!("{} cannot be replayed", path.display()),
+        tried: vec![Tried::new("read", broken.to_string())],
+        try_next: vec![match broken {
+            Broken::Newer(_) => "the version of tcp-trace that wrote it, or a later one".into(),
+            Broken::Foreign | Broken::Io(_) => "tcp-trace record FILE makes one".into(),
+            Broken::Cut { .. } | Broken::Damaged { .. } => "another copy of it: nothing of this one can be read".into(),
+        }],
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Follows the road and writes down what travels on it.
+
+use std::io;
+
+use super::block::Kind;
+use super::events::{Events, FULL};
+use super::happened::{head, payload};
+use super::writer::{Target, Writer};
+use crate::circumstances::Circumstances;
+use crate::event::Event;
+use crate::exit::{Failure, Tried};
+use crate::export::sink::Written;
+use crate::road::{Follow, Happening};
+
+/// Events are written after this long, however long the interval is.
+const AT_LEAST_EVERY_NS: i128 = 1_000_000_000;
+
+/// Writes a recording.
+#[derive(Debug)]
+pub struct Recorder {
+    name: String,
+    events: Events,
+    /// When the first of them happened.
+    since_ns: Option<i128>,
+    writer: Writer,
+}
+
+impl Recorder {
+    /// Begins.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn begin(target: Target, known: &Circumstances) -> Result<Self, Failure> {
+        let name = target.path.display().to_string();
+        match Writer::start(target, known) {
+            Ok(writer) => Ok(Self { name, events: Events::default(), since_ns: None, writer }),
+            Err(source) => Err(Failure::Output { to: name, source }),
+        }
+    }
+
+    /// What came before is written, and what follows too.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn fire(&mut self) -> Result<(), Failure> {
+        self.put_events()?;
+        let fired = self.writer.fire();
+        self.judge(fired)
+    }
+
+    fn event(&mut self, event: &Event) -> Result<(), Failure> {
+        self.events.push(event);
+        let now_ns = event.time().map(|time| time.as_nanosecond());
+        self.since_ns = self.since_ns.or(now_ns);
+        let old = now_ns.zip(self.since_ns).is_some_and(|(now_ns, since_ns)| now_ns - since_ns >= AT_LEAST_EVERY_NS);
+        if old || self.events.len() >= FULL { self.put_events() } else { Ok(()) }
+    }
+
+    fn put_events(&mut self) -> Result<(), Failure> {
+        if self.events.len() == 0 {
+            return Ok(());
+        }
+        let events = std::mem::take(&mut self.events);
+        self.since_ns = None;
+        let sent = self.writer.block(Kind::Events, events.payload());
+        self.judge(sent)
+    }
+
+    fn judge(&self, result: io::Result<()>) -> Result<(), Failure> {
+        result.map_err(|error| Failure::Failed {
+            headline: format!("the recording {} ends here: {error}", self.name),
+            tried: vec![Tried::new("write", "up to its last whole block it can be replayed")],
+            try_next: vec![match error.kind() {
+                io::ErrorKind::StorageFull => "free some space there, or bound it with --rotate-size".into(),
+                _ => "another place".into(),
+            }],
+        })
+    }
+}
+
+impl Follow for Recorder {
+    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
+        if let Happening::Event(event) = happening {
+            return self.event(event);
+        }
+        self.put_events()?;
+        let sent = match (happening, payload(happening)) {
+            (Happening::Tick(now), _) => self.writer.tick(now, head(&now)),
+            (Happening::End(_), Some((kind, payload))) => {
+                self.writer.block(kind, payload).and_then(|()| self.writer.finish())
+            }
+            (_, Some((kind, payload))) => self.writer.block(kind, payload),
+            (_, None) => Ok(()),
+        };
+        self.judge(sent)
+    }
+
+    fn flush(&mut self) -> Result<Written, Failure> {
+        Ok(Written::Yes)
+    }
+}
+
+/// Nobody reads any more, or something failed: what happened so far is kept all the same.
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if let Err(failure) = self.put_events().and_then(|()| {
+            let finished = self.writer.finish();
+            self.judge(finished)
+        }) {
+            tracing::warn!("{failure}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A recording in the place of the kernel: it is played to whoever follows, cut to what a live run would have seen.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tcp_trace_common::config::Config;
+
+use super::filter::Filter;
+use super::happened::Happened;
+use super::pacing::Pacing;
+use super::player::{Ending, Player};
+use crate::aggregate::scope::Scope;
+use crate::circumstances::Circumstances;
+use crate::event::Event;
+use crate::exit::{Failure, Tried};
+use crate::export::sink::Written;
+use crate::probes::table::Signal;
+use crate::question::Question;
+use crate::road::{Follow, Happening, Moment};
+
+/// What of it is of interest.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// What is asked.
+    pub question: Question,
+    /// Signals whose events are wanted one by one, connect apart.
+    pub streamed: Vec<Signal>,
+    /// As typed.
+    pub filters: Config,
+    /// Between two answers; what was recorded is not divided.
+    pub interval: Duration,
+    /// From the beginning.
+    pub duration: Option<Duration>,
+}
+
+/// A recording about to be played.
+#[derive(Debug)]
+pub struct Replay {
+    player: Player<BufReader<File>>,
+    known: Circumstances,
+    path: PathBuf,
+    cut: Cut,
+    filter: Filter,
+    /// The last moment at which an answer was given.
+    answered: Moment,
+    over: bool,
+}
+
+impl Replay {
+    /// Of a recording that was opened.
+    ///
+    /// # Errors
+    /// When it does not hold what is asked.
+    pub fn new(player: Player<BufReader<File>>, path: &Path, cut: Cut) -> Result<Self, Failure> {
+        let mut known = player.known().clone();
+        holds(&known, &cut, path)?;
+        let filter = Filter::of(&cut.filters);
+        if filter.narrows() {
+            known.scope = Scope::of(&cut.filters);
+        }
+        if cut.question.surveys() && !known.surveyed {
+            known.notes.push("sockets were not looked at when this was recorded".into());
+        }
+        Ok(Self { answered: known.begin, player, known, path: path.to_owned(), cut, filter, over: false })
+    }
+
+    /// Plays it to the end, and gives back who followed.
+    ///
+    /// # Errors
+    /// When an answer cannot be written; after the answer, when the recording is damaged.
+    pub fn play<F: Follow>(
+        mut self,
+        speed: Option<f64>,
+        follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
+    ) -> Result<F, Failure> {
+        let mut follower = follower(&self.known)?;
+        let mut pacing = speed.map(|speed| Pacing::new(self.known.begin, speed));
+        let mut written = Written::Yes;
+        let ending = loop {
+            let Self { player, cut, filter, known, answered, over, .. } = &mut self;
+            let ending = player.block(|mut happened| {
+                if *over || written == Written::NobodyReads || !is_wanted(&mut happened, cut, filter) {
+                    return Ok(());
+                }
+                if let Some(pacing) = &mut pacing {
+                    pacing.wait(&happened, || follower.flush())?;
+                }
+                match happened.as_happening() {
+                    Happening::Tick(now) if ends(known.begin, now, cut) => {
+                        *over = true;
+                        follower.follow(Happening::End(now))?;
+                    }
+                    Happening::Tick(now) if !is_due(*answered, now, cut.interval) => return Ok(()),
+                    Happening::Tick(now) => {
+                        *answered = now;
+                        follower.follow(Happening::Tick(now))?;
+                        written = follower.flush()?;
+                    }
+                    happening => follower.follow(happening)?,
+                }
+                Ok(())
+            })?;
+            match ending {
+                _ if self.over || written == Written::NobodyReads => break Ending::Whole,
+                Some(ending) => break ending,
+                None => {}
+            }
+        };
+        self.end(&mut follower, &ending)?;
+        follower.flush()?;
+        match ending {
+            Ending::Damaged(broken) => Err(self.damaged(&broken.to_string())),
+            Ending::Whole | Ending::Cut => Ok(follower),
+        }
+    }
+
+    /// A recording that was cut off still gets its final answer.
+    fn end(&self, follower: &mut impl Follow, ending: &Ending) -> Result<(), Failure> {
+        if self.player.unknown() > 0 {
+            let (path, unknown) = (self.path.display(), self.player.unknown());
+            tracing::warn!("{path}: {unknown} blocks of a kind that this version does not know were passed over");
+        }
+        if matches!(ending, Ending::Whole) {
+            return Ok(());
+        }
+        let last = self.player.last();
+        if matches!(ending, Ending::Cut) {
+            tracing::warn!("{}: cut off after {}; up to there it is whole", self.path.display(), last.wall);
+        }
+        follower.follow(Happening::End(last))
+    }
+
+    fn damaged(&self, what: &str) -> Failure {
+        Failure::Failed {
+            headline: format!("{} is damaged; answered up to {}", self.path.display(), self.player.last().wall),
+            tried: vec![Tried::new("read", what)],
+            try_next: vec!["another copy of it".into()],
+        }
+    }
+}
+
+fn ends(begin: Moment, now: Moment, cut: &Cut) -> bool {
+    let ran = u128::from(now.monotonic_ns.saturating_sub(begin.monotonic_ns));
+    cut.duration.is_some_and(|duration| ran >= duration.as_nanos())
+}
+
+/// A tick comes a little late or early: one that is nearly due is due.
+fn is_due(answered: Moment, now: Moment, interval: Duration) -> bool {
+    let since = u128::from(now.monotonic_ns.saturating_sub(answered.monotonic_ns));
+    since * 10 >= interval.as_nanos() * 9
+}
+
+fn is_wanted(happened: &mut Happened, cut: &Cut, filter: &mut Filter) -> bool {
+    match happened {
+        Happened::Event(event) => {
+            let streamed = |signal| cut.streamed.contains(&signal);
+            match event {
+                Event::Connect(connect) => filter.passes(connect),
+                Event::TimeWait(_) => streamed(Signal::TimeWait),
+                Event::ListenDrop(_) => streamed(Signal::Listen),
+                Event::Bind(_) => streamed(Signal::Bind),
+                Event::State(_) => streamed(Signal::State),
+                Event::Detail(_) | Event::Lost(_) => true,
+            }
+        }
+        Happened::Stock(stock) => {
+            filter.leave_out(stock);
+            true
+        }
+        _ => true,
+    }
+}
+
+fn holds(known: &Circumstances, cut: &Cut, path: &Path) -> Result<(), Failure> {
+    let main = cut.question.main_signal();
+    let missing: Vec<_> = cut.streamed.iter().filter(|signal| !known.streamed.contains(signal)).collect();
+    let lacks_main = known.traced && !known.signals.contains_key(&main);
+    // What a live run could not attach is missing in its answer too, which says so.
+    let wanted = known.signals.keys().chain(&known.streamed).any(|signal| *signal == main);
+    let headline = match missing.first() {
+        _ if lacks_main && !wanted && !known.surveyed => format!("no {main} signal was recorded in {}", path.display()),
+        Some(signal) => format!("no {signal} events were recorded in {}", path.display()),
+        None => return Ok(()),
+    };
+    Err(Failure::Usage { headline, try_next: vec!["`tcp-trace record FILE` records all signals and events".into()] })
+}

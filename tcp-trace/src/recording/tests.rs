@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What was recorded is what is replayed; what is cut or damaged says so, and never more.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tcp_trace_common::config::Config;
+
+use super::block::{Broken, Kind, seal};
+use super::happened::Happened;
+use super::player::{Ending, Player};
+use super::recorder::Recorder;
+use super::replay::{Cut, Replay};
+use super::sample::{known, run};
+use super::store::Rotation;
+use super::writer::Target;
+use crate::answer::{Answer, Format, Wanted};
+use crate::exit::Failure;
+use crate::export::sink::Sink;
+use crate::probes::table::Signal;
+use crate::question::Question;
+use crate::road::Follow;
+use crate::view::screen::Layout;
+
+/// A place of its own, gone afterwards.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("tcp-trace-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).expect("a folder");
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn record(target: Target, happened: &[Happened]) {
+    let mut recorder = Recorder::begin(target, &known()).expect("a file");
+    happened.iter().for_each(|happened| recorder.follow(happened.as_happening()).expect("room"));
+}
+
+fn recorded(folder: &Folder) -> Vec<u8> {
+    let path = folder.file("run.rec");
+    record(Target::plain(&path), &run());
+    fs::read(path).expect("a recording")
+}
+
+/// The same every time, made once.
+fn sample() -> Vec<u8> {
+    static SAMPLE: LazyLock<Vec<u8>> = LazyLock::new(|| recorded(&Folder::new("sample")));
+    SAMPLE.clone()
+}
+
+fn replayed(bytes: &[u8]) -> Result<(Vec<Happened>, Ending), Broken> {
+    let mut player = Player::new(bytes)?;
+    let mut all = Vec::new();
+    loop {
+        let ending = player.block(|happened| {
+            all.push(happened);
+            Ok(())
+        });
+        if let Some(ending) = ending.expect("nobody objects") {
+            return Ok((all, ending));
+        }
+    }
+}
+
+fn debugged(happened: &[Happened]) -> Vec<String> {
+    happened.iter().map(|happened| format!("{happened:?}")).collect()
+}
+
+#[test]
+fn everything_comes_back_in_its_order() {
+    let folder = Folder::new("whole");
+    let (back, ending) = replayed(&recorded(&folder)).expect("a recording");
+    assert!(matches!(ending, Ending::Whole));
+    for (was, is) in debugged(&run()).into_iter().zip(debugged(&back)) {
+        assert_eq!(was, is);
+    }
+    assert_eq!(back.len(), run().len());
+}
+
+#[test]
+fn only_its_owner_may_read_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new("mode");
+    recorded(&folder);
+    let mode = fs::metadata(folder.file("run.rec")).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!folder.file("run.rec.new").exists());
+}
+
+fn wanted(format: Format) -> Wanted {
+    let layout = Layout { width: 80, top: 5, colours: false, unicode: false };
+    Wanted {
+        format,
+        connects: true,
+        signals: true,
+        intervals: true,
+        min_latency: None,
+        second_pass_only: false,
+        layout,
+    }
+}
+
+fn cut(question: Question) -> Cut {
+    let streamed = vec![Signal::TimeWait, Signal::Bind, Signal::Listen, Signal::State];
+    Cut { question, streamed, filters: Config::EMPTY, interval: Duration::from_secs(1), duration: None }
+}
+
+fn replay(path: &Path, cut: Cut, format: Format, to: &Path) -> Result<String, Failure> {
+    let player = Player::open(path)?;
+    let question = cut.question;
+    let replay = Replay::new(player, path, cut)?;
+    let sink = Sink::open(Some(to))?;
+    replay.play(None, |known| Answer::new(question, known, wanted(format), sink)).map(drop)?;
+    Ok(fs::read_to_string(to).expect("an answer"))
+}
+
+#[test]
+fn answers_are_those_of_the_live_run_to_the_byte() {
+    let folder = Folder::new("answers");
+    recorded(&folder);
+    for question in [
+        Question::ConnectLatency,
+        Question::Ports,
+        Question::TimeWait,
+        Question::Bind,
+        Question::Listen,
+        Question::States,
+        Question::Doctor,
+    ] {
+        for format in [Format::Text, Format::Json, Format::Csv] {
+            let (live, again) = (folder.file("live"), folder.file("again"));
+            let sink = Sink::open(Some(&live)).expect("a file");
+            let mut answer = Answer::new(question, &known(), wanted(format), sink).expect("a file");
+            run().iter().for_each(|happened| answer.follow(happened.as_happening()).expect("room"));
+            answer.flush().expect("room");
+            let live = fs::read_to_string(live).expect("an answer");
+            let again = replay(&folder.file("run.rec"), cut(question), format, &again).expect("an answer");
+            assert!(live.len() > 100, "{question:?} {format:?}: {live}");
+            assert_eq!(live, again, "{question:?} {format:?}");
+        }
+    }
+}
+
+#[test]
+fn a_longer_interval_and_a_shorter_run() {
+    let folder = Folder::new("interval");
+    recorded(&folder);
+    let summaries = |interval, duration| {
+        let cut = Cut { interval: Duration::from_secs(interval), duration, ..cut(Question::ConnectLatency) };
+        let answer = replay(&folder.file("run.rec"), cut, Format::Json, &folder.file("answer")).expect("an answer");
+        answer.lines().filter(|line| line.contains("\"type\":\"summary\"")).count()
+    };
+    assert_eq!((summaries(1, None), summaries(2, None), summaries(9, None)), (4, 2, 1));
+    assert_eq!(summaries(1, Some(Duration::from_secs(2))), 2);
+}
+
+#[test]
+fn filters_choose_among_what_was_recorded_and_the_books_still_balance() {
+    let folder = Folder::new("filters");
+    recorded(&folder);
+    let filters = Config { filters: tcp_trace_common::config::filter::TGID, tgid: 4243, ..Config::EMPTY };
+    let cut = Cut { filters, ..cut(Question::ConnectLatency) };
+    let answer = replay(&folder.file("run.rec"), cut, Format::Json, &folder.file("answer")).expect("an answer");
+    assert!(answer.contains("\"pid\":4243") && !answer.contains("\"pid\":4242,\"tid\""));
+}
+
+#[test]
+fn what_was_not_recorded_is_not_answered() {
+    let folder = Folder::new("lacks");
+    let path = folder.file("run.rec");
+    let few = crate::circumstances::Circumstances { streamed: Vec::new(), ..known() };
+    drop(Recorder::begin(Target::plain(&path), &few));
+    let failure = replay(&path, cut(Question::Bind), Format::Json, &folder.file("answer")).unwrap_err();
+    assert_eq!(failure.code(), 2);
+}
+
+#[test]
+fn cut_anywhere_it_is_whole_up_to_the_last_block() {
+    let folder = Folder::new("cut");
+    let bytes = recorded(&folder);
+    let whole = debugged(&run());
+    let mut most = 0;
+    for len in (0..bytes.len()).step_by(7) {
+        let Ok((back, ending)) = replayed(&bytes[..len]) else { continue };
+        assert!(matches!(ending, Ending::Cut), "{len}: {ending:?}");
+        assert_eq!(whole[..back.len()], debugged(&back));
+        assert!(back.len() >= most);
+        most = back.len();
+    }
+    assert!(most > whole.len() / 2);
+}
+
+#[test]
+fn a_cut_recording_is_answered_and_a_damaged_one_says_so_afterwards() {
+    let folder = Folder::new("damaged");
+    let mut bytes = recorded(&folder);
+    let path = folder.file("other.rec");
+    fs::write(&path, &bytes[..bytes.len() - 30]).expect("a file");
+    let answer = replay(&path, cut(Question::ConnectLatency), Format::Json, &folder.file("answer")).expect("an answer");
+    assert!(answer.contains("\"final\":true"));
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    fs::write(&path, &bytes).expect("a file");
+    let failure = replay(&path, cut(Question::ConnectLatency), Format::Json, &folder.file("answer")).unwrap_err();
+    assert!(failure.report().contains("is damaged; answered up to 2026-01-02T03:04:0"), "{}", failure.report());
+    let answer = fs::read_to_string(folder.file("answer")).expect("an answer");
+    assert!(answer.contains("\"final\":true"));
+}
+
+#[test]
+fn blocks_of_other_versions_are_passed_over() {
+    let folder = Folder::new("unknown");
+    let mut bytes = recorded(&folder);
+    let at = bytes.len();
+    let block = seal(Kind::Tick, b"what is to come").expect("it is short");
+    bytes.extend(block);
+    bytes[at] = 200;
+    let sum = {
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(&bytes[at..at + 12]);
+        sum.update(&bytes[at + 16..]);
+        sum.finalize()
+    };
+    bytes[at + 12..at + 16].copy_from_slice(&sum.to_le_bytes());
+    // Before everything that happened.
+    let player = Player::new(&bytes[..]).expect("a recording");
+    let first = player.bytes_read() as usize;
+    let moved = [&bytes[..first], &bytes[at..], &bytes[first..at]].concat();
+    let mut player = Player::new(&moved[..]).expect("a recording");
+    assert!(player.block(|_| Ok(())).expect("nobody objects").is_none());
+    assert_eq!(player.unknown(), 1);
+    assert_eq!(replayed(&moved).expect("a recording").0.len(), run().len());
+}
+
+#[test]
+fn rotated_files_stand_for_themselves() {
+    let folder = Folder::new("rotate");
+    let path = folder.file("run.rec");
+    let rotation = Rotation { size: Some(1), every: None, kept: 2 };
+    record(Target { path: path.clone(), rotation, reach: None }, &run());
+    // Three intervals and what came after: the first of four files is gone.
+    assert!(folder.file("run.rec.2").exists() && !folder.file("run.rec.3").exists());
+    let second = fs::read(folder.file("run.rec.1")).expect("a recording");
+    let (back, ending) = replayed(&second).expect("a recording");
+    assert!(matches!(ending, Ending::Cut));
+    let opened = back.iter().find_map(|happened| match happened {
+        Happened::Totals(totals) => Some(totals.states[0].1.opened),
+        _ => None,
+    });
+    assert_eq!(opened, Some(100), "what came before is not counted again");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_make_it_panic(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12)) {
+        let mut bytes = sample();
+        for (place, value) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = value;
+        }
+        let _ = replayed(&bytes);
+    }
+
+    #[test]
+    fn no_payload_makes_it_panic(
+        kind in 1_u32..10,
+        place in any::<prop::sample::Index>(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
+    ) {
+        let (run, mut payloads) = (run(), Vec::new());
+        for happened in &run {
+            payloads.extend(super::happened::payload(happened.as_happening()));
+        }
+        let mut events = super::events::Events::default();
+        run.iter().for_each(|happened| if let Happened::Event(event) = happened { events.push(event) });
+        payloads.push((Kind::Events, events.payload()));
+        let (_, mut payload) = payloads.swap_remove(place.index(payloads.len()));
+        for (place, value) in changes {
+            let place = place.index(payload.len());
+            payload[place] = value;
+        }
+        for known in [Kind::Events, Kind::Stock, Kind::Totals, Kind::Inventory, Kind::TimeWait, Kind::Tick, Kind::End] {
+            if known as u32 == kind || kind == 1 {
+                let _ = super::happened::read::<super::bytes::Malformed>(known, &payload, |_| Ok(()));
+            }
+        }
+        let _ = super::before::Base::read(&payload);
+    }
+}
