@@ -161,7 +161,7 @@ impl<R: Read> Blocks<R> {
     ///
     /// # Errors
     /// When what follows is no whole block.
-    pub fn next(&mut self) -> Result<Option<Block>, Broken> {
+    pub fn read(&mut self) -> Result<Option<Block>, Broken> {
         let mut head = [0; HEAD];
         match fill(&mut self.from, &mut head)? {
             0 => return Ok(None),

@@ -134,7 +134,7 @@ macro_rules! words {
             ) -> Result<Option<Self>, $crate::recording::bytes::Malformed> {
                 let words = [$(($variant, $word)),*];
                 let column = from.column(path, |kind| kind == $crate::recording::column::Kind::Text)?;
-                let Some(written) = column.map(|column| column.next_bytes()).transpose()?.flatten() else { return Ok(None) };
+                let Some(written) = column.map(|column| column.bytes()).transpose()?.flatten() else { return Ok(None) };
                 let found = words.into_iter().find(|(_, word)| word.as_bytes() == written).map(|(variant, _)| variant);
                 found.map(Some).ok_or_else(|| {
                     let word = String::from_utf8_lossy(written);

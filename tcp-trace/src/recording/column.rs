@@ -198,7 +198,7 @@ impl<'a> Read<'a> {
     }
 
     /// The value of the next row; `None`: not known. There must be one.
-    pub fn next(&mut self) -> Option<u64> {
+    pub fn value(&mut self) -> Option<u64> {
         let row = self.row;
         self.row += 1;
         let mut word = [0; 8];
@@ -216,8 +216,8 @@ impl<'a> Read<'a> {
     ///
     /// # Errors
     /// When the dictionary has no such entry.
-    pub fn next_bytes(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
-        let Some(place) = self.next() else { return Ok(None) };
+    pub fn bytes(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
+        let Some(place) = self.value() else { return Ok(None) };
         self.dictionary.get(place as usize).copied().map(Some).ok_or_else(|| self.no_entry())
     }
 
@@ -225,8 +225,8 @@ impl<'a> Read<'a> {
     ///
     /// # Errors
     /// When the dictionary has no such entry, or it is not UTF-8.
-    pub fn next_text(&mut self) -> Result<Option<Arc<str>>, Malformed> {
-        let Some(place) = self.next() else { return Ok(None) };
+    pub fn text(&mut self) -> Result<Option<Arc<str>>, Malformed> {
+        let Some(place) = self.value() else { return Ok(None) };
         let place = place as usize;
         if let Some(Some(text)) = self.texts.get(place) {
             return Ok(Some(Arc::clone(text)));

@@ -42,7 +42,7 @@ impl Events {
     }
 
     /// How many there are.
-    pub fn len(&self) -> u32 {
+    pub fn count(&self) -> u32 {
         self.order.rows()
     }
 
@@ -77,16 +77,16 @@ impl Events {
         }
         let mut order = order.ok_or_else(|| Malformed::new("events without an order"))?;
         for _ in 0..order.rows() {
-            let place: u8 = order.next()?;
+            let place: u8 = order.row()?;
             let Some(table) = tables.get_mut(usize::from(place)) else { continue };
             let table = table.as_mut().ok_or_else(|| Malformed::new("an event of a signal without a table"))?;
             visit(match place {
-                0 => Event::Connect(table.next()?),
-                1 => Event::TimeWait(table.next()?),
-                2 => Event::ListenDrop(table.next()?),
-                3 => Event::Bind(table.next()?),
-                4 => Event::State(table.next()?),
-                _ => Event::Detail(table.next()?),
+                0 => Event::Connect(table.row()?),
+                1 => Event::TimeWait(table.row()?),
+                2 => Event::ListenDrop(table.row()?),
+                3 => Event::Bind(table.row()?),
+                4 => Event::State(table.row()?),
+                _ => Event::Detail(table.row()?),
             })?;
         }
         Ok(())

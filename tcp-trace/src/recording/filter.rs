@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the kernel side lets through, of events that were recorded without filters.
 
-use std::net::IpAddr;
-
 use tcp_trace_common::config::{Config, filter};
 
 use crate::aggregate::scope::Scope;
@@ -37,7 +35,7 @@ impl Filter {
             && (!asks(filter::UID) || config.uid == caller.uid)
             && (!asks(filter::COMM) || Comm::from_kernel(&config.comm) == caller.comm)
             && (!asks(filter::NETNS) || config.netns == connect.netns)
-            && scope.contains(IpAddr::from(connect.daddr), connect.dport);
+            && scope.contains(connect.daddr, connect.dport);
         self.left_out += u64::from(!passes);
         passes
     }

@@ -23,6 +23,7 @@ pub const ROWS: usize = 1 << 20;
 
 /// A happening that owns all of itself.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are events, which need no memory of their own")]
 pub enum Happened {
     /// See [`Happening`].
     Event(Event),
@@ -79,7 +80,7 @@ pub fn read<E: From<Malformed>>(
 ) -> Result<(), E> {
     let bytes = &mut Bytes(payload);
     match kind {
-        Kind::Events => return Events::read(bytes, |event| visit(Happened::Event(event))),
+        Kind::Events => Events::read(bytes, |event| visit(Happened::Event(event))),
         Kind::Stock => visit(Happened::Stock(take_head(bytes)?)),
         Kind::Totals => visit(Happened::Totals(Box::new(take_totals(bytes)?))),
         Kind::TimeWait => visit(Happened::TimeWait(take_head(bytes)?)),

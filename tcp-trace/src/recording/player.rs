@@ -66,7 +66,7 @@ impl<R: Read> Player<R> {
     /// When it is no recording, or nothing of it can be read.
     pub fn new(from: R) -> Result<Self, Broken> {
         let mut blocks = Blocks::open(from)?;
-        let first = blocks.next()?.ok_or(Broken::Cut { at: 0 })?;
+        let first = blocks.read()?.ok_or(Broken::Cut { at: 0 })?;
         let known: Circumstances = match first.kind {
             Some(Kind::Circumstances) => {
                 take_head(&mut Bytes(&first.payload)).map_err(|error| blocks.damaged(error.to_string()))?
@@ -101,7 +101,7 @@ impl<R: Read> Player<R> {
     /// # Errors
     /// The first of `visit`.
     pub fn block(&mut self, mut visit: impl FnMut(Happened) -> Result<(), Failure>) -> Result<Option<Ending>, Failure> {
-        let block = match self.blocks.next() {
+        let block = match self.blocks.read() {
             Ok(Some(block)) => block,
             Ok(None) | Err(Broken::Cut { .. }) => return Ok(Some(Ending::Cut)),
             Err(broken) => return Ok(Some(Ending::Damaged(broken))),

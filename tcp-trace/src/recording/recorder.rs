@@ -54,11 +54,11 @@ impl Recorder {
         let now_ns = event.time().map(|time| time.as_nanosecond());
         self.since_ns = self.since_ns.or(now_ns);
         let old = now_ns.zip(self.since_ns).is_some_and(|(now_ns, since_ns)| now_ns - since_ns >= AT_LEAST_EVERY_NS);
-        if old || self.events.len() >= FULL { self.put_events() } else { Ok(()) }
+        if old || self.events.count() >= FULL { self.put_events() } else { Ok(()) }
     }
 
     fn put_events(&mut self) -> Result<(), Failure> {
-        if self.events.len() == 0 {
+        if self.events.count() == 0 {
             return Ok(());
         }
         let events = std::mem::take(&mut self.events);

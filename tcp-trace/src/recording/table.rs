@@ -134,7 +134,7 @@ impl<'a> Read<'a> {
     ///
     /// # Errors
     /// When there is none, or it is none of these.
-    pub fn next<R: Cells>(&mut self) -> Result<R, Malformed> {
+    pub fn row<R: Cells>(&mut self) -> Result<R, Malformed> {
         self.rows =
             self.rows.checked_sub(1).ok_or_else(|| Malformed::new(format!("table {}: a row short", self.name)))?;
         self.cursor = 0;
@@ -144,9 +144,9 @@ impl<'a> Read<'a> {
     /// All of them.
     ///
     /// # Errors
-    /// As [`next`](Self::next).
+    /// As [`row`](Self::row).
     pub fn all<R: Cells>(&mut self) -> Result<Vec<R>, Malformed> {
-        (0..self.rows).map(|_| self.next()).collect()
+        (0..self.rows).map(|_| self.row()).collect()
     }
 
     /// The column of the next cell; `None`: it was never written.

@@ -24,7 +24,7 @@ macro_rules! number {
 
             fn read(path: Path<'_>, from: &mut Read<'_>) -> Result<Option<Self>, Malformed> {
                 let Some(column) = from.column(path, |kind| matches!(kind, $kind))? else { return Ok(None) };
-                let Some(cell) = column.next() else { return Ok(None) };
+                let Some(cell) = column.value() else { return Ok(None) };
                 let value: Option<Self> = ($from)(cell);
                 value.map(Some).ok_or_else(|| Malformed::new(format!("column {path}: {cell} is out of range")))
             }
@@ -59,7 +59,7 @@ impl Value for IpAddr {
 
     fn read(path: Path<'_>, from: &mut Read<'_>) -> Result<Option<Self>, Malformed> {
         let column = from.column(path, |kind| kind == Kind::Address)?;
-        column.map(|column| column.next_bytes()).transpose()?.flatten().map(|bytes| address(bytes, path)).transpose()
+        column.map(|column| column.bytes()).transpose()?.flatten().map(|bytes| address(bytes, path)).transpose()
     }
 }
 
@@ -91,7 +91,7 @@ impl Value for Arc<str> {
 
     fn read(path: Path<'_>, from: &mut Read<'_>) -> Result<Option<Self>, Malformed> {
         let column = from.column(path, |kind| kind == Kind::Text)?;
-        Ok(column.map(|column| column.next_text()).transpose()?.flatten())
+        Ok(column.map(|column| column.text()).transpose()?.flatten())
     }
 }
 
@@ -115,7 +115,7 @@ impl Value for [u8; COMM_LEN] {
 
     fn read(path: Path<'_>, from: &mut Read<'_>) -> Result<Option<Self>, Malformed> {
         let column = from.column(path, |kind| kind == Kind::Bytes)?;
-        let Some(bytes) = column.map(|column| column.next_bytes()).transpose()?.flatten() else { return Ok(None) };
+        let Some(bytes) = column.map(|column| column.bytes()).transpose()?.flatten() else { return Ok(None) };
         let comm = Self::try_from(bytes);
         comm.map(Some).map_err(|_| Malformed::new(format!("column {path}: a comm of {} bytes", bytes.len())))
     }
