@@ -22,6 +22,8 @@ pub struct Circumstances {
     pub kernel: String,
     /// How it searches for ports.
     pub rules: SearchRules,
+    /// It was asked, by its BTF: without that the rules are those of no kernel in particular.
+    pub rules_known: bool,
     /// How it is set up to.
     pub sysctls: Sysctls,
     /// Something is attached.

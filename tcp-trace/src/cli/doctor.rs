@@ -74,7 +74,7 @@ pub struct Args {
     ready_file: Option<PathBuf>,
     /// What happens is read from a recording.
     #[arg(skip)]
-    pub recording: Option<Recording>,
+    pub(super) recording: Option<Recording>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

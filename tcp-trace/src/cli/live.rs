@@ -430,6 +430,7 @@ fn circumstances(asked: &Asked, attached: Option<&Attached>, facts: &Facts, scop
         begin: clock::now(),
         kernel: facts.release.clone(),
         rules: facts.search,
+        rules_known: facts.btf.is_ok(),
         sysctls: facts.sysctls.clone(),
         traced: attached.is_some(),
         signals,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{
     bind, connect_latency, doctor, listen,
     live::{Asked, LiveArgs},
-    ports, states, time_wait,
+    ports, report, states, time_wait, what_if,
 };
 use crate::{
     circumstances::Circumstances,
@@ -59,6 +59,10 @@ enum Command {
     Listen(Box<listen::Args>),
     /// TCP states
     States(Box<states::Args>),
+    /// One self-contained HTML page about it
+    Report(Box<report::Args>),
+    /// What another range, more addresses or fewer connects would have done
+    WhatIf(Box<what_if::Args>),
     /// What was wrong there, worst cause first
     Doctor(Box<doctor::Args>),
 }
@@ -102,6 +106,14 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
         Command::States(mut args) => {
             args.live.recording = recording;
             states::run(&args, verbose)
+        }
+        Command::Report(mut args) => {
+            args.recording = recording;
+            report::run(&args, verbose)
+        }
+        Command::WhatIf(mut args) => {
+            args.live.recording = recording;
+            what_if::run(&args, verbose)
         }
         Command::Doctor(mut args) => {
             args.recording = recording;

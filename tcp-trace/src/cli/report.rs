@@ -13,6 +13,7 @@ use super::{
     live::{self, Asked, FailOn, LiveArgs, TierChoice},
     output::Output,
     progress::Watched,
+    replay::Recording,
     share,
 };
 use crate::{
@@ -56,23 +57,28 @@ pub struct Args {
     /// What tracing may cost, programs and agent together, as a share of one CPU; 100% = whatever it takes
     #[arg(long, value_name = "PERCENT", value_parser = share::parse, default_value = "5%", help_heading = "Tracing")]
     max_overhead: f64,
+    /// Record everything that the page rests on in this file as well, for `tcp-trace replay`
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    record: Option<PathBuf>,
     /// Create this file once everything is attached
     #[arg(long, value_name = "PATH", hide = true)]
     ready_file: Option<PathBuf>,
+    /// What happens is read from a recording.
+    #[arg(skip)]
+    pub(super) recording: Option<Recording>,
 }
 
 /// Looks until the end and writes the page; the exit code says whether `--fail-on` was met.
 ///
 /// # Errors
-/// As [`live::watch`], and when the page cannot be written.
+/// As [`live::follow`], and when the page cannot be written.
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     // Who cannot write to the place would learn it only after the run.
     let place = Place::open(args.output.as_deref())?;
     let live = args.live();
     let asked = Asked { port_probes: PortProbes::Auto, ..Asked::plainly(Question::Doctor, false, verbose) };
-    let prepared = live::prepare(&live, &asked)?;
     let top = usize::from(args.top);
-    let watched = live::watch(prepared, &live, &asked, |known| {
+    let watched = live::follow(&live, &asked, |known| {
         let begin_ns = known.begin.monotonic_ns;
         Ok(Watched::new(Report::new(known, top), "looking", begin_ns, live.duration))
     })?;
@@ -93,7 +99,9 @@ impl Args {
             max_overhead: self.max_overhead,
             ring_kib: 4096,
             fail_on: self.fail_on,
+            record: self.record.clone(),
             ready_file: self.ready_file.clone(),
+            recording: self.recording.clone(),
         }
     }
 }

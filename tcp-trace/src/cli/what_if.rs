@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::duration;
 use super::live::{self, Asked as Traced, LiveArgs};
+use crate::circumstances::Circumstances;
 use crate::exit::Failure;
 use crate::export::sink::Sink;
-use crate::kernel::Facts;
 use crate::what_if::change::Change;
 use crate::what_if::follow::Asked;
 use crate::what_if::tier::Tier;
@@ -57,13 +57,13 @@ pub struct Args {
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "1s", requires = "hosts", help_heading = "A tier")]
     lasts: Duration,
     #[command(flatten)]
-    live: LiveArgs,
+    pub(super) live: LiveArgs,
 }
 
 /// Looks until the end, and answers.
 ///
 /// # Errors
-/// As [`live::watch`], and for changes that this kernel cannot make.
+/// As [`live::follow`], and for changes that this kernel cannot make.
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let mut sink = Sink::open(args.live.output.output.as_deref())?;
     let layout = live::layout(&args.live, &sink);
@@ -80,11 +80,10 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         return sink.flush().map(|_| 0);
     }
     let traced = Traced::plainly(QUESTION, false, verbose);
-    let prepared = live::prepare(&args.live, &traced)?;
     let changes = args.changes();
-    possible(&changes, &prepared.facts)?;
     let asked = Asked { changes, searches_per_second: args.rate, top: usize::from(args.live.top) };
-    live::watch(prepared, &args.live, &traced, |circumstances| {
+    live::follow(&args.live, &traced, |circumstances| {
+        possible(&asked.changes, circumstances)?;
         Ok(Writer::new(circumstances, asked, format, layout, sink))
     })?;
     Ok(0)
@@ -105,18 +104,18 @@ impl Args {
 }
 
 /// What this kernel has no means for is no question about it.
-fn possible(changes: &[Change], facts: &Facts) -> Result<(), Failure> {
+fn possible(changes: &[Change], known: &Circumstances) -> Result<(), Failure> {
     let lacks = changes.iter().find_map(|change| match change {
-        Change::LocalPortRange(..) if !facts.search.socket_range => {
+        Change::LocalPortRange(..) if !known.rules.socket_range => {
             Some("sockets have no range of their own here: IP_LOCAL_PORT_RANGE came with 6.3")
         }
-        Change::StepWidth(_) if !facts.search.step_width => {
+        Change::StepWidth(_) if !known.rules.step_width => {
             Some("steps are always two ports wide here: ip_local_port_step_width came with 7.1")
         }
         _ => None,
     });
     match lacks {
-        Some(headline) if facts.btf.is_ok() => Err(Failure::KernelLacks {
+        Some(headline) if known.rules_known => Err(Failure::KernelLacks {
             headline: headline.into(),
             tried: Vec::new(),
             try_next: vec!["tcp-trace what-if without it: every change that is sensible on this kernel".into()],

@@ -48,6 +48,7 @@ pub fn known() -> Circumstances {
         begin: at(0.0),
         kernel: "6.12.0".into(),
         rules: SearchRules { perturb_table: true, ..SearchRules::default() },
+        rules_known: true,
         sysctls: Sysctls { netns: Some(1), ip_local_port_range: Some((32_768, 60_999)), ..Sysctls::default() },
         traced: true,
         signals: signals.map(at_work).into(),
