@@ -35,14 +35,19 @@ pub struct Searches {
 }
 
 impl Searched {
-    /// Ports visited on average.
+    /// Ports visited on average; `None`: not known, or only of such as are not like the others.
     pub fn mean(&self) -> Option<f64> {
-        (self.known > 0).then(|| self.visited as f64 / self.known as f64)
+        self.is_whole().then(|| self.visited as f64 / self.known as f64)
     }
 
     /// Time of a search on average.
     pub fn mean_ns(&self) -> Option<f64> {
-        (self.known > 0).then(|| self.search_ns as f64 / self.known as f64)
+        self.is_whole().then(|| self.search_ns as f64 / self.known as f64)
+    }
+
+    /// The first after boot may be missing. Where steps are random it is the short ones that are not known.
+    fn is_whole(&self) -> bool {
+        self.known > 0 && self.known * 20 >= self.searches * 19
     }
 }
 

@@ -113,7 +113,7 @@ fn of_scenario(out: &mut String, theme: Theme, width: usize, scenario: &Scenario
         count(prediction.to_cliff),
         span(prediction.seconds_to_cliff()),
     );
-    let line = match name.chars().count() < width {
+    let line = match name.chars().count() <= width {
         true => format!("{name:<width$}{figures}"),
         // Changes together have long names.
         false => format!("{}\n{:width$}{figures}", fitted(name, width + COLUMNS), ""),

@@ -23,6 +23,7 @@ mod states;
 mod theme;
 mod time_wait;
 mod time_wait_owners;
+mod what_if;
 
 use crate::harness::Report;
 use crate::tiers::Tier;
@@ -50,6 +51,7 @@ pub fn run_all(report: &mut Report) {
         ledger::run(report, tier);
     }
     ports_default_range::run(report, &tiers);
+    what_if::run(report, best);
     ledger::storms(report, &tiers);
     bad_input::run(report);
     programs::run(report, best);

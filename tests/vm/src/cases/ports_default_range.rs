@@ -47,13 +47,19 @@ pub fn run(report: &mut Report, tiers: &[Tier]) {
     }
 }
 
-/// One connection from every port of the first parity.
-pub fn first_half() -> Result<(Socket, Vec<Socket>)> {
+/// Room for that many sockets.
+pub fn many_files() -> Result<()> {
     let limit = libc::rlimit { rlim_cur: 65536, rlim_max: 65536 };
     // SAFETY: the kernel reads one `rlimit`.
-    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } != 0 {
-        return Err(not_run("the limit of open files cannot be raised"));
+    match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } {
+        0 => Ok(()),
+        _ => Err(not_run("the limit of open files cannot be raised")),
     }
+}
+
+/// One connection from every port of the first parity.
+pub fn first_half() -> Result<(Socket, Vec<Socket>)> {
+    many_files()?;
     std::fs::write("/proc/sys/net/core/somaxconn", "65535")?;
     let remote = SocketAddr::new(LOCALHOST, 2001);
     let listener = Socket::listener(remote, 65535)?;
