@@ -82,6 +82,14 @@ pub struct RawConnect {
 
 const _: () = assert!(size_of::<RawConnect>() == 184);
 
+impl RawConnect {
+    /// When it began, as far as that is known. A thread begins one at a time, so with `tid` it says which attempt.
+    #[inline(always)]
+    pub fn began_ns(&self) -> u64 {
+        if self.start_ns != 0 { self.start_ns } else { self.search_start_ns }
+    }
+}
+
 #[cfg(feature = "user")]
 mod user {
     // SAFETY: `repr(C)`, integers only, no padding (IntoBytes proves it), valid for every bit pattern (FromBytes).

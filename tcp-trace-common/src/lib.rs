@@ -20,6 +20,7 @@ pub mod offsets;
 pub mod peer;
 pub mod phases;
 pub mod port_search;
+pub mod stack;
 pub mod state;
 pub mod time_wait;
 
@@ -49,6 +50,8 @@ pub mod kind {
     pub const LISTEN_DROP: u16 = 48;
     /// [`RawBind`](crate::bind::RawBind)
     pub const BIND: u16 = 32;
+    /// [`RawStack`](crate::stack::RawStack)
+    pub const STACK: u16 = 80;
     /// [`RawState`](crate::state::RawState)
     pub const STATE: u16 = 64;
 }

@@ -110,6 +110,8 @@ pub struct Offsets {
     pub task_cred: u16,
     /// `cred.uid.val`
     pub cred_uid: u16,
+    /// `task_struct.stack`
+    pub task_stack: u16,
     /// `files_struct.fdt`
     pub files_fdt: u16,
     /// `fdtable.fd`
@@ -208,6 +210,7 @@ impl Offsets {
         task_comm: ABSENT,
         task_cred: ABSENT,
         cred_uid: ABSENT,
+        task_stack: ABSENT,
         files_fdt: ABSENT,
         fdtable_fd: ABSENT,
         fdtable_max_fds: ABSENT,

@@ -54,6 +54,12 @@ pub fn count_by(slot: u32, more: u64) -> u64 {
 /// more than all the rest of an event. How much is waiting is asked now and then.
 #[inline(always)]
 pub fn emit<T: 'static>(event: &T, number: u64, full: u32) -> bool {
+    emit_filled(number, full, |place| copy_words(event, place))
+}
+
+/// The same of an event that is written where it stays: too large for the stack. `fill` writes all that user space reads.
+#[inline(always)]
+fn emit_filled<T: 'static>(number: u64, full: u32, fill: impl FnOnce(*mut T)) -> bool {
     let asks = number & u64::from(config!(wake_mask)) == 0;
     let wake = if asks && EVENTS.query(RINGBUF_AVAIL_DATA) >= u64::from(config!(wake_bytes)) {
         RINGBUF_FORCE_WAKEUP
@@ -64,7 +70,7 @@ pub fn emit<T: 'static>(event: &T, number: u64, full: u32) -> bool {
         count(full);
         return false;
     };
-    copy_words(event, entry.as_mut_ptr());
+    fill(entry.as_mut_ptr());
     entry.submit(wake);
     true
 }
@@ -72,6 +78,12 @@ pub fn emit<T: 'static>(event: &T, number: u64, full: u32) -> bool {
 /// Sends an event of a signal other than connect, unless detail is shed.
 #[inline(always)]
 pub fn send<T: 'static>(event: &T) {
+    send_filled(|place| copy_words(event, place));
+}
+
+/// The same of an event that is too large for the stack: see [`emit_filled`].
+#[inline(always)]
+pub fn send_filled<T: 'static>(fill: impl FnOnce(*mut T)) {
     let detail = Detail::now();
     if detail.stopped() {
         return;
@@ -80,6 +92,6 @@ pub fn send<T: 'static>(event: &T) {
     if detail.folds() {
         count(counters::SIGNAL_SHED);
     } else {
-        emit(event, number, counters::SIGNAL_RING_FULL);
+        emit_filled(number, counters::SIGNAL_RING_FULL, fill);
     }
 }

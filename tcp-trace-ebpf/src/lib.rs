@@ -16,6 +16,7 @@ mod identity;
 mod maps;
 mod memory;
 mod peer;
+mod registers;
 mod signals;
 mod sock;
 mod state_totals;

@@ -130,6 +130,8 @@ impl Answer {
             Event::Connect(connect) => self.lists(connect),
             Event::TimeWait(_) | Event::Bind(_) | Event::ListenDrop(_) | Event::State(_) => self.wanted.signals,
             Event::Lost(_) | Event::Detail(_) => true,
+            // Whoever draws takes it, a line has no room for it.
+            Event::Stack(_) => false,
         };
         if !listed {
             return Ok(());
@@ -150,7 +152,7 @@ impl Answer {
                 tracing::warn!("{}", events::detail(detail).trim_end());
             }
             // None of them has a row in CSV; a loss, and on a screen the detail, stand in the next text answer.
-            (Format::Csv, _) | (Format::Text, Event::Lost(_) | Event::Detail(_)) => {}
+            (Format::Csv, _) | (Format::Text, Event::Lost(_) | Event::Detail(_) | Event::Stack(_)) => {}
         }
         self.sink.write(&self.buffer).map(|_| ())
     }

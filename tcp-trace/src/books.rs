@@ -56,7 +56,7 @@ impl Books {
                 add(&mut self.total_lost, *lost);
             }
             Event::Detail(_) => {}
-            Event::TimeWait(_) | Event::Bind(_) | Event::ListenDrop(_) | Event::State(_) => {
+            Event::TimeWait(_) | Event::Bind(_) | Event::ListenDrop(_) | Event::State(_) | Event::Stack(_) => {
                 self.ledger.signals_delivered += 1;
             }
         }

@@ -6,6 +6,7 @@ mod connect;
 mod listen;
 mod outcome;
 pub use outcome::outcome;
+mod stack;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use tcp_trace_common::bind::RawBind;
 use tcp_trace_common::connect::RawConnect;
 use tcp_trace_common::listen::RawListenDrop;
 use tcp_trace_common::port_search::Walk;
+use tcp_trace_common::stack::RawStack;
 use tcp_trace_common::state::RawState;
 use tcp_trace_common::time_wait::RawTimeWait;
 use tcp_trace_common::{RawHeader, family, kind};
@@ -77,6 +79,10 @@ impl Decoder {
             kind::BIND => {
                 let (raw, _) = RawBind::ref_from_prefix(bytes).ok()?;
                 Some(Event::Bind(self.bind(raw)))
+            }
+            kind::STACK => {
+                let (raw, _) = RawStack::ref_from_prefix(bytes).ok()?;
+                Some(Event::Stack(self.stack(raw)?))
             }
             kind::STATE => {
                 let (raw, _) = RawState::ref_from_prefix(bytes).ok()?;

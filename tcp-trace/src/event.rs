@@ -6,6 +6,7 @@
 mod bind;
 mod comm;
 mod listen;
+mod stack;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ pub use tcp_trace_common::port_search::SourcePort;
 pub use bind::Bind;
 pub use comm::Comm;
 pub use listen::{DropCause, ListenDrop};
+pub use stack::{Captured, Frame, Frames, Stack, Taken, UserEnd};
 
 use crate::governor::level::Level;
 
@@ -34,6 +36,8 @@ pub enum Event {
     Bind(Bind),
     /// A socket went from one state to another.
     State(State),
+    /// Who called `connect()`, frame by frame.
+    Stack(Stack),
     /// Events or probes that were lost since the last such event.
     Lost(Lost),
     /// More or less is told from now on.
@@ -49,6 +53,7 @@ impl Event {
             Self::ListenDrop(dropped) => Some(dropped.time),
             Self::Bind(bind) => Some(bind.time),
             Self::State(state) => Some(state.time),
+            Self::Stack(stack) => Some(stack.time),
             Self::Detail(detail) => Some(detail.time),
             Self::Lost(_) => None,
         }
@@ -93,6 +98,8 @@ impl fmt::Display for Cgroup {
 pub struct Connect {
     /// When it ended.
     pub time: Timestamp,
+    /// When it began, on the monotonic clock: with the thread, which attempt it is.
+    pub began_ns: Option<u64>,
     /// Who called `connect()`.
     pub caller: Caller,
     /// Inode of the socket's network namespace.

@@ -13,6 +13,7 @@ pub mod enrich;
 pub mod event;
 pub mod exit;
 pub mod export;
+pub mod flame;
 pub mod governor;
 pub mod inventory;
 pub mod kernel;

@@ -38,6 +38,7 @@ fn time() -> Timestamp {
 fn established() -> Connect {
     Connect {
         time: time(),
+        began_ns: None,
         caller: Caller {
             pid: 4242,
             tid: 4243,
@@ -360,7 +361,7 @@ fn event_lines_as_text() {
         Event::Bind(bind) => event_lines::bind(&bind),
         Event::State(state) => event_lines::state(&state),
         Event::Detail(detail) => event_lines::detail(&detail),
-        Event::Lost(_) => String::new(),
+        Event::Stack(_) | Event::Lost(_) => String::new(),
     });
     check("events.txt", &(event_lines::header() + &lines.collect::<String>()));
 }

@@ -19,6 +19,7 @@ pub mod row;
 pub(crate) mod sample;
 pub mod scope;
 pub mod searches;
+pub mod stacks;
 pub mod state;
 pub mod summary;
 pub mod tally;

@@ -11,6 +11,7 @@ use crate::event::{Caller, Connect, Outcome, SourcePort};
 pub(crate) fn established() -> Connect {
     Connect {
         time: Timestamp::UNIX_EPOCH,
+        began_ns: None,
         caller: Caller { pid: 10, tid: 10, comm: "php-fpm".into(), uid: 33, cgroup: None },
         netns: 1,
         saddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),

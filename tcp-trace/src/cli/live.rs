@@ -41,9 +41,9 @@ use crate::{
     view::screen::Layout,
 };
 
-/// Flags of every live command.
+/// Flags of every live command; a command whose answer is no text has output flags of its own.
 #[derive(Debug, clap::Args)]
-pub struct LiveArgs {
+pub struct LiveArgs<O: clap::Args = Output> {
     /// Stop by itself after this long [default: until Ctrl-C]
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
@@ -58,7 +58,7 @@ pub struct LiveArgs {
     pub filters: Filters,
     /// Where answers go.
     #[command(flatten)]
-    pub output: Output,
+    pub output: O,
     /// How programs attach: the best that works, or just this one
     #[arg(long, value_enum, default_value_t, help_heading = "Tracing")]
     pub tier: TierChoice,
@@ -182,7 +182,7 @@ impl Asked {
             Signal::Bind => stream::BIND,
             Signal::Listen => stream::LISTEN,
             Signal::State => stream::STATE,
-            Signal::Connect | Signal::PortProbes | Signal::ListenerLookup => 0,
+            Signal::Connect | Signal::PortProbes | Signal::ListenerLookup | Signal::Stack => 0,
         };
         let owners = if self.details_time_wait() { stream::TIME_WAIT_OWNERS } else { 0 };
         self.streamed().into_iter().map(bit).fold(owners, |bits, bit| bits | bit)
@@ -225,7 +225,7 @@ pub struct Prepared {
 ///
 /// # Errors
 /// Where the command line or the privileges do not allow it, and the question has no answer without.
-pub fn prepare(live: &LiveArgs, asked: &Asked) -> Result<Prepared, Failure> {
+pub fn prepare<O: clap::Args>(live: &LiveArgs<O>, asked: &Asked) -> Result<Prepared, Failure> {
     let mut config = Config { agent_tgid: std::process::id(), ..Config::EMPTY };
     live.filters.apply(&mut config)?;
     let loader = Loader::prepare();
@@ -280,9 +280,9 @@ pub fn prepare(live: &LiveArgs, asked: &Asked) -> Result<Prepared, Failure> {
 ///
 /// # Errors
 /// When what is attached cannot be read, or the output breaks.
-pub fn watch<F: Follow>(
+pub fn watch<F: Follow, O: clap::Args>(
     prepared: Prepared,
-    live: &LiveArgs,
+    live: &LiveArgs<O>,
     asked: &Asked,
     follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
 ) -> Result<F, Failure> {
@@ -331,8 +331,8 @@ pub fn watch<F: Follow>(
 ///
 /// # Errors
 /// As [`prepare`] and [`watch`]; when the recording does not hold what is asked.
-pub fn follow<F: Follow>(
-    live: &LiveArgs,
+pub fn follow<F: Follow, O: clap::Args>(
+    live: &LiveArgs<O>,
     asked: &Asked,
     follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
 ) -> Result<F, Failure> {
@@ -388,9 +388,9 @@ pub fn answer_to(asked: &Asked, live: &LiveArgs, events: bool) -> Result<u8, Fai
     Ok(FailOn::code(live.fail_on, worst))
 }
 
-fn trace(
+fn trace<O: clap::Args>(
     mut attached: Attached,
-    live: &LiveArgs,
+    live: &LiveArgs<O>,
     asked: &Asked,
     facts: &Facts,
     calibration: Option<Calibration>,

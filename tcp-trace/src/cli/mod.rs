@@ -6,6 +6,7 @@ pub mod connect_latency;
 pub mod doctor;
 pub mod duration;
 pub mod filters;
+pub mod flamegraph;
 pub mod lab;
 pub mod listen;
 pub mod live;
@@ -67,6 +68,8 @@ pub enum Command {
     States(Box<states::Args>),
     /// What another range, more addresses or fewer connects would do to the port search here
     WhatIf(Box<what_if::Args>),
+    /// Call paths that lead to connect(), each as wide as what it costs: a flame graph
+    Flamegraph(Box<flamegraph::Args>),
     /// Say what is wrong here, worst cause first, and what this machine can show
     Doctor(Box<doctor::Args>),
     /// Write one self-contained HTML page about a run: the answer in words, causes and fixes, charts over time
@@ -93,6 +96,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Listen(args) => listen::run(&args, cli.verbose),
         Command::States(args) => states::run(&args, cli.verbose),
         Command::WhatIf(args) => what_if::run(&args, cli.verbose),
+        Command::Flamegraph(args) => flamegraph::run(&args, cli.verbose),
         Command::Doctor(args) => doctor::run(&args, cli.verbose),
         Command::Report(args) => report::run(&args, cli.verbose),
         Command::Record(args) => record::run(&args, cli.verbose).map(|()| 0),

@@ -57,6 +57,9 @@ pub struct Args {
     /// What it may cost, programs and agent together, as a share of one CPU; 100% = whatever it takes
     #[arg(long, value_name = "PERCENT", value_parser = share::parse, default_value = "5%", help_heading = "Tracing")]
     max_overhead: f64,
+    /// The stacks of whoever calls connect() as well, for `replay FILE flamegraph`: 8 KiB a call are looked through
+    #[arg(long)]
+    stacks: bool,
     /// Create this file once everything is attached
     #[arg(long, value_name = "PATH", hide = true)]
     ready_file: Option<PathBuf>,
@@ -67,8 +70,10 @@ pub struct Args {
 /// # Errors
 /// When nothing can be traced here, or the recording cannot be written.
 pub fn run(args: &Args, verbose: u8) -> Result<(), Failure> {
+    let stacks = args.stacks.then_some(Signal::Stack);
     let asked = Asked {
-        events: vec![Signal::TimeWait, Signal::Bind, Signal::Listen, Signal::State],
+        events: [Signal::TimeWait, Signal::Bind, Signal::Listen, Signal::State].into_iter().chain(stacks).collect(),
+        extra: stacks.into_iter().collect(),
         port_probes: PortProbes::Auto,
         ..Asked::plainly(Question::Doctor, false, verbose)
     };

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::{
-    bind, connect_latency, doctor, listen,
+    bind, connect_latency, doctor, flamegraph, listen,
     live::{Asked, LiveArgs},
     ports, report, states, time_wait, what_if,
 };
@@ -59,6 +59,8 @@ enum Command {
     Listen(Box<listen::Args>),
     /// TCP states
     States(Box<states::Args>),
+    /// Call paths that led to connect(), if stacks were recorded
+    Flamegraph(Box<flamegraph::Args>),
     /// One self-contained HTML page about it
     Report(Box<report::Args>),
     /// What another range, more addresses or fewer connects would have done
@@ -107,6 +109,10 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
             args.live.recording = recording;
             states::run(&args, verbose)
         }
+        Command::Flamegraph(mut args) => {
+            args.live.recording = recording;
+            flamegraph::run(&args, verbose)
+        }
         Command::Report(mut args) => {
             args.recording = recording;
             report::run(&args, verbose)
@@ -127,9 +133,9 @@ impl Recording {
     ///
     /// # Errors
     /// When it cannot be read, or does not hold what is asked.
-    pub fn feed<F: Follow>(
+    pub fn feed<F: Follow, O: clap::Args>(
         &self,
-        live: &LiveArgs,
+        live: &LiveArgs<O>,
         asked: &Asked,
         follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
     ) -> Result<F, Failure> {

@@ -19,6 +19,7 @@ impl Decoder {
         let handshake_ns = phases::handshake_ns(raw);
         Connect {
             time: self.clock.wall(raw.header.ktime_ns),
+            began_ns: Some(raw.began_ns()).filter(|began| *began != 0),
             caller: Caller {
                 pid: raw.tgid,
                 tid: raw.tid,

@@ -47,7 +47,7 @@ impl Cgroups {
             Event::Connect(connect) => &mut connect.caller.cgroup,
             Event::Bind(bind) => &mut bind.caller.cgroup,
             Event::State(state) => &mut state.cgroup,
-            Event::TimeWait(_) | Event::ListenDrop(_) | Event::Lost(_) | Event::Detail(_) => return,
+            Event::TimeWait(_) | Event::ListenDrop(_) | Event::Stack(_) | Event::Lost(_) | Event::Detail(_) => return,
         };
         let Some(cgroup) = cgroup else { return };
         if let Some(known) = self.paths.get(&cgroup.id) {

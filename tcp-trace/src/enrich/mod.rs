@@ -3,3 +3,4 @@
 
 pub mod call_site;
 pub mod cgroup;
+pub mod stacks;

@@ -26,6 +26,8 @@ pub fn event(out: &mut Vec<u8>, calendar: &mut Calendar, event: &Event) {
         Event::Bind(bind) => json_event::bind(out, calendar, bind),
         Event::State(state) => json_event::state(out, calendar, state),
         Event::Detail(detail) => line(out, &DetailLine::from(detail)),
+        // Frames are drawn, not listed.
+        Event::Stack(_) => {}
         Event::Lost(lost) => line(out, &LostLine { v: VERSION, kind: "lost", counts: (*lost).into() }),
     }
 }

@@ -61,6 +61,7 @@ const MEMBERS: &[Member] = &[
     ("inet_bind_bucket", "fastreuse", |o| &mut o.bucket_fastreuse, Expected),
     ("inet_bind_bucket", "fastreuseport", |o| &mut o.bucket_fastreuseport, Expected),
     ("task_struct", "files", |o| &mut o.task_files, Expected),
+    ("task_struct", "stack", |o| &mut o.task_stack, Expected),
     ("files_struct", "fdt", |o| &mut o.files_fdt, Expected),
     ("fdtable", "fd", |o| &mut o.fdtable_fd, Expected),
     ("fdtable", "max_fds", |o| &mut o.fdtable_max_fds, Expected),

@@ -7,6 +7,7 @@ mod connect;
 mod listen;
 mod listener_lookup;
 mod port_probes;
+mod stack;
 mod state;
 mod time_wait;
 
@@ -36,6 +37,8 @@ pub enum Signal {
     ListenerLookup,
     /// How long do connections stay in each state, and who closes how?
     State,
+    /// From where in its program does who call `connect()`?
+    Stack,
 }
 
 impl fmt::Display for Signal {
@@ -48,6 +51,7 @@ impl fmt::Display for Signal {
             Self::Listen => "listen",
             Self::ListenerLookup => "listener_lookup",
             Self::State => "state",
+            Self::Stack => "stack",
         })
     }
 }
@@ -153,5 +157,13 @@ const fn probe(name: &'static str, hook: &'static str, params: u16, need: Need) 
 const NO_IPV6: Need = Need::IfPresent("IPv6 is not seen");
 
 /// Every signal.
-pub const SIGNALS: &[Row] =
-    &[connect::ROW, port_probes::ROW, time_wait::ROW, bind::ROW, listen::ROW, listener_lookup::ROW, state::ROW];
+pub const SIGNALS: &[Row] = &[
+    connect::ROW,
+    port_probes::ROW,
+    time_wait::ROW,
+    bind::ROW,
+    listen::ROW,
+    listener_lookup::ROW,
+    state::ROW,
+    stack::ROW,
+];

@@ -10,7 +10,7 @@ use crate::event::Event;
 pub const FULL: u32 = 1 << 14;
 
 /// The tables. Their names and their places in the order stand in files.
-const TABLES: [&str; 6] = ["connect", "time_wait", "listen_drop", "bind", "state", "detail"];
+const TABLES: [&str; 7] = ["connect", "time_wait", "listen_drop", "bind", "state", "detail", "stack"];
 const ORDER: &str = "order";
 
 /// Events that wait to be written.
@@ -30,6 +30,7 @@ impl Events {
             Event::Bind(bind) => self.put(3, bind),
             Event::State(state) => self.put(4, state),
             Event::Detail(detail) => self.put(5, detail),
+            Event::Stack(stack) => self.put(6, stack),
             // The books say it, and whoever follows draws the difference.
             Event::Lost(_) => return,
         };
@@ -86,7 +87,8 @@ impl Events {
                 2 => Event::ListenDrop(table.row()?),
                 3 => Event::Bind(table.row()?),
                 4 => Event::State(table.row()?),
-                _ => Event::Detail(table.row()?),
+                5 => Event::Detail(table.row()?),
+                _ => Event::Stack(table.row()?),
             })?;
         }
         Ok(())

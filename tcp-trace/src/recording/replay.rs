@@ -163,6 +163,7 @@ fn is_wanted(happened: &mut Happened, cut: &Cut, filter: &mut Filter) -> bool {
                 Event::ListenDrop(_) => streamed(Signal::Listen),
                 Event::Bind(_) => streamed(Signal::Bind),
                 Event::State(_) => streamed(Signal::State),
+                Event::Stack(_) => streamed(Signal::Stack),
                 Event::Detail(_) | Event::Lost(_) => true,
             }
         }

@@ -18,8 +18,8 @@ use crate::aggregate::folded::{Folded, FoldedPhase};
 use crate::aggregate::ledger::{Cost, Counts};
 use crate::circumstances::{AtWork, Circumstances};
 use crate::event::{
-    Bind, Caller, Candidates, Cgroup, Comm, Connect, Detail, DropCause, End, Event, ListenDrop, Outcome, Passage, Side,
-    SourcePort, State, TimeWait,
+    Bind, Caller, Candidates, Cgroup, Comm, Connect, Detail, DropCause, End, Event, Frame, Frames, ListenDrop, Outcome,
+    Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd,
 };
 use crate::governor::Stock;
 use crate::governor::level::Level;
@@ -72,6 +72,7 @@ pub fn connect(number: u32, seconds: f64) -> Connect {
     let cliff = number.is_multiple_of(3);
     Connect {
         time: at(seconds).wall,
+        began_ns: number.is_multiple_of(2).then_some(BEGIN_NS + u64::from(number)),
         caller: Caller {
             pid: 4242 + number % 2,
             tid: 4243,
@@ -158,6 +159,20 @@ fn others(seconds: f64) -> Vec<Event> {
             pid: None,
             comm: None,
             cgroup: None,
+        }),
+        Event::Stack(Stack {
+            time,
+            pid: 4242,
+            tid: 4243,
+            began_ns: BEGIN_NS,
+            taken: Taken::Search,
+            frames: Arc::new(Frames {
+                user: vec![Frame { name: "main".into(), module: Some("nginx".into()) }],
+                user_end: UserEnd::Cut,
+                kernel: vec![Frame { name: "__inet_hash_connect".into(), module: None }],
+                kernel_errno: Some(14),
+            }),
+            captured: None,
         }),
         Event::Detail(Detail {
             time,

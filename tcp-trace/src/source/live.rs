@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::{self, Anchor},
     decode::Decoder,
-    enrich::{call_site::CallSites, cgroup::Cgroups},
+    enrich::{call_site::CallSites, cgroup::Cgroups, stacks::Stacks},
     event::Event,
     probes::attach::Attached,
 };
@@ -28,6 +28,7 @@ pub struct Live {
     decoder: Decoder,
     cgroups: Cgroups,
     call_sites: CallSites,
+    stacks: Stacks,
     under_way: UnderWay,
     totals: TotalsMaps,
     kernel_log: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -58,6 +59,7 @@ impl Live {
             decoder,
             cgroups: Cgroups::find(),
             call_sites: CallSites::default(),
+            stacks: Stacks::default(),
             kernel_log,
         })
     }
@@ -76,8 +78,8 @@ impl Live {
     /// # Errors
     /// The first of `observe`.
     pub fn read<E>(&mut self, mut observe: impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
-        let Self { ring, decoder, cgroups, call_sites, .. } = self;
-        ring.read(|raw| event(decoder, cgroups, call_sites, raw).map_or(Ok(()), |event| observe(&event)))?;
+        let Self { ring, decoder, cgroups, call_sites, stacks, .. } = self;
+        ring.read(|raw| event(decoder, cgroups, call_sites, stacks, raw).map_or(Ok(()), |event| observe(&event)))?;
         Ok(())
     }
 
@@ -110,8 +112,9 @@ impl Live {
     pub fn finish<E>(&mut self, mut observe: impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
         let under_way = self.under_way.all();
         let mut ended = HashSet::new();
-        let Self { ring, decoder, cgroups, call_sites, .. } = self;
-        let mut show = |raw: &[u8]| event(decoder, cgroups, call_sites, raw).map_or(Ok(()), |event| observe(&event));
+        let Self { ring, decoder, cgroups, call_sites, stacks, .. } = self;
+        let mut show =
+            |raw: &[u8]| event(decoder, cgroups, call_sites, stacks, raw).map_or(Ok(()), |event| observe(&event));
         let mut more = true;
         while more {
             more = ring.read(|raw| {
@@ -138,9 +141,16 @@ impl Live {
     }
 }
 
-fn event(decoder: &mut Decoder, cgroups: &mut Cgroups, call_sites: &mut CallSites, raw: &[u8]) -> Option<Event> {
+fn event(
+    decoder: &mut Decoder,
+    cgroups: &mut Cgroups,
+    call_sites: &mut CallSites,
+    stacks: &mut Stacks,
+    raw: &[u8],
+) -> Option<Event> {
     let mut event = decoder.decode(raw)?;
     cgroups.enrich(&mut event);
     call_sites.enrich(&mut event);
+    stacks.enrich(&mut event);
     Some(event)
 }

@@ -64,6 +64,7 @@ const TABLE: &[Column] = &[
     ("task_comm", |o| o.task_comm, [ABSENT, 2976, 2976, 3248, 3344]),
     ("task_cred", |o| o.task_cred, [ABSENT, 2960, 2960, 3232, 3328]),
     ("cred_uid", |o| o.cred_uid, [ABSENT, 8, 8, 8, 8]),
+    ("task_stack", |o| o.task_stack, [24, 32, 32, 32, 32]),
     ("files_fdt", |o| o.files_fdt, [32; 5]),
     ("fdtable_fd", |o| o.fdtable_fd, [8; 5]),
     ("fdtable_max_fds", |o| o.fdtable_max_fds, [0; 5]),

@@ -8,13 +8,14 @@ use super::super::column::Kind;
 use super::super::table::{Path, Read, Table};
 use super::{Cells, Value, cells, words};
 use crate::event::{
-    Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, LeaveReason, ListenDrop, Outcome, Passage, Side,
-    SourcePort, State, TimeWait,
+    Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, Frames, LeaveReason, ListenDrop, Outcome,
+    Passage, Side, SourcePort, Stack, State, Taken, TimeWait,
 };
 use crate::governor::level::Level;
 
 cells!(Connect {
     time,
+    began_ns,
     caller: "",
     netns,
     saddr,
@@ -54,6 +55,7 @@ cells!(Bind {
 cells!(State { time, from, to, in_state_ns, end, netns, side, saddr, sport, daddr, dport, pid, comm, cgroup });
 cells!(Detail { time, before, after, programs_share, agent_share, budget });
 
+words!(Taken { "search" = Taken::Search, "on_cpu" = Taken::OnCpu });
 words!(Outcome {
     "established" = Outcome::Established,
     "refused" = Outcome::Refused,
@@ -204,5 +206,44 @@ impl Value for Level {
             word => word.strip_prefix("one_in_").and_then(|n| n.parse().ok()).map(Self::OneIn),
         };
         level.map(Some).ok_or_else(|| Malformed::new(format!("column {path}: {word:?} is not known to this version")))
+    }
+}
+
+/// What it was made of stays where it was.
+impl Cells for Stack {
+    fn put(&self, path: Path<'_>, to: &mut Table) {
+        let Self { time, pid, tid, began_ns, taken, frames, captured: _ } = self;
+        time.put(path.child("time"), to);
+        pid.put(path.child("pid"), to);
+        tid.put(path.child("tid"), to);
+        began_ns.put(path.child("began_ns"), to);
+        taken.put(path.child("taken"), to);
+        frames.put(path.child("frames"), to);
+    }
+
+    fn take(path: Path<'_>, from: &mut Read<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            time: Cells::take(path.child("time"), from)?,
+            pid: Cells::take(path.child("pid"), from)?,
+            tid: Cells::take(path.child("tid"), from)?,
+            began_ns: Cells::take(path.child("began_ns"), from)?,
+            taken: Cells::take(path.child("taken"), from)?,
+            frames: Cells::take(path.child("frames"), from)?,
+            captured: None,
+        })
+    }
+}
+
+/// As JSON: the same text comes again and again, and is compressed away.
+impl Value for Arc<Frames> {
+    fn write(value: Option<&Self>, path: Path<'_>, to: &mut Table) {
+        let text = value.and_then(|frames| serde_json::to_vec(&**frames).ok());
+        to.bytes(path, Kind::Text, text.as_deref());
+    }
+
+    fn read(path: Path<'_>, from: &mut Read<'_>) -> Result<Option<Self>, Malformed> {
+        let Some(text) = Arc::<str>::read(path, from)? else { return Ok(None) };
+        let frames = serde_json::from_str(&text).map_err(|error| Malformed::new(format!("column {path}: {error}")))?;
+        Ok(Some(frames))
     }
 }

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Who called `connect()`: the stacks of its thread, taken when the search for a port begins. The tiers call this.
+//!
+//! It is the last to be attached to its hook and thus the first to run there, so the time that it takes is not in the
+//! search's.
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::generated::{bpf_get_stack, bpf_probe_read_user},
+};
+use tcp_trace_common::{
+    kind,
+    stack::{KERNEL_FRAMES, RawStack, USER_BYTES, taken},
+};
+
+use crate::{
+    attempts,
+    emit::{header, send_filled},
+    registers,
+};
+
+/// The user stack is read in pieces of this size: a piece that is not there, as beyond its end, is not read at all.
+const PIECE: usize = 512;
+
+/// The caller of `connect()` is the current task, and this its socket.
+#[inline(always)]
+pub fn search_entered(context: &impl EbpfContext, sk: u64) {
+    let Some(attempt) = attempts::find(sk) else { return };
+    let (tgid, tid, began_ns) = (attempt.tgid, attempt.tid, attempt.began_ns());
+    send_filled(|stack: *mut RawStack| {
+        // SAFETY: room for a `RawStack` in the ring buffer. What is not written is not read: see the numbers of bytes.
+        unsafe {
+            (&raw mut (*stack).header).write(header::<RawStack>(kind::STACK));
+            (&raw mut (*stack).began_ns).write(began_ns);
+            (&raw mut (*stack).tgid).write(tgid);
+            (&raw mut (*stack).tid).write(tid);
+            (&raw mut (*stack).taken).write(taken::SEARCH);
+            (&raw mut (*stack).pad).write(0);
+            let kernel = (&raw mut (*stack).kernel).cast();
+            let bytes = bpf_get_stack(context.as_ptr(), kernel, size_of::<[u64; KERNEL_FRAMES]>() as u32, 0);
+            (&raw mut (*stack).kernel_bytes).write(bytes as i32);
+        }
+        user(stack);
+    });
+}
+
+/// The user side: registers, and the top of the stack.
+#[inline(always)]
+fn user(stack: *mut RawStack) {
+    let registers::User { ip, sp, bp } = registers::user().unwrap_or(registers::User { ip: 0, sp: 0, bp: 0 });
+    let mut bytes = 0;
+    // SAFETY: room for a `RawStack`, and each piece is within its `user`.
+    unsafe {
+        (&raw mut (*stack).ip).write(ip);
+        (&raw mut (*stack).sp).write(sp);
+        (&raw mut (*stack).bp).write(bp);
+        let to = (&raw mut (*stack).user).cast::<u8>();
+        while bytes < USER_BYTES {
+            if ip == 0 || bpf_probe_read_user(to.add(bytes).cast(), PIECE as u32, (sp + bytes as u64) as *const _) != 0
+            {
+                break;
+            }
+            bytes += PIECE;
+        }
+        (&raw mut (*stack).user_bytes).write(bytes as u32);
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `tcp-trace flamegraph`: from where in which program does connect() get slow?
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    live::{self, Asked, LiveArgs},
+    progress::Watched,
+};
+use crate::{
+    exit::{Failure, Tried},
+    export::{sink::Sink, whole_file::WholeFile},
+    flame::{
+        graph::Split,
+        picture::{Format, Picture, Place, Wanted},
+        weight::Weight,
+    },
+    probes::table::Signal,
+    question::Question,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo tcp-trace flamegraph --duration 30s -o connect.svg                 who waits in the port search; open it in a browser
+  sudo tcp-trace flamegraph --duration 30s                                the heaviest call paths in words
+  sudo tcp-trace flamegraph --duration 30s --weight handshake --split-by destination -o handshake.svg
+  sudo tcp-trace flamegraph --duration 30s -o before.folded               keep it, and later:
+  sudo tcp-trace flamegraph --duration 30s --baseline before.folded -o change.svg";
+
+/// Where the picture goes, and how it is written.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// How it is written [default: by the extension of --output; text without one]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write to this file, which appears once it is whole: .svg .folded .json (speedscope) .pb.gz (pprof) .txt
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Call paths that lead to connect(), each as wide as what it costs: a flame graph
+///
+/// User stacks are followed by unwind tables, so programs built without frame pointers are no riddle. What could not be
+/// followed, and what was lost, stands in the picture.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, mut_arg("fail_on", |fail_on| fail_on.hide(true)))]
+pub struct Args {
+    /// What makes a frame wide
+    #[arg(long, value_enum, default_value_t)]
+    weight: Weight,
+    /// What the frames at the root stand for, the outermost first
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "process")]
+    split_by: Vec<Split>,
+    /// Compare with the folded stacks of another run: red grew, blue shrank
+    #[arg(long, value_name = "FILE.folded")]
+    baseline: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) live: LiveArgs<Output>,
+}
+
+/// Traces until the end, then draws.
+///
+/// # Errors
+/// As [`live::watch`]; and when there is nothing to draw.
+pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
+    let Output { format, output } = &args.live.output;
+    let format = match (format, output) {
+        (Some(format), _) => *format,
+        (None, Some(path)) => by_extension(path)?,
+        (None, None) => Format::Text,
+    };
+    let wanted = Wanted {
+        weight: args.weight,
+        split: args.split_by.clone(),
+        format,
+        baseline: args.baseline.as_deref().map(|path| baseline(path, format)).transpose()?,
+        top: usize::from(args.live.top),
+    };
+    let place = match output {
+        Some(path) => Place::File(WholeFile::create(path)?),
+        None => Place::Stream(Sink::open(None)?),
+    };
+    let stacks = vec![Signal::Stack];
+    let asked =
+        Asked { events: stacks.clone(), extra: stacks, ..Asked::plainly(Question::ConnectLatency, false, verbose) };
+    let duration = args.live.duration;
+    live::follow(&args.live, &asked, |known| {
+        if !known.signals.contains_key(&Signal::Stack) {
+            return Err(without_stacks(known.traced));
+        }
+        let picture = Picture::new(known, wanted, place);
+        Ok(Watched::new(picture, "looking", known.begin.monotonic_ns, duration))
+    })?;
+    Ok(0)
+}
+
+/// Which tiers were tried, and why they did not do, is what the doctor says.
+fn without_stacks(traced: bool) -> Failure {
+    let (headline, next) = if traced {
+        (
+            "no stacks of callers",
+            "tcp-trace -v flamegraph says why they cannot be taken here; `tcp-trace record --stacks` records them",
+        )
+    } else {
+        ("no stacks without programs in the kernel", "tcp-trace doctor")
+    };
+    Failure::KernelLacks { headline: headline.into(), tried: Vec::new(), try_next: vec![next.into()] }
+}
+
+fn by_extension(path: &Path) -> Result<Format, Failure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let known = [
+        (".svg", Format::Svg),
+        (".folded", Format::Folded),
+        (".json", Format::Speedscope),
+        (".pb.gz", Format::Pprof),
+        (".pprof", Format::Pprof),
+        (".txt", Format::Text),
+    ];
+    known.into_iter().find(|(extension, _)| name.ends_with(extension)).map(|(_, format)| format).ok_or_else(|| {
+        Failure::Usage {
+            headline: format!("{} does not say how to write it", path.display()),
+            try_next: vec!["a name that ends in .svg, .folded, .json, .pb.gz or .txt; or --format".into()],
+        }
+    })
+}
+
+fn baseline(path: &Path, format: Format) -> Result<Vec<u8>, Failure> {
+    if !matches!(format, Format::Svg | Format::Folded) {
+        return Err(Failure::Usage {
+            headline: "only a picture can be compared with a --baseline".into(),
+            try_next: vec!["--output change.svg, or change.folded for both counts a line".into()],
+        });
+    }
+    let failed = |why: String| Failure::Failed {
+        headline: format!("cannot compare with {}", path.display()),
+        tried: vec![Tried::new("folded stacks", why)],
+        try_next: vec!["a file that `tcp-trace flamegraph --output FILE.folded` wrote".into()],
+    };
+    let bytes = fs::read(path).map_err(|error| failed(error.to_string()))?;
+    let folds = |line: &[u8]| {
+        line.rsplit(|byte| *byte == b' ').next().is_some_and(|n| !n.is_empty() && n.iter().all(u8::is_ascii_digit))
+    };
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    match lines.enumerate().find(|(_, line)| !folds(line)) {
+        Some((number, _)) => Err(failed(format!("line {} does not end in a count", number + 1))),
+        None if bytes.is_empty() => Err(failed("it is empty".into())),
+        None => Ok(bytes),
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Stacks to frames with names, while the process is there still: what its maps say and the files that its code is in
+//! are kept from the first stack on.
+
+mod maps;
+mod module;
+mod names;
+mod process;
+
+use std::{collections::HashMap, rc::Rc, sync::Arc};
+
+use foldhash::fast::RandomState;
+use framehop::x86_64::CacheX86_64;
+
+use self::{
+    names::Names,
+    process::{Modules, Process},
+};
+use crate::{
+    clock,
+    event::{Captured, Event, Frame, Frames, Stack, UserEnd},
+};
+
+/// Processes, files and call paths that are remembered; above this many their cache starts anew.
+const LIMIT: usize = 4096;
+/// A process maps more as it goes, or becomes another program: its maps are read again after this long.
+const STALE_NS: u64 = 1_000_000_000;
+
+/// Who called: process, its maps' generation, user addresses, kernel addresses.
+type Path = (u32, u32, Vec<u64>, UserEnd, Vec<u64>);
+
+/// A process as it was last looked at.
+struct Known {
+    process: Rc<Process>,
+    looked_ns: u64,
+    generation: u32,
+}
+
+/// Looks names up, each once.
+#[derive(Default)]
+pub struct Stacks {
+    at_work: Option<AtWork>,
+}
+
+struct AtWork {
+    names: Names,
+    unwind_cache: CacheX86_64,
+    modules: Modules,
+    processes: HashMap<u32, Known, RandomState>,
+    paths: HashMap<Path, Arc<Frames>, RandomState>,
+    generation: u32,
+}
+
+impl Stacks {
+    /// Makes frames of what was captured, if the event has it.
+    pub fn enrich(&mut self, event: &mut Event) {
+        let Event::Stack(stack) = event else { return };
+        if let Some(captured) = stack.captured.take() {
+            stack.frames = self.at_work.get_or_insert_with(AtWork::new).frames(stack, &captured);
+        }
+    }
+}
+
+impl AtWork {
+    fn new() -> Self {
+        Self {
+            names: Names::new(),
+            unwind_cache: CacheX86_64::new(),
+            modules: Modules::default(),
+            processes: HashMap::default(),
+            paths: HashMap::default(),
+            generation: 0,
+        }
+    }
+
+    fn frames(&mut self, stack: &Stack, captured: &Captured) -> Arc<Frames> {
+        let known = if captured.ip == 0 { None } else { self.process(stack.pid) };
+        let (addresses, end) = match &known {
+            Some((process, _)) => process.unwind(captured, &mut self.unwind_cache),
+            None if captured.ip == 0 => (Vec::new(), UserEnd::None),
+            None => (Vec::new(), UserEnd::Gone),
+        };
+        let generation = known.as_ref().map_or(0, |(_, generation)| *generation);
+        let kernel = captured.kernel.clone().unwrap_or_default();
+        let path = (stack.pid, generation, addresses, end, kernel);
+        if let Some(frames) = self.paths.get(&path) {
+            return Arc::clone(frames);
+        }
+        let (_, _, addresses, _, kernel) = &path;
+        let mut user = Vec::new();
+        if let Some((process, _)) = &known {
+            for address in addresses.iter().rev() {
+                let code = process.code(*address);
+                user.extend(code.into_iter().flat_map(|code| self.names.user(stack.pid, code, *address)));
+            }
+        }
+        let frames = Arc::new(Frames {
+            user,
+            user_end: end,
+            kernel: up_to_the_hook(self.names.kernel(kernel)),
+            kernel_errno: captured.kernel.as_ref().err().copied(),
+        });
+        if self.paths.len() >= LIMIT {
+            self.paths.clear();
+        }
+        self.paths.insert(path, Arc::clone(&frames));
+        frames
+    }
+
+    /// As it is, or as it was when it was last there.
+    fn process(&mut self, pid: u32) -> Option<(Rc<Process>, u32)> {
+        let now_ns = clock::monotonic_ns();
+        let known = self.processes.get(&pid);
+        let fresh = known.filter(|known| now_ns.saturating_sub(known.looked_ns) < STALE_NS);
+        if let Some(known) = fresh {
+            return Some((Rc::clone(&known.process), known.generation));
+        }
+        if self.modules.len() >= LIMIT {
+            self.modules.clear();
+        }
+        let process = Process::look(pid, &mut self.modules);
+        match (process, self.processes.get_mut(&pid)) {
+            (Some(process), Some(known)) => {
+                known.looked_ns = now_ns;
+                if !known.process.is_like(&process) {
+                    self.generation += 1;
+                    (known.process, known.generation) = (Rc::new(process), self.generation);
+                }
+            }
+            (Some(process), None) => {
+                if self.processes.len() >= LIMIT {
+                    self.processes.clear();
+                }
+                self.generation += 1;
+                let known = Known { process: Rc::new(process), looked_ns: now_ns, generation: self.generation };
+                self.processes.insert(pid, known);
+            }
+            (None, _) => {}
+        }
+        self.processes.get(&pid).map(|known| (Rc::clone(&known.process), known.generation))
+    }
+}
+
+/// The outermost first, and without what our own program put on the stack.
+fn up_to_the_hook(innermost_first: Vec<Frame>) -> Vec<Frame> {
+    /// Where the search begins, and where SYN_SENT is told of.
+    const HOOKS: [&str; 4] = ["__inet_hash_connect", "inet_hash_connect", "inet6_hash_connect", "tcp_set_state"];
+    let hook = innermost_first.iter().position(|frame| HOOKS.contains(&&*frame.name)).unwrap_or(0);
+    innermost_first.into_iter().skip(hook).rev().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_where_the_search_begins() {
+        let frame = |name: &str| Frame { name: name.into(), module: None };
+        let stack = ["bpf_prog_1", "bpf_trampoline_2", "__inet_hash_connect", "tcp_v4_connect", "__sys_connect"];
+        let names = up_to_the_hook(stack.map(frame).into());
+        let names: Vec<_> = names.iter().map(|frame| &*frame.name).collect();
+        assert_eq!(names, ["__sys_connect", "tcp_v4_connect", "__inet_hash_connect"]);
+        assert_eq!(up_to_the_hook(["a", "b"].map(frame).into()).len(), 2, "unknown: as it is");
+    }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What changed since a baseline: as wide as now, red where it grew, blue where it shrank.
+
+use std::io;
+
+use inferno::differential::{self, Options};
+
+use super::{folded::folded, graph::Graph, svg};
+
+/// `path before now`, the former scaled to the same sum: runs of different length or load can be compared.
+///
+/// # Errors
+/// When the baseline is not folded stacks.
+pub fn lines(graph: &Graph, baseline: &[u8]) -> io::Result<String> {
+    let mut both = Vec::new();
+    let now = folded(graph);
+    differential::from_readers(Options { normalize: true, ..Options::default() }, baseline, now.as_bytes(), &mut both)?;
+    String::from_utf8(both).map_err(io::Error::other)
+}
+
+/// Draws it.
+///
+/// # Errors
+/// When the baseline is not folded stacks, or there is nothing to draw.
+pub fn svg(graph: &Graph, baseline: &[u8], subtitle: &str) -> io::Result<Vec<u8>> {
+    let lines = lines(graph, baseline)?;
+    svg::draw(svg::options(graph, subtitle), lines.lines())
+}

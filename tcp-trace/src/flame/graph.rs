@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Call paths and weights to what is drawn: one line a path, the outermost frame first. What is not known about a path
+//! is a frame in square brackets, so that it is as wide as it weighs.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::weight::Weight;
+use crate::{
+    aggregate::stacks::{Key, Path, StacksSnapshot, Weights},
+    event::{Frames, UserEnd},
+};
+
+/// What the frames at the root stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Split {
+    /// Name of the calling thread
+    Process,
+    /// The same, with the process id
+    Pid,
+    /// Path of the caller's cgroup v2
+    Cgroup,
+    /// Remote address and port
+    Destination,
+}
+
+/// A frame as it is drawn.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Drawn {
+    /// What stands in it.
+    pub name: Arc<str>,
+    /// Whose it is.
+    pub part: Part,
+    /// The file that it is in.
+    pub module: Option<Arc<str>>,
+}
+
+/// Whose a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// A root that paths are split by, or a word about what is missing.
+    Word,
+    /// The program's.
+    User,
+    /// The kernel's.
+    Kernel,
+}
+
+/// What is drawn, and what there is to say about it.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// What makes a frame wide.
+    pub weight: Weight,
+    /// Paths, sorted.
+    pub stacks: Vec<(Vec<Drawn>, Weights)>,
+    /// All of it.
+    pub total: Weights,
+    /// What the reader should know.
+    pub notes: Vec<String>,
+}
+
+impl Graph {
+    /// Draws what was seen.
+    pub fn new(snapshot: &StacksSnapshot, weight: Weight, split: &[Split]) -> Self {
+        let mut stacks: BTreeMap<Vec<Drawn>, Weights> = BTreeMap::new();
+        let mut total = Weights::default();
+        let mut doubts = Doubts::default();
+        for (key, weights) in &snapshot.rows {
+            let roots = split.iter().map(|split| word(&root(key, *split)));
+            stacks.entry(roots.chain(frames(&key.path)).collect()).or_default().merge(weights);
+            total.merge(weights);
+            doubts.count(&key.path, weights.connects);
+        }
+        let mut notes = doubts.notes();
+        let unknown = weight.unknown(&total);
+        if unknown > 0 {
+            notes.push(format!("of {unknown} connects the weight is not known: they are not in the picture"));
+        }
+        if snapshot.unjoined > 0 {
+            notes.push(format!("of {} stacks the attempt was not told of", snapshot.unjoined));
+        }
+        Self { weight, stacks: stacks.into_iter().collect(), total, notes }
+    }
+
+    /// Paths that weigh something, with what they weigh.
+    pub fn lines(&self) -> impl Iterator<Item = (&[Drawn], u64)> {
+        let weighed = self.stacks.iter().map(|(frames, weights)| (&frames[..], self.weight.of(weights)));
+        weighed.filter(|(_, weight)| *weight > 0)
+    }
+}
+
+fn word(text: &str) -> Drawn {
+    Drawn { name: text.into(), part: Part::Word, module: None }
+}
+
+fn root(key: &Key, split: Split) -> String {
+    let comm = match &*key.process.comm {
+        "" => "[no name]",
+        comm => comm,
+    };
+    match split {
+        Split::Process => comm.to_owned(),
+        Split::Pid => format!("{comm} ({})", key.process.pid),
+        Split::Cgroup => key.cgroup.as_deref().unwrap_or("[cgroup not known]").to_owned(),
+        Split::Destination => std::net::SocketAddr::new(key.destination.daddr, key.destination.dport).to_string(),
+    }
+}
+
+fn frames(path: &Path) -> Vec<Drawn> {
+    match path {
+        Path::Known(frames) => known(frames),
+        Path::NeverSearched => vec![word("[failed before the port search, where stacks are taken]")],
+        Path::Lost => vec![word("[stack lost]")],
+        Path::NoRoom => vec![word("[more call paths than there is room for]")],
+    }
+}
+
+fn known(frames: &Frames) -> Vec<Drawn> {
+    let lack = match frames.user_end {
+        UserEnd::Whole => None,
+        UserEnd::Cut => Some("[cut: deeper than the 8 KiB that are taken]"),
+        UserEnd::Lost => Some("[unwinding failed here]"),
+        UserEnd::Gone => Some("[process gone before it was looked at]"),
+        UserEnd::None => Some("[no user stack]"),
+    };
+    let kernel_lack = frames.kernel_errno.map(|errno| format!("[no kernel stack: errno {errno}]"));
+    let drawn = |part| {
+        move |frame: &crate::event::Frame| Drawn { name: Arc::clone(&frame.name), part, module: frame.module.clone() }
+    };
+    lack.map(word)
+        .into_iter()
+        .chain(frames.user.iter().map(drawn(Part::User)))
+        .chain(kernel_lack.as_deref().map(word))
+        .chain(frames.kernel.iter().map(drawn(Part::Kernel)))
+        .collect()
+}
+
+/// Attempts whose path is not all there.
+#[derive(Default)]
+struct Doubts {
+    cut: u64,
+    lost_way: u64,
+    gone: u64,
+    no_user: u64,
+    no_kernel: u64,
+    no_stack: u64,
+    no_room: u64,
+}
+
+impl Doubts {
+    fn count(&mut self, path: &Path, connects: u64) {
+        match path {
+            Path::Known(frames) => {
+                self.no_kernel += if frames.kernel_errno.is_some() { connects } else { 0 };
+                match frames.user_end {
+                    UserEnd::Whole => {}
+                    UserEnd::Cut => self.cut += connects,
+                    UserEnd::Lost => self.lost_way += connects,
+                    UserEnd::Gone => self.gone += connects,
+                    UserEnd::None => self.no_user += connects,
+                }
+            }
+            Path::NeverSearched => {}
+            Path::Lost => self.no_stack += connects,
+            Path::NoRoom => self.no_room += connects,
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let all = [
+            (self.lost_way, "user stacks could not be followed to their end"),
+            (self.cut, "user stacks are deeper than what is taken of them"),
+            (self.gone, "processes were gone before they were looked at"),
+            (self.no_user, "connects have no user stack: kernel threads or 32-bit programs"),
+            (self.no_kernel, "kernel stacks could not be had"),
+            (self.no_stack, "stacks were lost"),
+            (self.no_room, "connects found no room for their call path"),
+        ];
+        all.into_iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")).collect()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

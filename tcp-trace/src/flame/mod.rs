@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Flame graphs: call paths that lead to `connect()`, each as wide as what its attempts weigh.
+
+pub mod differential;
+pub mod folded;
+pub mod graph;
+pub mod picture;
+pub mod pprof;
+pub mod speedscope;
+pub mod svg;
+pub mod text;
+pub mod weight;

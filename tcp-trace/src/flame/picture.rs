@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From what happens to a picture: takes live or recorded happenings, and writes at their end.
+
+use std::io::{self, Write as _};
+
+use super::{
+    differential, folded, graph,
+    graph::{Graph, Split},
+    pprof, speedscope, svg, text,
+    weight::Weight,
+};
+use crate::{
+    aggregate::{stacks::StacksAggregate, summary::Summary},
+    circumstances::Circumstances,
+    exit::{Failure, Tried},
+    export::{
+        sink::{Sink, Written},
+        whole_file::WholeFile,
+    },
+    probes::table::Signal,
+    question::Question,
+    reckoning::{Reckoned, Reckoning},
+    road::{Follow, Happening},
+    view::format,
+};
+
+/// How a picture is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// The heaviest call paths in words
+    Text,
+    /// A picture that searches and zooms in a browser
+    Svg,
+    /// A line a call path: for other flame graph programs, and as a --baseline later
+    Folded,
+    /// For speedscope.app, as JSON
+    Speedscope,
+    /// For `go tool pprof` and Grafana, gzipped
+    Pprof,
+}
+
+/// What is to be drawn.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// What makes a frame wide.
+    pub weight: Weight,
+    /// What the roots stand for, the outermost first.
+    pub split: Vec<Split>,
+    /// How it is written.
+    pub format: Format,
+    /// Folded stacks of another run to compare with.
+    pub baseline: Option<Vec<u8>>,
+    /// Paths of a text.
+    pub top: usize,
+}
+
+/// Where a picture goes.
+#[derive(Debug)]
+pub enum Place {
+    /// As it comes.
+    Stream(Sink),
+    /// All at once.
+    File(WholeFile),
+}
+
+/// Takes what happens, and draws it at the end.
+#[derive(Debug)]
+pub struct Picture {
+    reckoning: Reckoning,
+    stacks: StacksAggregate,
+    wanted: Wanted,
+    /// `None` once it is written.
+    place: Option<Place>,
+}
+
+impl Picture {
+    /// Nothing happened yet.
+    pub fn new(circumstances: &Circumstances, wanted: Wanted, place: Place) -> Self {
+        let reckoning = Reckoning::new(Question::ConnectLatency, circumstances);
+        Self { reckoning, stacks: StacksAggregate::default(), wanted, place: Some(place) }
+    }
+
+    fn draw(&mut self, summary: &Summary) -> Result<(), Failure> {
+        let graph = Graph::new(&self.stacks.total(), self.wanted.weight, &self.wanted.split);
+        let graph = Graph { notes: self.notes(&graph, summary), ..graph };
+        let subtitle = subtitle(&graph, summary);
+        let bytes = self.bytes(&graph, &subtitle).map_err(|error| cannot_draw(&graph, &error))?;
+        match self.place.take() {
+            Some(Place::File(mut file)) => {
+                let written =
+                    file.write_all(&bytes).map_err(|source| Failure::Output { to: "the picture".into(), source });
+                written.and_then(|()| file.keep())
+            }
+            Some(Place::Stream(mut sink)) => sink.write(&bytes).and_then(|_| sink.flush()).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    fn bytes(&self, graph: &Graph, subtitle: &str) -> io::Result<Vec<u8>> {
+        let with_notes = [vec![subtitle.to_owned()], graph.notes.clone()].concat().join(" · ");
+        match (self.wanted.format, &self.wanted.baseline) {
+            (Format::Svg, Some(baseline)) => differential::svg(graph, baseline, &with_notes),
+            (Format::Svg, None) => svg::svg(graph, &with_notes),
+            (Format::Folded, Some(baseline)) => differential::lines(graph, baseline).map(String::into_bytes),
+            (Format::Folded, None) => Ok(folded::folded(graph).into_bytes()),
+            (Format::Text, _) => Ok(text::text(graph, subtitle, self.wanted.top).into_bytes()),
+            (Format::Speedscope, _) => Ok(speedscope::speedscope(graph, &with_notes)),
+            (Format::Pprof, _) => pprof::pprof(graph, subtitle),
+        }
+    }
+
+    /// What is said of the whole run comes after what is said of the paths.
+    fn notes(&self, graph: &Graph, summary: &Summary) -> Vec<String> {
+        let mut notes = graph.notes.clone();
+        let untold = summary.observed.connect.connects.saturating_sub(graph.total.connects);
+        if untold > 0 {
+            notes.push(format!("{untold} connects were shed or lost, and are not in the picture"));
+        }
+        let signals = &self.reckoning.circumstances().signals;
+        notes.extend(signals.get(&Signal::Stack).into_iter().flat_map(|at_work| at_work.loses.iter().cloned()));
+        notes.extend(summary.notes.iter().cloned());
+        notes
+    }
+}
+
+impl Follow for Picture {
+    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
+        if let Happening::Event(event) = happening {
+            self.stacks.observe(event);
+        }
+        match self.reckoning.take(happening) {
+            Reckoned::Whole(summary) => self.draw(&summary),
+            Reckoned::Nothing | Reckoned::Lost(_) | Reckoned::Interval(_) => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<Written, Failure> {
+        Ok(Written::Yes)
+    }
+}
+
+fn subtitle(graph: &Graph, summary: &Summary) -> String {
+    let tier = summary.tier.map_or("no".to_owned(), |tier| tier.to_string());
+    format!(
+        "{} connects in {:.1} s, kernel {}, {tier} tier",
+        format::count(Some(graph.total.connects)),
+        summary.observed.seconds,
+        summary.kernel
+    )
+}
+
+fn cannot_draw(graph: &Graph, error: &io::Error) -> Failure {
+    let weightless = graph.lines().next().is_none();
+    let why = match graph.total.connects {
+        0 => "no connect() was seen".to_owned(),
+        connects if weightless && graph.weight.unknown(&graph.total) == connects => {
+            format!("of none of {connects} connects the {} is known", graph.weight.name())
+        }
+        connects if weightless => format!("{connects} connects weigh nothing: {} is 0", graph.weight.name()),
+        _ => error.to_string(),
+    };
+    Failure::Failed {
+        headline: "there is nothing to draw".into(),
+        tried: vec![Tried::new(graph.weight.title(), why)],
+        try_next: vec![
+            "a longer --duration, or fewer filters".into(),
+            "--weight count, which every connect has".into(),
+        ],
+    }
+}
+
+/// A picture without its own place: for whoever embeds it.
+///
+/// # Errors
+/// When there is nothing to draw.
+pub fn embedded(stacks: &StacksAggregate, weight: Weight, subtitle: &str) -> io::Result<String> {
+    let graph = graph::Graph::new(&stacks.total(), weight, &[Split::Process]);
+    let bytes = svg::svg(&graph, subtitle)?;
+    String::from_utf8(bytes).map_err(io::Error::other)
+}

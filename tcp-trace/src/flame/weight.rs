@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What makes a frame wide.
+
+use crate::aggregate::stacks::Weights;
+
+/// What is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Weight {
+    /// Nanoseconds in the search for a local port
+    #[default]
+    Search,
+    /// Ports that the search looked at
+    PortsVisited,
+    /// Nanoseconds from the SYN to the end of the attempt
+    Handshake,
+    /// Attempts
+    Count,
+    /// Nanoseconds on a CPU within connect(), by samples of the clock
+    OnCpu,
+}
+
+impl Weight {
+    /// Every one, in the order of the command line.
+    pub const ALL: [Self; 5] = [Self::Search, Self::PortsVisited, Self::Handshake, Self::Count, Self::OnCpu];
+
+    /// What the numbers count.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Search | Self::Handshake | Self::OnCpu => "ns",
+            Self::PortsVisited => "ports",
+            Self::Count => "connects",
+        }
+    }
+
+    /// In words, as a title has it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Search => "time in connect()'s search for a local port",
+            Self::PortsVisited => "ports that connect() looked at",
+            Self::Handshake => "time in connect()'s handshake",
+            Self::Count => "calls of connect()",
+            Self::OnCpu => "time on a CPU in connect()",
+        }
+    }
+
+    /// A name for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Search => "port_search",
+            Self::PortsVisited => "ports_visited",
+            Self::Handshake => "handshake",
+            Self::Count => "connects",
+            Self::OnCpu => "on_cpu",
+        }
+    }
+
+    /// Of these.
+    pub fn of(self, weights: &Weights) -> u64 {
+        match self {
+            Self::Search => weights.search_ns,
+            Self::PortsVisited => weights.ports_visited,
+            Self::Handshake => weights.handshake_ns,
+            Self::Count => weights.connects,
+            Self::OnCpu => weights.on_cpu_ns,
+        }
+    }
+
+    /// Attempts of these that are not in it, because theirs is not known.
+    pub fn unknown(self, weights: &Weights) -> u64 {
+        match self {
+            Self::Search => weights.search_unknown,
+            Self::PortsVisited => weights.visited_unknown,
+            Self::Handshake => weights.handshake_unknown,
+            Self::Count | Self::OnCpu => 0,
+        }
+    }
+}

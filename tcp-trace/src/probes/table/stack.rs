@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Programs of the stack signal. They ask which attempt it is, so they stand behind connect's in the table.
+
+use super::{Alternative, Kind, Row, Signal, program};
+use crate::probes::tier::Tier;
+
+const SEARCH: &str = "__inet_hash_connect";
+
+/// The ways to it.
+pub(super) const ROW: Row = Row {
+    signal: Signal::Stack,
+    alternatives: &[
+        Alternative { tier: Tier::Fentry, programs: &[program("stack_fentry", SEARCH, Kind::Fentry)], loses: "" },
+        Alternative { tier: Tier::Kprobe, programs: &[program("stack_kprobe", SEARCH, Kind::Kprobe)], loses: "" },
+        Alternative {
+            tier: Tier::Tracepoint,
+            programs: &[program("stack_tp", "inet_sock_set_state", Kind::RawTracepoint)],
+            loses: "the stack ends at SYN_SENT, right before the port search",
+        },
+    ],
+};
