@@ -42,7 +42,7 @@ pub fn at(seconds: f64) -> Moment {
 }
 
 pub fn known() -> Circumstances {
-    let signals = [Signal::Connect, Signal::TimeWait, Signal::Bind, Signal::Listen, Signal::State];
+    let signals = [Signal::Connect, Signal::TimeWait, Signal::Bind, Signal::Listen, Signal::State, Signal::Stack];
     let at_work = |signal| (signal, AtWork { tier: Tier::Fentry, loses: vec![format!("nothing of {signal}")] });
     Circumstances {
         begin: at(0.0),

@@ -116,7 +116,7 @@ fn wanted(format: Format) -> Wanted {
 }
 
 fn cut(question: Question) -> Cut {
-    let streamed = vec![Signal::TimeWait, Signal::Bind, Signal::Listen, Signal::State];
+    let streamed = vec![Signal::TimeWait, Signal::Bind, Signal::Listen, Signal::State, Signal::Stack];
     Cut { question, streamed, filters: Config::EMPTY, interval: Duration::from_secs(1), duration: None }
 }
 
