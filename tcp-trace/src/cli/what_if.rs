@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tcp-trace what-if`: what would another range, more addresses or fewer connects do?
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use super::duration;
 use super::live::{self, Asked as Traced, LiveArgs};
+use super::progress::{self, Watched};
 use crate::circumstances::Circumstances;
 use crate::exit::Failure;
 use crate::export::sink::Sink;
+use crate::export::whole_file::WholeFile;
+use crate::view::screen::Layout;
 use crate::what_if::change::Change;
-use crate::what_if::follow::Asked;
+use crate::what_if::follow::{Asked, Student};
 use crate::what_if::tier::Tier;
-use crate::what_if::writer::{self, Writer};
-use crate::what_if::{QUESTION, tier};
+use crate::what_if::{QUESTION, tier, writer};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,8 +68,8 @@ pub struct Args {
 /// # Errors
 /// As [`live::follow`], and for changes that this kernel cannot make.
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
-    let mut sink = Sink::open(args.live.output.output.as_deref())?;
-    let layout = live::layout(&args.live, &sink);
+    let page = Page::open(args)?;
+    let layout = page.layout(args);
     let format = args.live.output.format;
     if let (Some(hosts), Some(rate)) = (args.hosts, args.rate) {
         let tier = Tier {
@@ -76,17 +79,22 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
             lasts_s: args.lasts.as_secs_f64(),
             range: args.range.unwrap_or(tier::DEFAULT_RANGE),
         };
-        sink.write(&writer::tier(&tier, format, layout))?;
-        return sink.flush().map(|_| 0);
+        return page.write(&writer::tier(&tier, format, layout)).map(|()| 0);
     }
     let traced = Traced::plainly(QUESTION, false, verbose);
     let changes = args.changes();
     let asked = Asked { changes, searches_per_second: args.rate, top: usize::from(args.live.top) };
-    live::follow(&args.live, &traced, |circumstances| {
-        possible(&asked.changes, circumstances)?;
-        Ok(Writer::new(circumstances, asked, format, layout, sink))
+    let watched = live::follow(&args.live, &traced, |known| {
+        possible(&asked.changes, known)?;
+        Ok(Watched::new(Student::new(known, asked), "looking", known.begin.monotonic_ns, args.live.duration))
     })?;
-    Ok(0)
+    let bar = progress::bar("searching", Some(0));
+    let outlook = watched.follower.outlook(|done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    page.write(&writer::outlook(&outlook, format, layout)).map(|()| 0)
 }
 
 impl Args {
@@ -100,6 +108,39 @@ impl Args {
             self.requests_per_connection.map(Change::RequestsPerConnection),
         ];
         all.into_iter().flatten().collect()
+    }
+}
+
+/// Where the answer goes, all of it at once.
+struct Page {
+    sink: Sink,
+    /// In its place; begun before anything is looked at, or who cannot write there would learn it only in the end.
+    file: Option<WholeFile>,
+}
+
+impl Page {
+    fn open(args: &Args) -> Result<Self, Failure> {
+        let file = args.live.output.output.as_deref().map(WholeFile::create).transpose()?;
+        Ok(Self { sink: Sink::open(None)?, file })
+    }
+
+    fn layout(&self, args: &Args) -> Layout {
+        let layout = live::layout(&args.live, &self.sink);
+        match self.file {
+            Some(_) => Layout { width: 80, colours: false, ..layout },
+            None => layout,
+        }
+    }
+
+    fn write(mut self, answer: &[u8]) -> Result<(), Failure> {
+        let Some(mut file) = self.file else {
+            self.sink.write(answer)?;
+            return self.sink.flush().map(|_| ());
+        };
+        match file.write_all(answer) {
+            Ok(()) => file.keep(),
+            Err(source) => Err(Failure::Output { to: "the answer".into(), source }),
+        }
     }
 }
 

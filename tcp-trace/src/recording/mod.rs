@@ -21,6 +21,6 @@ pub mod table;
 pub mod writer;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 #[cfg(test)]
 mod tests;

@@ -19,11 +19,12 @@ const EXPLAINED: &str = "visited: ports that a connect() looks at, on average; a
     at which the half that is searched first is full; left: connections until then";
 
 /// The whole answer.
-pub fn text(title: &str, outlook: &Outlook, layout: Layout) -> String {
+pub fn text(outlook: &Outlook, layout: Layout) -> String {
     let layout = Layout { width: layout.width.max(80), ..layout };
     let theme = Theme { colours: layout.colours };
     let mut out = String::new();
-    let title = format!("{title}  run {:.1} s", outlook.seconds);
+    let how = outlook.tier.map_or_else(|| "nothing is traced".into(), |tier| format!("tier {tier}"));
+    let title = format!("tcp-trace what-if  kernel {}  {how}  run {:.1} s", outlook.kernel, outlook.seconds);
     paragraph(&mut out, layout, &title, |line| theme.title(line));
     if outlook.cases.is_empty() {
         let _ = writeln!(out, "\nno connection from a port of the range: there is nothing to ask about");

@@ -11,10 +11,15 @@ use crate::aggregate::ports::Route;
 use crate::aggregate::ports::held::Held;
 use crate::aggregate::searches::Searched;
 use crate::kernel::rules::Sysctls;
+use crate::probes::tier::Tier;
 
 /// All of it.
 #[derive(Clone, Debug)]
 pub struct Outlook {
+    /// Release of the kernel.
+    pub kernel: String,
+    /// How connects were seen; `None`: they were not.
+    pub tier: Option<Tier>,
     /// When.
     pub time: Timestamp,
     /// How long it was looked at.

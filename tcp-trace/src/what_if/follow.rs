@@ -17,9 +17,11 @@ use crate::aggregate::searches::Searches;
 use crate::books::Books;
 use crate::circumstances::Circumstances;
 use crate::event::Event;
+use crate::exit::Failure;
+use crate::export::sink::Written;
 use crate::inventory::Inventory;
 use crate::kernel::rules::Sysctls;
-use crate::road::{Happening, Moment};
+use crate::road::{Follow, Happening, Moment};
 
 /// Of two looks closer than this no trend follows.
 const APART_NS: u64 = 500_000_000;
@@ -50,6 +52,8 @@ pub struct Student {
     first: HashMap<Route, Look, RandomState>,
     latest: Vec<Seen>,
     lacks: Vec<String>,
+    /// The last moment that was told.
+    now: Option<Moment>,
 }
 
 /// One route at the last inventory.
@@ -83,12 +87,12 @@ impl Student {
             first: HashMap::default(),
             latest: Vec::new(),
             lacks: Vec::new(),
+            now: None,
             circumstances: circumstances.clone(),
         }
     }
 
-    /// Takes one happening.
-    pub fn learn(&mut self, happening: Happening<'_>) {
+    fn learn(&mut self, happening: Happening<'_>) {
         match happening {
             Happening::Event(Event::Connect(connect)) => {
                 self.ports.observe(connect);
@@ -99,7 +103,7 @@ impl Student {
             Happening::Stock(stock) => self.lossy |= self.books.enter(stock).is_some(),
             Happening::Inventory(inventory) => self.look_at(inventory),
             Happening::Event(_) | Happening::Totals(_) | Happening::TimeWait(_) => {}
-            Happening::Tick(_) | Happening::End(_) => {}
+            Happening::Tick(now) | Happening::End(now) => self.now = Some(now),
         }
     }
 
@@ -117,10 +121,13 @@ impl Student {
         self.lacks.clone_from(&inventory.lacks);
     }
 
-    /// What would be.
-    pub fn outlook(&self, now: Moment) -> Outlook {
+    /// What would be; `progress` is told how many scenarios are done, and of how many.
+    pub fn outlook(&self, progress: impl Fn(usize, usize)) -> Outlook {
+        let now = self.now.unwrap_or(self.circumstances.begin);
         let cases: Vec<_> = self.latest.iter().map(|seen| (seen, self.known(seen, now))).collect();
         let scenarios: Vec<Vec<Vec<Change>>> = cases.iter().map(|(_, known)| self.scenarios(known)).collect();
+        let all = scenarios.iter().map(Vec::len).sum();
+        let mut done = 0;
         let mut outlook = Vec::new();
         for ((seen, known), scenarios) in cases.into_iter().zip(scenarios) {
             let mut predicted = Vec::new();
@@ -128,6 +135,8 @@ impl Student {
                 let setup =
                     changes.iter().fold(known.setup, |setup, change| setup.with(*change, &self.circumstances.rules));
                 predicted.push(Scenario { changes, prediction: known.predict(setup) });
+                done += 1;
+                progress(done, all);
             }
             let (searched, _) = self.searches.of(seen.group.route, now.wall);
             outlook.push(Case {
@@ -142,6 +151,8 @@ impl Student {
             });
         }
         Outlook {
+            kernel: self.circumstances.kernel.clone(),
+            tier: self.circumstances.tier(super::QUESTION),
             time: now.wall,
             seconds: now.monotonic_ns.saturating_sub(self.circumstances.begin.monotonic_ns) as f64 / 1e9,
             cases: outlook,
@@ -196,6 +207,17 @@ impl Student {
         }
         notes.extend(self.lacks.iter().cloned());
         notes
+    }
+}
+
+impl Follow for Student {
+    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
+        self.learn(happening);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<Written, Failure> {
+        Ok(Written::Yes)
     }
 }
 

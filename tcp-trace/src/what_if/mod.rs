@@ -6,6 +6,8 @@ pub mod answer;
 pub mod at_once;
 pub mod change;
 pub mod follow;
+#[cfg(test)]
+mod follow_tests;
 pub mod free;
 pub mod occupancy;
 pub mod predict;

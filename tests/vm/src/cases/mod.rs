@@ -24,6 +24,7 @@ mod theme;
 mod time_wait;
 mod time_wait_owners;
 mod what_if;
+mod what_if_changes;
 
 use crate::harness::Report;
 use crate::tiers::Tier;

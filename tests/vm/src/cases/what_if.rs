@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! what-if against the kernel: ports visited as predicted and as they were, where the cliff is, and what an advised
-//! range gains.
+//! what-if against the kernel: ports visited as predicted and as they were, where the cliff is, and what changes do.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -11,15 +10,16 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use super::ports_default_range::many_files;
+use super::what_if_changes;
 use crate::harness::{Report, not_run};
 use crate::netns::{self, Netns};
 use crate::socket::{LOCALHOST, Socket};
 use crate::tiers::Tier;
 use crate::tool::{self, Answer, Tool};
 
-const LOW: u16 = 41_000;
+pub const LOW: u16 = 41_000;
 const PORTS: u16 = 400;
-const HIGH: u16 = LOW + PORTS - 1;
+pub const HIGH: u16 = LOW + PORTS - 1;
 const FIRST_DPORT: u16 = 3001;
 /// In percent of the range.
 const TAKEN: [u16; 7] = [10, 40, 49, 50, 51, 60, 90];
@@ -27,12 +27,11 @@ const TAKEN: [u16; 7] = [10, 40, 49, 50, 51, 60, 90];
 const CONNECTS: u32 = 2000;
 /// Where the first half is full each search visits next to the same.
 const CONNECTS_BEYOND: u32 = 300;
-const WIDER: (u16, u16) = (40_000, 42_999);
 
 /// One destination, with a share of the range taken towards it.
-struct Target {
-    name: String,
-    remote: SocketAddr,
+pub struct Target {
+    pub name: String,
+    pub remote: SocketAddr,
     _listener: Socket,
     held: Vec<Socket>,
     connects: u32,
@@ -48,17 +47,12 @@ pub fn run(report: &mut Report, tier: Tier) {
     let told = netns::within("caller", |netns| {
         let mut targets = targets(netns)?;
         let before = ask(tier, &targets)?;
-        let wider = format!("{}-{}", WIDER.0, WIDER.1);
-        let beyond = &targets[4..5];
-        let advised = asked(tier, &["--range", &wider], beyond)?;
-        netns.set_range(WIDER.0, WIDER.1)?;
-        let after = asked(tier, &[], beyond)?;
-        netns.set_range(LOW, HIGH)?;
+        let changes = what_if_changes::make(tier, netns, &mut targets)?;
         let cliffs = [1, 3, 13].map(|at| hold_to_the_cliff(&before, &mut targets[at]));
         let names: Vec<_> = targets.into_iter().map(|target| (target.name, target.remote.port())).collect();
-        Ok((names, before, advised, after, cliffs))
+        Ok((names, before, changes, cliffs))
     });
-    let (names, before, advised, after, cliffs) = match told {
+    let (names, before, changes, cliffs) = match told {
         Ok(told) => told,
         Err(error) => return report.test("what_if", || Err(error)),
     };
@@ -68,7 +62,9 @@ pub fn run(report: &mut Report, tier: Tier) {
     for (result, at) in cliffs.into_iter().zip([1, 3, 13]) {
         report.test(&format!("what_if/cliff/{}", names[at].0), || result);
     }
-    report.test("what_if/advised_range", || gains(&advised, &after, names[4].1));
+    for (change, gained) in changes {
+        report.test(&format!("what_if/change/{change}"), || gained?.as_predicted());
+    }
 }
 
 fn targets(netns: &Netns) -> Result<Vec<Target>> {
@@ -99,7 +95,7 @@ fn targets(netns: &Netns) -> Result<Vec<Target>> {
     Ok(targets)
 }
 
-fn connected(remote: SocketAddr) -> Result<Socket> {
+pub fn connected(remote: SocketAddr) -> Result<Socket> {
     let socket = Socket::resetting(LOCALHOST)?;
     let errno = socket.connect(remote);
     ensure!(errno == 0, "errno {errno} towards {remote}");
@@ -107,31 +103,34 @@ fn connected(remote: SocketAddr) -> Result<Socket> {
 }
 
 fn ask(tier: Tier, targets: &[Target]) -> Result<Answer> {
-    asked(tier, &[], targets)
+    asked(tier, &[], || {
+        for round in 0..CONNECTS {
+            for target in targets.iter().filter(|target| round < target.connects) {
+                drop(connected(target.remote)?);
+            }
+        }
+        Ok(())
+    })
 }
 
-/// What it says after so many connects, each of which is gone before the next.
-fn asked(tier: Tier, arguments: &[&str], targets: &[Target]) -> Result<Answer> {
+/// What it says after these connects.
+pub fn asked(tier: Tier, arguments: &[&str], connect: impl FnOnce() -> Result<()>) -> Result<Answer> {
     let mut command = Command::new(tool::path());
     command.args(["what-if", "--top", "20", "--tier", &tier.to_string()]).args(arguments);
     let mut tool = Tool::spawn_in(command, None)?;
-    for round in 0..CONNECTS {
-        for target in targets.iter().filter(|target| round < target.connects) {
-            drop(connected(target.remote)?);
-        }
-    }
+    connect()?;
     tool.signal(libc::SIGINT);
     let code = tool.wait(Duration::from_secs(60))?;
     ensure!(code == Some(0), "it ended with {code:?}: {}", tool.errors());
     tool.so_far()
 }
 
-fn line<'a>(answer: &'a Answer, dport: u16, change: &str) -> Result<&'a Value> {
+pub fn line<'a>(answer: &'a Answer, dport: u16, change: &str) -> Result<&'a Value> {
     let mut lines = answer.of("what_if").filter(|line| line["dport"] == dport);
     lines.find(|line| line["change"] == change).with_context(|| format!("nothing about {dport} with {change:?}"))
 }
 
-fn number(line: &Value, name: &str) -> Result<f64> {
+pub fn number(line: &Value, name: &str) -> Result<f64> {
     line[name].as_f64().with_context(|| format!("no {name} in {line}"))
 }
 
@@ -156,16 +155,5 @@ fn hold_to_the_cliff(answer: &Answer, target: &mut Target) -> Result<()> {
     }
     let ports: HashSet<_> = target.held.iter().filter_map(|socket| socket.local().ok()).collect();
     ensure!(ports.len() == target.held.len(), "a port twice");
-    Ok(())
-}
-
-fn gains(before: &Answer, after: &Answer, dport: u16) -> Result<()> {
-    let change = format!("--range {}-{}", WIDER.0, WIDER.1);
-    let measured = |answer| number(line(answer, dport, "")?, "ports_visited_measured");
-    let predicted = number(line(before, dport, &change)?, "ports_visited_at_first")?;
-    let (was, is) = (measured(before)?, measured(after)?);
-    println!("{dport}: {was:.2} ports visited, {predicted:.2} predicted, {is:.2} measured in the wider range");
-    let (gain, hoped) = (was - is, was - predicted);
-    ensure!((hoped / gain - 1.0).abs() < 0.1, "a gain of {gain}, predicted {hoped}");
     Ok(())
 }
