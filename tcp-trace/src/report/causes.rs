@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{chart::clock, course::Courses};
+use super::{chart::clock, course::Courses, words::sentence};
 use crate::{aggregate::findings::Finding, view::verdict};
 
 /// A cause.
@@ -44,7 +44,7 @@ impl Cause {
         Self {
             code: finding.code.to_string(),
             severity: finding.severity.to_string(),
-            headline: finding.headline.clone(),
+            headline: sentence(&finding.headline),
             when,
             evidence: evidence.collect(),
             fix: finding.fix.join("\n"),

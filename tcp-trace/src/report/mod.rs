@@ -5,12 +5,18 @@
 mod causes;
 pub mod chart;
 mod column;
+#[cfg(test)]
+mod contrast;
 mod course;
 mod page;
 mod policy;
+#[cfg(test)]
+mod sample;
 mod section;
 mod series;
 mod table;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use self::{column::Column, course::Courses, series::Series};
@@ -34,6 +40,8 @@ pub struct Report {
     /// Rows of a table.
     top: usize,
     riddle: bool,
+    /// How long the last interval was.
+    interval_seconds: f64,
     page: Option<String>,
     worst: Option<Severity>,
 }
@@ -47,6 +55,7 @@ impl Report {
             courses: Courses::default(),
             top,
             riddle: false,
+            interval_seconds: 0.0,
             page: None,
             worst: None,
         }
@@ -65,15 +74,19 @@ impl Report {
     fn tick(&mut self, summary: &Summary) {
         let connect = &summary.observed.connect;
         self.riddle = connect.second_pass > 0 || connect.ended(Outcome::NoPort) > 0;
+        self.interval_seconds = summary.observed.seconds;
         self.courses.take(summary.time, &summary.findings);
         self.series.push(Column::of(summary));
         self.remember(summary);
     }
 
     fn end(&mut self, now: Moment) -> Result<(), Failure> {
-        // What came after the last tick is an interval too.
+        // What came after the last tick is an interval too, if it was long enough to be told beside the others.
         if let Reckoned::Interval(rest) = self.reckoning.take(Happening::Tick(now)) {
-            self.tick(&rest);
+            match rest.observed.seconds * 2.0 < self.interval_seconds {
+                true => self.series.append(Column::of(&rest)),
+                false => self.tick(&rest),
+            }
         }
         let Reckoned::Whole(summary) = self.reckoning.take(Happening::End(now)) else { return Ok(()) };
         self.remember(&summary);

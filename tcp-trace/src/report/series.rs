@@ -41,6 +41,16 @@ impl Series {
         }
     }
 
+    /// Takes what is left of an interval: too short to stand for itself.
+    pub fn append(&mut self, rest: Column) {
+        let last = self.growing.take().or_else(|| self.columns.pop());
+        let whole = match last {
+            Some(last) => last.with(rest),
+            None => rest,
+        };
+        self.columns.push(whole);
+    }
+
     /// Every column, the last one as far as it has come.
     pub fn finish(mut self) -> Vec<Column> {
         self.columns.extend(self.growing);

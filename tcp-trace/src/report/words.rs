@@ -57,7 +57,8 @@ fn first_step(fix: &[String]) -> Option<String> {
     }
 }
 
-fn sentence(words: &str) -> String {
+/// With a capital and a full stop.
+pub(super) fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     let stop = if words.ends_with(['.', '!', '?']) { "" } else { "." };
@@ -86,7 +87,7 @@ fn took(connect: &ConnectSnapshot) -> Option<String> {
     let total = &connect.total;
     let (p50, p99) = (total.p50?, total.p99?);
     let mut words = format!(
-        "Half of them took less than {}, one in a hundred longer than {}, the longest {}.",
+        "Half of them took {} or less, one in a hundred {} or more, the longest {}.",
         duration(Some(p50)),
         duration(Some(p99)),
         duration(total.max),

@@ -30,9 +30,13 @@ pub fn plots(axis: &Axis, columns: &[Column], route: Route, range: Range) -> Vec
 
 fn body(axis: &Axis, columns: &[Column], route: Route, range: Range, half: usize) -> String {
     let mut paths = [const { String::new() }; 6];
+    let mut unknown = String::new();
     for (at, column) in columns.iter().enumerate() {
-        let Some(fill) = fill(column, route, range) else { continue };
         let [from, to] = axis.span(columns, at);
+        let Some(fill) = fill(column, route, range) else {
+            let _ = write!(unknown, "M{from:.1} 0H{to:.1}v{CELLS}H{from:.1}z");
+            continue;
+        };
         let mut cell = 0;
         while cell < CELLS {
             let shade = shade(fill.cells[half][cell]);
@@ -43,9 +47,10 @@ fn body(axis: &Axis, columns: &[Column], route: Route, range: Range, half: usize
             cell += run;
         }
     }
-    let drawn = paths.iter().enumerate().filter(|(_, path)| !path.is_empty());
-    drawn.fold(String::new(), |mut body, (index, path)| {
-        let _ = write!(body, r#"<path class="heat h{}" d="{path}"/>"#, index + 1);
+    let shades = paths.iter().enumerate().map(|(index, path)| (format!("heat h{}", index + 1), path));
+    let drawn = std::iter::once(("unknown".into(), &unknown)).chain(shades).filter(|(_, path)| !path.is_empty());
+    drawn.fold(String::new(), |mut body, (class, path)| {
+        let _ = write!(body, r#"<path class="{class}" d="{path}"/>"#);
         body
     })
 }
@@ -63,5 +68,6 @@ fn shade(share: u8) -> usize {
 pub fn legend() -> Vec<Key> {
     let labels = ["some taken", "a fifth", "two fifths", "three fifths", "four fifths", "all taken"];
     let key = |(index, label): (usize, &str)| Key { class: format!("heat h{}", index + 1), label: label.into() };
-    labels.into_iter().enumerate().map(key).collect()
+    let unknown = Key { class: "unknown".into(), label: "not known".into() };
+    labels.into_iter().enumerate().map(key).chain([unknown]).collect()
 }

@@ -40,7 +40,7 @@ fn distributions<'a>(material: &Material<'a>) -> [&'a Distribution; 4] {
 
 fn phases(material: &Material<'_>) -> Table {
     let mut table =
-        Table::new("Phases of the whole run", &["phase", "known of#", "half below#", "p90#", "p99#", "largest#"]);
+        Table::new("Phases of the whole run", &["phase", "known of#", "median#", "p90#", "p99#", "largest#"]);
     for ((_, name, unit), of) in SPREADS.iter().zip(distributions(material)) {
         let [p50, p90, p99, max] = [of.p50, of.p90, of.p99, of.max].map(unit);
         table.push([(*name).into(), grouped(of.count), p50, p90, p99, max]);
@@ -104,7 +104,7 @@ fn heat_map(material: &Material<'_>, which: usize) -> Option<Chart> {
         id: format!("heat-{id}"),
         title: format!("{name} over time"),
         words: format!(
-            "a row for each power of two, darker where there are more connects; half of all below {}, 99 % below {}, the largest {}",
+            "a row for each power of two, the stronger the more connects; median {}, 99th percentile {}, the largest {}",
             unit(whole.p50),
             unit(whole.p99),
             unit(whole.max),

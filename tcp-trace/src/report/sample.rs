@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A run to make tests of: half a range fills up, falls over its cliff, and a listener's queue overflows meanwhile.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use jiff::{SignedDuration, Timestamp};
+use tcp_trace_common::listen::{RawListener, RawListenerKey, cause};
+
+use super::Report;
+use crate::{
+    aggregate::{
+        ledger::{Cost, Counts},
+        time_wait::{TimeWaitSnapshot, TimeWaitTotals},
+    },
+    circumstances::{AtWork, Circumstances},
+    event::{Caller, Cgroup, Connect, Event, Outcome, SourcePort},
+    governor::{Stock, level::Level, statistics::Measured},
+    inventory::{
+        Inventory, limits,
+        sample::{inventory, socket},
+        socket::{Socket, State},
+    },
+    kernel::rules::{SearchRules, Sysctls},
+    probes::{table::Signal, tier::Tier},
+    road::{Follow as _, Happening, Moment},
+    source::totals::Totals,
+};
+
+/// Seconds of it.
+pub const SECONDS: u64 = 40;
+/// Taken of the first half at the beginning, and how many more each second.
+const TAKEN: (u64, u64) = (9_000, 220);
+const HALF: u64 = 14_116;
+/// A process may call itself what it likes.
+pub const HOSTILE: &str = "<b>&\"'</td>";
+
+fn moment(second: u64) -> Moment {
+    let begin: Timestamp = "2026-01-02T03:04:05Z".parse().expect("a timestamp");
+    let wall = begin.checked_add(SignedDuration::from_secs(second as i64)).expect("in range");
+    Moment { wall, monotonic_ns: (1_000 + second) * 1_000_000_000 }
+}
+
+fn sysctls() -> Sysctls {
+    Sysctls {
+        netns: Some(1),
+        ip_local_port_range: Some((32_768, 60_999)),
+        ip_local_reserved_ports: Some(String::new()),
+        tcp_tw_reuse: Some(2),
+        tcp_timestamps: Some(1),
+        somaxconn: Some(128),
+        ..Sysctls::default()
+    }
+}
+
+pub fn circumstances() -> Circumstances {
+    let at_work =
+        |loses: &[&str]| AtWork { tier: Tier::Fentry, loses: loses.iter().map(|lost| (*lost).into()).collect() };
+    Circumstances {
+        begin: moment(0),
+        kernel: "6.12.1-test".into(),
+        rules: SearchRules { perturb_table: true, socket_range_steps_by_one: true, ..SearchRules::default() },
+        sysctls: sysctls(),
+        traced: true,
+        signals: [(Signal::Connect, at_work(&[])), (Signal::State, at_work(&["a close() that waits is not seen"]))]
+            .into(),
+        table_perturb_unknown: None,
+        time_wait_start: Some(TimeWaitSnapshot::new()),
+        time_wait_in_detail: true,
+        scope: Default::default(),
+        notes: vec!["<i>a note</i>".into()],
+    }
+}
+
+/// A connect of this second; beyond the cliff it walks the whole half.
+fn connect(second: u64, number: u64) -> Event {
+    let fallen = taken(second) >= HALF;
+    let jitter = (second * 7 + number * 13) % 10;
+    let search_ns = if fallen { 2_400_000 + jitter * 90_000 } else { 4_000 + jitter * 900 };
+    let failed = second > 30 && number == 0;
+    Event::Connect(Connect {
+        time: moment(second).wall,
+        caller: Caller {
+            pid: 4242,
+            tid: 4242,
+            comm: if number == 1 { HOSTILE.into() } else { "haproxy".into() },
+            uid: 33,
+            cgroup: Some(Cgroup { id: 77, path: Some("/system.slice/haproxy.service".into()) }),
+        },
+        netns: 1,
+        saddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
+        sport: Some(40_000),
+        daddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
+        dport: 3306,
+        outcome: if failed { Outcome::Refused } else { Outcome::Established },
+        errno: failed.then_some(111),
+        source_port: Some(SourcePort::Ephemeral),
+        port_search_ns: Some(search_ns),
+        ports_visited: Some(if fallen { 14_120 + jitter as u32 } else { 1 + jitter as u32 / 4 }),
+        second_pass: Some(fallen),
+        range: Some((32_768, 60_999)),
+        handshake_ns: Some(45_000 + jitter * 8_000),
+        syn_retransmits: Some(0),
+        total_ns: Some(54_000 + jitter * 8_000 + search_ns),
+        candidates: None,
+        mptcp: Some(false),
+    })
+}
+
+fn taken(second: u64) -> u64 {
+    (TAKEN.0 + second * TAKEN.1).min(HALF + 300)
+}
+
+fn look(second: u64) -> Inventory {
+    let even = |at: u64| 32_768 + 2 * at as u16;
+    let first = (0..taken(second).min(HALF)).map(even);
+    let second_half = (HALF..taken(second)).map(|at| 32_769 + 2 * (at - HALF) as u16);
+    let mut sockets: Vec<_> = first
+        .chain(second_half)
+        .map(|port| socket(if port % 10 < 3 { State::TimeWait } else { State::Established }, port))
+        .collect();
+    let listener = Socket { saddr: Ipv6Addr::UNSPECIFIED.into(), ..socket(State::Listen, 80) };
+    sockets.push(Socket { recv_queue: (second * 4).min(129) as u32, send_queue: 128, ..listener });
+    let limits = limits::Limits { nr_open: Some(1_048_576), ..limits::Limits::default() };
+    Inventory {
+        begin_ns: moment(second).monotonic_ns,
+        took_ns: 9_000_000,
+        limits: Some(limits),
+        ..inventory(sysctls(), sockets)
+    }
+}
+
+fn totals(second: u64) -> Totals {
+    let mut listener =
+        RawListener { syns: second * 40, queued: second * 40, accepted: second * 36, ..RawListener::NEW };
+    listener.drops[usize::from(cause::ACCEPT_QUEUE)] = second.saturating_sub(32) * 9;
+    let key = RawListenerKey { netns: 1, port: 80, ..RawListenerKey::default() };
+    Totals { listeners: Some(vec![(key, listener)]), read_ns: moment(second).monotonic_ns, ..Totals::default() }
+}
+
+fn stock(second: u64) -> Stock {
+    let made = second * 5;
+    Stock {
+        counts: Counts { made, runs_missed: Some(0), ..Counts::default() },
+        folded: None,
+        cost: Cost {
+            agent_ns: second * 8_000_000,
+            programs: Measured { window_ns: second * 20_000_000, ns: second * 90_000, runs: made, connects: made / 50 },
+            ..Cost::default()
+        },
+        calibration: None,
+        level: Level::Full,
+        budget: 0.05,
+        resident_bytes: Some(9 << 20),
+        locked_bytes: Some(5 << 20),
+    }
+}
+
+/// The whole of it, told to a report.
+pub fn run() -> Report {
+    let mut report = Report::new(&circumstances(), 10);
+    let mut tell = |happening: Happening<'_>| report.follow(happening).expect("followed");
+    for second in 1..=SECONDS {
+        (0..5).for_each(|number| tell(Happening::Event(&connect(second, number))));
+        tell(Happening::Stock(&stock(second)));
+        tell(Happening::Totals(&totals(second)));
+        let level = TimeWaitTotals { level: Some(second * 66), overflow: Some(0), ..TimeWaitTotals::default() };
+        tell(Happening::TimeWait(&[(1, level)].into()));
+        tell(Happening::Inventory(&look(second)));
+        tell(Happening::Tick(moment(second)));
+    }
+    tell(Happening::End(moment(SECONDS)));
+    report
+}
