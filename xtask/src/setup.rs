@@ -29,6 +29,9 @@ pub const MACHINE: [Tool; 3] = [
     Tool { program: "xz", package: "xz-utils" },
 ];
 
+/// To look at a report in.
+pub const BROWSER: [Tool; 1] = [Tool { program: "chromium-headless-shell", package: "chromium-headless-shell" }];
+
 /// The bpf-linker that reads the pinned toolchain's bitcode.
 const BPF_LINKER: &str = "0.10.4";
 

@@ -17,7 +17,12 @@ use super::{
     share,
 };
 use crate::{
-    answer::Format, exit::Failure, export::whole_file::WholeFile, probes::bursts::PortProbes, question::Question,
+    answer::Format,
+    exit::Failure,
+    export::whole_file::WholeFile,
+    probes::{bursts::PortProbes, table::Signal},
+    question::Question,
+    recording::player::Player,
     report::Report,
 };
 
@@ -25,7 +30,9 @@ const EXAMPLES: &str = "\
 Examples:
   sudo tcp-trace report --duration 30s --output report.html    everything that can be traced, for half a minute
   sudo tcp-trace report --output report.html                   until Ctrl-C
-  sudo tcp-trace report --duration 10s --port 3306 > mysql.html";
+  sudo tcp-trace report --duration 30s --stacks -o report.html with a flame graph of who calls connect()
+  sudo tcp-trace report --duration 10s --port 3306 > mysql.html
+  tcp-trace replay incident.rec report --output report.html    of what was recorded, without root, on any machine";
 
 /// Write one self-contained HTML page about a run: the answer in words, causes and fixes, charts over time
 ///
@@ -43,6 +50,10 @@ pub struct Args {
     /// Between two looks: the finest that charts tell apart
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "1s", allow_hyphen_values = true)]
     interval: Duration,
+    /// Stacks of whoever calls connect() as well, as a flame graph in the page: 8 KiB a call are looked through. From a
+    /// recording that has them they are always shown
+    #[arg(long, help_heading = "Tracing")]
+    stacks: bool,
     /// Exit with code 3 if there was a finding this bad
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
@@ -76,7 +87,13 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     // Who cannot write to the place would learn it only after the run.
     let place = Place::open(args.output.as_deref())?;
     let live = args.live();
-    let asked = Asked { port_probes: PortProbes::Auto, ..Asked::plainly(Question::Doctor, false, verbose) };
+    let stacks = args.shows_stacks()?.then_some(Signal::Stack);
+    let asked = Asked {
+        events: stacks.into_iter().collect(),
+        extra: stacks.into_iter().collect(),
+        port_probes: PortProbes::Auto,
+        ..Asked::plainly(Question::Doctor, false, verbose)
+    };
     let top = usize::from(args.top);
     let watched = live::follow(&live, &asked, |known| {
         let begin_ns = known.begin.monotonic_ns;
@@ -88,6 +105,11 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
 }
 
 impl Args {
+    fn shows_stacks(&self) -> Result<bool, Failure> {
+        let Some(recording) = self.recording.as_ref().filter(|_| !self.stacks) else { return Ok(self.stacks) };
+        Ok(Player::open(&recording.file)?.known().streamed.contains(&Signal::Stack))
+    }
+
     fn live(&self) -> LiveArgs {
         LiveArgs {
             duration: self.duration,

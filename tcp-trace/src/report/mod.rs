@@ -8,6 +8,7 @@ mod column;
 #[cfg(test)]
 mod contrast;
 mod course;
+mod flame;
 mod page;
 mod policy;
 #[cfg(test)]
@@ -19,9 +20,9 @@ mod table;
 mod tests;
 mod words;
 
-use self::{column::Column, course::Courses, series::Series};
+use self::{column::Column, course::Courses, flame::Flame, section::Material, series::Series};
 use crate::{
-    aggregate::{findings::Severity, summary::Summary},
+    aggregate::{findings::Severity, stacks::StacksAggregate, summary::Summary},
     circumstances::Circumstances,
     event::Outcome,
     exit::Failure,
@@ -36,6 +37,7 @@ use crate::{
 pub struct Report {
     reckoning: Reckoning,
     series: Series,
+    stacks: StacksAggregate,
     courses: Courses,
     /// Rows of a table.
     top: usize,
@@ -52,6 +54,7 @@ impl Report {
         Self {
             reckoning: Reckoning::new(Question::Doctor, circumstances),
             series: Series::default(),
+            stacks: StacksAggregate::default(),
             courses: Courses::default(),
             top,
             riddle: false,
@@ -91,7 +94,16 @@ impl Report {
         let Reckoned::Whole(summary) = self.reckoning.take(Happening::End(now)) else { return Ok(()) };
         self.remember(&summary);
         let columns = std::mem::take(&mut self.series).finish();
-        self.page = Some(page::page(self.reckoning.circumstances(), &summary, &columns, &self.courses, self.top)?);
+        let flame = Flame::of(&self.stacks, self.top);
+        let material = Material {
+            circumstances: self.reckoning.circumstances(),
+            summary: &summary,
+            columns: &columns,
+            courses: &self.courses,
+            flame: flame.as_ref(),
+            top: self.top,
+        };
+        self.page = Some(page::page(&material)?);
         Ok(())
     }
 
@@ -103,8 +115,10 @@ impl Report {
 
 impl Follow for Report {
     fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
-        if let Happening::End(now) = happening {
-            return self.end(now);
+        match happening {
+            Happening::Event(event) => self.stacks.observe(event),
+            Happening::End(now) => return self.end(now),
+            _ => {}
         }
         if let Reckoned::Interval(summary) = self.reckoning.take(happening) {
             self.tick(&summary);

@@ -6,18 +6,11 @@ use serde::Serialize;
 
 use super::{
     causes::Cause,
-    chart::Axis,
-    column::Column,
-    course::Courses,
     policy::policy,
     section::{self, Material, Section},
     words::Answer,
 };
-use crate::{
-    aggregate::summary::Summary,
-    circumstances::Circumstances,
-    exit::{Failure, Tried},
-};
+use crate::exit::{Failure, Tried};
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/style.css");
@@ -43,16 +36,10 @@ struct Page<'a> {
 ///
 /// # Errors
 /// When the template does not fit what is put into it.
-pub fn page(
-    circumstances: &Circumstances,
-    summary: &Summary,
-    columns: &[Column],
-    courses: &Courses,
-    top: usize,
-) -> Result<String, Failure> {
+pub fn page(material: &Material<'_>) -> Result<String, Failure> {
+    let Material { circumstances, summary, courses, .. } = material;
     let begin = circumstances.begin.wall;
     let gone = courses.gone(&summary.findings);
-    let material = Material { circumstances, summary, columns, axis: Axis::new(begin, summary.time), top };
     let causes: Vec<_> = summary.findings.iter().map(|finding| Cause::of(finding, courses)).collect();
     let stamp = |time: jiff::Timestamp| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     let tier = summary.tier.map_or("none".into(), |tier| tier.to_string());
@@ -69,13 +56,13 @@ pub fn page(
         answer: Answer::of(summary, &gone),
         causes,
         gone: gone.iter().map(|finding| Cause::of(finding, courses)).collect::<Vec<_>>(),
-        sections: section::all(&material),
+        sections: section::all(material),
         notes: &summary.notes,
         colophon: format!(
             "Written by tcp-trace {}. Times are UTC. What is not known is ?, never 0.",
             env!("CARGO_PKG_VERSION")
         ),
-        policy: policy(STYLE, SCRIPT),
+        policy: policy(STYLE, SCRIPT, material.flame.map(|flame| &flame.inline)),
         style: STYLE,
         script: SCRIPT,
     };

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A run to make tests of: half a range fills up, falls over its cliff, and a listener's queue overflows meanwhile.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tcp_trace_common::listen::{RawListener, RawListenerKey, cause};
@@ -10,10 +13,11 @@ use super::Report;
 use crate::{
     aggregate::{
         ledger::{Cost, Counts},
+        stacks::StacksAggregate,
         time_wait::{TimeWaitSnapshot, TimeWaitTotals},
     },
     circumstances::{AtWork, Circumstances},
-    event::{Caller, Cgroup, Connect, Event, Outcome, SourcePort},
+    event::{Caller, Cgroup, Connect, Event, Frame, Frames, Outcome, SourcePort, Stack, Taken, UserEnd},
     governor::{Stock, level::Level, statistics::Measured},
     inventory::{
         Inventory, limits,
@@ -58,6 +62,9 @@ pub fn circumstances() -> Circumstances {
     Circumstances {
         begin: moment(0),
         kernel: "6.12.1-test".into(),
+        rules_known: true,
+        streamed: vec![Signal::Stack],
+        surveyed: true,
         rules: SearchRules { perturb_table: true, socket_range_steps_by_one: true, ..SearchRules::default() },
         sysctls: sysctls(),
         traced: true,
@@ -79,6 +86,7 @@ fn connect(second: u64, number: u64) -> Event {
     let failed = second > 30 && number == 0;
     Event::Connect(Connect {
         time: moment(second).wall,
+        began_ns: Some(began_ns(second, number)),
         caller: Caller {
             pid: 4242,
             tid: 4242,
@@ -104,6 +112,41 @@ fn connect(second: u64, number: u64) -> Event {
         candidates: None,
         mptcp: Some(false),
     })
+}
+
+fn began_ns(second: u64, number: u64) -> u64 {
+    moment(second - 1).monotonic_ns + number * 1_000_000
+}
+
+/// Where it was called from.
+fn stack(second: u64, number: u64) -> Event {
+    let frame = |name: &str, module: Option<&str>| Frame { name: name.into(), module: module.map(Into::into) };
+    let user = ["main", "run_poll_loop", "process_stream", "connect_server", HOSTILE];
+    let kernel = ["__x64_sys_connect", "tcp_v4_connect", "inet_hash_connect", "__inet_hash_connect"];
+    Event::Stack(Stack {
+        time: moment(second).wall,
+        pid: 4242,
+        tid: 4242,
+        began_ns: began_ns(second, number),
+        taken: Taken::Search,
+        frames: Arc::new(Frames {
+            user: user.iter().map(|name| frame(name, Some("haproxy"))).collect(),
+            user_end: if number == 2 { UserEnd::Lost } else { UserEnd::Whole },
+            kernel: kernel.iter().map(|name| frame(name, None)).collect(),
+            kernel_errno: None,
+        }),
+        captured: None,
+    })
+}
+
+/// All of them, joined with their connects.
+pub fn stacks() -> StacksAggregate {
+    let mut stacks = StacksAggregate::default();
+    for (second, number) in (1..=SECONDS).flat_map(|second| (0..5).map(move |number| (second, number))) {
+        stacks.observe(&stack(second, number));
+        stacks.observe(&connect(second, number));
+    }
+    stacks
 }
 
 fn taken(second: u64) -> u64 {
@@ -160,7 +203,10 @@ pub fn run() -> Report {
     let mut report = Report::new(&circumstances(), 10);
     let mut tell = |happening: Happening<'_>| report.follow(happening).expect("followed");
     for second in 1..=SECONDS {
-        (0..5).for_each(|number| tell(Happening::Event(&connect(second, number))));
+        for number in 0..5 {
+            tell(Happening::Event(&stack(second, number)));
+            tell(Happening::Event(&connect(second, number)));
+        }
         tell(Happening::Stock(&stock(second)));
         tell(Happening::Totals(&totals(second)));
         let level = TimeWaitTotals { level: Some(second * 66), overflow: Some(0), ..TimeWaitTotals::default() };

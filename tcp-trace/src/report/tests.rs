@@ -5,12 +5,12 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use proptest::prelude::*;
 
-use super::{column::Column, page, policy, sample, series};
+use super::{Report, column::Column, flame::Flame, policy, sample, series};
 use crate::{
     aggregate::{findings::Severity, summary::Summary},
     question::Question,
     reckoning::{Reckoned, Reckoning},
-    road::Happening,
+    road::{Follow as _, Happening},
 };
 
 fn sample_page() -> &'static str {
@@ -48,7 +48,9 @@ fn the_answer_comes_first_and_in_words() {
     assert!(answer.contains("critical") && answer.contains("The even half") && answer.contains("14,1"), "{answer}");
     assert!(answer.contains("200 connects (5.00 a second)"), "{answer}");
     assert!(page.find("id=\"causes\"") < page.find("id=\"latency\""));
-    for section in ["latency", "ports", "talkers", "time-wait", "queues", "limits", "ledger", "machine", "notes"] {
+    for section in
+        ["latency", "ports", "callers", "talkers", "time-wait", "queues", "limits", "ledger", "machine", "notes"]
+    {
         assert!(page.contains(&format!("<section id=\"{section}\"")), "{section}");
     }
 }
@@ -63,19 +65,23 @@ fn nothing_that_somebody_calls_himself_becomes_markup() {
 #[test]
 fn it_reaches_nothing() {
     let page = sample_page();
-    for word in ["src=", "http://", "https://", "//cdn", "@import", "url(", "fetch(", "XMLHttp", " on=", " style="] {
+    for word in
+        ["<link", "<img", "http://", "https://", "//cdn", "@import", "url(", "fetch(", "XMLHttp", " on=", " style="]
+    {
         let place = page.find(word).map(|at| &page[at.saturating_sub(40)..(at + 40).min(page.len())]);
         // The name of a namespace is no address.
         let place = place.filter(|place| !place.contains("www.w3.org/2000/svg"));
         assert_eq!(place, None, "{word}");
     }
+    assert!(attributes(page, "src").iter().all(|from| from.starts_with("data:image/svg+xml;base64,")));
     assert!(attributes(page, "href").iter().all(|to| to.starts_with('#')));
     let between = |tag: &str| {
         let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
         let rest = page.split(open.as_str()).nth(1).expect("once");
         rest.split(close.as_str()).next().expect("closed").to_owned()
     };
-    let policy = policy::policy(&between("style"), &between("script"));
+    let picture = Flame::of(&sample::stacks(), 10).expect("a picture");
+    let policy = policy::policy(&between("style"), &between("script"), Some(&picture.inline));
     assert!(policy.starts_with("default-src 'none'"));
     // As it stands in an attribute.
     let written = attributes(page, "content").into_iter().find(|content| content.contains("default-src"));
@@ -152,9 +158,9 @@ fn the_same_run_gives_the_same_page() {
 fn a_run_without_anything_is_a_page_too() {
     let circumstances =
         crate::circumstances::Circumstances { traced: false, signals: [].into(), ..sample::circumstances() };
-    let mut reckoning = Reckoning::new(Question::Doctor, &circumstances);
-    let Reckoned::Whole(summary) = reckoning.take(Happening::End(circumstances.begin)) else { panic!("an end") };
-    let page = page::page(&circumstances, &summary, &[], &Default::default(), 10).expect("a page");
+    let mut report = Report::new(&circumstances, 10);
+    report.follow(Happening::End(circumstances.begin)).expect("followed");
+    let page = report.page().expect("a page");
     assert!(page.contains("No cause of trouble was found"));
     assert!(page.contains("nothing was traced: this is what can be read"));
     assert!(!page.contains("NaN"));

@@ -98,13 +98,15 @@ fn look(browser: &mut Chromium, way: &Way, folder: &Path) -> Result<()> {
 fn quiet(browser: &Chromium) -> Result<()> {
     for event in &browser.events {
         let method = event["method"].as_str().unwrap_or_default();
-        let is_own = event["params"]["request"]["url"].as_str().is_some_and(|url| url.ends_with("report.html"));
+        // The page itself, and the picture that it carries.
+        let url = event["params"]["request"]["url"].as_str();
+        let is_own = url.is_some_and(|url| url.ends_with("report.html") || url.starts_with("data:image/svg+xml;"));
         let loud = match method {
             "Runtime.exceptionThrown" | "Runtime.consoleAPICalled" | "Log.entryAdded" => true,
             "Network.requestWillBeSent" => !is_own,
             _ => false,
         };
-        ensure!(!loud, "{event:#}");
+        ensure!(!loud, "{:.600}", event.to_string());
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ fn rate(material: &Material<'_>) -> Chart {
     for (index, column) in material.columns.iter().enumerate() {
         let second = count((column.second_pass_known > 0).then_some(column.second_pass));
         let cells = [clock(column.end), grouped(column.connects), grouped(column.failed), second];
-        table.push_at(material.axis.span(material.columns, index), cells);
+        table.push_at(material.axis().span(material.columns, index), cells);
     }
     let connect = &material.summary.observed.connect;
     let failed: u64 = material.columns.iter().map(|column| column.failed).sum();
@@ -76,8 +76,8 @@ fn rate(material: &Material<'_>) -> Chart {
             grouped(connect.second_pass_known),
             percent(connect.second_pass, connect.second_pass_known),
         ),
-        plots: vec![lines::plot(&material.axis, material.columns, &lines, short)],
-        x: material.axis.ticks(),
+        plots: vec![lines::plot(&material.axis(), material.columns, &lines, short)],
+        x: material.axis().ticks(),
         legend: lines::legend(&lines),
         table,
     }
@@ -86,7 +86,7 @@ fn rate(material: &Material<'_>) -> Chart {
 fn heat_map(material: &Material<'_>, which: usize) -> Option<Chart> {
     let (id, name, unit) = SPREADS[which];
     let (plot, legend) =
-        heat::plot(&material.axis, material.columns, |column| &column.spreads[which], |value| unit(Some(value)))?;
+        heat::plot(&material.axis(), material.columns, |column| &column.spreads[which], |value| unit(Some(value)))?;
     let whole = distributions(material)[which];
     let mut table =
         Table::new(format!("{name} over time"), &["until", "connects#", "half within#", "99 % within#", "largest#"]);
@@ -98,7 +98,7 @@ fn heat_map(material: &Material<'_>, which: usize) -> Option<Chart> {
             None => "?".into(),
         };
         let cells = [clock(column.end), grouped(spread.count()), within(0.5), within(0.99), unit(spread.max)];
-        table.push_at(material.axis.span(material.columns, index), cells);
+        table.push_at(material.axis().span(material.columns, index), cells);
     }
     Some(Chart {
         id: format!("heat-{id}"),
@@ -110,7 +110,7 @@ fn heat_map(material: &Material<'_>, which: usize) -> Option<Chart> {
             unit(whole.max),
         ),
         plots: vec![plot],
-        x: material.axis.ticks(),
+        x: material.axis().ticks(),
         legend,
         table,
     })

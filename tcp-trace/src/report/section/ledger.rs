@@ -64,7 +64,7 @@ fn spent(material: &Material<'_>) -> Chart {
     let mut table = Table::new("What tracing took over time", &["until", "share of one CPU#", "connects#"]);
     for (index, column) in material.columns.iter().enumerate() {
         let cells = [clock(column.end), share(column.cost), grouped(column.connects)];
-        table.push_at(material.axis.span(material.columns, index), cells);
+        table.push_at(material.axis().span(material.columns, index), cells);
     }
     let ledger = &material.summary.ledger;
     Chart {
@@ -75,8 +75,8 @@ fn spent(material: &Material<'_>) -> Chart {
             share(ledger.cost.share(material.summary.observed.seconds)),
             share(Some(ledger.budget))
         ),
-        plots: vec![lines::plot(&material.axis, material.columns, &lines, |percent| format!("{percent:.1} %"))],
-        x: material.axis.ticks(),
+        plots: vec![lines::plot(&material.axis(), material.columns, &lines, |percent| format!("{percent:.1} %"))],
+        x: material.axis().ticks(),
         legend: lines::legend(&lines),
         table,
     }

@@ -17,9 +17,13 @@ fn facts(material: &Material<'_>) -> Table {
     let mut table = Table::new("Kernel", &["what", "fact"]);
     let kernel = if circumstances.kernel.is_empty() { "?" } else { &circumstances.kernel };
     table.push(["kernel".into(), kernel.into()]);
-    table.push(["port search".into(), format!("that {}", generation::name(&circumstances.rules))]);
-    for buys in generation::upgrades(&circumstances.rules) {
-        table.push(["a newer kernel".into(), buys.into()]);
+    if circumstances.rules_known {
+        table.push(["port search".into(), format!("that {}", generation::name(&circumstances.rules))]);
+        for buys in generation::upgrades(&circumstances.rules) {
+            table.push(["a newer kernel".into(), buys.into()]);
+        }
+    } else {
+        table.push(["port search".into(), "? (no BTF to ask)".into()]);
     }
     let exact = "known: ports visited are exact";
     let sees_search = matches!(material.summary.tier, Some(Tier::Fentry | Tier::Kprobe));

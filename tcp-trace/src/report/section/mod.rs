@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The sections of a report, each in a file of its own, in the order in which they are read.
 
+mod callers;
 mod latency;
 mod ledger;
 mod limits;
@@ -15,6 +16,8 @@ use serde::Serialize;
 use super::{
     chart::{Axis, Chart, bars::Bar},
     column::Column,
+    course::Courses,
+    flame::Flame,
     table::Table,
 };
 use crate::{aggregate::summary::Summary, circumstances::Circumstances};
@@ -40,6 +43,8 @@ pub enum Block {
     Chart(Box<Chart>),
     /// A bar.
     Bar(Bar),
+    /// A flame graph.
+    Flame(Box<Flame>),
     /// A table.
     Table(Table),
 }
@@ -52,10 +57,19 @@ pub struct Material<'a> {
     pub summary: &'a Summary,
     /// The run over time.
     pub columns: &'a [Column],
-    /// Its time.
-    pub axis: Axis,
+    /// When causes were there.
+    pub courses: &'a Courses,
+    /// Call paths, if they were taken.
+    pub flame: Option<&'a Flame>,
     /// Rows of a table.
     pub top: usize,
+}
+
+impl Material<'_> {
+    /// The time of the run.
+    pub fn axis(&self) -> Axis {
+        Axis::new(self.circumstances.begin.wall, self.summary.time)
+    }
 }
 
 /// All that have something to say.
@@ -63,6 +77,7 @@ pub fn all(material: &Material<'_>) -> Vec<Section> {
     let sections = [
         ("latency", "How long connects take", latency::blocks(material)),
         ("ports", "Local ports", ports::blocks(material)),
+        ("callers", "Which code connects", callers::blocks(material)),
         ("talkers", "Who connects, and where to", talkers::blocks(material)),
         ("time-wait", "TIME_WAIT", time_wait::blocks(material)),
         ("queues", "Listeners and their queues", queues::blocks(material)),

@@ -83,7 +83,7 @@ fn picture(material: &Material<'_>, index: usize, route: Route, of: Range) -> Ch
             ],
             None => [clock(column.end), "?".into(), "?".into(), "?".into(), "?".into()],
         };
-        table.push_at(material.axis.span(material.columns, at), cells);
+        table.push_at(material.axis().span(material.columns, at), cells);
         let taken = |fill: &Fill| fill.taken[0] + fill.taken[1];
         if fill.is_some_and(|fill| most.is_none_or(|most| taken(fill) > taken(most))) {
             most = fill;
@@ -105,8 +105,8 @@ fn picture(material: &Material<'_>, index: usize, route: Route, of: Range) -> Ch
             percent(most[0].into(), halves.first.into()),
             of.first_parity(),
         ),
-        plots: range::plots(&material.axis, material.columns, route, of),
-        x: material.axis.ticks(),
+        plots: range::plots(&material.axis(), material.columns, route, of),
+        x: material.axis().ticks(),
         legend: range::legend(),
         table,
     }

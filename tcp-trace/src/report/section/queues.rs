@@ -74,7 +74,7 @@ fn levels(material: &Material<'_>, drawn: &[Endpoint]) -> Chart {
                 count(queue.accept.map(|(_, limit)| limit)),
                 count(queue.dropped),
             ];
-            table.push_at(material.axis.span(material.columns, index), cells);
+            table.push_at(material.axis().span(material.columns, index), cells);
         }
     }
     let most = |endpoint: &Endpoint| {
@@ -87,8 +87,8 @@ fn levels(material: &Material<'_>, drawn: &[Endpoint]) -> Chart {
         id: "accept-queues".into(),
         title: "Accept queues over time".into(),
         words: words.join("; "),
-        plots: vec![lines::plot(&material.axis, material.columns, &lines, short)],
-        x: material.axis.ticks(),
+        plots: vec![lines::plot(&material.axis(), material.columns, &lines, short)],
+        x: material.axis().ticks(),
         legend: lines::legend(&lines),
         table,
     }

@@ -35,7 +35,7 @@ fn levels(material: &Material<'_>) -> Chart {
     let mut table = Table::new("TIME_WAIT over time", &["until", "in TIME_WAIT#", "new#"]);
     for (index, column) in material.columns.iter().enumerate() {
         let cells = [clock(column.end), count(column.time_wait), count(column.time_wait_entered)];
-        table.push_at(material.axis.span(material.columns, index), cells);
+        table.push_at(material.axis().span(material.columns, index), cells);
     }
     let known = || material.columns.iter().filter_map(|column| column.time_wait);
     Chart {
@@ -47,8 +47,8 @@ fn levels(material: &Material<'_>) -> Chart {
             count(known().next_back()),
             count(known().max())
         ),
-        plots: vec![lines::plot(&material.axis, material.columns, &lines, short)],
-        x: material.axis.ticks(),
+        plots: vec![lines::plot(&material.axis(), material.columns, &lines, short)],
+        x: material.axis().ticks(),
         legend: lines::legend(&lines),
         table,
     }

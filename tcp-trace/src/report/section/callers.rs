@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Call paths that lead to connect(), if they were taken.
+
+use super::{Block, Material};
+use crate::probes::table::Signal;
+
+pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
+    let at_work = material.circumstances.signals.get(&Signal::Stack);
+    match (material.flame, at_work) {
+        (Some(flame), _) => vec![Block::Flame(Box::new(flame.clone()))],
+        (None, Some(_)) => vec![Block::Words("No connect() came with a stack that could be followed.".into())],
+        (None, None) => Vec::new(),
+    }
+}
