@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     aggregate::{scope::Scope, time_wait::TimeWaitSnapshot},
     kernel::rules::{SearchRules, Sysctls},
+    machine::Machine,
     probes::{attach::Trial, table::Signal, tier::Tier},
     question::Question,
     road::Moment,
@@ -26,6 +27,8 @@ pub struct Circumstances {
     pub rules_known: bool,
     /// How it is set up to.
     pub sysctls: Sysctls,
+    /// What it can show, and why not more.
+    pub machine: Machine,
     /// Something is attached.
     pub traced: bool,
     /// Signals that programs are attached for.

@@ -18,6 +18,7 @@ pub mod governor;
 pub mod inventory;
 pub mod kernel;
 pub mod lab;
+pub mod machine;
 pub mod pipeline;
 pub mod probes;
 pub mod question;

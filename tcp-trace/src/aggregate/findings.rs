@@ -132,6 +132,30 @@ impl Evidence {
     }
 }
 
+impl Code {
+    /// Every one.
+    pub const ALL: [Self; 18] = [
+        Self::PoisonedBuckets,
+        Self::BindBeforeConnect,
+        Self::RangeFull,
+        Self::ParityCliff,
+        Self::AcceptQueueOverflow,
+        Self::SynQueueOverflow,
+        Self::ListenerChain,
+        Self::CloseWaitLeak,
+        Self::LingerReset,
+        Self::ConntrackFull,
+        Self::LimitNear,
+        Self::TimeWaitPileup,
+        Self::TimeWaitOverflow,
+        Self::ShortConnections,
+        Self::SlowHandshake,
+        Self::ConnectRefused,
+        Self::ConnectUnanswered,
+        Self::UnsafeSysctl,
+    ];
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -2,25 +2,22 @@
 //! `tcp-trace doctor`: what is wrong here, and what this machine can show. Prints what the live path found, then the
 //! facts and the plan that it went by. Changes nothing.
 
-mod facts;
-mod verdicts;
-
 use std::{path::PathBuf, time::Duration};
 
-use self::verdicts::Verdict;
 use super::{
     duration,
     filters::Filters,
-    live::{self, Asked, FailOn, LiveArgs, Prepared, TierChoice},
+    live::{self, Asked, FailOn, LiveArgs, TierChoice},
     output::Output,
     replay::Recording,
     share,
 };
 use crate::{
     answer::{self, Answer},
+    circumstances::Circumstances,
     exit::Failure,
     export::sink::Sink,
-    kernel::Facts,
+    machine::Machine,
     probes::bursts::PortProbes,
     question::Question,
 };
@@ -93,34 +90,40 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let mut live = args.live();
     let sink = Sink::open(live.output.output.as_deref())?;
     let asked = Asked { port_probes: PortProbes::Auto, ..Asked::plainly(Question::Doctor, false, verbose) };
-    if live.recording.is_some() {
-        return replay(args, &live, &asked, sink);
-    }
-    let mut prepared = live::prepare(&live, &asked)?;
-    let failed = prepared.untraceable.take();
-    let verdicts = verdicts(&prepared, failed.as_ref());
-    if args.watch.is_none() || !verdicts.iter().any(Verdict::works) {
-        prepared.attached = None;
-        live.duration = Some(Duration::ZERO);
-    }
-    let (facts, plan) = (prepared.facts.clone(), prepared.plan.clone());
     let wanted = answer::Wanted { intervals: false, ..live::wanted(&live, false, &sink) };
-    let answer = live::watch(prepared, &live, &asked, |known| Answer::new(Question::Doctor, known, wanted, sink))?;
-    let code = FailOn::code(args.fail_on, answer.worst());
-    let text = match args.format {
-        Format::Text => format!("\n{}\n{}", facts::text(&facts), verdicts::text(&verdicts, &plan)),
-        Format::Json => json(&facts, &verdicts)?,
+    let mut failed = None;
+    let mut machine = None;
+    let answer = |known: &Circumstances| {
+        machine = Some(known.machine.clone());
+        Answer::new(Question::Doctor, known, wanted, sink)
     };
-    append(answer, &text)?;
-    failed.map_or(Ok(()), Err)?;
-    verdicts::hope(&verdicts, &plan)?;
+    let answer = if live.recording.is_some() {
+        live::follow(&live, &asked, answer)?
+    } else {
+        let mut prepared = live::prepare(&live, &asked)?;
+        failed = prepared.untraceable.take();
+        if args.watch.is_none() || !prepared.machine.traces() {
+            prepared.attached = None;
+            live.duration = Some(Duration::ZERO);
+        }
+        live::watch(prepared, &live, &asked, answer)?
+    };
+    let code = FailOn::code(args.fail_on, answer.worst());
+    if let Some(machine) = machine {
+        append(answer, &text(&machine, args.format)?)?;
+        failed.map_or(Ok(()), Err)?;
+        machine.hope()?;
+    }
     Ok(code)
 }
 
-fn replay(args: &Args, live: &LiveArgs, asked: &Asked, sink: Sink) -> Result<u8, Failure> {
-    let wanted = answer::Wanted { intervals: false, ..live::wanted(live, false, &sink) };
-    let worst = live::run(live, asked, wanted, sink)?;
-    Ok(FailOn::code(args.fail_on, worst))
+fn text(machine: &Machine, format: Format) -> Result<String, Failure> {
+    match format {
+        Format::Text => Ok(machine.text()),
+        Format::Json => {
+            machine.json().map_err(|error| Failure::Output { to: "standard output".into(), source: error.into() })
+        }
+    }
 }
 
 impl Args {
@@ -144,22 +147,6 @@ impl Args {
             recording: self.recording.clone(),
         }
     }
-}
-
-fn verdicts(prepared: &Prepared, failed: Option<&Failure>) -> Vec<Verdict> {
-    match (&prepared.attached, failed) {
-        (Some(attached), _) => Verdict::all(&prepared.plan, Ok(&attached.trials)),
-        (None, Some(failure)) => Verdict::all(&prepared.plan, Err(&failure.to_string())),
-        (None, None) => Verdict::all(&prepared.plan, Ok(&[])),
-    }
-}
-
-fn json(facts: &Facts, verdicts: &[Verdict]) -> Result<String, Failure> {
-    let verdicts = verdicts.iter().map(serde_json::to_string);
-    let lines = facts::json(facts).and_then(|facts| facts.into_iter().map(Ok).chain(verdicts).collect());
-    let lines: Vec<String> =
-        lines.map_err(|error| Failure::Output { to: "standard output".into(), source: error.into() })?;
-    Ok(lines.join("\n") + "\n")
 }
 
 fn append(answer: Answer, text: &str) -> Result<(), Failure> {

@@ -24,13 +24,14 @@ use crate::{
     },
     inventory::{self, surveyor::Surveyor},
     kernel::{Facts, Roots},
+    machine::Machine,
     pipeline::{self, Pace, Sources, Traced},
     probes::{
         OBJECT,
         attach::{Attached, Load, Loader, try_all},
         bursts::{Bursts, PortProbes},
         iterator::Iterator,
-        plan::{self, Plan, plan},
+        plan::{self, plan},
         table::{MARKS, Signal},
         tier::Tier,
     },
@@ -208,8 +209,8 @@ impl Asked {
 pub struct Prepared {
     /// What the kernel offers.
     pub facts: Facts,
-    /// What was to be tried.
-    pub plan: Plan,
+    /// What it can show.
+    pub machine: Machine,
     /// What is attached; `None`: nothing is to be traced, or nothing can be.
     pub attached: Option<Attached>,
     /// Why nothing is attached, where something was to be.
@@ -242,7 +243,8 @@ pub fn prepare<O: clap::Args>(live: &LiveArgs<O>, asked: &Asked) -> Result<Prepa
     let scope = Scope::of(&config);
     let plan = plan(&facts, &asked.plan(live.tier));
     if asked.question == Question::Doctor && plan.rules_out_all() {
-        return Ok(Prepared { facts, plan, attached: None, untraceable: None, calibration: None, netns, scope });
+        let machine = Machine::of(&facts, &plan, Ok(&[]));
+        return Ok(Prepared { facts, machine, attached: None, untraceable: None, calibration: None, netns, scope });
     }
     let load = Load {
         offsets: &facts.offsets,
@@ -273,7 +275,12 @@ pub fn prepare<O: clap::Args>(live: &LiveArgs<O>, asked: &Asked) -> Result<Prepa
         }
         _ => None,
     };
-    Ok(Prepared { facts, plan, attached, untraceable, calibration, netns, scope })
+    let machine = match (&attached, &untraceable) {
+        (Some(attached), _) => Machine::of(&facts, &plan, Ok(&attached.trials)),
+        (None, Some(failure)) => Machine::of(&facts, &plan, Err(&failure.to_string())),
+        (None, None) => Machine::of(&facts, &plan, Ok(&[])),
+    };
+    Ok(Prepared { facts, machine, attached, untraceable, calibration, netns, scope })
 }
 
 /// Looks until the end; gives back who followed, whom `follower` makes of what is known before the first event.
@@ -286,8 +293,8 @@ pub fn watch<F: Follow, O: clap::Args>(
     asked: &Asked,
     follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
 ) -> Result<F, Failure> {
-    let Prepared { facts, plan: _, attached, untraceable, calibration, netns, scope } = prepared;
-    let mut circumstances = circumstances(asked, attached.as_ref(), &facts, scope);
+    let Prepared { facts, machine, attached, untraceable, calibration, netns, scope } = prepared;
+    let mut circumstances = circumstances(asked, attached.as_ref(), &facts, machine, scope);
     let limits = asked.question == Question::Doctor;
     let marks = attached.as_ref().and_then(|attached| Iterator::new(&attached.ebpf, MARKS)).transpose();
     let marks = marks.unwrap_or_else(|error| {
@@ -420,7 +427,13 @@ fn explain(attached: &Attached) {
     }
 }
 
-fn circumstances(asked: &Asked, attached: Option<&Attached>, facts: &Facts, scope: Scope) -> Circumstances {
+fn circumstances(
+    asked: &Asked,
+    attached: Option<&Attached>,
+    facts: &Facts,
+    machine: Machine,
+    scope: Scope,
+) -> Circumstances {
     let at_work =
         |attached: &Attached| attached.trials.iter().filter(|trial| trial.refused.is_none()).map(AtWork::of).collect();
     let signals: BTreeMap<_, _> = attached.map(at_work).unwrap_or_default();
@@ -432,6 +445,7 @@ fn circumstances(asked: &Asked, attached: Option<&Attached>, facts: &Facts, scop
         rules: facts.search,
         rules_known: facts.btf.is_ok(),
         sysctls: facts.sysctls.clone(),
+        machine,
         traced: attached.is_some(),
         signals,
         streamed: asked.streamed(),

@@ -12,10 +12,13 @@ use super::{
 };
 use crate::{
     answer::Format,
+    circumstances::Circumstances,
     exit::Failure,
     probes::{bursts::PortProbes, table::Signal},
     question::Question,
-    recording::{recorder::Recorder, store::Rotation, writer::Target},
+    recording::{
+        flight::FlightRecorder, recorder::Recorder, ring::Reach, store::Rotation, trigger::Trigger, writer::Target,
+    },
 };
 
 const EXAMPLES: &str = "\
@@ -25,7 +28,8 @@ be replayed up to its last interval.
 Examples:
   sudo tcp-trace record incident.rec --duration 60s              all signals, every event
   tcp-trace replay incident.rec doctor                           what was wrong, on any machine, without root
-  sudo tcp-trace record day.rec --rotate-size 256M --keep-files 8   day.rec, day.rec.1 ... day.rec.8, the oldest last";
+  sudo tcp-trace record day.rec --rotate-size 256M --keep-files 8   day.rec, day.rec.1 ... day.rec.8, the oldest last
+  sudo tcp-trace record incident.rec --trigger 'p99(port_search) > 1ms or outcome = no_port' --keep 60s --after 10s";
 
 /// Record every event and all that answers rest on, for `replay`
 #[derive(Debug, clap::Args)]
@@ -49,6 +53,21 @@ pub struct Args {
     /// Files that are kept beside the one that is written: FILE.1 is the youngest
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=9999), help_heading = "Rotation")]
     keep_files: u16,
+    /// Keep what came before in memory, and write it down only once this is so: p99(port_search) > 1ms or outcome = no_port
+    ///
+    /// Of a connect: port_search, handshake, total (800us, 1ms, 2s), ports_visited, outcome, comm, pid, port. Of an interval:
+    /// p50, p90, p99 or max of one of the first four, count(OUTCOME), finding = CODE. With and, or and parentheses.
+    #[arg(long, value_name = "CONDITION", value_parser = trigger, conflicts_with_all = ["rotate_size", "rotate_every"], help_heading = "Flight recorder")]
+    trigger: Option<Trigger>,
+    /// So much of what came before
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "60s", requires = "trigger", help_heading = "Flight recorder")]
+    keep: Duration,
+    /// But not more memory than this
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, default_value = "64M", requires = "trigger", help_heading = "Flight recorder")]
+    keep_size: u64,
+    /// So much of what comes after; then it ends
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "10s", requires = "trigger", help_heading = "Flight recorder")]
+    after: Duration,
     #[command(flatten)]
     filters: Filters,
     /// How programs attach: the best that works, or just this one
@@ -77,9 +96,36 @@ pub fn run(args: &Args, verbose: u8) -> Result<(), Failure> {
         port_probes: PortProbes::Auto,
         ..Asked::plainly(Question::Doctor, false, verbose)
     };
+    let reach = Reach { time: args.keep, bytes: usize::try_from(args.keep_size).unwrap_or(usize::MAX) };
     let rotation = Rotation { size: args.rotate_size, every: args.rotate_every, kept: args.keep_files };
-    let target = Target { path: args.file.clone(), rotation, reach: None };
-    live::follow(&args.live(), &asked, |known| Recorder::begin(target, known)).map(drop)
+    let target = Target { path: args.file.clone(), rotation, reach: args.trigger.is_some().then_some(reach) };
+    let live = args.live();
+    let prepared = live::prepare(&live, &asked)?;
+    if prepared.attached.is_none() {
+        // What can be read without tracing is no recording of what happens.
+        prepared.machine.hope()?;
+        return Err(prepared.untraceable.unwrap_or_else(not_root));
+    }
+    let Some(trigger) = args.trigger.clone() else {
+        return live::watch(prepared, &live, &asked, |known| Recorder::begin(target, known)).map(drop);
+    };
+    let armed = |known: &Circumstances| FlightRecorder::arm(target, trigger, args.after, known);
+    if !live::watch(prepared, &live, &asked, armed)?.has_fired() {
+        tracing::warn!("--trigger was not met: {} was not written", args.file.display());
+    }
+    Ok(())
+}
+
+fn trigger(text: &str) -> Result<Trigger, String> {
+    Trigger::parse(text).map_err(|wrong| wrong.point(text))
+}
+
+fn not_root() -> Failure {
+    Failure::NotPermitted {
+        headline: "nothing can be traced with these privileges".into(),
+        tried: Vec::new(),
+        try_next: vec!["sudo tcp-trace record FILE".into()],
+    }
 }
 
 impl Args {

@@ -9,6 +9,7 @@ mod cells;
 pub mod column;
 pub mod events;
 pub mod filter;
+pub mod flight;
 pub mod happened;
 mod inventory;
 pub mod pacing;
@@ -18,6 +19,7 @@ pub mod replay;
 pub mod ring;
 pub mod store;
 pub mod table;
+pub mod trigger;
 pub mod writer;
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use crate::inventory::limits::Limits;
 use crate::inventory::owners::{Owner, Owners};
 use crate::inventory::{Inventory, sample, socket};
 use crate::kernel::rules::{SearchRules, Sysctls};
+use crate::machine::Machine;
 use crate::probes::table::Signal;
 use crate::probes::tier::Tier;
 use crate::road::Moment;
@@ -49,6 +50,7 @@ pub fn known() -> Circumstances {
         kernel: "6.12.0".into(),
         rules: SearchRules { perturb_table: true, ..SearchRules::default() },
         rules_known: true,
+        machine: Machine { facts: Vec::new(), verdicts: Vec::new(), may_trace: true },
         sysctls: Sysctls { netns: Some(1), ip_local_port_range: Some((32_768, 60_999)), ..Sysctls::default() },
         traced: true,
         signals: signals.map(at_work).into(),

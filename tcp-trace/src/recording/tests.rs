@@ -9,13 +9,17 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tcp_trace_common::config::Config;
 
+use super::before::Before;
 use super::block::{Broken, Kind, seal};
+use super::flight::FlightRecorder;
 use super::happened::Happened;
 use super::player::{Ending, Player};
 use super::recorder::Recorder;
 use super::replay::{Cut, Replay};
-use super::sample::{known, run};
+use super::ring::{Reach, Ring};
+use super::sample::{at, known, run};
 use super::store::Rotation;
+use super::trigger::Trigger;
 use super::writer::Target;
 use crate::answer::{Answer, Format, Wanted};
 use crate::exit::Failure;
@@ -263,6 +267,45 @@ fn rotated_files_stand_for_themselves() {
         _ => None,
     });
     assert_eq!(opened, Some(100), "what came before is not counted again");
+}
+
+#[test]
+fn a_flight_recorder_writes_what_came_before_its_trigger() {
+    let folder = Folder::new("flight");
+    let path = folder.file("run.rec");
+    let reach = Reach { time: Duration::from_millis(900), bytes: 1 << 20 };
+    let target = Target { path: path.clone(), rotation: Rotation::default(), reach: Some(reach) };
+    let fly = |trigger: &str, target: Target| {
+        let trigger = Trigger::parse(trigger).expect("a trigger");
+        let mut recorder =
+            FlightRecorder::arm(target, trigger, Duration::from_millis(500), &known()).expect("a thread");
+        for happened in run() {
+            recorder.follow(happened.as_happening()).expect("room");
+        }
+        recorder.has_fired()
+    };
+    assert!(!fly("total > 1s", target.clone()));
+    assert!(!path.exists(), "nothing happened");
+    assert!(fly("count(no_port) > 1", target));
+    let (back, ending) = replayed(&fs::read(&path).expect("a recording")).expect("a recording");
+    assert!(matches!(ending, Ending::Whole), "{ending:?}");
+    let ticks = back.iter().filter(|happened| matches!(happened, Happened::Tick(_))).count();
+    assert_eq!(ticks, 2, "the interval that fired, and one more");
+}
+
+#[test]
+fn a_ring_forgets_what_is_too_old_or_too_much() {
+    let ring = |bytes| {
+        let mut ring = Ring::new(Reach { time: Duration::from_secs(2), bytes }, at(0.0));
+        for second in 1..=6_u8 {
+            ring.push(vec![second; 100]);
+            ring.tick(at(f64::from(second)), Before::default());
+        }
+        let (begin, _, blocks) = ring.into_parts();
+        (begin, blocks.map(|block| block[0]).collect::<Vec<_>>())
+    };
+    assert_eq!(ring(1 << 20), (at(4.0), vec![5, 6]));
+    assert_eq!(ring(100), (at(5.0), vec![6]));
 }
 
 proptest! {

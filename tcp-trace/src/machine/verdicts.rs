@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     exit::{Failure, Tried},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What became of a tier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     /// Attached.
@@ -31,11 +31,9 @@ enum Outcome {
     NotTried,
 }
 
-/// One tier of one signal, as one line of JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// One tier of one signal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    v: u8,
-    r#type: &'static str,
     signal: Signal,
     tier: Tier,
     #[serde(rename = "verdict")]
@@ -67,8 +65,6 @@ impl Verdict {
                 };
                 let trial = trial.ok().flatten();
                 Self {
-                    v: 1,
-                    r#type: "plan",
                     signal,
                     tier: choice.tier,
                     outcome,
@@ -97,7 +93,7 @@ impl Verdict {
     }
 }
 
-pub fn text(verdicts: &[Verdict], plan: &Plan) -> String {
+pub(super) fn text(verdicts: &[Verdict], may_trace: bool) -> String {
     let mut text = String::new();
     // A `String` takes every write.
     for signal in SIGNALS.iter().map(|row| row.signal) {
@@ -123,14 +119,14 @@ pub fn text(verdicts: &[Verdict], plan: &Plan) -> String {
         }
     }
     let forbidden = |verdict: &Verdict| verdict.reason.as_ref().is_some_and(|reason| reason.contains("EPERM"));
-    if plan.may_trace && verdicts.iter().any(forbidden) {
+    if may_trace && verdicts.iter().any(forbidden) {
         text.push_str("\nEPERM though this process may trace: a security module, a container or a sandbox forbids such programs\n");
     }
     text
 }
 
 /// Whether connects can be traced here, by root at least.
-pub fn hope(verdicts: &[Verdict], plan: &Plan) -> Result<(), Failure> {
+pub(super) fn hope(verdicts: &[Verdict], may_trace: bool) -> Result<(), Failure> {
     let connect = || verdicts.iter().filter(|verdict| verdict.signal == Signal::Connect);
     if connect().any(|verdict| matches!(verdict.outcome, Outcome::Works | Outcome::NotTried)) {
         return Ok(());
@@ -139,7 +135,7 @@ pub fn hope(verdicts: &[Verdict], plan: &Plan) -> Result<(), Failure> {
         connect().map(|verdict| Tried::new(verdict.tier.to_string(), verdict.reason.clone().unwrap_or_default()));
     let headline = "cannot trace connect: no tier is available".into();
     let (tried, try_next) = (tried.collect(), Vec::new());
-    Err(if plan.may_trace && connect().any(|verdict| verdict.outcome == Outcome::Refused) {
+    Err(if may_trace && connect().any(|verdict| verdict.outcome == Outcome::Refused) {
         Failure::NotPermitted { headline, tried, try_next }
     } else {
         Failure::KernelLacks { headline, tried, try_next }

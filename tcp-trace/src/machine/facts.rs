@@ -3,31 +3,32 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::kernel::{Facts, generation, privileges::Privileges};
 
-/// A fact, as one line of JSON.
-#[derive(Serialize)]
-struct Row {
-    v: u8,
-    r#type: &'static str,
+/// A fact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Of what.
     #[serde(rename = "fact")]
-    name: &'static str,
-    value: Value,
-    words: String,
+    pub name: String,
+    /// For programs.
+    pub value: Value,
+    /// For people.
+    pub words: String,
 }
 
-impl Row {
-    fn new(name: &'static str, value: impl Into<Value>, words: impl Into<String>) -> Self {
-        Self { v: 1, r#type: "fact", name, value: value.into(), words: words.into() }
+impl Fact {
+    fn new(name: &str, value: impl Into<Value>, words: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into(), words: words.into() }
     }
 }
 
-pub fn text(facts: &Facts) -> String {
+pub(super) fn text(facts: &[Fact]) -> String {
     let mut text = String::new();
-    for Row { name, words, .. } in rows(facts) {
+    for Fact { name, words, .. } in facts {
         for (index, line) in words.lines().enumerate() {
             // A `String` takes every write.
             let _ = writeln!(text, "{:<14} {line}", if index == 0 { name } else { "" });
@@ -36,11 +37,7 @@ pub fn text(facts: &Facts) -> String {
     text
 }
 
-pub fn json(facts: &Facts) -> serde_json::Result<Vec<String>> {
-    rows(facts).iter().map(serde_json::to_string).collect()
-}
-
-fn rows(facts: &Facts) -> Vec<Row> {
+pub(super) fn rows(facts: &Facts) -> Vec<Fact> {
     let release = if facts.release.is_empty() { "not known".into() } else { facts.release.clone() };
     let btf = match &facts.btf {
         Ok(bytes) if facts.missing.is_empty() => format!("{} KiB, every field found", bytes >> 10),
@@ -62,13 +59,13 @@ fn rows(facts: &Facts) -> Vec<Row> {
         (_, false) => "no (5.8 and later have it)",
     };
     vec![
-        Row::new("kernel", facts.release.clone(), release),
+        Fact::new("kernel", facts.release.clone(), release),
         privileges(&facts.privileges),
-        Row::new("lockdown", json!(facts.lockdown), lockdown),
-        Row::new("btf", facts.btf.is_ok(), btf),
-        Row::new("ring_buffer", facts.btf.is_ok().then_some(facts.ring_buffer), ring_buffer),
-        Row::new("kprobes", facts.hooks.kprobe_pmu && facts.hooks.kretprobe, kprobes),
-        Row::new("tracefs", json!(facts.hooks.tracefs), facts.hooks.tracefs.to_string()),
+        Fact::new("lockdown", json!(facts.lockdown), lockdown),
+        Fact::new("btf", facts.btf.is_ok(), btf),
+        Fact::new("ring_buffer", facts.btf.is_ok().then_some(facts.ring_buffer), ring_buffer),
+        Fact::new("kprobes", facts.hooks.kprobe_pmu && facts.hooks.kretprobe, kprobes),
+        Fact::new("tracefs", json!(facts.hooks.tracefs), facts.hooks.tracefs.to_string()),
         table_perturb(facts),
         port_search(facts),
         upgrade(facts),
@@ -76,7 +73,7 @@ fn rows(facts: &Facts) -> Vec<Row> {
     ]
 }
 
-fn privileges(privileges: &Privileges) -> Row {
+fn privileges(privileges: &Privileges) -> Fact {
     let who = match privileges.euid {
         Some(0) => "root".into(),
         Some(euid) => format!("uid {euid}"),
@@ -86,37 +83,37 @@ fn privileges(privileges: &Privileges) -> Row {
         None => format!("{who}, may trace"),
         Some(lacks) => format!("{who}, may not trace: {lacks}"),
     };
-    Row::new("privileges", json!(privileges), words)
+    Fact::new("privileges", json!(privileges), words)
 }
 
-fn table_perturb(facts: &Facts) -> Row {
+fn table_perturb(facts: &Facts) -> Fact {
     let order = &facts.table_order;
     let words = match &facts.table_perturb {
         Ok(_) => format!("found, {} entries ({}): ports visited are exact", 1_u64 << order.order, order.source),
         Err(why) => format!("{why}: ports visited are known only while port probes are attached"),
     };
-    Row::new("table_perturb", facts.table_perturb.is_ok(), words)
+    Fact::new("table_perturb", facts.table_perturb.is_ok(), words)
 }
 
-fn port_search(facts: &Facts) -> Row {
+fn port_search(facts: &Facts) -> Fact {
     if facts.btf.is_err() {
-        return Row::new("port_search", Value::Null, "not known without BTF");
+        return Fact::new("port_search", Value::Null, "not known without BTF");
     }
     let mut lines = vec![format!("that {}", generation::name(&facts.search))];
     lines.extend(generation::explained(&facts.search).into_iter().map(str::to_owned));
-    Row::new("port_search", json!(facts.search), lines.join("\n"))
+    Fact::new("port_search", json!(facts.search), lines.join("\n"))
 }
 
-fn upgrade(facts: &Facts) -> Row {
+fn upgrade(facts: &Facts) -> Fact {
     if facts.btf.is_err() {
-        return Row::new("upgrade", Value::Null, "not known without BTF");
+        return Fact::new("upgrade", Value::Null, "not known without BTF");
     }
     let buys = generation::upgrades(&facts.search);
     let words = if buys.is_empty() { "no newer port search is known".to_owned() } else { buys.join("\n") };
-    Row::new("upgrade", json!(buys), words)
+    Fact::new("upgrade", json!(buys), words)
 }
 
-fn settings(facts: &Facts) -> Row {
+fn settings(facts: &Facts) -> Fact {
     let sysctls = &facts.sysctls;
     let shown = |value: Option<String>| value.unwrap_or_else(|| "not known".into());
     let mut lines = vec![
@@ -134,5 +131,5 @@ fn settings(facts: &Facts) -> Row {
     if let Some(width) = sysctls.ip_local_port_step_width {
         lines.push(format!("ip_local_port_step_width {width}"));
     }
-    Row::new("settings", json!(sysctls), lines.join("\n"))
+    Fact::new("settings", json!(sysctls), lines.join("\n"))
 }

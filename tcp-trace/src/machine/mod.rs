@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a machine can show: facts about it, and for each tier of each signal whether it works there, and why not.
+
+mod facts;
+mod verdicts;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{facts::Fact, verdicts::Verdict};
+use crate::{
+    exit::Failure,
+    kernel::Facts,
+    probes::{attach::Trial, plan::Plan},
+};
+
+/// One machine, as it was looked at before the first event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// In the order in which they are told.
+    pub facts: Vec<Fact>,
+    /// Best tier of each signal first.
+    pub verdicts: Vec<Verdict>,
+    /// Nothing but the kernel kept it from tracing.
+    pub may_trace: bool,
+}
+
+/// One line of JSON.
+#[derive(Serialize)]
+struct Line<'a, T> {
+    v: u8,
+    r#type: &'static str,
+    #[serde(flatten)]
+    row: &'a T,
+}
+
+impl Machine {
+    /// `trials`: what was tried, or why nothing was though the plan has something to try.
+    pub fn of(facts: &Facts, plan: &Plan, trials: Result<&[Trial], &str>) -> Self {
+        let verdicts = Verdict::all(plan, trials);
+        Self { facts: facts::rows(facts), verdicts, may_trace: plan.may_trace }
+    }
+
+    /// Some programs can be attached.
+    pub fn traces(&self) -> bool {
+        self.verdicts.iter().any(Verdict::works)
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        format!("\n{}\n{}", facts::text(&self.facts), verdicts::text(&self.verdicts, self.may_trace))
+    }
+
+    /// For programs, a line each.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub fn json(&self) -> serde_json::Result<String> {
+        let facts = self.facts.iter().map(|row| serde_json::to_string(&Line { v: 1, r#type: "fact", row }));
+        let verdicts = self.verdicts.iter().map(|row| serde_json::to_string(&Line { v: 1, r#type: "plan", row }));
+        let lines: Vec<String> = facts.chain(verdicts).collect::<Result<_, _>>()?;
+        Ok(lines.join("\n") + "\n")
+    }
+
+    /// Whether connects can be traced there, by root at least.
+    ///
+    /// # Errors
+    /// When they cannot, with what was tried.
+    pub fn hope(&self) -> Result<(), Failure> {
+        verdicts::hope(&self.verdicts, self.may_trace)
+    }
+}

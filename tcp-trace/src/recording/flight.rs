@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A flight recorder: holds what came before, and writes it down, with what follows for a while, once its trigger is met.
+
+use std::time::Duration;
+
+use super::recorder::Recorder;
+use super::trigger::{Sense, Trigger};
+use super::writer::Target;
+use crate::circumstances::Circumstances;
+use crate::exit::Failure;
+use crate::export::sink::Written;
+use crate::road::{Follow, Happening, Moment};
+
+/// How far it is.
+#[derive(Debug, PartialEq, Eq)]
+enum Stage {
+    /// Waits for its trigger.
+    Armed,
+    /// It was met in the interval that lasts.
+    Fired,
+    /// Writes since the end of that interval.
+    Writes(Moment),
+    /// The recording is complete.
+    Done,
+}
+
+/// Holds, and writes.
+#[derive(Debug)]
+pub struct FlightRecorder {
+    recorder: Recorder,
+    sense: Sense,
+    after: Duration,
+    stage: Stage,
+}
+
+impl FlightRecorder {
+    /// Armed from now on. `target` says how far back it reaches; `after`: it goes on for so long.
+    ///
+    /// # Errors
+    /// When it cannot begin.
+    pub fn arm(target: Target, trigger: Trigger, after: Duration, known: &Circumstances) -> Result<Self, Failure> {
+        let recorder = Recorder::begin(target, known)?;
+        Ok(Self { recorder, sense: Sense::new(trigger, known), after, stage: Stage::Armed })
+    }
+
+    /// Its trigger was met.
+    pub fn has_fired(&self) -> bool {
+        self.stage != Stage::Armed
+    }
+}
+
+impl Follow for FlightRecorder {
+    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
+        if self.stage == Stage::Done {
+            return Ok(());
+        }
+        self.recorder.follow(happening)?;
+        if self.stage == Stage::Armed && self.sense.feels(happening) {
+            self.recorder.fire()?;
+            self.stage = Stage::Fired;
+        }
+        if let Happening::Tick(now) = happening {
+            match self.stage {
+                Stage::Fired => self.stage = Stage::Writes(now),
+                Stage::Writes(since) => {
+                    let written_ns = u128::from(now.monotonic_ns.saturating_sub(since.monotonic_ns));
+                    if written_ns >= self.after.as_nanos() {
+                        self.recorder.follow(Happening::End(now))?;
+                        self.stage = Stage::Done;
+                    }
+                }
+                Stage::Armed | Stage::Done => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Once the recording is complete nobody needs what follows.
+    fn flush(&mut self) -> Result<Written, Failure> {
+        Ok(if self.stage == Stage::Done { Written::NobodyReads } else { Written::Yes })
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Triggers: how they are read, and when they are met.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::{Connect, Event};
+use crate::recording::sample::{at, connect, known};
+use crate::road::Happening;
+
+fn wrong(text: &str) -> String {
+    Trigger::parse(text).expect_err(text).point(text)
+}
+
+#[test]
+fn or_binds_less_than_and() {
+    let slow = Trigger::Quantile(Rank::P99, Phase::PortSearch, Order::More, 1_000_000);
+    let ends = Trigger::Ends(Outcome::NoPort, true);
+    let nginx = Trigger::Comm("nginx".into(), true);
+    let all = Trigger::All(vec![ends.clone(), nginx.clone()]);
+    assert_eq!(
+        Trigger::parse("p99(port_search) > 1ms or outcome = no_port"),
+        Ok(Trigger::Any(vec![slow.clone(), ends.clone()]))
+    );
+    assert_eq!(
+        Trigger::parse("p99(port_search)>1ms or outcome=no_port and comm='nginx'"),
+        Ok(Trigger::Any(vec![slow.clone(), all]))
+    );
+    assert_eq!(
+        Trigger::parse("(p99(port_search) > 1000us or outcome = no_port) and comm = nginx"),
+        Ok(Trigger::All(vec![Trigger::Any(vec![slow, ends]), nginx]))
+    );
+    assert_eq!(
+        Trigger::parse("ports_visited >= 14000"),
+        Ok(Trigger::Takes(Phase::PortsVisited, Order::AtLeast, 14_000))
+    );
+    assert_eq!(Trigger::parse("finding = parity-cliff"), Ok(Trigger::Finds(Code::ParityCliff, true)));
+}
+
+#[test]
+fn what_is_wrong_is_pointed_at() {
+    assert_eq!(
+        wrong("p99(port_serch) > 1ms"),
+        "no such phase: expected port_search, handshake, total or ports_visited\n  p99(port_serch) > 1ms\n      ^^^^^^^^^^"
+    );
+    assert!(wrong("outcome = no_prt").ends_with("\n            ^^^^^^"));
+    assert!(wrong("port_search > 1").starts_with("expected a time: 800us, 1ms, 2.5s\n"));
+    assert!(wrong("outcome =").ends_with("\n           ^"));
+    for text in [
+        "",
+        "(",
+        "p99",
+        "p99()",
+        "comm = 'a",
+        "pid = x",
+        "outcome = no_port outcome = reset",
+        "finding = x",
+        "and",
+        "total ! 1ms",
+    ] {
+        wrong(text);
+    }
+    assert!(wrong(&"(".repeat(40)).contains("32 parentheses"));
+}
+
+#[test]
+fn conditions_of_a_connect_are_about_the_same_one() {
+    let trigger = Trigger::parse("outcome = no_port and port_search > 1ms").expect("a trigger");
+    let mut sense = Sense::new(trigger, &known());
+    let mut feels = |outcome, port_search_ns| {
+        let event = Event::Connect(Connect { outcome, port_search_ns, ..connect(1, 0.1) });
+        sense.feels(Happening::Event(&event))
+    };
+    assert!(!feels(Outcome::NoPort, Some(900_000)));
+    assert!(!feels(Outcome::Established, Some(2_000_000)));
+    assert!(!feels(Outcome::NoPort, None), "what is not known is not more than anything");
+    assert!(feels(Outcome::NoPort, Some(2_000_000)));
+}
+
+#[test]
+fn conditions_of_an_interval_are_asked_when_it_ends() {
+    let trigger = Trigger::parse("p99(port_search) > 1ms or count(refused) > 2").expect("a trigger");
+    let mut sense = Sense::new(trigger, &known());
+    let mut interval = |outcome, port_search_ns, end| {
+        for _ in 0..3 {
+            let event =
+                Event::Connect(Connect { outcome, port_search_ns: Some(port_search_ns), ..connect(1, end - 0.5) });
+            assert!(!sense.feels(Happening::Event(&event)));
+        }
+        sense.feels(Happening::Tick(at(end)))
+    };
+    assert!(!interval(Outcome::Established, 5_000, 1.0));
+    assert!(interval(Outcome::Established, 2_000_000, 2.0));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC{0,60}", more in "[p9(_)=<>!'a-z0-9 ]{0,40}") {
+        for text in [text, more] {
+            if let Err(wrong) = Trigger::parse(&text) {
+                wrong.point(&text);
+            }
+        }
+    }
+}
