@@ -2,6 +2,7 @@
 //! What is known before the first event, whatever will be asked of it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,8 @@ use crate::{
 pub struct Circumstances {
     /// When it began.
     pub begin: Moment,
+    /// Between two ticks.
+    pub interval: Duration,
     /// Release of the kernel.
     pub kernel: String,
     /// How it searches for ports.

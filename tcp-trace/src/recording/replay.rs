@@ -44,8 +44,10 @@ pub struct Replay {
     path: PathBuf,
     cut: Cut,
     filter: Filter,
-    /// The last moment at which an answer was given.
-    answered: Moment,
+    /// One in so many ticks is answered.
+    one_in: u32,
+    /// Ticks so far.
+    ticks: u32,
     over: bool,
 }
 
@@ -64,7 +66,8 @@ impl Replay {
         if cut.question.surveys() && !known.surveyed {
             known.notes.push("sockets were not looked at when this was recorded".into());
         }
-        Ok(Self { answered: known.begin, player, known, path: path.to_owned(), cut, filter, over: false })
+        let one_in = (cut.interval.as_secs_f64() / known.interval.as_secs_f64()).round().clamp(1.0, 1e9) as u32;
+        Ok(Self { player, known, path: path.to_owned(), cut, filter, one_in, ticks: 0, over: false })
     }
 
     /// Plays it to the end, and gives back who followed.
@@ -80,7 +83,7 @@ impl Replay {
         let mut pacing = speed.map(|speed| Pacing::new(self.known.begin, speed));
         let mut written = Written::Yes;
         let ending = loop {
-            let Self { player, cut, filter, known, answered, over, .. } = &mut self;
+            let Self { player, cut, filter, known, one_in, ticks, over, .. } = &mut self;
             let ending = player.block(|mut happened| {
                 if *over || written == Written::NobodyReads || !is_wanted(&mut happened, cut, filter) {
                     return Ok(());
@@ -93,11 +96,12 @@ impl Replay {
                         *over = true;
                         follower.follow(Happening::End(now))?;
                     }
-                    Happening::Tick(now) if !is_due(*answered, now, cut.interval) => return Ok(()),
                     Happening::Tick(now) => {
-                        *answered = now;
-                        follower.follow(Happening::Tick(now))?;
-                        written = follower.flush()?;
+                        *ticks += 1;
+                        if ticks.is_multiple_of(*one_in) {
+                            follower.follow(Happening::Tick(now))?;
+                            written = follower.flush()?;
+                        }
                     }
                     happening => follower.follow(happening)?,
                 }
@@ -145,12 +149,6 @@ impl Replay {
 fn ends(begin: Moment, now: Moment, cut: &Cut) -> bool {
     let ran = u128::from(now.monotonic_ns.saturating_sub(begin.monotonic_ns));
     cut.duration.is_some_and(|duration| ran >= duration.as_nanos())
-}
-
-/// A tick comes a little late or early: one that is nearly due is due.
-fn is_due(answered: Moment, now: Moment, interval: Duration) -> bool {
-    let since = u128::from(now.monotonic_ns.saturating_sub(answered.monotonic_ns));
-    since * 10 >= interval.as_nanos() * 9
 }
 
 fn is_wanted(happened: &mut Happened, cut: &Cut, filter: &mut Filter) -> bool {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tcp_trace_common::Address;
@@ -47,6 +48,7 @@ pub fn known() -> Circumstances {
     let at_work = |signal| (signal, AtWork { tier: Tier::Fentry, loses: vec![format!("nothing of {signal}")] });
     Circumstances {
         begin: at(0.0),
+        interval: Duration::from_secs(1),
         kernel: "6.12.0".into(),
         rules: SearchRules { perturb_table: true, ..SearchRules::default() },
         rules_known: true,
