@@ -294,7 +294,7 @@ pub fn watch<F: Follow, O: clap::Args>(
     follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
 ) -> Result<F, Failure> {
     let Prepared { facts, machine, attached, untraceable, calibration, netns, scope } = prepared;
-    let mut circumstances = circumstances(live, asked, attached.as_ref(), &facts, machine, scope);
+    let mut circumstances = circumstances(live.interval, asked, attached.as_ref(), &facts, machine, scope);
     let limits = asked.question == Question::Doctor;
     let marks = attached.as_ref().and_then(|attached| Iterator::new(&attached.ebpf, MARKS)).transpose();
     let marks = marks.unwrap_or_else(|error| {
@@ -428,7 +428,7 @@ fn explain(attached: &Attached) {
 }
 
 fn circumstances(
-    live: &LiveArgs,
+    interval: Duration,
     asked: &Asked,
     attached: Option<&Attached>,
     facts: &Facts,
@@ -442,7 +442,7 @@ fn circumstances(
         asked.question.signals().contains(&Signal::TimeWait) && !signals.contains_key(&Signal::TimeWait);
     Circumstances {
         begin: clock::now(),
-        interval: live.interval,
+        interval,
         kernel: facts.release.clone(),
         rules: facts.search,
         rules_known: facts.btf.is_ok(),
