@@ -60,6 +60,8 @@ pub fn circumstances() -> Circumstances {
     let at_work =
         |loses: &[&str]| AtWork { tier: Tier::Fentry, loses: loses.iter().map(|lost| (*lost).into()).collect() };
     Circumstances {
+        interval: std::time::Duration::from_secs(1),
+        machine: crate::machine::Machine { facts: Vec::new(), verdicts: Vec::new(), may_trace: true },
         begin: moment(0),
         kernel: "6.12.1-test".into(),
         rules_known: true,
