@@ -61,6 +61,11 @@ pub struct Call {
 #[map]
 pub static CALLS: Array<Call> = Array::with_max_entries(calls::PLACES, 0);
 
+/// The socket that a thread last began to connect, by the last bits of its number. Never deleted: that its attempt is
+/// under way, and this thread's, is looked up.
+#[map]
+pub static CONNECTING: Array<u64> = Array::with_max_entries(calls::PLACES, 0);
+
 /// One number, written by user space: see `detail`.
 #[map]
 pub static DETAIL: Array<u64> = Array::with_max_entries(1, 0);

@@ -17,6 +17,7 @@ mod port_probes;
 mod stack;
 mod stack_fentry;
 mod stack_kprobe;
+mod stack_on_cpu;
 mod stack_tracepoint;
 mod state;
 mod state_fentry;

@@ -9,13 +9,16 @@ use aya_ebpf::{
     helpers::generated::{bpf_get_stack, bpf_probe_read_user},
 };
 use tcp_trace_common::{
+    connect::{RawConnect, flag},
     kind,
     stack::{KERNEL_FRAMES, RawStack, USER_BYTES, taken},
 };
 
 use crate::{
-    attempts,
+    attempts, calls,
     emit::{header, send_filled},
+    identity,
+    maps::CONNECTING,
     registers,
 };
 
@@ -26,6 +29,27 @@ const PIECE: usize = 512;
 #[inline(always)]
 pub fn search_entered(context: &impl EbpfContext, sk: u64) {
     let Some(attempt) = attempts::find(sk) else { return };
+    if let Some(place) = CONNECTING.get_ptr_mut(attempt.tid & (calls::PLACES - 1)) {
+        // SAFETY: a live u64; of two threads that share a place the later has it, and whoever reads it looks again.
+        unsafe { place.write(sk) };
+    }
+    send(context, attempt, taken::SEARCH);
+}
+
+/// The clock has found this thread on a CPU: is it within its `connect()`?
+#[inline(always)]
+pub fn on_cpu(context: &impl EbpfContext) {
+    const IN_THE_CALL: u32 = flag::SEARCH_ENTERED | flag::RETURNED;
+    let tid = identity::tid();
+    let Some(sk) = CONNECTING.get(tid & (calls::PLACES - 1)).filter(|sk| **sk != 0) else { return };
+    let Some(attempt) = attempts::find(*sk) else { return };
+    if attempt.tid == tid && attempt.flags & IN_THE_CALL == flag::SEARCH_ENTERED {
+        send(context, attempt, taken::ON_CPU);
+    }
+}
+
+#[inline(always)]
+fn send(context: &impl EbpfContext, attempt: &RawConnect, occasion: u32) {
     let (tgid, tid, began_ns) = (attempt.tgid, attempt.tid, attempt.began_ns());
     send_filled(|stack: *mut RawStack| {
         // SAFETY: room for a `RawStack` in the ring buffer. What is not written is not read: see the numbers of bytes.
@@ -34,7 +58,7 @@ pub fn search_entered(context: &impl EbpfContext, sk: u64) {
             (&raw mut (*stack).began_ns).write(began_ns);
             (&raw mut (*stack).tgid).write(tgid);
             (&raw mut (*stack).tid).write(tid);
-            (&raw mut (*stack).taken).write(taken::SEARCH);
+            (&raw mut (*stack).taken).write(occasion);
             (&raw mut (*stack).pad).write(0);
             let kernel = (&raw mut (*stack).kernel).cast();
             let bytes = bpf_get_stack(context.as_ptr(), kernel, size_of::<[u64; KERNEL_FRAMES]>() as u32, 0);

@@ -74,6 +74,8 @@ pub enum Path {
     Known(Arc<Frames>),
     /// It never came to the port search, where stacks are taken.
     NeverSearched,
+    /// It began before stacks were taken.
+    Early,
     /// Its stack was lost or shed.
     Lost,
     /// There was no room for one more.
@@ -118,9 +120,15 @@ pub struct StacksAggregate {
     waiting: HashMap<AttemptId, Waiting, RandomState>,
     waiting_longer: HashMap<AttemptId, Waiting, RandomState>,
     unjoined: u64,
+    begin_ns: u64,
 }
 
 impl StacksAggregate {
+    /// Stacks are taken from this moment of the monotonic clock on.
+    pub fn new(begin_ns: u64) -> Self {
+        Self { begin_ns, ..Self::default() }
+    }
+
     /// Takes one event.
     pub fn observe(&mut self, event: &Event) {
         match event {
@@ -166,6 +174,7 @@ impl StacksAggregate {
         let path = match search {
             Some(frames) => Path::Known(frames),
             None if never_searched(connect) => Path::NeverSearched,
+            None if connect.began_ns.is_some_and(|began_ns| began_ns < self.begin_ns) => Path::Early,
             None => Path::Lost,
         };
         self.row(connect, path).observe(connect);

@@ -84,13 +84,17 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         Some(path) => Place::File(WholeFile::create(path)?),
         None => Place::Stream(Sink::open(None)?),
     };
-    let stacks = vec![Signal::Stack];
-    let asked =
-        Asked { events: stacks.clone(), extra: stacks, ..Asked::plainly(Question::ConnectLatency, false, verbose) };
+    let samples = (args.weight == Weight::OnCpu).then_some(Signal::OnCpu);
+    let signals: Vec<_> = [Signal::Stack].into_iter().chain(samples).collect();
+    let asked = Asked {
+        events: vec![Signal::Stack],
+        extra: signals.clone(),
+        ..Asked::plainly(Question::ConnectLatency, false, verbose)
+    };
     let duration = args.live.duration;
     live::follow(&args.live, &asked, |known| {
-        if !known.signals.contains_key(&Signal::Stack) {
-            return Err(without_stacks(known.traced));
+        if let Some(signal) = signals.iter().find(|signal| !known.signals.contains_key(signal)) {
+            return Err(without(*signal, known.traced));
         }
         let picture = Picture::new(known, wanted, place);
         Ok(Watched::new(picture, "looking", known.begin.monotonic_ns, duration))
@@ -98,17 +102,15 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Which tiers were tried, and why they did not do, is what the doctor says.
-fn without_stacks(traced: bool) -> Failure {
-    let (headline, next) = if traced {
-        (
-            "no stacks of callers",
-            "tcp-trace -v flamegraph says why they cannot be taken here; `tcp-trace record --stacks` records them",
-        )
-    } else {
-        ("no stacks without programs in the kernel", "tcp-trace doctor")
+/// A recording may have been made without, or this kernel may not have what it takes.
+fn without(signal: Signal, traced: bool) -> Failure {
+    let headline = match signal {
+        Signal::OnCpu => "samples of the clock need the fentry or the kprobe tier, and are not recorded",
+        _ if traced => "no stacks of callers were taken",
+        _ => "no stacks of callers without programs in the kernel",
     };
-    Failure::KernelLacks { headline: headline.into(), tried: Vec::new(), try_next: vec![next.into()] }
+    let try_next = vec!["`tcp-trace record --stacks FILE` takes them along".into(), "tcp-trace doctor".into()];
+    Failure::KernelLacks { headline: headline.into(), tried: Vec::new(), try_next }
 }
 
 fn by_extension(path: &Path) -> Result<Format, Failure> {

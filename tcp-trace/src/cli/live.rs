@@ -183,7 +183,7 @@ impl Asked {
             Signal::Bind => stream::BIND,
             Signal::Listen => stream::LISTEN,
             Signal::State => stream::STATE,
-            Signal::Connect | Signal::PortProbes | Signal::ListenerLookup | Signal::Stack => 0,
+            Signal::Connect | Signal::PortProbes | Signal::ListenerLookup | Signal::Stack | Signal::OnCpu => 0,
         };
         let owners = if self.details_time_wait() { stream::TIME_WAIT_OWNERS } else { 0 };
         self.streamed().into_iter().map(bit).fold(owners, |bits, bit| bits | bit)

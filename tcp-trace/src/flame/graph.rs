@@ -109,6 +109,7 @@ fn frames(path: &Path) -> Vec<Drawn> {
     match path {
         Path::Known(frames) => known(frames),
         Path::NeverSearched => vec![word("[failed before the port search, where stacks are taken]")],
+        Path::Early => vec![word("[began before stacks were taken]")],
         Path::Lost => vec![word("[stack lost]")],
         Path::NoRoom => vec![word("[more call paths than there is room for]")],
     }
@@ -159,7 +160,7 @@ impl Doubts {
                     UserEnd::None => self.no_user += connects,
                 }
             }
-            Path::NeverSearched => {}
+            Path::NeverSearched | Path::Early => {}
             Path::Lost => self.no_stack += connects,
             Path::NoRoom => self.no_room += connects,
         }

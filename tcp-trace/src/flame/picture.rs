@@ -77,7 +77,8 @@ impl Picture {
     /// Nothing happened yet.
     pub fn new(circumstances: &Circumstances, wanted: Wanted, place: Place) -> Self {
         let reckoning = Reckoning::new(Question::ConnectLatency, circumstances);
-        Self { reckoning, stacks: StacksAggregate::default(), wanted, place: Some(place) }
+        let stacks = StacksAggregate::new(circumstances.begin.monotonic_ns);
+        Self { reckoning, stacks, wanted, place: Some(place) }
     }
 
     fn draw(&mut self, summary: &Summary) -> Result<(), Failure> {

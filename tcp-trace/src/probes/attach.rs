@@ -11,9 +11,13 @@ use std::{
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    programs::{self, ProgramError},
+    programs::{
+        self, ProgramError,
+        perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent},
+    },
+    util::online_cpus,
 };
-use tcp_trace_common::{attempts::WAYS, config::Config, names, offsets::Offsets};
+use tcp_trace_common::{attempts::WAYS, config::Config, names, offsets::Offsets, stack::ON_CPU_PERIOD_NS};
 
 use super::{
     map_sizes, memlock,
@@ -268,6 +272,7 @@ impl Attached {
                 Some(programs::Program::RawTracePoint(program)) => program.unload(),
                 Some(programs::Program::TracePoint(program)) => program.unload(),
                 Some(programs::Program::Iter(program)) => program.unload(),
+                Some(programs::Program::PerfEvent(program)) => program.unload(),
                 _ => Ok(()),
             };
         }
@@ -314,6 +319,7 @@ fn load_program(program: &mut programs::Program, row: &Program, btf: &KernelBtf)
         programs::Program::BtfTracePoint(program) => program.load(row.hook, btf()?)?,
         programs::Program::RawTracePoint(program) => program.load()?,
         programs::Program::TracePoint(program) => program.load()?,
+        programs::Program::PerfEvent(program) => program.load()?,
         programs::Program::Iter(program) => program.load(row.hook.trim_start_matches("bpf_iter_"), btf()?)?,
         _ => return Err(anyhow!("{} is of a kind that is not in the table", row.name)),
     }
@@ -331,9 +337,19 @@ fn attach_program(program: &mut programs::Program, row: &Program) -> anyhow::Res
             let Kind::Tracepoint { category } = row.kind else { return Err(anyhow!("{} has no category", row.name)) };
             tracefs::with(|| program.attach(category, row.hook)).context("no tracefs")?.map(|_| ())?;
         }
+        programs::Program::PerfEvent(program) => tick_on_every_cpu(program)?,
         // Each reading of its file runs it.
         programs::Program::Iter(_) => {}
         _ => return Err(anyhow!("{} is of a kind that is not in the table", row.name)),
+    }
+    Ok(())
+}
+
+fn tick_on_every_cpu(program: &mut programs::PerfEvent) -> anyhow::Result<()> {
+    let clock = PerfEventConfig::Software(SoftwareEvent::CpuClock);
+    for cpu in online_cpus().map_err(|(file, error)| anyhow::Error::new(error).context(file))? {
+        let scope = PerfEventScope::AllProcessesOneCpu { cpu };
+        program.attach(clock, scope, SamplePolicy::Period(ON_CPU_PERIOD_NS), false)?;
     }
     Ok(())
 }
@@ -396,5 +412,6 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::RawTracepoint => "raw tracepoint",
         Kind::Tracepoint { .. } => "tracepoint",
         Kind::Iterator => "iterator",
+        Kind::Clock => "clock",
     }
 }

@@ -185,6 +185,7 @@ fn hook_lacks(facts: &Facts, program: &Program) -> Option<String> {
         }
         Kind::BtfTracepoint | Kind::RawTracepoint => (!hooks.tracepoints.contains(program.hook))
             .then(|| format!("the kernel has no tracepoint {}", program.hook)),
+        Kind::Clock => None,
         Kind::Tracepoint { .. } => match hooks.tracefs {
             Tracefs::Mounted => None,
             Tracefs::NotMounted if facts.privileges.may_mount() => None,

@@ -39,6 +39,8 @@ pub enum Signal {
     State,
     /// From where in its program does who call `connect()`?
     Stack,
+    /// What does a CPU do within `connect()`?
+    OnCpu,
 }
 
 impl fmt::Display for Signal {
@@ -52,6 +54,7 @@ impl fmt::Display for Signal {
             Self::ListenerLookup => "listener_lookup",
             Self::State => "state",
             Self::Stack => "stack",
+            Self::OnCpu => "on_cpu",
         })
     }
 }
@@ -78,6 +81,8 @@ pub enum Kind {
     },
     /// Run for each object of a kind when a file is read: loaded only.
     Iterator,
+    /// Whenever a CPU has run for so long.
+    Clock,
 }
 
 /// Whether a tier does without a program.
@@ -166,4 +171,5 @@ pub const SIGNALS: &[Row] = &[
     listener_lookup::ROW,
     state::ROW,
     stack::ROW,
+    stack::ON_CPU,
 ];

@@ -56,12 +56,23 @@ impl Tool {
             (Some(folder), Some(name)) => folder.join(name),
             _ => file,
         };
-        let (output, errors, ready) = (place(temporary("json")), temporary("stderr"), place(temporary("ready")));
+        let (output, ready) = (place(temporary("json")), place(temporary("ready")));
         // On an emulated CPU tracing is over any budget, and most tests need each event.
         if !command.get_args().any(|argument| argument == "--max-overhead") {
             command.args(["--max-overhead", "100%"]);
         }
-        command.args(["--format", "json", "--output"]).arg(&output).arg("--ready-file").arg(&ready);
+        command.args(["--format", "json"]);
+        Self::spawn(command, output, ready)
+    }
+
+    /// `command` is all but `--output` and `--ready-file`.
+    pub fn spawn_to(command: Command, output: &Path) -> Result<Self> {
+        Self::spawn(command, output.to_owned(), temporary("ready"))
+    }
+
+    fn spawn(mut command: Command, output: PathBuf, ready: PathBuf) -> Result<Self> {
+        let errors = temporary("stderr");
+        command.arg("--output").arg(&output).arg("--ready-file").arg(&ready);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(fs::File::create(&errors).context("could not make a file in /tmp")?);
         let child = command.spawn().with_context(|| format!("could not start {}", path().display()))?;

@@ -146,7 +146,13 @@ fn up_to_the_hook(innermost_first: Vec<Frame>) -> Vec<Frame> {
     /// Where the search begins, and where SYN_SENT is told of.
     const HOOKS: [&str; 4] = ["__inet_hash_connect", "inet_hash_connect", "inet6_hash_connect", "tcp_set_state"];
     let hook = innermost_first.iter().position(|frame| HOOKS.contains(&&*frame.name)).unwrap_or(0);
-    innermost_first.into_iter().skip(hook).rev().collect()
+    let mut frames: Vec<Frame> = innermost_first.into_iter().skip(hook).rev().collect();
+    // A traced function stands on both sides of the trampoline that its beginning jumps to.
+    while let Some(at) = frames.iter().position(|frame| frame.name.starts_with("bpf_trampoline_")) {
+        let twice = at > 0 && frames.get(at + 1).is_some_and(|behind| behind.name == frames[at - 1].name);
+        frames.drain(at..=at + usize::from(twice));
+    }
+    frames
 }
 
 #[cfg(test)]
@@ -160,6 +166,8 @@ mod tests {
         let names = up_to_the_hook(stack.map(frame).into());
         let names: Vec<_> = names.iter().map(|frame| &*frame.name).collect();
         assert_eq!(names, ["__sys_connect", "tcp_v4_connect", "__inet_hash_connect"]);
+        let traced = ["__inet_hash_connect", "tcp_v4_connect", "bpf_trampoline_3", "tcp_v4_connect", "__sys_connect"];
+        assert_eq!(up_to_the_hook(traced.map(frame).into()).len(), 3);
         assert_eq!(up_to_the_hook(["a", "b"].map(frame).into()).len(), 2, "unknown: as it is");
     }
 }

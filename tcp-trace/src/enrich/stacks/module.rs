@@ -12,7 +12,7 @@ use std::{
 };
 
 use framehop::ExplicitModuleSectionInfo;
-use object::{Object as _, ObjectSection as _, ObjectSegment as _, ReadCache, ReadRef};
+use object::{Object as _, ObjectSection as _, ObjectSegment as _, ReadCache, ReadRef, SegmentFlags};
 
 use super::maps::Mapping;
 
@@ -29,7 +29,7 @@ pub(super) struct Module {
     pub(super) id: u64,
     /// Its last name.
     pub(super) name: Arc<str>,
-    /// Where it is loaded: offset in the file, bytes, address.
+    /// Where its code is loaded: offset in the file, bytes, address.
     segments: Vec<(u64, u64, u64)>,
     eh_frame: Option<(u64, Bytes)>,
     eh_frame_hdr: Option<(u64, Bytes)>,
@@ -52,7 +52,10 @@ impl Module {
     fn read(file: File, name: Arc<str>) -> Option<Self> {
         let cache = ReadCache::new(file.try_clone().ok()?);
         let elf = object::File::parse(&cache).ok()?;
-        let segments = elf.segments().map(|segment| {
+        let code = elf.segments().filter(
+            |segment| matches!(segment.flags(), SegmentFlags::Elf { p_flags } if p_flags & object::elf::PF_X != 0),
+        );
+        let segments = code.map(|segment| {
             let (offset, size) = segment.file_range();
             (offset, size, segment.address())
         });
@@ -69,11 +72,9 @@ impl Module {
 
     /// What to add to an address of the file to get one of the process.
     pub(super) fn bias(&self, mapping: &Mapping<'_>) -> Option<u64> {
-        let (offset, _, address) =
-            self.segments.iter().find(|(offset, size, _)| (*offset..offset + size).contains(&mapping.offset)).or_else(
-                // A segment begins within a page, and what is mapped with it.
-                || self.segments.iter().find(|(offset, ..)| offset & !0xfff == mapping.offset),
-            )?;
+        // Whole pages are mapped: a segment begins somewhere in the first one.
+        let holds = |(offset, size, _): &&(u64, u64, u64)| (offset & !0xfff..offset + size).contains(&mapping.offset);
+        let (offset, _, address) = self.segments.iter().find(holds)?;
         Some(mapping.start.wrapping_sub(mapping.offset).wrapping_add(*offset).wrapping_sub(*address))
     }
 

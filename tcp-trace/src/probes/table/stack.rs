@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Programs of the stack signal. They ask which attempt it is, so they stand behind connect's in the table.
 
-use super::{Alternative, Kind, Row, Signal, program};
+use super::{Alternative, Kind, Program, Row, Signal, program};
 use crate::probes::tier::Tier;
 
 const SEARCH: &str = "__inet_hash_connect";
@@ -17,5 +17,16 @@ pub(super) const ROW: Row = Row {
             programs: &[program("stack_tp", "inet_sock_set_state", Kind::RawTracepoint)],
             loses: "the stack ends at SYN_SENT, right before the port search",
         },
+    ],
+};
+
+const CLOCK: &[Program] = &[program("stack_on_cpu", "cpu-clock", Kind::Clock)];
+
+/// Asked of the programs of [`ROW`], which say which attempt a thread is in.
+pub(super) const ON_CPU: Row = Row {
+    signal: Signal::OnCpu,
+    alternatives: &[
+        Alternative { tier: Tier::Fentry, programs: CLOCK, loses: "" },
+        Alternative { tier: Tier::Kprobe, programs: CLOCK, loses: "" },
     ],
 };

@@ -6,6 +6,7 @@ mod bind;
 mod denied;
 mod doctor;
 mod filters;
+mod flamegraph;
 mod incidents;
 mod inventory;
 mod ledger;
@@ -56,6 +57,7 @@ pub fn run_all(report: &mut Report) {
     ledger::storms(report, &tiers);
     bad_input::run(report);
     programs::run(report, best);
+    flamegraph::run(report, &tiers);
     incidents::run(report, best);
     inventory::run(report);
     doctor::run(report);

@@ -18,6 +18,7 @@ use crate::tiers::Tier;
 use crate::tool::{self, Answer, Tool};
 
 const REQUESTS: usize = 20;
+const NGINX: [&str; 2] = ["/usr/sbin/nginx", "/bin/nginx"];
 
 pub fn run(report: &mut Report, tier: Tier) {
     report.test("programs/curl", || curl(tier));
@@ -103,24 +104,12 @@ http {
 ";
 
 fn nginx(tier: Tier) -> Result<()> {
-    let program = present(&["/usr/sbin/nginx", "/bin/nginx"])?;
-    let configuration = tool::temporary("nginx.cfg");
-    fs::write(&configuration, CONFIGURATION)?;
+    present(&NGINX)?;
     let tool = Tool::start(tier, &["--comm", "nginx"])?;
-    let told = netns::within("caller", |netns| {
+    let (netns, ports) = netns::within("caller", |netns| {
         let upstream = Socket::listener(SocketAddr::new(LOCALHOST, 2002), 64)?;
-        let server = thread::spawn(move || serve(&upstream, REQUESTS));
-        let child =
-            Command::new(program).args(["-e", "stderr", "-c"]).arg(&configuration).stdout(Stdio::null()).spawn();
-        let mut nginx = Running(child.context("could not start nginx")?);
-        for _ in 0..REQUESTS {
-            request(&mut nginx, SocketAddr::new(LOCALHOST, 2001))?;
-        }
-        let ports = server.join().ok().context("the server panicked")??;
-        Ok((netns.inode, ports))
-    });
-    let _ = fs::remove_file(&configuration);
-    let (netns, ports) = told?;
+        Ok((netns.inode, proxied(&upstream)?))
+    })?;
     let answer = tool.stop()?;
     let lines = lines(&answer, netns, "nginx");
     ensure!(lines.len() == REQUESTS, "{} lines for {REQUESTS} connects", lines.len());
@@ -129,6 +118,26 @@ fn nginx(tier: Tier) -> Result<()> {
         ensure!(line["outcome"] == "established", "{line}");
     }
     Ok(())
+}
+
+/// Requests through nginx, each of which makes it connect; the ports that it came from. `upstream` listens on port 2002
+/// of this network namespace.
+pub fn proxied(upstream: &Socket) -> Result<Vec<u16>> {
+    let program = present(&NGINX)?;
+    let configuration = tool::temporary("nginx.cfg");
+    fs::write(&configuration, CONFIGURATION)?;
+    let ports = thread::scope(|scope| {
+        let server = scope.spawn(|| serve(upstream, REQUESTS));
+        let child =
+            Command::new(program).args(["-e", "stderr", "-c"]).arg(&configuration).stdout(Stdio::null()).spawn();
+        let mut nginx = Running(child.context("could not start nginx")?);
+        for _ in 0..REQUESTS {
+            request(&mut nginx, SocketAddr::new(LOCALHOST, 2001))?;
+        }
+        server.join().ok().context("the server panicked")?
+    });
+    let _ = fs::remove_file(&configuration);
+    ports
 }
 
 /// One request through the proxy, which takes a moment to start.

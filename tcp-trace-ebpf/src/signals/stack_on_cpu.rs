@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The clock of each CPU, which asks about whoever runs there.
+
+use aya_ebpf::{macros::perf_event, programs::PerfEventContext};
+
+use super::stack;
+
+/// Every millisecond of a CPU's time.
+#[perf_event]
+pub fn stack_on_cpu(ctx: PerfEventContext) -> u32 {
+    stack::on_cpu(&ctx);
+    0
+}
