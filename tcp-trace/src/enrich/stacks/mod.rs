@@ -6,6 +6,8 @@ mod maps;
 mod module;
 mod names;
 mod process;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
@@ -153,21 +155,4 @@ fn up_to_the_hook(innermost_first: Vec<Frame>) -> Vec<Frame> {
         frames.drain(at..=at + usize::from(twice));
     }
     frames
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ends_where_the_search_begins() {
-        let frame = |name: &str| Frame { name: name.into(), module: None };
-        let stack = ["bpf_prog_1", "bpf_trampoline_2", "__inet_hash_connect", "tcp_v4_connect", "__sys_connect"];
-        let names = up_to_the_hook(stack.map(frame).into());
-        let names: Vec<_> = names.iter().map(|frame| &*frame.name).collect();
-        assert_eq!(names, ["__sys_connect", "tcp_v4_connect", "__inet_hash_connect"]);
-        let traced = ["__inet_hash_connect", "tcp_v4_connect", "bpf_trampoline_3", "tcp_v4_connect", "__sys_connect"];
-        assert_eq!(up_to_the_hook(traced.map(frame).into()).len(), 3);
-        assert_eq!(up_to_the_hook(["a", "b"].map(frame).into()).len(), 2, "unknown: as it is");
-    }
 }

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The way out of this very thread: nothing of it has frame pointers.
+
+use std::{arch::asm, fs::File, os::unix::fs::FileExt as _, sync::Arc};
+
+use super::*;
+use crate::event::Taken;
+
+fn captured() -> Captured {
+    let (ip, sp, bp): (u64, u64, u64);
+    // SAFETY: reads three registers and writes nothing else.
+    unsafe {
+        asm!("lea {ip}, [rip]", "mov {sp}, rsp", "mov {bp}, rbp", ip = out(reg) ip, sp = out(reg) sp, bp = out(reg) bp,
+            options(nomem, nostack));
+    }
+    let memory = File::open("/proc/self/mem").expect("our own memory");
+    let mut user = vec![0; 8192];
+    let bytes = memory.read_at(&mut user, sp).expect("a stack");
+    user.truncate(bytes);
+    Captured { kernel: Err(14), ip, sp, bp, cut: bytes == 8192, user }
+}
+
+#[inline(never)]
+fn inner_function() -> Captured {
+    std::hint::black_box(captured())
+}
+
+#[inline(never)]
+fn outer_function() -> Captured {
+    std::hint::black_box(inner_function())
+}
+
+fn enriched(captured: Captured, pid: u32) -> Arc<Frames> {
+    let mut event = Event::Stack(Stack {
+        time: "2026-01-02T03:04:05Z".parse().expect("a time"),
+        pid,
+        tid: 1,
+        began_ns: 1,
+        taken: Taken::Search,
+        frames: Arc::default(),
+        captured: Some(Box::new(captured)),
+    });
+    Stacks::default().enrich(&mut event);
+    let Event::Stack(stack) = event else { unreachable!("it was one") };
+    assert_eq!(stack.captured, None, "the memory goes no further");
+    stack.frames
+}
+
+#[test]
+fn finds_its_own_way_out() {
+    let frames = enriched(outer_function(), std::process::id());
+    let place = |name: &str| frames.user.iter().position(|frame| frame.name.contains(name));
+    let (outer, inner) = (place("outer_function"), place("inner_function"));
+    assert!(outer.is_some() && outer < inner, "{frames:?}");
+    assert!(matches!(frames.user_end, UserEnd::Whole | UserEnd::Cut), "{frames:?}");
+    assert_eq!((frames.kernel_errno, frames.kernel.len()), (Some(14), 0));
+}
+
+#[test]
+fn says_what_it_lacks() {
+    // No process has this number: above pid_max.
+    assert_eq!(enriched(outer_function(), u32::MAX).user_end, UserEnd::Gone);
+    assert_eq!(enriched(Captured { ip: 0, ..outer_function() }, 1).user_end, UserEnd::None);
+    let short = outer_function();
+    let short = Captured { user: short.user[..64].to_vec(), ..short };
+    assert_eq!(enriched(Captured { cut: true, ..short.clone() }, std::process::id()).user_end, UserEnd::Cut);
+    assert_eq!(enriched(Captured { cut: false, ..short }, std::process::id()).user_end, UserEnd::Lost);
+}
+
+#[test]
+fn ends_where_the_search_begins() {
+    let frame = |name: &str| Frame { name: name.into(), module: None };
+    let stack = ["bpf_prog_1", "bpf_trampoline_2", "__inet_hash_connect", "tcp_v4_connect", "__sys_connect"];
+    let names = up_to_the_hook(stack.map(frame).into());
+    let names: Vec<_> = names.iter().map(|frame| &*frame.name).collect();
+    assert_eq!(names, ["__sys_connect", "tcp_v4_connect", "__inet_hash_connect"]);
+    let traced = ["__inet_hash_connect", "tcp_v4_connect", "bpf_trampoline_3", "tcp_v4_connect", "__sys_connect"];
+    assert_eq!(up_to_the_hook(traced.map(frame).into()).len(), 3);
+    assert_eq!(up_to_the_hook(["a", "b"].map(frame).into()).len(), 2, "unknown: as it is");
+}
