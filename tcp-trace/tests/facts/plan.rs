@@ -97,7 +97,7 @@ fn time_wait_events_need_the_closer() {
 fn every_hook_of_the_table_is_surveyed() {
     for program in SIGNALS.iter().flat_map(|row| row.alternatives).flat_map(|alternative| alternative.programs) {
         let asked = match program.kind {
-            Kind::Tracepoint { .. } => true,
+            Kind::Tracepoint { .. } | Kind::Clock => true,
             Kind::BtfTracepoint | Kind::RawTracepoint => hooks::TRACEPOINTS.contains(&program.hook),
             Kind::Fentry | Kind::Fexit | Kind::Kprobe | Kind::Kretprobe | Kind::Iterator => {
                 hooks::FUNCTIONS.contains(&program.hook)
