@@ -5,6 +5,7 @@
 use std::{
     env,
     ffi::OsStr,
+    fs,
     path::PathBuf,
     process::{Command, ExitCode},
 };
@@ -13,7 +14,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     dist, peers,
-    workspace::{cargo, output, run as run_command, sysroot},
+    workspace::{cargo, output, run as run_command, sysroot, target},
 };
 
 /// A program, and the Debian package that has it.
@@ -31,6 +32,9 @@ pub const MACHINE: [Tool; 3] = [
 
 /// To look at a report in.
 pub const BROWSER: [Tool; 1] = [Tool { program: "chromium-headless-shell", package: "chromium-headless-shell" }];
+
+/// To ask Parquet files what the documentation asks them.
+const ENGINES: [&str; 4] = ["duckdb==2.0.0", "chdb==4.4.0", "pandas", "pyarrow"];
 
 /// The bpf-linker that reads the pinned toolchain's bitcode.
 const BPF_LINKER: &str = "0.10.4";
@@ -58,6 +62,20 @@ pub fn packages(tools: &[Tool]) -> Result<()> {
     let installed = update_lists().and_then(|()| output(apt_get().arg("--quiet=2").args(install).args(&missing)));
     let missing = missing.join(" ");
     installed.map(drop).with_context(|| format!("missing: {missing}; try: sudo apt-get install {missing}"))
+}
+
+/// A Python with engines that read Parquet, in a place of its own under target/; from the index that this machine's pip uses.
+pub fn engines() -> Result<PathBuf> {
+    let folder = target("engines");
+    let python = folder.join("bin/python");
+    let done = folder.join("complete");
+    if !done.exists() {
+        eprintln!("setup: installing {} (pip, into {})", ENGINES.join(" "), folder.display());
+        output(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+        output(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(ENGINES))?;
+        fs::write(done, "")?;
+    }
+    Ok(python)
 }
 
 /// Brings apt's package lists up to date.

@@ -11,6 +11,8 @@ use super::{
 use crate::{
     circumstances::Circumstances,
     exit::Failure,
+    export::parquet::ParquetWriter,
+    question::Question,
     recording::{
         player::Player,
         replay::{Cut, Replay},
@@ -27,7 +29,8 @@ Examples:
   tcp-trace replay incident.rec doctor                          causes, worst first; no root, on any machine
   tcp-trace replay incident.rec connect-latency --format json   a line per connect, as then
   tcp-trace replay incident.rec --speed 1 connect-latency       as fast as it happened, to watch it
-  tcp-trace replay incident.rec ports --port 3306";
+  tcp-trace replay incident.rec ports --port 3306
+  tcp-trace replay incident.rec parquet folder                  for DuckDB, ClickHouse, pandas: docs/recordings.md has queries";
 
 /// Answer from a recording: any live command, without root, on any machine
 #[derive(Debug, clap::Args)]
@@ -65,8 +68,18 @@ enum Command {
     Report(Box<report::Args>),
     /// What another range, more addresses or fewer connects would have done
     WhatIf(Box<what_if::Args>),
+    /// Write its events as Parquet, one file a signal, for DuckDB, ClickHouse and pandas
+    Parquet(ParquetArgs),
     /// What was wrong there, worst cause first
     Doctor(Box<doctor::Args>),
+}
+
+/// Where Parquet goes to.
+#[derive(Debug, clap::Args)]
+struct ParquetArgs {
+    /// A folder, made where it is not there: connect.parquet, time_wait.parquet, bind.parquet and so on
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
 }
 
 /// A recording in the place of the kernel.
@@ -83,46 +96,47 @@ pub struct Recording {
 /// # Errors
 /// When the recording cannot be read, or does not hold what is asked.
 pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
-    let recording = Some(Recording { file: args.file, speed: args.speed });
+    let recording = Recording { file: args.file, speed: args.speed };
     match args.command {
         Command::ConnectLatency(mut args) => {
-            args.live.recording = recording;
+            args.live.recording = Some(recording);
             connect_latency::run(&args, verbose)
         }
         Command::Ports(mut args) => {
-            args.live.recording = recording;
+            args.live.recording = Some(recording);
             ports::run(&args, verbose)
         }
         Command::TimeWait(mut args) => {
-            args.live.recording = recording;
+            args.live.recording = Some(recording);
             time_wait::run(&args, verbose)
         }
         Command::Bind(mut args) => {
-            args.live.recording = recording;
+            args.live.recording = Some(recording);
             bind::run(&args, verbose)
         }
         Command::Listen(mut args) => {
-            args.live.recording = recording;
+            args.live.recording = Some(recording);
             listen::run(&args, verbose)
         }
         Command::States(mut args) => {
-            args.live.recording = recording;
+            args.live.recording = Some(recording);
             states::run(&args, verbose)
         }
         Command::Flamegraph(mut args) => {
-            args.live.recording = recording;
+            args.live.recording = Some(recording);
             flamegraph::run(&args, verbose)
         }
         Command::Report(mut args) => {
-            args.recording = recording;
+            args.recording = Some(recording);
             report::run(&args, verbose)
         }
         Command::WhatIf(mut args) => {
-            args.live.recording = recording;
+            args.live.recording = Some(recording);
             what_if::run(&args, verbose)
         }
+        Command::Parquet(args) => write_parquet(&args, &recording).map(|()| 0),
         Command::Doctor(mut args) => {
-            args.recording = recording;
+            args.recording = Some(recording);
             doctor::run(&args, verbose)
         }
     }
@@ -139,7 +153,6 @@ impl Recording {
         asked: &Asked,
         follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
     ) -> Result<F, Failure> {
-        let player = Player::open(&self.file)?;
         let mut config = Config::EMPTY;
         live.filters.apply_elsewhere(&mut config)?;
         let cut = Cut {
@@ -149,8 +162,26 @@ impl Recording {
             interval: live.interval,
             duration: live.duration,
         };
+        Replay::new(Player::open(&self.file)?, &self.file, cut)?.play(self.speed, follower)
+    }
+
+    /// Plays everything that is in it.
+    fn whole<F: Follow>(&self, follower: impl FnOnce(&Circumstances) -> Result<F, Failure>) -> Result<F, Failure> {
+        let player = Player::open(&self.file)?;
+        let known = player.known();
+        let cut = Cut {
+            question: Question::ConnectLatency,
+            streamed: known.streamed.clone(),
+            filters: Config::EMPTY,
+            interval: known.interval,
+            duration: None,
+        };
         Replay::new(player, &self.file, cut)?.play(self.speed, follower)
     }
+}
+
+fn write_parquet(args: &ParquetArgs, recording: &Recording) -> Result<(), Failure> {
+    recording.whole(|_| ParquetWriter::create(&args.folder)).map(drop)
 }
 
 fn speed(text: &str) -> Result<f64, String> {

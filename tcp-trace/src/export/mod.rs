@@ -10,6 +10,7 @@ mod json_event;
 mod json_ledger;
 mod json_summary;
 mod json_watched;
+pub mod parquet;
 mod put;
 pub mod rows;
 mod rows_bind;

@@ -83,6 +83,33 @@ impl Column {
         Self { name, kind, values: Vec::new(), nulls: Vec::new(), dictionary: HashMap::default(), entries: Vec::new() }
     }
 
+    /// Under which it is written.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it holds.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Its values, or their places in the dictionary; `None`: not known.
+    pub fn cells(&self) -> impl Iterator<Item = Option<u64>> {
+        self.values.iter().enumerate().map(|(row, value)| {
+            let null = self.nulls.get(row / 8).is_some_and(|bits| bits >> (row % 8) & 1 == 1);
+            (!null).then_some(*value)
+        })
+    }
+
+    /// The entries of its dictionary, in the order of their places.
+    pub fn dictionary(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = Bytes(&self.entries);
+        std::iter::from_fn(move || {
+            let len = rest.u16().ok()?;
+            rest.take(len.into()).ok()
+        })
+    }
+
     pub(super) fn push(&mut self, value: Option<u64>) {
         let row = self.values.len();
         if value.is_none() || !self.nulls.is_empty() {

@@ -47,11 +47,16 @@ impl Events {
         self.order.rows()
     }
 
+    /// The tables that have rows, by name.
+    pub fn tables(&self) -> impl Iterator<Item = (&'static str, &Table)> {
+        TABLES.into_iter().zip(&self.tables).filter(|(_, table)| table.rows() > 0)
+    }
+
     /// The payload of a block of them.
     pub fn payload(&self) -> Vec<u8> {
         let mut payload = Vec::new();
         self.order.encode(ORDER, &mut payload);
-        for (name, table) in TABLES.iter().zip(&self.tables).filter(|(_, table)| table.rows() > 0) {
+        for (name, table) in self.tables() {
             table.encode(name, &mut payload);
         }
         payload

@@ -57,6 +57,11 @@ impl Table {
         self.rows += 1;
     }
 
+    /// Its columns.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
     /// How many rows there are.
     pub fn rows(&self) -> u32 {
         self.rows

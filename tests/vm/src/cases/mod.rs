@@ -19,6 +19,7 @@ mod outcomes;
 mod ports;
 mod ports_default_range;
 mod programs;
+mod recording;
 mod signals;
 mod states;
 mod theme;
@@ -62,6 +63,7 @@ pub fn run_all(report: &mut Report) {
     inventory::run(report);
     doctor::run(report);
     limits::run(report);
+    recording::run(report);
     // Last: there is no way back.
     lockdown::run(report);
 }

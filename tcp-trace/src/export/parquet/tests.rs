@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Parquet files as the engines read them that people use. `cargo xtask test` installs these and says where; without, what
+//! is written is read by the library that wrote it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use serde_json::{Value, json};
+
+use super::ParquetWriter;
+use crate::event::{Connect, Event, Outcome};
+use crate::recording::happened::Happened;
+use crate::recording::sample::run;
+use crate::road::Follow as _;
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("tcp-trace-parquet-{name}-{}", std::process::id()));
+    let mut writer = ParquetWriter::create(&folder).expect("a folder");
+    run().iter().for_each(|happened| writer.follow(happened.as_happening()).expect("room"));
+    folder
+}
+
+fn connects() -> Vec<Connect> {
+    let connects = run().into_iter().filter_map(|happened| match happened {
+        Happened::Event(Event::Connect(connect)) => Some(connect),
+        _ => None,
+    });
+    connects.collect()
+}
+
+/// What the three queries of docs/recordings.md have to say, by hand.
+fn expected() -> Value {
+    let mut by_destination = BTreeMap::<(String, u16), (u64, u64, u64)>::new();
+    let mut by_second = BTreeMap::<String, (u64, u64, Option<u32>)>::new();
+    let mut by_caller = BTreeMap::<(String, u32), (u64, u64)>::new();
+    for connect in connects() {
+        let search_ns = connect.port_search_ns.unwrap_or(0);
+        let row = by_destination.entry((connect.daddr.to_string(), connect.dport)).or_default();
+        *row = (row.0 + 1, row.1 + u64::from(connect.second_pass == Some(true)), row.2.max(search_ns));
+        let row = by_second.entry(connect.time.strftime("%Y-%m-%d %H:%M:%S").to_string()).or_default();
+        let failed = u64::from(connect.outcome != Outcome::Established);
+        *row = (row.0 + 1, row.1 + failed, row.2.max(connect.ports_visited));
+        let row = by_caller.entry((connect.caller.comm.to_string(), connect.caller.pid)).or_default();
+        *row = (row.0 + 1, row.1 + search_ns);
+    }
+    let mut first: Vec<_> =
+        by_destination.into_iter().map(|(key, row)| json!([key.0, key.1, row.0, row.1, row.2])).collect();
+    first.sort_by_key(|row| std::cmp::Reverse((row[3].as_u64(), row[2].as_u64())));
+    let second: Vec<_> = by_second.into_iter().map(|(at, row)| json!([at, row.0, row.1, row.2])).collect();
+    let mut third: Vec<_> = by_caller.into_iter().map(|(key, row)| json!([key.0, key.1, row.0, row.1])).collect();
+    third.sort_by_key(|row| std::cmp::Reverse(row[3].as_u64()));
+    json!([first, second, third])
+}
+
+#[test]
+fn what_was_written_can_be_read() {
+    let folder = folder("read");
+    let file = File::open(folder.join("connect.parquet")).expect("a file");
+    let reader = SerializedFileReader::new(file).expect("Parquet");
+    assert_eq!(reader.metadata().file_metadata().num_rows() as usize, connects().len());
+    let mut names: Vec<_> =
+        fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("one").file_name()).collect();
+    names.sort();
+    assert!(names.len() >= 6 && names.iter().all(|name| name.to_string_lossy().ends_with(".parquet")), "{names:?}");
+    fs::remove_dir_all(folder).expect("removed");
+}
+
+/// Needs a Python with the engines: TCP_TRACE_ENGINES=target/engines/bin/python.
+#[test]
+fn engines_answer_the_questions_of_the_documentation() {
+    let Some(python) = std::env::var_os("TCP_TRACE_ENGINES") else { return };
+    let folder = folder("engines");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let expected = expected();
+    for engine in ["duckdb", "chdb", "pandas"] {
+        let mut command = Command::new(&python);
+        command.arg(root.join("tests/engines/ask.py")).arg(engine).arg(root.join("docs/recordings.md")).arg(&folder);
+        let output = command.output().expect("a Python");
+        assert!(output.status.success(), "{engine}: {}", String::from_utf8_lossy(&output.stderr));
+        let answers: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let answered = answers.as_array().expect("answers").len();
+        assert_eq!(answered, if engine == "pandas" { 1 } else { 3 }, "{engine}");
+        for (number, answer) in answers.as_array().expect("answers").iter().enumerate() {
+            assert_eq!(*answer, expected[number], "{engine}, question {number}");
+        }
+    }
+    fs::remove_dir_all(folder).expect("removed");
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is recorded gives the same answer again, to the byte and without root; what kill -9 cuts off gives what came
+//! before; a flight recorder writes down what its trigger is about.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::harness::Report;
+use crate::lab::Lab;
+use crate::tool;
+
+/// An incident that gives events of every kind, and leaves an emulated machine time for others.
+const INCIDENT: (&str, &[&str]) = ("parity-cliff", &["--rate", "20"]);
+
+pub fn run(report: &mut Report) {
+    report.test("recording/same-answer-again", same_answer_again);
+    report.test("recording/killed", killed);
+    report.test("recording/flight-recorder", flight_recorder);
+}
+
+/// What a command wrote; it must end well.
+fn written(arguments: &[&str], to: &Path, user: u32) -> Result<String> {
+    let _ = fs::remove_file(to);
+    let mut command = Command::new(tool::path());
+    command.args(arguments).stdin(Stdio::null());
+    if user != 0 {
+        command.uid(user);
+        let output = command.output().context("could not start")?;
+        ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        return Ok(String::from_utf8(output.stdout)?);
+    }
+    let output = command.arg("--output").arg(to).output().context("could not start")?;
+    ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(fs::read_to_string(to)?)
+}
+
+fn same_answer_again() -> Result<()> {
+    let _lab = Lab::stage(INCIDENT.0, INCIDENT.1)?;
+    let (recording, answer) = (tool::temporary("rec"), tool::temporary("answer"));
+    let file = recording.to_str().context("a name of ours")?;
+    for (live, replayed) in [
+        (&["connect-latency", "--duration", "3s", "--max-overhead", "100%"][..], &["connect-latency"][..]),
+        (&["doctor", "--watch", "3s", "--max-overhead", "100%"], &["doctor"]),
+    ] {
+        let json = |arguments: &[&'static str]| [arguments, &["--format", "json"]].concat();
+        let first = written(&[&json(live)[..], &["--record", file]].concat(), &answer, 0)?;
+        ensure!(first.contains("\"final\":true"), "no final answer: {first}");
+        // Nobody but its owner may read it, so its owner becomes somebody else.
+        std::os::unix::fs::chown(&recording, Some(65_534), None)?;
+        let again = written(&[&["replay", file][..], &json(replayed)].concat(), &answer, 65_534)?;
+        ensure!(first == again, "{}", difference(&first, &again));
+        fs::remove_file(&recording)?;
+    }
+    Ok(())
+}
+
+fn difference(first: &str, again: &str) -> String {
+    let differ = first.lines().zip(again.lines()).find(|(first, again)| first != again);
+    match differ {
+        Some((first, again)) => format!("live {first}\nreplayed {again}"),
+        None => format!("{} lines live, {} replayed", first.lines().count(), again.lines().count()),
+    }
+}
+
+fn killed() -> Result<()> {
+    let _lab = Lab::stage(INCIDENT.0, INCIDENT.1)?;
+    let (recording, ready) = (tool::temporary("rec"), tool::temporary("ready"));
+    let file = recording.to_str().context("a name of ours")?;
+    let mut command = Command::new(tool::path());
+    command.args(["record", file, "--max-overhead", "100%", "--ready-file"]).arg(&ready);
+    let mut child = command.stdin(Stdio::null()).spawn().context("could not start")?;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let size = || fs::metadata(&recording).map_or(0, |file| file.len());
+    let mut at_ready = None;
+    // An interval at least is on the disk.
+    while at_ready.is_none_or(|before| size() < before + 4096) {
+        if ready.exists() && at_ready.is_none() {
+            at_ready = Some(size());
+        }
+        ensure!(Instant::now() < deadline, "nothing was recorded in a minute: {} bytes", size());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child.kill()?;
+    child.wait()?;
+    let answer = written(&["replay", file, "connect-latency", "--format", "json"], &tool::temporary("answer"), 0)?;
+    ensure!(answer.contains("\"final\":true"), "no final answer: {answer}");
+    fs::remove_file(&recording)?;
+    Ok(())
+}
+
+fn flight_recorder() -> Result<()> {
+    let _lab = Lab::stage(INCIDENT.0, &["--rate", "10"])?;
+    let recording = tool::temporary("rec");
+    let file = recording.to_str().context("a name of ours")?;
+    let mut command = Command::new(tool::path());
+    command.args(["record", file, "--trigger", "ports_visited > 5000 or outcome = no_port", "--keep", "20s"]);
+    command.args(["--after", "1s", "--duration", "60s", "--max-overhead", "100%"]);
+    let output = command.stdin(Stdio::null()).output().context("could not start")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(recording.exists(), "the trigger was not met: {}", String::from_utf8_lossy(&output.stderr));
+    let answer = written(&["replay", file, "doctor", "--format", "json"], &tool::temporary("answer"), 0)?;
+    ensure!(answer.contains("\"code\":\"parity-cliff\""), "another finding: {answer}");
+    fs::remove_file(&recording)?;
+    Ok(())
+}
