@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Changes that what-if was asked about, made: what they gained, and what it had said.
+//! Changes that what-if was asked about, made: what they gained, and what it had said. The first is that connections go
+//! and others come.
 
 use std::net::SocketAddr;
 use std::thread::sleep;
@@ -44,6 +45,7 @@ pub type Made = Vec<(&'static str, Result<Change>)>;
 pub fn make(tier: Tier, netns: &Netns, targets: &mut [Target]) -> Result<Made> {
     let (below, beyond) = (targets[2].remote, targets[4].remote);
     let made = vec![
+        ("settled", settled(tier)),
         ("range", range(tier, netns, beyond)),
         ("local_port_range", local_port_range(tier, beyond)),
         ("step_width", step_width(tier, netns, below)),
@@ -68,6 +70,28 @@ fn before(tier: Tier, arguments: &[&str], remote: SocketAddr) -> Result<(f64, f6
 fn measured(tier: Tier, remote: SocketAddr, connect: impl FnOnce() -> Result<()>) -> Result<f64> {
     let answer = asked(tier, &[], connect)?;
     number(line(&answer, remote.port(), "")?, "ports_visited_measured")
+}
+
+/// As many connections at a time, closed in no order.
+fn settled(tier: Tier) -> Result<Change> {
+    const LIVE: usize = 204;
+    let remote = SocketAddr::new(LOCALHOST, 2998);
+    let _listener = Socket::listener(remote, 65_535)?;
+    let mut held = (0..LIVE).map(|_| connected(remote)).collect::<Result<Vec<_>>>()?;
+    let mut state = 1_u64;
+    let mut replace = |count: usize| {
+        (0..count).try_for_each(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            drop(held.swap_remove((state >> 33) as usize % LIVE));
+            held.push(connected(remote)?);
+            anyhow::Ok(())
+        })
+    };
+    replace(LIVE * 6)?;
+    let answer = asked(tier, &[], || replace(2000))?;
+    let line = line(&answer, remote.port(), "")?;
+    let is = number(line, "ports_visited_measured")?;
+    Ok(Change { was: 0.0, predicted: number(line, "ports_visited_settled")?, is })
 }
 
 fn range(tier: Tier, netns: &Netns, remote: SocketAddr) -> Result<Change> {
