@@ -110,6 +110,23 @@ fn every_chart_has_words_and_figures() {
 }
 
 #[test]
+fn stacks_become_a_picture_and_a_table() {
+    let flame = Flame::of(&sample::stacks(), 2).expect("a picture");
+    assert!(
+        flame.words.contains("240 ms in 200 connects; the heaviest path has 59.9 %: haproxy: main"),
+        "{}",
+        flame.words
+    );
+    assert_eq!(flame.table.rows.len(), 2);
+    assert!(
+        flame.table.rows[0].cells[0]
+            .ends_with("[kernel] __x64_sys_connect > tcp_v4_connect > inet_hash_connect > __inet_hash_connect")
+    );
+    assert_eq!(flame.table.notes, ["40 user stacks could not be followed to their end"]);
+    assert!(Flame::of(&Default::default(), 2).is_none());
+}
+
+#[test]
 fn names_are_given_once_and_point_somewhere() {
     let page = sample_page();
     let page = page.split("<script>").next().expect("what comes before");

@@ -88,7 +88,26 @@ impl Chromium {
 
     /// What an expression comes to.
     pub fn evaluate(&mut self, expression: &str) -> Result<Value> {
-        let asked = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        self.evaluate_in(expression, json!({}))
+    }
+
+    /// The same in the document within the page.
+    pub fn evaluate_within(&mut self, expression: &str) -> Result<Value> {
+        let tree = self.ask("Page.getFrameTree", json!({}))?;
+        let frame = &tree["frameTree"]["childFrames"][0]["frame"]["id"];
+        let made = self.events.iter().filter(|event| event["method"] == "Runtime.executionContextCreated");
+        let is_own =
+            |context: &&Value| context["auxData"]["frameId"] == *frame && context["auxData"]["isDefault"] == true;
+        let mut contexts = made.map(|event| &event["params"]["context"]);
+        let own = contexts.rfind(is_own);
+        let context = own.context("there is no document within the page")?["id"].clone();
+        self.evaluate_in(expression, json!({ "contextId": context }))
+    }
+
+    fn evaluate_in(&mut self, expression: &str, mut asked: Value) -> Result<Value> {
+        asked["expression"] = json!(expression);
+        asked["returnByValue"] = json!(true);
+        asked["awaitPromise"] = json!(true);
         let result = self.ask("Runtime.evaluate", asked)?;
         if result["exceptionDetails"].is_object() {
             bail!("{}", result["exceptionDetails"]);

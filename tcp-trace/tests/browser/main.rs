@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     if std::env::args().any(|argument| argument == "--list") {
         return ExitCode::SUCCESS;
     }
-    let names = WAYS.iter().map(|way| way.name).chain(["script", "printed pages"]);
+    let names = WAYS.iter().map(|way| way.name).chain(["script", "flame graph", "printed pages"]);
     let Some(program) = chromium::find() else {
         names.for_each(|name| println!("test report in a browser: {name} ... not run: there is no chromium"));
         return ExitCode::SUCCESS;
@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         Ok(mut browser) => {
             WAYS.iter().for_each(|way| told(way.name, look(&mut browser, way, &folder)));
             told("script", script(&mut browser));
+            told("flame graph", flame(&mut browser));
             told("printed pages", paper(&mut browser, &folder));
         }
         Err(error) => told("start", Err(error)),
@@ -137,6 +138,21 @@ fn script(browser: &mut Chromium) -> Result<()> {
     )?;
     let read = read.as_str().unwrap_or_default();
     ensure!(read.contains("until 03:04:43") && read.contains("of the first half 14,116"), "{read}");
+    quiet(browser)
+}
+
+/// The picture within the page searches and zooms as it does by itself, and its policy lets it.
+fn flame(browser: &mut Chromium) -> Result<()> {
+    browser.open(&format!("file://{PAGE}"))?;
+    browser.evaluate("document.querySelector('iframe').scrollIntoView()")?;
+    browser.evaluate_within("search('^connect_server')")?;
+    let matched = browser.evaluate_within("document.getElementById('matched').textContent")?;
+    browser.evaluate_within(
+        "[...document.querySelectorAll('#frames > g')].find((frame) => frame.textContent.startsWith('[unwinding'))
+           .dispatchEvent(new MouseEvent('click', {bubbles: true}))",
+    )?;
+    let is_whole = browser.evaluate_within("document.getElementById('unzoom').classList.contains('hide')")?;
+    ensure!(matched == "Matched: 100%" && is_whole == false, "{matched}, not zoomed: {is_whole}");
     quiet(browser)
 }
 
