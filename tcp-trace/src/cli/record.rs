@@ -17,7 +17,13 @@ use crate::{
     probes::{bursts::PortProbes, table::Signal},
     question::Question,
     recording::{
-        flight::FlightRecorder, recorder::Recorder, ring::Reach, store::Rotation, trigger::Trigger, writer::Target,
+        flight::FlightRecorder,
+        recorder::Recorder,
+        redact::{self, Redacted},
+        ring::Reach,
+        store::Rotation,
+        trigger::Trigger,
+        writer::Target,
     },
 };
 
@@ -68,6 +74,9 @@ pub struct Args {
     /// So much of what comes after; then it ends
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "10s", requires = "trigger", help_heading = "Flight recorder")]
     after: Duration,
+    /// Write pseudonyms for addresses, programs and cgroups, so that the file can be shared; stacks are left out
+    #[arg(long, conflicts_with_all = ["trigger", "stacks"])]
+    redact: bool,
     #[command(flatten)]
     filters: Filters,
     /// How programs attach: the best that works, or just this one
@@ -105,6 +114,10 @@ pub fn run(args: &Args, verbose: u8) -> Result<(), Failure> {
         // What can be read without tracing is no recording of what happens.
         prepared.machine.hope()?;
         return Err(prepared.untraceable.unwrap_or_else(not_root));
+    }
+    if args.redact {
+        let recorder = |known: &Circumstances| Recorder::begin(target, &redact::circumstances(known));
+        return live::watch(prepared, &live, &asked, |known| recorder(known).map(Redacted::new)).map(drop);
     }
     let Some(trigger) = args.trigger.clone() else {
         return live::watch(prepared, &live, &asked, |known| Recorder::begin(target, known)).map(drop);

@@ -15,7 +15,10 @@ use crate::{
     question::Question,
     recording::{
         player::Player,
+        recorder::Recorder,
+        redact::{self, Redacted},
         replay::{Cut, Replay},
+        writer::Target,
     },
     road::Follow,
 };
@@ -30,6 +33,7 @@ Examples:
   tcp-trace replay incident.rec connect-latency --format json   a line per connect, as then
   tcp-trace replay incident.rec --speed 1 connect-latency       as fast as it happened, to watch it
   tcp-trace replay incident.rec ports --port 3306
+  tcp-trace replay incident.rec redact shared.rec               pseudonyms for addresses, programs and cgroups
   tcp-trace replay incident.rec parquet folder                  for DuckDB, ClickHouse, pandas: docs/recordings.md has queries";
 
 /// Answer from a recording: any live command, without root, on any machine
@@ -68,10 +72,20 @@ enum Command {
     Report(Box<report::Args>),
     /// What another range, more addresses or fewer connects would have done
     WhatIf(Box<what_if::Args>),
+    /// Write it anew with pseudonyms for addresses, programs and cgroups, to be shared
+    Redact(RedactArgs),
     /// Write its events as Parquet, one file a signal, for DuckDB, ClickHouse and pandas
     Parquet(ParquetArgs),
     /// What was wrong there, worst cause first
     Doctor(Box<doctor::Args>),
+}
+
+/// Where the redacted recording goes to.
+#[derive(Debug, clap::Args)]
+struct RedactArgs {
+    /// The other file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
 }
 
 /// Where Parquet goes to.
@@ -134,6 +148,7 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
             args.live.recording = Some(recording);
             what_if::run(&args, verbose)
         }
+        Command::Redact(args) => redact(&args, &recording).map(|()| 0),
         Command::Parquet(args) => write_parquet(&args, &recording).map(|()| 0),
         Command::Doctor(mut args) => {
             args.recording = Some(recording);
@@ -178,6 +193,12 @@ impl Recording {
         };
         Replay::new(player, &self.file, cut)?.play(self.speed, follower)
     }
+}
+
+fn redact(args: &RedactArgs, recording: &Recording) -> Result<(), Failure> {
+    let target = Target::plain(&args.file);
+    let recorder = |known: &Circumstances| Recorder::begin(target, &redact::circumstances(known)).map(Redacted::new);
+    recording.whole(recorder).map(drop)
 }
 
 fn write_parquet(args: &ParquetArgs, recording: &Recording) -> Result<(), Failure> {

@@ -60,6 +60,11 @@ impl Namespace {
         (!self.own).then(|| self.path.display().to_string())
     }
 
+    /// Leaves its number only.
+    pub fn forget_names(&mut self) {
+        (self.name, self.path) = (None, PathBuf::from("/proc/PID/ns/net"));
+    }
+
     /// One that need not be there.
     #[cfg(test)]
     pub(crate) fn sample(inode: u32) -> Self {

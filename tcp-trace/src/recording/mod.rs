@@ -15,6 +15,7 @@ mod inventory;
 pub mod pacing;
 pub mod player;
 pub mod recorder;
+pub mod redact;
 pub mod replay;
 pub mod ring;
 pub mod store;

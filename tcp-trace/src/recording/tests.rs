@@ -15,6 +15,7 @@ use super::flight::FlightRecorder;
 use super::happened::Happened;
 use super::player::{Ending, Player};
 use super::recorder::Recorder;
+use super::redact::{self, Redacted};
 use super::replay::{Cut, Replay};
 use super::ring::{Reach, Ring};
 use super::sample::{at, known, run};
@@ -22,6 +23,7 @@ use super::store::Rotation;
 use super::trigger::Trigger;
 use super::writer::Target;
 use crate::answer::{Answer, Format, Wanted};
+use crate::event::Event;
 use crate::exit::Failure;
 use crate::export::sink::Sink;
 use crate::probes::table::Signal;
@@ -94,6 +96,20 @@ fn everything_comes_back_in_its_order() {
         assert_eq!(was, is);
     }
     assert_eq!(back.len(), run().len());
+}
+
+/// Made by the version that wrote this layout first; it is never made anew, but joined by others.
+#[test]
+fn old_recordings_stay_readable() {
+    let bytes = include_bytes!("../../tests/fixtures/recordings/layout-1.rec");
+    let (back, ending) = replayed(bytes).expect("a recording");
+    assert!(matches!(ending, Ending::Whole), "{ending:?}");
+    let connects = back.iter().filter(|happened| matches!(happened, Happened::Event(Event::Connect(_)))).count();
+    let sockets = back.iter().find_map(|happened| match happened {
+        Happened::Inventory(inventory) => Some(inventory.sockets().count()),
+        _ => None,
+    });
+    assert_eq!((connects, sockets), (121, Some(502)));
 }
 
 #[test]
@@ -291,6 +307,30 @@ fn a_flight_recorder_writes_what_came_before_its_trigger() {
     assert!(matches!(ending, Ending::Whole), "{ending:?}");
     let ticks = back.iter().filter(|happened| matches!(happened, Happened::Tick(_))).count();
     assert_eq!(ticks, 2, "the interval that fired, and one more");
+}
+
+#[test]
+fn pseudonyms_are_the_same_throughout_and_names_are_gone() {
+    let folder = Folder::new("redact");
+    let path = folder.file("run.rec");
+    let recorder = Recorder::begin(Target::plain(&path), &redact::circumstances(&known())).expect("a file");
+    let mut redacted = Redacted::new(recorder);
+    run().iter().for_each(|happened| redacted.follow(happened.as_happening()).expect("room"));
+    let (back, ending) = replayed(&fs::read(&path).expect("a recording")).expect("a recording");
+    assert!(matches!(ending, Ending::Whole));
+    let told = debugged(&back).join("\n");
+    for name in ["php", "envoy", "nginx", "10.0.0.7", "/system.slice", "libc.so", "18446612682070010880"] {
+        assert!(!told.contains(name), "{name}");
+    }
+    let mut callers: Vec<_> = back
+        .iter()
+        .filter_map(|happened| match happened {
+            Happened::Event(Event::Connect(connect)) => Some(connect.caller.comm.to_string()),
+            _ => None,
+        })
+        .collect();
+    callers.dedup();
+    assert_eq!(callers, ["program-1"]);
 }
 
 #[test]

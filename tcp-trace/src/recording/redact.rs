@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Recordings to be shared: names and addresses become pseudonyms, the same one for the same name throughout the file. They
+//! are numbers in the order of appearance, so there is nothing to try names against. Stacks are left out.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use tcp_trace_common::{Address, COMM_LEN};
+
+use crate::aggregate::scope::Scope;
+use crate::circumstances::Circumstances;
+use crate::event::{Caller, Cgroup, Comm, Event};
+use crate::exit::Failure;
+use crate::export::sink::Written;
+use crate::inventory::Inventory;
+use crate::inventory::owners::{Owner, Owners};
+use crate::road::{Follow, Happening};
+use crate::source::totals::Totals;
+
+/// Pseudonyms of a kind; whatever comes beyond them shares one.
+const LIMIT: usize = 1 << 20;
+
+/// Follows in the place of another, who gets to see pseudonyms only.
+#[derive(Debug)]
+pub struct Redacted<F> {
+    /// The other.
+    pub follower: F,
+    pseudonyms: Pseudonyms,
+}
+
+impl<F> Redacted<F> {
+    /// Nothing was seen yet.
+    pub fn new(follower: F) -> Self {
+        Self { follower, pseudonyms: Pseudonyms::default() }
+    }
+}
+
+/// The same circumstances, without names. What filters kept out is not in the recording; what they were is a name, too.
+pub fn circumstances(known: &Circumstances) -> Circumstances {
+    Circumstances { scope: Scope::default(), ..known.clone() }
+}
+
+impl<F: Follow> Follow for Redacted<F> {
+    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
+        match happening {
+            Happening::Event(Event::Stack(_)) => Ok(()),
+            Happening::Event(event) => {
+                let mut event = event.clone();
+                self.pseudonyms.event(&mut event);
+                self.follower.follow(Happening::Event(&event))
+            }
+            Happening::Totals(totals) => {
+                let mut totals = totals.clone();
+                self.pseudonyms.totals(&mut totals);
+                self.follower.follow(Happening::Totals(&totals))
+            }
+            Happening::Inventory(inventory) => {
+                let mut inventory = inventory.clone();
+                self.pseudonyms.inventory(&mut inventory);
+                self.follower.follow(Happening::Inventory(&inventory))
+            }
+            Happening::Stock(_) | Happening::TimeWait(_) | Happening::Tick(_) | Happening::End(_) => {
+                self.follower.follow(happening)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> Result<Written, Failure> {
+        self.follower.flush()
+    }
+}
+
+/// Those given so far.
+#[derive(Debug, Default)]
+struct Pseudonyms {
+    v4: HashMap<Ipv4Addr, u32, RandomState>,
+    v6: HashMap<Ipv6Addr, u32, RandomState>,
+    comms: HashMap<Comm, u32, RandomState>,
+    cgroups: HashMap<Arc<str>, u32, RandomState>,
+    /// Addresses of the kernel's own.
+    pointers: HashMap<u64, u32, RandomState>,
+}
+
+/// Its number, from 1 on.
+fn number<T: Eq + Hash>(known: &mut HashMap<T, u32, RandomState>, name: T) -> u32 {
+    let next = known.len().min(LIMIT) as u32 + 1;
+    if known.len() >= LIMIT {
+        return known.get(&name).copied().unwrap_or(next);
+    }
+    *known.entry(name).or_insert(next)
+}
+
+impl Pseudonyms {
+    fn event(&mut self, event: &mut Event) {
+        match event {
+            Event::Connect(connect) => {
+                self.caller(&mut connect.caller);
+                self.addresses([&mut connect.saddr, &mut connect.daddr]);
+            }
+            Event::TimeWait(time_wait) => {
+                self.comm(&mut time_wait.owner_comm);
+                self.addresses([&mut time_wait.saddr, &mut time_wait.daddr]);
+            }
+            Event::ListenDrop(dropped) => {
+                dropped.saddr = self.address(dropped.saddr);
+                if let Some(client) = &mut dropped.client {
+                    client.set_ip(self.address(client.ip()));
+                }
+            }
+            Event::Bind(bind) => {
+                self.caller(&mut bind.caller);
+                bind.saddr = self.address(bind.saddr);
+                bind.call_site = bind.call_site.as_ref().map(|_| "redacted".into());
+            }
+            Event::State(state) => {
+                self.comm(&mut state.comm);
+                self.cgroup(&mut state.cgroup);
+                self.addresses([&mut state.saddr, &mut state.daddr]);
+            }
+            Event::Stack(_) | Event::Detail(_) | Event::Lost(_) => {}
+        }
+    }
+
+    fn totals(&mut self, totals: &mut Totals) {
+        for (key, listener) in totals.listeners.iter_mut().flatten() {
+            key.saddr = self.raw_address(key.saddr);
+            key.sk = number(&mut self.pointers, key.sk).into();
+            self.raw_comm(&mut listener.owner_comm);
+        }
+        totals.binds.binders.iter_mut().for_each(|(_, binder)| self.raw_comm(&mut binder.comm));
+        totals.binds.sites.iter_mut().for_each(|site| site.name = site.name.as_ref().map(|_| "redacted".into()));
+        for (peer, owner) in &mut totals.time_wait_owners {
+            peer.address = self.raw_address(peer.address);
+            self.raw_comm(&mut owner.comm);
+        }
+        for (peer, state) in &mut totals.states {
+            peer.address = self.raw_address(peer.address);
+            self.raw_comm(&mut state.comm);
+        }
+    }
+
+    fn inventory(&mut self, inventory: &mut Inventory) {
+        for space in &mut inventory.spaces {
+            space.namespace.forget_names();
+            for socket in &mut space.sockets {
+                (socket.saddr, socket.daddr) = (self.address(socket.saddr), self.address(socket.daddr));
+            }
+        }
+        let mut owners = Vec::new();
+        for owner in inventory.owners.all() {
+            let mut cgroup = owner.cgroup.clone();
+            self.cgroup(&mut cgroup);
+            owners.push(Arc::new(Owner { pid: owner.pid, comm: self.named(owner.comm), cgroup }));
+        }
+        inventory.owners = Owners::new(owners, inventory.owners.inodes());
+        for process in inventory.limits.iter_mut().flat_map(|limits| &mut limits.processes.nearest) {
+            process.comm = self.named(Comm::from(&*process.comm)).to_string();
+        }
+    }
+
+    fn caller(&mut self, caller: &mut Caller) {
+        caller.comm = self.named(caller.comm);
+        self.cgroup(&mut caller.cgroup);
+    }
+
+    fn named(&mut self, comm: Comm) -> Comm {
+        Comm::from(&*format!("program-{}", number(&mut self.comms, comm)))
+    }
+
+    fn comm(&mut self, comm: &mut Option<Comm>) {
+        *comm = comm.map(|comm| self.named(comm));
+    }
+
+    fn raw_comm(&mut self, comm: &mut [u8; COMM_LEN]) {
+        if comm[0] != 0 {
+            let name = self.named(Comm::from_kernel(comm));
+            *comm = [0; COMM_LEN];
+            comm[..name.len()].copy_from_slice(name.as_bytes());
+        }
+    }
+
+    fn cgroup(&mut self, cgroup: &mut Option<Cgroup>) {
+        if let Some(path) = cgroup.as_mut().and_then(|cgroup| cgroup.path.as_mut()) {
+            *path = format!("/cgroup-{}", number(&mut self.cgroups, Arc::clone(path))).into();
+        }
+    }
+
+    /// Addresses that every machine has stay what they are.
+    fn address(&mut self, address: IpAddr) -> IpAddr {
+        match address {
+            _ if address.is_loopback() || address.is_unspecified() => address,
+            IpAddr::V4(v4) => Ipv4Addr::from_bits(0x0a00_0000 + number(&mut self.v4, v4)).into(),
+            IpAddr::V6(v6) => Ipv6Addr::from_bits((0xfd << 120) + u128::from(number(&mut self.v6, v6))).into(),
+        }
+    }
+
+    fn addresses(&mut self, addresses: [&mut IpAddr; 2]) {
+        for address in addresses {
+            *address = self.address(*address);
+        }
+    }
+
+    /// IPv4 comes mapped into IPv6.
+    fn raw_address(&mut self, address: Address) -> Address {
+        let octets = match self.address(Ipv6Addr::from(address.octets()).to_canonical()) {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+        Address::new(octets)
+    }
+}
