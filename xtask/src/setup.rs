@@ -34,7 +34,7 @@ pub const MACHINE: [Tool; 3] = [
 pub const BROWSER: [Tool; 1] = [Tool { program: "chromium-headless-shell", package: "chromium-headless-shell" }];
 
 /// To ask Parquet files what the documentation asks them.
-const ENGINES: [&str; 4] = ["duckdb==2.0.0", "chdb==4.4.0", "pandas", "pyarrow"];
+const ENGINES: [&str; 4] = ["duckdb==2.0.0", "chdb==4.4.0", "pandas==3.1.1", "pyarrow==26.0.1"];
 
 /// The bpf-linker that reads the pinned toolchain's bitcode.
 const BPF_LINKER: &str = "0.10.4";

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use super::{
     bind, connect_latency, doctor, flamegraph, listen,
     live::{Asked, LiveArgs},
-    ports, report, states, time_wait, what_if,
+    ports,
+    progress::Watched,
+    report, states, time_wait, what_if,
 };
 use crate::{
     circumstances::Circumstances,
@@ -202,7 +204,10 @@ fn redact(args: &RedactArgs, recording: &Recording) -> Result<(), Failure> {
 }
 
 fn write_parquet(args: &ParquetArgs, recording: &Recording) -> Result<(), Failure> {
-    recording.whole(|_| ParquetWriter::create(&args.folder)).map(drop)
+    let writer = |known: &Circumstances| {
+        Ok(Watched::new(ParquetWriter::create(&args.folder)?, "writing", known.begin.monotonic_ns, None))
+    };
+    recording.whole(writer).map(drop)
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -72,7 +72,7 @@ impl ParquetWriter {
                 self.files.insert(name, file.map_err(|error| broken(&path, error))?);
             }
             let file = self.files.get_mut(name).expect("it was just made");
-            group(file, table).map_err(|error| broken(&path, error))?;
+            group(name, file, table).map_err(|error| broken(&path, error))?;
         }
         Ok(())
     }
@@ -140,17 +140,21 @@ fn types(kind: Kind) -> (Physical, Option<LogicalType>) {
     }
 }
 
-fn group(file: &mut SerializedFileWriter<WholeFile>, table: &Table) -> Result<(), ParquetError> {
+fn group(name: &str, file: &mut SerializedFileWriter<WholeFile>, table: &Table) -> Result<(), ParquetError> {
     let mut group = file.next_row_group()?;
     for column in table.columns() {
         let Some(mut to) = group.next_column()? else { break };
         match column.kind() {
-            Kind::U8 | Kind::U16 | Kind::U32 => put::<Int32Type>(&mut to, column, |value| value as u32 as i32)?,
-            Kind::U64 | Kind::I64 | Kind::Timestamp => put::<Int64Type>(&mut to, column, |value| value as i64)?,
-            Kind::Bool => put::<BoolType>(&mut to, column, |value| value == 1)?,
-            Kind::F64 => put::<DoubleType>(&mut to, column, f64::from_bits)?,
+            Kind::U8 | Kind::U16 | Kind::U32 => put::<Int32Type>(&mut to, column, |value| Some(value as u32 as i32))?,
+            Kind::U64 | Kind::I64 | Kind::Timestamp => put::<Int64Type>(&mut to, column, |value| Some(value as i64))?,
+            Kind::Bool => put::<BoolType>(&mut to, column, |value| Some(value == 1))?,
+            Kind::F64 => put::<DoubleType>(&mut to, column, |bits| Some(f64::from_bits(bits)))?,
             Kind::Text | Kind::Bytes | Kind::Address => {
-                let words: Vec<ByteArray> = column.dictionary().map(|entry| word(column.kind(), entry)).collect();
+                // A local address that was never chosen is all zeros; elsewhere that is any.
+                let may_be_unchosen = column.name() == "saddr" && matches!(name, "connect" | "state");
+                let is_known = |entry: &&[u8]| !may_be_unchosen || entry.iter().any(|byte| *byte != 0);
+                let word = |entry| Some(entry).filter(is_known).map(|entry| word(column.kind(), entry));
+                let words: Vec<Option<ByteArray>> = column.dictionary().map(word).collect();
                 put::<ByteArrayType>(&mut to, column, |place| words[place as usize].clone())?;
             }
         }
@@ -171,10 +175,14 @@ fn word(kind: Kind, entry: &[u8]) -> ByteArray {
 fn put<T: DataType>(
     to: &mut SerializedColumnWriter<'_>,
     column: &Column,
-    value: impl Fn(u64) -> T::T,
+    value: impl Fn(u64) -> Option<T::T>,
 ) -> Result<(), ParquetError> {
-    let known: Vec<i16> = column.cells().map(|cell| i16::from(cell.is_some())).collect();
-    let values: Vec<T::T> = column.cells().flatten().map(value).collect();
+    let mut values = Vec::new();
+    let mut known: Vec<i16> = Vec::new();
+    for cell in column.cells().map(|cell| cell.and_then(&value)) {
+        known.push(cell.is_some().into());
+        values.extend(cell);
+    }
     to.typed::<T>().write_batch(&values, Some(&known), None).map(drop)
 }
 

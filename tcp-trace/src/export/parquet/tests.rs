@@ -4,17 +4,19 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::{Field, Row};
 use serde_json::{Value, json};
 
 use super::ParquetWriter;
 use crate::event::{Connect, Event, Outcome};
 use crate::recording::happened::Happened;
-use crate::recording::sample::run;
-use crate::road::Follow as _;
+use crate::recording::sample::{at, connect, run};
+use crate::road::{Follow as _, Happening};
 
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("tcp-trace-parquet-{name}-{}", std::process::id()));
@@ -65,6 +67,25 @@ fn what_was_written_can_be_read() {
         fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("one").file_name()).collect();
     names.sort();
     assert!(names.len() >= 6 && names.iter().all(|name| name.to_string_lossy().ends_with(".parquet")), "{names:?}");
+    fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn an_address_that_was_never_chosen_is_not_known() {
+    let folder = std::env::temp_dir().join(format!("tcp-trace-parquet-unchosen-{}", std::process::id()));
+    let mut writer = ParquetWriter::create(&folder).expect("a folder");
+    for saddr in [Ipv4Addr::UNSPECIFIED, Ipv4Addr::LOCALHOST] {
+        let connect = Connect { saddr: saddr.into(), ..connect(1, 0.0) };
+        writer.follow(Happening::Event(&Event::Connect(connect))).expect("room");
+    }
+    writer.follow(Happening::End(at(1.0))).expect("room");
+    let file = File::open(folder.join("connect.parquet")).expect("a file");
+    let rows = SerializedFileReader::new(file).expect("Parquet").into_iter();
+    let saddr = |row: parquet::errors::Result<Row>| {
+        let columns = row.expect("a row").into_columns();
+        columns.into_iter().find(|(name, _)| name == "saddr").expect("a column").1
+    };
+    assert_eq!(rows.map(saddr).collect::<Vec<_>>(), [Field::Null, Field::Str("127.0.0.1".into())]);
     fs::remove_dir_all(folder).expect("removed");
 }
 
