@@ -7,6 +7,10 @@ use inferno::flamegraph::{
 };
 
 use super::{folded::folded, graph::Graph};
+use crate::view::format;
+
+/// As many as have room below the title of a picture of its usual width; a comment in the file has all of them.
+const LETTERS: usize = 160;
 
 /// Draws it; `subtitle` stands under the title.
 ///
@@ -21,7 +25,9 @@ pub fn svg(graph: &Graph, subtitle: &str) -> std::io::Result<Vec<u8>> {
 pub(super) fn options<'a>(graph: &Graph, subtitle: &str) -> Options<'a> {
     let mut options = Options::default();
     options.title = format!("tcp-trace: {}", graph.weight.title());
-    options.subtitle = Some(subtitle.to_owned());
+    options.subtitle = Some(format::fitted(subtitle, LETTERS));
+    // Two hyphens would end the comment.
+    options.notes = subtitle.replace("--", "- -");
     options.count_name = graph.weight.unit().into();
     options.name_type = "Frame:".into();
     // Frames of the kernel have a colour of their own; the same frame has the same one in each picture.

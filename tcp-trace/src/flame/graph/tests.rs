@@ -72,6 +72,10 @@ fn a_picture_that_searches() {
     let svg = String::from_utf8(svg(&graph(Weight::Search), "3 connects").expect("drawn")).expect("text");
     assert!(svg.contains("<svg") && svg.contains("function search(") && svg.contains("3 connects"));
     assert!(svg.contains("dial:up (9,000 ns, 90.00%)"), "weights and shares");
+    let long = "x".repeat(400);
+    let narrow =
+        String::from_utf8(super::super::svg::svg(&graph(Weight::Search), &long).expect("drawn")).expect("text");
+    assert!(narrow.contains(&format!("{}~<", &long[..159])), "what does not fit is cut visibly");
     assert!(!svg.contains("http-equiv") && !svg.contains("src=\"http"), "nothing from elsewhere");
 }
 
