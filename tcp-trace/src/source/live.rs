@@ -19,7 +19,7 @@ use crate::{
     decode::Decoder,
     enrich::{call_site::CallSites, cgroup::Cgroups, stacks::Stacks},
     event::Event,
-    probes::attach::Attached,
+    probes::{attach::Attached, table::Signal},
 };
 
 /// A live source. The programs stay up as long as the [`Attached`] it was made from.
@@ -52,6 +52,10 @@ impl Live {
         let totals = TotalsMaps::take(attached)?;
         let ring = attached.ebpf.take_map(names::EVENTS).context("no map EVENTS in the object")?;
         let ring: RingBuf<MapData> = ring.try_into()?;
+        let mut stacks = Stacks::default();
+        if attached.tier(Signal::Stack).is_some() {
+            stacks.prepare();
+        }
         Ok(Self {
             under_way,
             totals,
@@ -59,7 +63,7 @@ impl Live {
             decoder,
             cgroups: Cgroups::find(),
             call_sites: CallSites::default(),
-            stacks: Stacks::default(),
+            stacks,
             kernel_log,
         })
     }

@@ -54,6 +54,11 @@ struct AtWork {
 }
 
 impl Stacks {
+    /// Reads the kernel's list of names now: it takes long enough for a process to come and go.
+    pub fn prepare(&mut self) {
+        self.at_work.get_or_insert_with(AtWork::new).names.kernel(&[0]);
+    }
+
     /// Makes frames of what was captured, if the event has it.
     pub fn enrich(&mut self, event: &mut Event) {
         let Event::Stack(stack) = event else { return };
@@ -145,9 +150,12 @@ impl AtWork {
 
 /// The outermost first, and without what our own program put on the stack.
 fn up_to_the_hook(innermost_first: Vec<Frame>) -> Vec<Frame> {
-    /// Where the search begins, and where SYN_SENT is told of.
-    const HOOKS: [&str; 4] = ["__inet_hash_connect", "inet_hash_connect", "inet6_hash_connect", "tcp_set_state"];
-    let hook = innermost_first.iter().position(|frame| HOOKS.contains(&&*frame.name)).unwrap_or(0);
+    const SEARCH: [&str; 3] = ["__inet_hash_connect", "inet_hash_connect", "inet6_hash_connect"];
+    /// Between a tracepoint and our program.
+    const TRACING: [&str; 4] = ["bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_"];
+    let ours = |frame: &Frame| TRACING.iter().any(|name| frame.name.starts_with(name));
+    let search = innermost_first.iter().position(|frame| SEARCH.contains(&&*frame.name));
+    let hook = search.or_else(|| innermost_first.iter().position(|frame| !ours(frame))).unwrap_or(0);
     let mut frames: Vec<Frame> = innermost_first.into_iter().skip(hook).rev().collect();
     // A traced function stands on both sides of the trampoline that its beginning jumps to.
     while let Some(at) = frames.iter().position(|frame| frame.name.starts_with("bpf_trampoline_")) {

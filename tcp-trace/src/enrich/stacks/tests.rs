@@ -76,5 +76,7 @@ fn ends_where_the_search_begins() {
     assert_eq!(names, ["__sys_connect", "tcp_v4_connect", "__inet_hash_connect"]);
     let traced = ["__inet_hash_connect", "tcp_v4_connect", "bpf_trampoline_3", "tcp_v4_connect", "__sys_connect"];
     assert_eq!(up_to_the_hook(traced.map(frame).into()).len(), 3);
+    let state = ["bpf_prog_1_stack_tp", "bpf_trace_run3", "__traceiter_x", "inet_sk_state_store", "tcp_v4_connect"];
+    assert_eq!(up_to_the_hook(state.map(frame).into()).len(), 2);
     assert_eq!(up_to_the_hook(["a", "b"].map(frame).into()).len(), 2, "unknown: as it is");
 }

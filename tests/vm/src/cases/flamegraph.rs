@@ -80,11 +80,12 @@ fn frames(tier: Tier) -> Result<()> {
     })?;
     let all = folded.sum(|_| true);
     ensure!(all == CONNECTS, "{all} of {CONNECTS} connects: {:?}", folded.0);
-    let leaf = if tier.sees_search() { SEARCH } else { ";tcp_set_state_[k]" };
     let whole = folded.sum(|path| {
         let place = |name: &str| path.find(name);
         path.starts_with("caller;")
-            && path.ends_with(leaf)
+            && path.contains(";tcp_v4_connect_[k]")
+            && (path.ends_with(SEARCH) || !tier.sees_search())
+            && !path.contains("bpf_")
             && place("outer_caller") < place("inner_caller")
             && place("outer_caller").is_some()
             && !path.contains("[unwinding failed")
