@@ -57,9 +57,14 @@ pub fn packages(tools: &[Tool]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
+    install(&missing)
+}
+
+/// Installs packages.
+fn install(missing: &[&str]) -> Result<()> {
     let install = ["install", "--yes", "--no-install-recommends"];
     eprintln!("setup: installing {} (apt-get {})", missing.join(" "), install.join(" "));
-    let installed = update_lists().and_then(|()| output(apt_get().arg("--quiet=2").args(install).args(&missing)));
+    let installed = update_lists().and_then(|()| output(apt_get().arg("--quiet=2").args(install).args(missing)));
     let missing = missing.join(" ");
     installed.map(drop).with_context(|| format!("missing: {missing}; try: sudo apt-get install {missing}"))
 }
@@ -68,12 +73,14 @@ pub fn packages(tools: &[Tool]) -> Result<()> {
 pub fn engines() -> Result<PathBuf> {
     let folder = target("engines");
     let python = folder.join("bin/python");
-    let done = folder.join("complete");
-    if !done.exists() {
-        eprintln!("setup: installing {} (pip, into {})", ENGINES.join(" "), folder.display());
-        output(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    let (done, wanted) = (folder.join("complete"), ENGINES.join(" "));
+    if !fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) {
+        eprintln!("setup: installing {wanted} (pip, into {})", folder.display());
+        let environment = || output(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        // Debian has Python, and what an environment is made of in a package apart.
+        environment().or_else(|_| install(&["python3-venv"]).and_then(|()| environment()))?;
         output(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(ENGINES))?;
-        fs::write(done, "")?;
+        fs::write(done, wanted)?;
     }
     Ok(python)
 }
