@@ -45,7 +45,7 @@ fn the_answer_comes_first_and_in_words() {
     let page = sample_page();
     let answer = page.split("id=\"answer\"").nth(1).expect("an answer");
     let answer = answer.split("</section>").next().expect("its end");
-    assert!(answer.contains("critical") && answer.contains("The even half") && answer.contains("14,1"), "{answer}");
+    assert!(answer.contains("critical") && answer.contains("the even half") && answer.contains("14,1"), "{answer}");
     assert!(answer.contains("200 connects (5.00 a second)"), "{answer}");
     assert!(page.find("id=\"causes\"") < page.find("id=\"latency\""));
     for section in

@@ -57,12 +57,10 @@ fn first_step(fix: &[String]) -> Option<String> {
     }
 }
 
-/// With a capital and a full stop.
+/// With a full stop, and no capital: the first word may be somebody's name.
 pub(super) fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     let stop = if words.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{stop}", letters.as_str())
+    format!("{words}{stop}")
 }
 
 fn connects(summary: &Summary) -> Option<String> {
