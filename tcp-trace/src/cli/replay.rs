@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tcp-trace replay`: any live command, from a recording.
 
-use std::path::PathBuf;
+use std::{
+    fs::{self, File},
+    io::{self, BufReader, IsTerminal as _},
+    path::PathBuf,
+};
 
 use super::{
     bind, connect_latency, doctor, flamegraph, listen,
@@ -9,6 +13,7 @@ use super::{
     ports,
     progress::Watched,
     report, states, time_wait, what_if,
+    ports, progress, report, states, time_wait, what_if,
 };
 use crate::{
     circumstances::Circumstances,
@@ -179,7 +184,23 @@ impl Recording {
             interval: live.interval,
             duration: live.duration,
         };
-        Replay::new(Player::open(&self.file)?, &self.file, cut)?.play(self.speed, follower)
+        self.play(Player::open(&self.file)?, cut, follower)
+    }
+
+    fn play<F: Follow>(
+        &self,
+        player: Player<BufReader<File>>,
+        cut: Cut,
+        follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
+    ) -> Result<F, Failure> {
+        // Where the answer goes to the same terminal it says itself how far it is.
+        let seen = !io::stdout().is_terminal();
+        let bytes = fs::metadata(&self.file).map_or(0, |file| file.len());
+        let bar = seen.then(|| progress::bar("replaying", Some(bytes)));
+        let told = |read| bar.iter().for_each(|bar| bar.set_position(read));
+        let played = Replay::new(player, &self.file, cut)?.play(self.speed, told, follower);
+        bar.iter().for_each(|bar| bar.finish_and_clear());
+        played
     }
 
     /// Plays everything that is in it.
@@ -193,7 +214,7 @@ impl Recording {
             interval: known.interval,
             duration: None,
         };
-        Replay::new(player, &self.file, cut)?.play(self.speed, follower)
+        self.play(player, cut, follower)
     }
 }
 

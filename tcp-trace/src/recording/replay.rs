@@ -70,13 +70,14 @@ impl Replay {
         Ok(Self { player, known, path: path.to_owned(), cut, filter, one_in, ticks: 0, over: false })
     }
 
-    /// Plays it to the end, and gives back who followed.
+    /// Plays it to the end, and gives back who followed; `read` is told how many bytes were.
     ///
     /// # Errors
     /// When an answer cannot be written; after the answer, when the recording is damaged.
     pub fn play<F: Follow>(
         mut self,
         speed: Option<f64>,
+        mut read: impl FnMut(u64),
         follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
     ) -> Result<F, Failure> {
         let mut follower = follower(&self.known)?;
@@ -107,6 +108,7 @@ impl Replay {
                 }
                 Ok(())
             })?;
+            read(self.player.bytes_read());
             match ending {
                 _ if self.over || written == Written::NobodyReads => break Ending::Whole,
                 Some(ending) => break ending,

@@ -145,7 +145,7 @@ fn replay(path: &Path, cut: Cut, format: Format, to: &Path) -> Result<String, Fa
     let question = cut.question;
     let replay = Replay::new(player, path, cut)?;
     let sink = Sink::open(Some(to))?;
-    replay.play(None, |known| Answer::new(question, known, wanted(format), sink)).map(drop)?;
+    replay.play(None, |_| (), |known| Answer::new(question, known, wanted(format), sink)).map(drop)?;
     Ok(fs::read_to_string(to).expect("an answer"))
 }
 
