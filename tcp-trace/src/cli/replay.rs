@@ -10,10 +10,9 @@ use std::{
 use super::{
     bind, connect_latency, doctor, flamegraph, listen,
     live::{Asked, LiveArgs},
-    ports,
+    ports, progress,
     progress::Watched,
     report, states, time_wait, what_if,
-    ports, progress, report, states, time_wait, what_if,
 };
 use crate::{
     circumstances::Circumstances,
