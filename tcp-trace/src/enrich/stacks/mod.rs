@@ -20,7 +20,7 @@ use self::{
 };
 use crate::{
     clock,
-    event::{Captured, Event, Frame, Frames, Stack, UserEnd},
+    event::{Captured, Event, Frame, Frames, Stack, Taken, UserEnd},
 };
 
 /// Processes, files and call paths that are remembered; above this many their cache starts anew.
@@ -104,7 +104,7 @@ impl AtWork {
         let frames = Arc::new(Frames {
             user,
             user_end: end,
-            kernel: up_to_the_hook(self.names.kernel(kernel)),
+            kernel: up_to_the_hook(self.names.kernel(kernel), stack.taken),
             kernel_errno: captured.kernel.as_ref().err().copied(),
         });
         if self.paths.len() >= LIMIT {
@@ -149,16 +149,26 @@ impl AtWork {
 }
 
 /// The outermost first, and without what our own program put on the stack.
-fn up_to_the_hook(innermost_first: Vec<Frame>) -> Vec<Frame> {
+fn up_to_the_hook(innermost_first: Vec<Frame>, taken: Taken) -> Vec<Frame> {
     const SEARCH: [&str; 3] = ["__inet_hash_connect", "inet_hash_connect", "inet6_hash_connect"];
-    /// Between a tracepoint and our program.
-    const TRACING: [&str; 4] = ["bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_"];
-    let ours = |frame: &Frame| TRACING.iter().any(|name| frame.name.starts_with(name));
-    let search = innermost_first.iter().position(|frame| SEARCH.contains(&&*frame.name));
-    let hook = search.or_else(|| innermost_first.iter().position(|frame| !ours(frame))).unwrap_or(0);
-    let mut frames: Vec<Frame> = innermost_first.into_iter().skip(hook).rev().collect();
-    // A traced function stands on both sides of the trampoline that its beginning jumps to.
-    while let Some(at) = frames.iter().position(|frame| frame.name.starts_with("bpf_trampoline_")) {
+    /// Between a hook and our program.
+    const TRACING: [&str; 5] = ["bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_", TRAMPOLINE];
+    const TRAMPOLINE: &str = "bpf_trampoline_";
+    let mut frames = innermost_first;
+    if taken == Taken::Search {
+        let ours = |frame: &Frame| TRACING.iter().any(|name| frame.name.starts_with(name));
+        let search = frames.iter().position(|frame| SEARCH.contains(&&*frame.name));
+        let tracing = frames.iter().position(|frame| !ours(frame)).unwrap_or(0);
+        // A trampoline that is jumped to rather than called leaves no trace of the function that it stands before.
+        let jumped = search.is_none() && frames[..tracing].iter().any(|frame| frame.name.starts_with(TRAMPOLINE));
+        frames.drain(..search.unwrap_or(tracing));
+        if jumped {
+            frames.insert(0, Frame { name: SEARCH[0].into(), module: None });
+        }
+    }
+    frames.reverse();
+    // A traced function stands on both sides of the trampoline that its beginning calls.
+    while let Some(at) = frames.iter().position(|frame| frame.name.starts_with(TRAMPOLINE)) {
         let twice = at > 0 && frames.get(at + 1).is_some_and(|behind| behind.name == frames[at - 1].name);
         frames.drain(at..=at + usize::from(twice));
     }

@@ -4,7 +4,6 @@
 use std::{arch::asm, fs::File, os::unix::fs::FileExt as _, sync::Arc};
 
 use super::*;
-use crate::event::Taken;
 
 fn captured() -> Captured {
     let (ip, sp, bp): (u64, u64, u64);
@@ -71,12 +70,16 @@ fn says_what_it_lacks() {
 fn ends_where_the_search_begins() {
     let frame = |name: &str| Frame { name: name.into(), module: None };
     let stack = ["bpf_prog_1", "bpf_trampoline_2", "__inet_hash_connect", "tcp_v4_connect", "__sys_connect"];
-    let names = up_to_the_hook(stack.map(frame).into());
+    let names = up_to_the_hook(stack.map(frame).into(), Taken::Search);
     let names: Vec<_> = names.iter().map(|frame| &*frame.name).collect();
     assert_eq!(names, ["__sys_connect", "tcp_v4_connect", "__inet_hash_connect"]);
     let traced = ["__inet_hash_connect", "tcp_v4_connect", "bpf_trampoline_3", "tcp_v4_connect", "__sys_connect"];
-    assert_eq!(up_to_the_hook(traced.map(frame).into()).len(), 3);
+    assert_eq!(up_to_the_hook(traced.map(frame).into(), Taken::Search).len(), 3);
     let state = ["bpf_prog_1_stack_tp", "bpf_trace_run3", "__traceiter_x", "inet_sk_state_store", "tcp_v4_connect"];
-    assert_eq!(up_to_the_hook(state.map(frame).into()).len(), 2);
-    assert_eq!(up_to_the_hook(["a", "b"].map(frame).into()).len(), 2, "unknown: as it is");
+    assert_eq!(up_to_the_hook(state.map(frame).into(), Taken::Search).len(), 2);
+    assert_eq!(up_to_the_hook(["a", "b"].map(frame).into(), Taken::Search).len(), 2, "unknown: as it is");
+    let jumped = ["bpf_prog_1", "bpf_trampoline_2", "tcp_v4_connect"];
+    assert_eq!(&*up_to_the_hook(jumped.map(frame).into(), Taken::Search)[1].name, "__inet_hash_connect");
+    let sampled = ["__inet_check_established", "__inet_hash_connect", "tcp_v4_connect"];
+    assert_eq!(up_to_the_hook(sampled.map(frame).into(), Taken::OnCpu).len(), 3, "a sample is as deep as it was");
 }
