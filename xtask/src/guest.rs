@@ -37,6 +37,14 @@ pub struct Guest<'a> {
     pub time_limit: Option<Duration>,
 }
 
+/// What is left of a guest.
+pub struct Ended {
+    /// The command's exit code.
+    pub code: i32,
+    /// What the command wrote to /dev/results.
+    pub results: Vec<u8>,
+}
+
 /// Programs for /bin, and where the Debian is unpacked that they are from.
 pub struct Foreign {
     pub tree: PathBuf,
@@ -67,9 +75,8 @@ impl<'a> Guest<'a> {
         }
     }
 
-    /// Boots and waits. The command's exit code; a guest that did not live to give one is an error that says how it
-    /// ended.
-    pub fn boot(&self, accelerator: Accelerator, screen: Screen<'_>) -> Result<i32> {
+    /// Boots and waits. A guest that did not live to say how its command ended is an error that says how it ended itself.
+    pub fn boot(&self, accelerator: Accelerator, screen: Screen<'_>) -> Result<Ended> {
         let folder = target("vm").join(format!("{}.{}", self.kernel.line, process::id()));
         fs::create_dir_all(&folder)?;
         let seen = matches!(screen, Screen::Terminal) && io::stdout().is_terminal();
@@ -85,13 +92,13 @@ impl<'a> Guest<'a> {
             parameters: format!("rdinit=/init{env}"),
         };
         let mut watch = machine.start(&folder, &screen, self.time_limit)?;
-        let code = watch.until_the_end(screen).and_then(|()| watch.exit_code());
+        let ended = watch.until_the_end(screen).and_then(|()| watch.ended());
         fs::remove_file(folder.join(INITRAMFS))?;
-        let code = code.with_context(|| {
+        let ended = ended.with_context(|| {
             format!("the guest with kernel {} died; its console is in {}", self.kernel.release, folder.display())
         })?;
         fs::remove_dir_all(&folder)?;
-        Ok(code)
+        Ok(ended)
     }
 
     fn write_initramfs(&self, path: &Path, piped: bool) -> Result<()> {

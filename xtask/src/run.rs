@@ -59,8 +59,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let words = ["sh", "-c", SCRIPT, "run", "/bin/tcp-trace", &options.seconds.to_string()];
     let mut guest = Guest::new(&kernel, words.map(str::to_owned).to_vec());
     guest.env = terminal_env();
-    let code = guest.boot(Accelerator::find(&kernel)?, Screen::Terminal)?;
-    Ok(ExitCode::from(u8::try_from(code)?))
+    let ended = guest.boot(Accelerator::find(&kernel)?, Screen::Terminal)?;
+    Ok(ExitCode::from(u8::try_from(ended.code)?))
 }
 
 fn native(tool: &Path, seconds: u32) -> Result<ExitCode> {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask vm`: a guest with a real kernel, for one command or for a shell.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{fs, path::PathBuf, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{
     accelerator::Accelerator,
@@ -34,6 +34,9 @@ pub struct Options {
     /// A file to take along: a program goes into /bin with its libraries, another file into /root
     #[arg(long)]
     put: Vec<PathBuf>,
+    /// Where to put what the command writes to /dev/results
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
     /// The command; without one a shell
     #[arg(last = true)]
     command: Vec<String>,
@@ -55,6 +58,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
     }
     let accelerator = if options.count_instructions { Accelerator::Counting } else { Accelerator::find(&kernel)? };
-    let code = guest.boot(accelerator, Screen::Terminal)?;
-    Ok(ExitCode::from(u8::try_from(code)?))
+    let ended = guest.boot(accelerator, Screen::Terminal)?;
+    if let Some(path) = &options.results {
+        fs::write(path, &ended.results).with_context(|| format!("could not write {}", path.display()))?;
+    }
+    Ok(ExitCode::from(u8::try_from(ended.code)?))
 }

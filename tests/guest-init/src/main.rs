@@ -2,7 +2,7 @@
 //! PID 1 of a test's virtual machine: makes a Linux of the initramfs, runs one command, says how it ended, powers off.
 //!
 //! The kernel's console is the first serial port, the command's terminal the second; the third takes results out,
-//! and ends with a line `exit CODE`. What to run lies in /guest; the environment comes with the kernel's command line.
+//! and ends with a line `exit CODE` of its own. What to run lies in /guest; the environment comes with the kernel's command line.
 
 mod machine;
 mod terminal;
@@ -29,8 +29,8 @@ const NOT_STARTED: i32 = 127;
 fn main() -> Result<()> {
     let ended = machine::prepare().and_then(|()| run());
     let last_line = match ended {
-        Ok(code) => format!("exit {code}\n"),
-        Err(error) => format!("init: {error:#}\n"),
+        Ok(code) => format!("\nexit {code}\n"),
+        Err(error) => format!("\ninit: {error:#}\n"),
     };
     fs::write(terminal::RESULTS_PORT, last_line)?;
     rustix::fs::sync();

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     accelerator::Accelerator,
-    guest::{Guest, Screen},
+    guest::{Ended, Guest, Screen},
     kernels, static_build,
     workspace::target,
 };
@@ -54,7 +54,7 @@ pub fn measure(line: &str, options: &Options) -> Result<figures::Guest> {
     guest.time_limit = Some(TIME_LIMIT);
     let mut answers: Vec<Answer> = Vec::new();
     let mut said = String::new();
-    let code = guest.boot(
+    let Ended { code, .. } = guest.boot(
         Accelerator::Counting,
         Screen::Lines(&mut |text| match serde_json::from_str::<Answer>(text) {
             Ok(answer) => {

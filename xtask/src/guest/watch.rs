@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::Screen;
+use super::{Ended, Screen};
 
 const TICK: Duration = Duration::from_millis(50);
 
@@ -70,12 +70,15 @@ impl<'a> Watch<'a> {
         Ok(true)
     }
 
-    /// The command's exit code, as PID 1 told it.
-    pub fn exit_code(&self) -> Result<i32> {
-        let results = fs::read(self.folder.join("results")).unwrap_or_default();
-        let results = String::from_utf8_lossy(&results);
-        match results.lines().last().and_then(|line| line.split_once(' ')) {
-            Some(("exit", code)) => return code.parse().context("PID 1 gave no exit code"),
+    /// The command's exit code, as PID 1 told it, and what the command had written before.
+    pub fn ended(&self) -> Result<Ended> {
+        let mut results = fs::read(self.folder.join("results")).unwrap_or_default();
+        let of_command = results.strip_suffix(b"\n").and_then(|said| said.iter().rposition(|&byte| byte == b'\n'));
+        let last = results.split_off(of_command.unwrap_or(0));
+        match String::from_utf8_lossy(&last).trim().split_once(' ') {
+            Some(("exit", code)) => {
+                return Ok(Ended { code: code.parse().context("PID 1 gave no exit code")?, results });
+            }
             Some(("init:", reason)) => bail!("PID 1 gave up: {reason}"),
             _ => {}
         }

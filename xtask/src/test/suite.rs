@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use super::tally::Tally;
 use crate::{
     accelerator::Accelerator,
-    guest::{Guest, Screen},
+    guest::{Ended, Guest, Screen},
     kernels::Kernel,
     peers, setup,
     workspace::{cargo, root},
@@ -61,9 +61,11 @@ pub fn guest(line: &str, kernel: &Result<Kernel>, filter: Option<&str>) -> Resul
         }),
     );
     let counted = (tally.passed, tally.failed.len(), tally.not_run.len());
-    let complaint = match ended {
+    let complaint = match &ended {
         Err(error) => Some(format!("{error:#}")),
-        Ok(code) if code != i32::from(counted.1 > 0) => Some(format!("the suite ended with exit code {code}")),
+        Ok(Ended { code, .. }) if *code != i32::from(counted.1 > 0) => {
+            Some(format!("the suite ended with exit code {code}"))
+        }
         Ok(_) if last_line.trim() != format!("{} passed, {} failed, {} not run", counted.0, counted.1, counted.2) => {
             Some(format!("the suite's last line is {last_line:?}, but its tests say {counted:?}"))
         }
