@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cargo xtask test`: everything, on this machine and on real kernels, and one table of what came of it.
 
+mod across;
 mod alone;
 mod suite;
 mod tally;

@@ -61,18 +61,24 @@ impl Tool {
         if !command.get_args().any(|argument| argument == "--max-overhead") {
             command.args(["--max-overhead", "100%"]);
         }
-        command.args(["--format", "json"]);
+        command.args(["--format", "json", "--output"]).arg(&output);
         Self::spawn(command, output, ready)
     }
 
     /// `command` is all but `--output` and `--ready-file`.
-    pub fn spawn_to(command: Command, output: &Path) -> Result<Self> {
+    pub fn spawn_to(mut command: Command, output: &Path) -> Result<Self> {
+        command.arg("--output").arg(output);
         Self::spawn(command, output.to_owned(), temporary("ready"))
+    }
+
+    /// `command` is all but `--ready-file`.
+    pub fn spawn_alone(command: Command) -> Result<Self> {
+        Self::spawn(command, PathBuf::new(), temporary("ready"))
     }
 
     fn spawn(mut command: Command, output: PathBuf, ready: PathBuf) -> Result<Self> {
         let errors = temporary("stderr");
-        command.arg("--output").arg(&output).arg("--ready-file").arg(&ready);
+        command.arg("--ready-file").arg(&ready);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(fs::File::create(&errors).context("could not make a file in /tmp")?);
         let child = command.spawn().with_context(|| format!("could not start {}", path().display()))?;

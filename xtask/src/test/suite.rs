@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::tally::Tally;
+use super::{
+    across::{self, Recorded},
+    tally::Tally,
+};
 use crate::{
     accelerator::Accelerator,
     guest::{Ended, Guest, Screen},
@@ -20,6 +23,9 @@ use crate::{
 
 /// Ends a guest that hangs: twice what the slowest takes when two share the machine.
 const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// How the line begins in which the guest says what it found in what it recorded.
+const FINDING: &str = "finding: ";
 
 /// Everything that needs no kernel of its own.
 pub fn host() -> Result<Tally> {
@@ -52,11 +58,15 @@ pub fn guest(line: &str, kernel: &Result<Kernel>, filter: Option<&str>) -> Resul
     guest.time_limit = Some(TIME_LIMIT);
     let mut tally = Tally::default();
     let mut last_line = String::new();
+    let mut finding = None;
     let ended = guest.boot(
         Accelerator::find(kernel)?,
         Screen::Lines(&mut |text| {
             println!("{line:>5} | {text}");
             tally.line(text);
+            if let Some(said) = text.strip_prefix(FINDING) {
+                finding = Some(said.trim().to_owned());
+            }
             text.clone_into(&mut last_line);
         }),
     );
@@ -74,6 +84,9 @@ pub fn guest(line: &str, kernel: &Result<Kernel>, filter: Option<&str>) -> Resul
     if let Some(complaint) = complaint {
         println!("{line:>5} | {complaint}");
         tally.add(Tally::failure(complaint));
+    }
+    if let Ok(Ended { results: bytes, .. }) = ended {
+        tally.add(across::check(line, &Recorded { bytes, finding }));
     }
     Ok(tally)
 }

@@ -19,6 +19,7 @@ mod outcomes;
 mod ports;
 mod ports_default_range;
 mod programs;
+mod proxy;
 mod recording;
 mod signals;
 mod states;
@@ -59,6 +60,7 @@ pub fn run_all(report: &mut Report) {
     bad_input::run(report);
     programs::run(report, best);
     flamegraph::run(report, &tiers);
+    proxy::run(report, best);
     incidents::run(report, best);
     inventory::run(report);
     doctor::run(report);
