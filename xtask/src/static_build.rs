@@ -13,5 +13,10 @@ pub fn build(packages: &[&str], profile: &str) -> Result<PathBuf> {
     build.args(["build", "--locked", "--profile", profile, "--target", TARGET, "--target-dir"]);
     build.arg(target("static")).args(packages.iter().flat_map(|package| ["--package", package]));
     run(build.env("RUSTFLAGS", "-Ctarget-feature=+crt-static"))?;
-    Ok(target("static").join(TARGET).join(profile))
+    Ok(built(profile))
+}
+
+/// Where what was built is.
+pub fn built(profile: &str) -> PathBuf {
+    target("static").join(TARGET).join(profile)
 }

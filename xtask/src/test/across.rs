@@ -45,15 +45,15 @@ fn path(line: &str) -> PathBuf {
 }
 
 /// The program that the guest had.
-fn tool() -> Result<Command> {
-    Ok(Command::new(static_build::build(&["tcp-trace"], "guest")?.join("tcp-trace")))
+fn tool() -> Command {
+    Command::new(static_build::built("guest").join("tcp-trace"))
 }
 
 fn replay(line: &str, recorded: &Recorded) -> Result<String> {
     let path = path(line);
     fs::write(&path, &recorded.bytes).with_context(|| format!("could not write {}", path.display()))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-    let said = output(tool()?.arg("replay").arg(&path).args(["doctor", "--format", "json"]))?;
+    let said = output(tool().arg("replay").arg(&path).args(["doctor", "--format", "json"]))?;
     let there: Value = serde_json::from_str(recorded.finding.as_deref().context("the guest found nothing")?)?;
     let here: Value = serde_json::from_str(said.lines().next().context("no answer")?)?;
     ensure!(here["code"] == "parity-cliff", "found {here}");
@@ -64,7 +64,7 @@ fn replay(line: &str, recorded: &Recorded) -> Result<String> {
 fn report(line: &str) -> Result<String> {
     let Some(browser) = setup::find("chromium") else { return Ok("not run: no chromium".into()) };
     let page = path(line).with_extension("html");
-    output(tool()?.arg("replay").arg(path(line)).args(["report", "--output"]).arg(&page))?;
+    output(tool().arg("replay").arg(path(line)).args(["report", "--output"]).arg(&page))?;
     let shown = dom(&browser, &page)?;
     for wanted in ["parity-cliff", "nginx"] {
         ensure!(shown.contains(wanted), "the page does not speak of {wanted}: {}", page.display());
