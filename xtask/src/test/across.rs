@@ -62,7 +62,7 @@ fn replay(line: &str, recorded: &Recorded) -> Result<String> {
 }
 
 fn report(line: &str) -> Result<String> {
-    let Some(browser) = setup::find("chromium") else { return Ok("not run: no chromium".into()) };
+    let Some(browser) = setup::find("chromium-headless-shell") else { return Ok("not run: no browser".into()) };
     let page = path(line).with_extension("html");
     output(tool().arg("replay").arg(path(line)).args(["report", "--output"]).arg(&page))?;
     let shown = dom(&browser, &page)?;
