@@ -59,6 +59,9 @@ impl<A: Follow, B: Follow> Follow for (Option<A>, B) {
 
 /// Who takes what happens.
 pub trait Follow {
+    /// It says itself how far it is.
+    const TELLS_PROGRESS: bool = false;
+
     /// Takes one happening.
     ///
     /// # Errors

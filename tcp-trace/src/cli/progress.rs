@@ -52,6 +52,8 @@ impl<F> Watched<F> {
 }
 
 impl<F: Follow> Follow for Watched<F> {
+    const TELLS_PROGRESS: bool = true;
+
     fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
         match happening {
             Happening::Tick(now) if self.whole.is_some() => {

@@ -10,9 +10,7 @@ use std::{
 use super::{
     bind, connect_latency, doctor, flamegraph, listen,
     live::{Asked, LiveArgs},
-    ports, progress,
-    progress::Watched,
-    report, states, time_wait, what_if,
+    ports, progress, report, states, time_wait, what_if,
 };
 use crate::{
     circumstances::Circumstances,
@@ -193,7 +191,7 @@ impl Recording {
         follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
     ) -> Result<F, Failure> {
         // Where the answer goes to the same terminal it says itself how far it is.
-        let seen = !io::stdout().is_terminal();
+        let seen = !F::TELLS_PROGRESS && !io::stdout().is_terminal();
         let bytes = fs::metadata(&self.file).map_or(0, |file| file.len());
         let bar = seen.then(|| progress::bar("replaying", Some(bytes)));
         let told = |read| bar.iter().for_each(|bar| bar.set_position(read));
@@ -224,10 +222,7 @@ fn redact(args: &RedactArgs, recording: &Recording) -> Result<(), Failure> {
 }
 
 fn write_parquet(args: &ParquetArgs, recording: &Recording) -> Result<(), Failure> {
-    let writer = |known: &Circumstances| {
-        Ok(Watched::new(ParquetWriter::create(&args.folder)?, "writing", known.begin.monotonic_ns, None))
-    };
-    recording.whole(writer).map(drop)
+    recording.whole(|_| ParquetWriter::create(&args.folder)).map(drop)
 }
 
 fn speed(text: &str) -> Result<f64, String> {
