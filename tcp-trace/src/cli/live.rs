@@ -236,9 +236,12 @@ pub fn prepare<O: clap::Args>(live: &LiveArgs<O>, asked: &Asked) -> Result<Prepa
     config.searches_seen = sees_search.into();
     config.streams = asked.streams();
     config.attempt_sets_mask = attempts::sets(asked.max_attempts) - 1;
-    config.wake_bytes = live.ring_kib.saturating_mul(1024) / 4;
-    // In a ring of 4 KiB, which holds about twenty events, every second one.
-    config.wake_mask = (live.ring_kib / 2).next_power_of_two().min(64) - 1;
+    // A caller may be gone, and the names of its frames with it, before the agent would look by itself.
+    if !asked.events.contains(&Signal::Stack) {
+        config.wake_bytes = live.ring_kib.saturating_mul(1024) / 4;
+        // In a ring of 4 KiB, which holds about twenty events, every second one.
+        config.wake_mask = (live.ring_kib / 2).next_power_of_two().min(64) - 1;
+    }
     let netns = (config.filters & filter::NETNS != 0).then_some(config.netns);
     let scope = Scope::of(&config);
     let plan = plan(&facts, &asked.plan(live.tier));

@@ -25,6 +25,7 @@ pub fn run(report: &mut Report, tiers: &[Tier]) {
         report.test(&format!("flamegraph/frames/{tier}"), || frames(tier));
     }
     let best = tiers[0];
+    report.test("flamegraph/container", || container(best));
     report.test("flamegraph/on_cpu", || on_cpu(best));
     report.test("flamegraph/nginx", || proxy(best));
 }
@@ -91,6 +92,24 @@ fn frames(tier: Tier) -> Result<()> {
             && !path.contains("[unwinding failed")
     });
     ensure!(whole == CONNECTS, "{whole} of {CONNECTS} paths are whole: {:?}", folded.0);
+    Ok(())
+}
+
+/// A program whose file nobody sees but itself, as in a container.
+fn container(tier: Tier) -> Result<()> {
+    let hidden = "mount -t tmpfs none /mnt && cp \"$1\" /mnt/hidden && exec /mnt/hidden lab refused --duration 3s";
+    let tier = tier.to_string();
+    let folded = Folded::of(&["--weight", "count", "--comm", "checkout-api", "--tier", &tier], || {
+        let mut program = Command::new("/bin/busybox");
+        program.args(["unshare", "-m", "sh", "-c", hidden, "sh"]).arg(tool::path());
+        let finished = tool::run(&mut program)?;
+        ensure!(finished.code == Some(0), "exit code {:?}: {}", finished.code, finished.stderr);
+        ensure!(!std::path::Path::new("/mnt/hidden").exists(), "its file can be seen from here");
+        Ok(())
+    })?;
+    let all = folded.sum(|_| true);
+    let named = folded.sum(|path| path.contains("tcp_trace::lab"));
+    ensure!(all > 0 && named == all, "{named} of {all} paths have names: {:?}", folded.0);
     Ok(())
 }
 
