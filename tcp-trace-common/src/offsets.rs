@@ -86,6 +86,8 @@ pub struct Offsets {
     pub tw_count_base: u16,
     /// `net.ipv4.tcp_death_row.sysctl_max_tw_buckets`
     pub max_tw_buckets: u16,
+    /// `sock_common.skc_nulls_node.pprev`, 0 while the socket is in no hash chain
+    pub skc_nulls_pprev: u16,
     /// `inet_timewait_sock.tw_timer.expires`, in jiffies
     pub tw_timer_expires: u16,
     /// `inet_timewait_sock.tw_substate`
@@ -198,6 +200,7 @@ impl Offsets {
         tw_count: ABSENT,
         tw_count_base: 0,
         max_tw_buckets: ABSENT,
+        skc_nulls_pprev: ABSENT,
         tw_timer_expires: ABSENT,
         tw_substate: ABSENT,
         tw_sport: ABSENT,

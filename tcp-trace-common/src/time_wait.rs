@@ -49,7 +49,7 @@ pub mod event {
     pub const OVERFLOW: u8 = 2;
     /// Its timer ran out.
     pub const EXPIRED: u8 = 3;
-    /// Taken over by a `connect()` (`tcp_twsk_unique`).
+    /// Taken over by a `connect()` (`TWRecycled` of /proc/net/netstat counts the same).
     pub const REUSED: u8 = 4;
     /// Taken over by an incoming SYN.
     pub const SYN: u8 = 5;

@@ -88,10 +88,6 @@ pub static PROBE_EPOCH: Array<u64> = Array::with_max_entries(1, 0);
 pub struct TimeWaitContext {
     /// The socket that one is being made of.
     pub allocating: u64,
-    /// `tcp_twsk_unique` is asked about it.
-    pub asked: u64,
-    /// `tcp_twsk_unique` gave it to a `connect()`.
-    pub reusing: u64,
     /// `tcp_timewait_state_process` handles a segment for it.
     pub processing: u64,
     /// `tcp_timewait_state_process` decided about it: `verdict`.

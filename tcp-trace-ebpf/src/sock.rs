@@ -416,6 +416,13 @@ pub fn max_time_wait(sk: impl Pointer) -> u32 {
     net(sk).and_then(|net| net.read(offset!(max_tw_buckets))).unwrap_or(0)
 }
 
+/// Whether a minisocket that goes has left its hash chain already: __inet_check_established takes it out when it gives
+/// its ports to a `connect()`; for whatever other reason it goes, inet_twsk_kill does.
+#[inline(always)]
+pub fn time_wait_is_replaced(tw: u64) -> bool {
+    Untyped(tw).read::<u64>(offset!(skc_nulls_pprev)) == Some(0)
+}
+
 /// Whether a minisocket's time is over; its timer may still have to run.
 #[inline(always)]
 pub fn time_wait_is_over(tw: u64) -> bool {

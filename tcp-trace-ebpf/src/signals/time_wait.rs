@@ -245,18 +245,17 @@ pub fn allocation_ended(tw: u64) {
 #[inline(always)]
 pub fn killed(tw: u64) {
     let Some(context) = context() else { return };
-    let event = if context.reusing == tw {
-        event::REUSED
-    } else if context.processing == tw {
+    let event = if context.processing == tw {
         event::RESET
     } else if context.decided == tw {
         context.verdict as u8
+    } else if sock::time_wait_is_replaced(tw) {
+        event::REUSED
     } else if sock::time_wait_is_over(tw) {
         event::EXPIRED
     } else {
         event::OTHER
     };
-    context.reusing = 0;
     context.decided = 0;
     // inet_twsk_kill takes it off the counter at its end.
     let now = sock::time_wait_level(Untyped(tw));
@@ -265,24 +264,6 @@ pub fn killed(tw: u64) {
     record(tw, sock::time_wait_port(tw), &Passage { event, substate, level }, closer(tw));
     if keeps_owners() {
         let _ = CLOSERS.remove(tw);
-    }
-}
-
-/// `tcp_twsk_unique` is asked about this one; its answer comes without arguments on the kprobe tier.
-#[inline(always)]
-pub fn asked(tw: u64) {
-    if let Some(context) = context() {
-        context.asked = tw;
-    }
-}
-
-/// It was asked about `tw` (0: about the one `asked` remembers) and answered `ret`.
-#[inline(always)]
-pub fn answered(tw: u64, ret: i32) {
-    if let Some(context) = context()
-        && ret == 1
-    {
-        context.reusing = if tw == 0 { context.asked } else { tw };
     }
 }
 

@@ -24,12 +24,6 @@ pub fn tw_kill_fentry(ctx: FEntryContext) -> i32 {
     0
 }
 
-#[fexit(function = "tcp_twsk_unique")]
-pub fn tw_unique_fentry(ctx: FExitContext) -> i32 {
-    time_wait::answered(ctx.arg(1), ctx.arg(3));
-    0
-}
-
 #[fentry(function = "tcp_timewait_state_process")]
 pub fn tw_process_enter_fentry(ctx: FEntryContext) -> i32 {
     time_wait::segment_arrived(ctx.arg(0));

@@ -34,18 +34,6 @@ pub fn tw_kill_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[kprobe]
-pub fn tw_unique_enter_kprobe(ctx: ProbeContext) -> u32 {
-    time_wait::asked(arg(&ctx, 1));
-    0
-}
-
-#[kretprobe]
-pub fn tw_unique_kprobe(ctx: RetProbeContext) -> u32 {
-    time_wait::answered(0, ctx.ret());
-    0
-}
-
-#[kprobe]
 pub fn tw_process_enter_kprobe(ctx: ProbeContext) -> u32 {
     time_wait::segment_arrived(arg(&ctx, 0));
     0

@@ -52,6 +52,7 @@ const MEMBERS: &[Member] = &[
     // 7da62262ec96 (7.1)
     ("net", "ipv4.sysctl_ip_local_port_step_width", |o| &mut o.port_step_width, Depends),
     ("net", "ipv4.tcp_death_row.sysctl_max_tw_buckets", |o| &mut o.max_tw_buckets, Expected),
+    ("sock_common", "skc_nulls_node.pprev", |o| &mut o.skc_nulls_pprev, Expected),
     ("inet_timewait_sock", "tw_timer.expires", |o| &mut o.tw_timer_expires, Expected),
     ("inet_timewait_sock", "tw_substate", |o| &mut o.tw_substate, Expected),
     ("inet_timewait_sock", "tw_sport", |o| &mut o.tw_sport, Expected),

@@ -77,6 +77,7 @@ const TABLE: &[Column] = &[
     ("cgroup_connect4", |o| o.cgroup_connect4, [10, 7, 7, 7, 7]),
     ("cgroup_connect6", |o| o.cgroup_connect6, [11, 8, 8, 8, 8]),
     ("skc_cookie", |o| o.skc_cookie, [88; 5]),
+    ("skc_nulls_pprev", |o| o.skc_nulls_pprev, [112; 5]),
     ("sk_ack_backlog", |o| o.sk_ack_backlog, [576, 552, 604, 608, 616]),
     ("sk_max_ack_backlog", |o| o.sk_max_ack_backlog, [580, 556, 608, 612, 620]),
     ("sk_drops", |o| o.sk_drops, [168, 184, 136, 136, 136]),

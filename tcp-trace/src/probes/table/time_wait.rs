@@ -17,7 +17,6 @@ pub(super) const ROW: Row = Row {
             tier: Tier::Fentry,
             programs: &[
                 program("tw_kill_fentry", "inet_twsk_kill", Kind::Fentry),
-                program("tw_unique_fentry", "tcp_twsk_unique", Kind::Fexit),
                 in_detail(variant("tw_process_exit_3_fentry", "tcp_timewait_state_process", 3)),
                 in_detail(variant("tw_process_exit_4_fentry", "tcp_timewait_state_process", 4)),
                 in_detail(variant("tw_process_exit_5_fentry", "tcp_timewait_state_process", 5)),
@@ -31,8 +30,6 @@ pub(super) const ROW: Row = Row {
             tier: Tier::Kprobe,
             programs: &[
                 program("tw_kill_kprobe", "inet_twsk_kill", Kind::Kprobe),
-                program("tw_unique_kprobe", "tcp_twsk_unique", Kind::Kretprobe),
-                program("tw_unique_enter_kprobe", "tcp_twsk_unique", Kind::Kprobe),
                 in_detail(program("tw_process_exit_kprobe", "tcp_timewait_state_process", Kind::Kretprobe)),
                 in_detail(program("tw_process_enter_kprobe", "tcp_timewait_state_process", Kind::Kprobe)),
                 in_detail(program("tw_made_kprobe", "inet_twsk_alloc", Kind::Kretprobe)),
