@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A recording in the place of the kernel: it is played to whoever follows, cut to what a live run would have seen.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,8 +37,8 @@ pub struct Cut {
 
 /// A recording about to be played.
 #[derive(Debug)]
-pub struct Replay {
-    player: Player<BufReader<File>>,
+pub struct Replay<R> {
+    player: Player<R>,
     known: Circumstances,
     path: PathBuf,
     cut: Cut,
@@ -51,12 +50,12 @@ pub struct Replay {
     over: bool,
 }
 
-impl Replay {
+impl<R: Read> Replay<R> {
     /// Of a recording that was opened.
     ///
     /// # Errors
     /// When it does not hold what is asked.
-    pub fn new(player: Player<BufReader<File>>, path: &Path, cut: Cut) -> Result<Self, Failure> {
+    pub fn new(player: Player<R>, path: &Path, cut: Cut) -> Result<Self, Failure> {
         let mut known = player.known().clone();
         holds(&known, &cut, path)?;
         let filter = Filter::of(&cut.filters);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is recorded gives the same answer again, to the byte and without root; what kill -9 cuts off gives what came
-//! before; a flight recorder writes down what its trigger is about.
+//! What is recorded gives the same answer again, to the byte and without root; what kill -9 or a full disk cuts off gives
+//! what came before; a flight recorder writes down what its trigger is about.
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ const INCIDENT: (&str, &[&str]) = ("parity-cliff", &["--rate", "20"]);
 pub fn run(report: &mut Report) {
     report.test("recording/same-answer-again", same_answer_again);
     report.test("recording/killed", killed);
+    report.test("recording/full-disk", full_disk);
     report.test("recording/flight-recorder", flight_recorder);
 }
 
@@ -91,6 +92,44 @@ fn killed() -> Result<()> {
     ensure!(answer.contains("\"final\":true"), "no final answer: {answer}");
     fs::remove_file(&recording)?;
     Ok(())
+}
+
+fn full_disk() -> Result<()> {
+    let _lab = Lab::stage(INCIDENT.0, INCIDENT.1)?;
+    let disk = SmallDisk::mount("size=256k")?;
+    let recording = disk.0.join("rec");
+    let file = recording.to_str().context("a name of ours")?;
+    let mut command = Command::new(tool::path());
+    command.args(["record", file, "--stacks", "--max-overhead", "100%", "--duration", "60s"]);
+    let output = command.stdin(Stdio::null()).output().context("could not start")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(1) && said.contains("No space left"), "{}: {said}", output.status);
+    let answer = written(&["replay", file, "connect-latency", "--format", "json"], &tool::temporary("answer"), 0)?;
+    let answer = tool::parse(&answer)?;
+    let last = answer.of("summary").last().context("no answer")?;
+    ensure!(last["final"] == true && last["connects"].as_u64() > Some(0), "nothing of it is left: {last}");
+    Ok(())
+}
+
+/// A file system that is soon full; gone when it is dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(options: &str) -> Result<Self> {
+        let disk = Self(tool::temporary("disk"));
+        fs::create_dir(&disk.0)?;
+        let mut mount = Command::new("/bin/busybox");
+        let mounted = tool::run(mount.args(["mount", "-t", "tmpfs", "-o", options, "none"]).arg(&disk.0))?;
+        ensure!(mounted.code == Some(0), "{}", mounted.stderr);
+        Ok(disk)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("/bin/busybox").arg("umount").arg(&self.0).status();
+        let _ = fs::remove_dir(&self.0);
+    }
 }
 
 fn flight_recorder() -> Result<()> {
