@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Puts a plan's programs up: tier by tier, by trying; what was tried and why it did not do is remembered.
 
-use std::{cell::LazyCell, error::Error as _};
+use std::error::Error as _;
 
 use anyhow::{Context as _, anyhow};
 use std::{
@@ -20,6 +20,7 @@ use aya::{
 use tcp_trace_common::{attempts::WAYS, config::Config, names, offsets::Offsets, stack::ON_CPU_PERIOD_NS};
 
 use super::{
+    load::{self, KernelBtf},
     map_sizes, memlock,
     missed::Kprobes,
     plan::{Choice, Plan},
@@ -86,9 +87,6 @@ pub struct Attached {
     /// To ask how often they were missed.
     pub kprobes: Kprobes,
 }
-
-/// Taken apart by the first program that is found by it: no tracepoint is, and it takes longer than all else of a start.
-type KernelBtf = LazyCell<Option<Btf>>;
 
 impl std::fmt::Debug for Attached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -224,12 +222,16 @@ impl Attached {
         if trial.refused.is_some() {
             return trial;
         }
+        let mut refusals = load::ahead(&mut self.ebpf, &choice.programs, btf);
         let mut needless = None;
         for program in &choice.programs {
             if needless.take() == Some(program.hook) {
                 continue;
             }
-            let tried = self.put_up(program, btf, signal != Signal::PortProbes);
+            let tried = match refusals.remove(program.name) {
+                Some(refusal) => Err(refusal),
+                None => self.put_up(program, btf, signal != Signal::PortProbes),
+            };
             let Err(error) = tried else {
                 needless = (program.need == Need::OrNext).then_some(program.hook);
                 continue;
@@ -255,7 +257,7 @@ impl Attached {
         let program =
             self.ebpf.program_mut(row.name).with_context(|| format!("no program {} in the object", row.name))?;
         if program.fd().is_err() {
-            load_program(program, row, btf)?;
+            load::one(program, row, btf)?;
         }
         if attach { attach_program(program, row) } else { Ok(()) }
     }
@@ -308,22 +310,6 @@ impl Attached {
             Failure::KernelLacks { headline, tried, try_next }
         })
     }
-}
-
-fn load_program(program: &mut programs::Program, row: &Program, btf: &KernelBtf) -> anyhow::Result<()> {
-    let btf = || btf.as_ref().ok_or_else(|| anyhow!("no kernel BTF (/sys/kernel/btf/vmlinux)"));
-    match program {
-        programs::Program::FEntry(program) => program.load(row.hook, btf()?)?,
-        programs::Program::FExit(program) => program.load(row.hook, btf()?)?,
-        programs::Program::KProbe(program) => program.load()?,
-        programs::Program::BtfTracePoint(program) => program.load(row.hook, btf()?)?,
-        programs::Program::RawTracePoint(program) => program.load()?,
-        programs::Program::TracePoint(program) => program.load()?,
-        programs::Program::PerfEvent(program) => program.load()?,
-        programs::Program::Iter(program) => program.load(row.hook.trim_start_matches("bpf_iter_"), btf()?)?,
-        _ => return Err(anyhow!("{} is of a kind that is not in the table", row.name)),
-    }
-    Ok(())
 }
 
 fn attach_program(program: &mut programs::Program, row: &Program) -> anyhow::Result<()> {

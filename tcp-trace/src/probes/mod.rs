@@ -4,6 +4,7 @@
 pub mod attach;
 pub mod bursts;
 pub mod iterator;
+mod load;
 mod map_sizes;
 mod memlock;
 pub mod missed;

@@ -85,6 +85,13 @@ pub enum Kind {
     Clock,
 }
 
+impl Kind {
+    /// The kernel's BTF says what it hooks.
+    pub fn is_typed(self) -> bool {
+        matches!(self, Self::Fentry | Self::Fexit | Self::BtfTracepoint | Self::Iterator)
+    }
+}
+
 /// Whether a tier does without a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
