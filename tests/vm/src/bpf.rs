@@ -85,6 +85,7 @@ impl Forbidden {
         set_address(&mut attributes, 4, license.as_ptr() as u64);
         // expected_attach_type
         attributes[17] = attach_type;
+        lock_what_is_needed()?;
         let fd = bpf(PROG_LOAD, &mut attributes);
         ensure!(fd >= 0, "could not load a cgroup program: {}", io::Error::last_os_error());
         // SAFETY: the kernel just gave it to us.
@@ -96,6 +97,15 @@ impl Forbidden {
         ensure!(result == 0, "could not attach to {cgroup}: {}", io::Error::last_os_error());
         Ok(Self { _program: program })
     }
+}
+
+/// Before 5.11 programs count as locked memory of the user, and the tracer is the same one.
+fn lock_what_is_needed() -> Result<()> {
+    let all = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: one `rlimit`, which is read.
+    let result = unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const all) };
+    ensure!(result == 0, "RLIMIT_MEMLOCK: {}", io::Error::last_os_error());
+    Ok(())
 }
 
 fn set_address(attributes: &mut [u32], at: usize, address: u64) {
