@@ -16,6 +16,7 @@ use crate::{
     emit::{count, count_by},
     globals::config,
     maps::{FOLDED_ENDINGS, FOLDED_PHASES},
+    memory::add,
 };
 
 /// Adds one attempt that ended.
@@ -69,8 +70,8 @@ fn count_ending(ending: &RawEnding) {
         let _ = FOLDED_ENDINGS.insert(ending, 0, BPF_NOEXIST.into());
     }
     match FOLDED_ENDINGS.get_ptr_mut(ending) {
-        // SAFETY: a valid, aligned u64 of the map that is only ever changed so.
-        Some(counter) => _ = unsafe { AtomicU64::from_ptr(counter) }.fetch_add(1, Ordering::Relaxed),
+        // SAFETY: a live value of the map.
+        Some(counter) => add(unsafe { &mut *counter }, 1),
         None => count(counters::FOLDED_FULL),
     }
 }

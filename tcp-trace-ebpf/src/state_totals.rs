@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Totals of states, by who talks to whom.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
 use aya_ebpf::bindings::BPF_NOEXIST;
 use tcp_trace_common::{counters, peer::RawPeer, state::RawStateTotals};
 
@@ -34,13 +32,6 @@ pub fn totals(peer: &RawPeer, owner: &Followed) -> Option<&'static mut RawStateT
     }
     // SAFETY: a live value of the map; counts are added atomically.
     totals.and_then(|totals| unsafe { totals.as_mut() })
-}
-
-/// Adds, on whatever CPU.
-#[inline(always)]
-pub fn add(counter: &mut u64, more: u64) {
-    // SAFETY: a valid, aligned u64 that is only ever changed so.
-    unsafe { AtomicU64::from_ptr(counter) }.fetch_add(more, Ordering::Relaxed);
 }
 
 /// Keeps the larger one.

@@ -5,8 +5,6 @@
 //! shows in the queues as they were before. A handshake that ends in a full accept queue is dropped at the beginning of
 //! tcp_v4_syn_recv_sock or tcp_v6_syn_recv_sock.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
 use tcp_trace_common::{
     config::{filter, stream},
     counters, kind,
@@ -19,7 +17,7 @@ use crate::{
     globals::config,
     identity,
     maps::{LISTEN_CONTEXT, LISTENERS, ListenContext},
-    memory::{Pointer, Untyped},
+    memory::{Pointer, Untyped, add},
     sock::{
         self,
         listener::{self, Queues, Sender},
@@ -52,14 +50,6 @@ fn known(key: &RawListenerKey) -> Option<&'static mut RawListener> {
     }
     // SAFETY: a live value of the map; counts are added atomically, of levels and names the last writer's stay.
     listener.and_then(|listener| unsafe { listener.as_mut() })
-}
-
-/// Adds on whatever CPU.
-#[inline(always)]
-fn add(counter: &mut u64, more: u64) {
-    // SAFETY: a valid, aligned u64 that is only ever changed so.
-    let counter = unsafe { AtomicU64::from_ptr(counter) };
-    counter.fetch_add(more, Ordering::Relaxed);
 }
 
 impl Queues {

@@ -19,10 +19,10 @@ use crate::{
     globals::config,
     identity,
     maps::{Followed, Lingering, STATE_LINGERING, STATE_SOCKETS},
-    memory::Pointer,
+    memory::{Pointer, add},
     peer::Ends,
     sock,
-    state_totals::{add, add_max, totals},
+    state_totals::{add_max, totals},
 };
 
 const EPIPE: i32 = 32;

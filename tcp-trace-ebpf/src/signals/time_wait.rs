@@ -17,10 +17,9 @@ use crate::{
     globals::config,
     identity,
     maps::{CLOSERS, TIME_WAIT_CONTEXT, TIME_WAIT_OWNERS, TIME_WAIT_TOTALS, TimeWaitContext},
-    memory::Untyped,
+    memory::{Untyped, add},
     peer::Ends,
     sock,
-    state_totals::add,
 };
 
 /// `enum tcp_tw_status`

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use tcp_trace_common::bind::FRAMES;
 
+use super::maps;
 use crate::event::Event;
 
 /// Above this many the cache starts anew.
@@ -55,20 +56,10 @@ fn in_words(maps: &str, frames: &[u64; FRAMES]) -> Option<String> {
     (!places.is_empty()).then(|| places.join(" < "))
 }
 
-/// `7f1c5a228000-7f1c5a37d000 r-xp 00028000 fd:00 262417    /usr/lib/x86_64-linux-gnu/libc.so.6`
 fn place(maps: &str, address: u64) -> Option<String> {
-    maps.lines().find_map(|line| {
-        let mut words = line.split_ascii_whitespace();
-        let (from, to) = words.next()?.split_once('-')?;
-        let (from, to) = (u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?);
-        if !(from..to).contains(&address) || !words.next()?.contains('x') {
-            return None;
-        }
-        let offset = u64::from_str_radix(words.next()?, 16).ok()?;
-        let path = words.nth(2)?;
-        let file = path.rsplit('/').next()?;
-        Some(format!("{file}+{:#x}", address - from + offset))
-    })
+    let code = maps::executable(maps).find(|mapping| (mapping.start..mapping.end).contains(&address))?;
+    let file = code.path.rsplit('/').next().filter(|name| !name.is_empty())?;
+    Some(format!("{file}+{:#x}", address - code.start + code.offset))
 }
 
 #[cfg(test)]

@@ -3,4 +3,5 @@
 
 pub mod call_site;
 pub mod cgroup;
+mod maps;
 pub mod stacks;

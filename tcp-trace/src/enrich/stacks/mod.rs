@@ -2,7 +2,6 @@
 //! Stacks to frames with names, while the process is there still: what its maps say and the files that its code is in
 //! are kept from the first stack on.
 
-mod maps;
 mod module;
 mod names;
 mod process;

@@ -14,7 +14,7 @@ use std::{
 use framehop::ExplicitModuleSectionInfo;
 use object::{Object as _, ObjectSection as _, ObjectSegment as _, ReadCache, ReadRef, SegmentFlags};
 
-use super::maps::Mapping;
+use crate::enrich::maps::Mapping;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 

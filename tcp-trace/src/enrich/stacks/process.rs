@@ -9,11 +9,11 @@ use framehop::{
     x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64},
 };
 
-use super::{
-    maps,
-    module::{Bytes, Module},
+use super::module::{Bytes, Module};
+use crate::{
+    enrich::maps,
+    event::{Captured, UserEnd},
 };
-use crate::event::{Captured, UserEnd};
 
 /// Deeper than that, a way out is a circle.
 const FRAMES: usize = 512;
