@@ -32,6 +32,8 @@ pub struct Searches {
     told_since: Option<Timestamp>,
     /// For how long each was told before.
     told_seconds: f64,
+    /// At times each was not.
+    missed_some: bool,
 }
 
 impl Searched {
@@ -54,7 +56,7 @@ impl Searched {
 impl Searches {
     /// From now on.
     pub fn since(begin: Timestamp) -> Self {
-        Self { routes: Top::new(ROUTES), told_since: Some(begin), told_seconds: 0.0 }
+        Self { routes: Top::new(ROUTES), told_since: Some(begin), told_seconds: 0.0, missed_some: false }
     }
 
     /// Takes one attempt.
@@ -77,6 +79,7 @@ impl Searches {
         let told = detail.after < Level::NoEvents;
         self.told_seconds = self.told_seconds(detail.time);
         self.told_since = told.then_some(detail.time);
+        self.missed_some |= !told;
     }
 
     /// What is known of a route, and its searches a second; `None`: too little was told.
@@ -87,6 +90,11 @@ impl Searches {
         let seconds = self.told_seconds(now);
         let rate = (seconds >= 0.5 && !at_least).then(|| searched.searches as f64 / seconds);
         (searched, rate)
+    }
+
+    /// Some connects were not told.
+    pub fn missed_some(&self) -> bool {
+        self.missed_some
     }
 
     fn told_seconds(&self, now: Timestamp) -> f64 {

@@ -128,6 +128,7 @@ impl Student {
         let scenarios: Vec<Vec<Vec<Change>>> = cases.iter().map(|(_, known)| self.scenarios(known)).collect();
         let all = scenarios.iter().map(Vec::len).sum();
         let mut done = 0;
+        let notes = self.notes(cases.iter().any(|(_, known)| known.searches_per_second.is_none()));
         let mut outlook = Vec::new();
         for ((seen, known), scenarios) in cases.into_iter().zip(scenarios) {
             let mut predicted = Vec::new();
@@ -156,7 +157,7 @@ impl Student {
             time: now.wall,
             seconds: now.monotonic_ns.saturating_sub(self.circumstances.begin.monotonic_ns) as f64 / 1e9,
             cases: outlook,
-            notes: self.notes(),
+            notes,
         }
     }
 
@@ -197,10 +198,16 @@ impl Student {
         std::iter::once(Vec::new()).chain(singly).chain(together.then(|| changes.to_vec())).collect()
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self, rates_lack: bool) -> Vec<String> {
         let mut notes = self.circumstances.notes(super::QUESTION);
         if self.lossy {
             notes.push("events were lost: rates are not known; a larger --ring-kib may help".into());
+        } else if rates_lack && self.circumstances.traced {
+            let why = match self.searches.missed_some() {
+                true => "not each connect was told, to stay within --max-overhead",
+                false => "nobody did meanwhile",
+            };
+            notes.push(format!("how often ports are searched is not known: {why}"));
         }
         if !self.circumstances.rules.perturb_table {
             notes.push("this kernel begins its searches otherwise: how many ports they visit is not known".into());
