@@ -70,7 +70,7 @@ pub fn changed(sk: impl Pointer, from: u8, to: u8) {
         take(socket);
     }
     let now = now_ns();
-    let in_state_ns = if socket.since_ns == 0 { 0 } else { now - socket.since_ns };
+    let in_state_ns = if socket.since_ns == 0 || socket.state != from { 0 } else { now - socket.since_ns };
     let counted = count_change(sk, socket, now, Change { from, to, end, in_state_ns });
     tell(sk, socket, Change { from, to, end, in_state_ns });
     if to == tcp_state::CLOSE {
@@ -88,12 +88,20 @@ pub fn changed(sk: impl Pointer, from: u8, to: u8) {
     socket.state = to;
 }
 
-/// The socket's entry, made if there is none yet.
+/// The socket's entry, made if there is none yet, or only one of a connection that had this address before: the kernel
+/// leaves programs out while they run on the same CPU, so that its end was missed.
 #[inline(always)]
 fn follow(sk: impl Pointer, from: u8, to: u8) -> Option<&'static mut Followed> {
-    let opens = to == tcp_state::SYN_SENT;
-    if !opens && let Some(socket) = find(sk.address()) {
-        return Some(socket);
+    if let Some(socket) = find(sk.address()) {
+        let begins = match from {
+            // Both ends opened at once; otherwise it is a listener's, and new.
+            tcp_state::SYN_RECV => socket.state != tcp_state::SYN_SENT,
+            _ => to == tcp_state::SYN_SENT,
+        };
+        if !begins {
+            return Some(socket);
+        }
+        forget(socket);
     }
     let (sport, bucket) = match sk.tcp() {
         Some(tcp) => (sock::bound_local_port(tcp), sock::chosen_by_connect(tcp)),
@@ -118,6 +126,23 @@ fn follow(sk: impl Pointer, from: u8, to: u8) -> Option<&'static mut Followed> {
         count(counters::SIGNAL_MAP_FULL);
     }
     find(sk.address())
+}
+
+/// It is in no state any more, whatever became of it.
+#[inline(always)]
+fn forget(socket: &Followed) {
+    if socket.since_ns != 0
+        && let Some(totals) = totals(&socket.peer, socket)
+    {
+        leave(totals, socket);
+    }
+}
+
+#[inline(always)]
+fn leave(totals: &mut RawStateTotals, socket: &Followed) {
+    let state = &mut totals.states[slot(socket.state)];
+    add(&mut state.inside, u64::MAX);
+    add(&mut state.inside_since_ns, socket.since_ns.wrapping_neg());
 }
 
 /// Whether the owner itself is running: what it does in a call of its own, nobody does for it.
@@ -190,9 +215,11 @@ fn slot(state: u8) -> usize {
 fn count_change(sk: impl Pointer, socket: &Followed, now: u64, change: Change) -> bool {
     let Some(totals) = totals(&socket.peer, socket) else { return false };
     if socket.since_ns != 0 {
+        leave(totals, socket);
+    }
+    // Where a change was missed it is not known how long it took.
+    if change.in_state_ns != 0 {
         let state = &mut totals.states[slot(change.from)];
-        add(&mut state.inside, u64::MAX);
-        add(&mut state.inside_since_ns, socket.since_ns.wrapping_neg());
         add(&mut state.left, 1);
         add(&mut state.ns, change.in_state_ns);
         add_max(&mut state.max_ns, change.in_state_ns);
