@@ -52,8 +52,8 @@ impl Books {
             }
             Event::Connect(_) => self.ledger.delivered += 1,
             Event::Lost(lost) => {
-                add(&mut self.interval_lost, *lost);
-                add(&mut self.total_lost, *lost);
+                self.interval_lost.add(*lost);
+                self.total_lost.add(*lost);
             }
             Event::Detail(_) => {}
             Event::TimeWait(_) | Event::Bind(_) | Event::ListenDrop(_) | Event::State(_) | Event::Stack(_) => {
@@ -96,12 +96,6 @@ impl Books {
         self.ledger.pending.get_or_insert_default();
         Page { seconds: seconds(self.begin_ns, now_ns), lost: self.total_lost, ledger: self.ledger }
     }
-}
-
-fn add(sum: &mut Lost, more: Lost) {
-    sum.ring_buffer += more.ring_buffer;
-    sum.map_full += more.map_full;
-    sum.missed += more.missed;
 }
 
 fn seconds(begin_ns: u64, end_ns: u64) -> f64 {

@@ -348,6 +348,20 @@ pub struct Lost {
     pub missed: u64,
 }
 
+impl Lost {
+    /// More of it.
+    pub fn add(&mut self, more: Self) {
+        self.ring_buffer += more.ring_buffer;
+        self.map_full += more.map_full;
+        self.missed += more.missed;
+    }
+
+    /// Events that there would have been for sure.
+    pub fn events(&self) -> u64 {
+        self.ring_buffer + self.map_full
+    }
+}
+
 /// A change of what is told, and what was spent when it was decided, as shares of one CPU.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Detail {

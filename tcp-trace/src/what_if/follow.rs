@@ -16,13 +16,15 @@ use crate::aggregate::ports::{Group, PortsAggregate, Route};
 use crate::aggregate::searches::Searches;
 use crate::books::Books;
 use crate::circumstances::Circumstances;
-use crate::event::Event;
+use crate::event::{Event, Lost};
 use crate::exit::Failure;
 use crate::export::sink::Written;
 use crate::inventory::Inventory;
 use crate::kernel::rules::Sysctls;
 use crate::road::{Follow, Happening, Moment};
 
+/// One lost event for so many connects leaves no rate; fewer leave one that is a little too low.
+const MUCH: u64 = 20;
 /// Of two looks closer than this no trend follows.
 const APART_NS: u64 = 500_000_000;
 
@@ -46,8 +48,10 @@ pub struct Student {
     ports: PortsAggregate,
     searches: Searches,
     price: Price,
-    /// Events were lost, so that rates are lower bounds.
-    lossy: bool,
+    /// Of this and other signals.
+    lost: Lost,
+    /// Connects that were told.
+    told: u64,
     /// Ports of each route when it was first looked at.
     first: HashMap<Route, Look, RandomState>,
     latest: Vec<Seen>,
@@ -83,7 +87,8 @@ impl Student {
             ports: PortsAggregate::new(circumstances.rules, circumstances.scope),
             searches: Searches::since(circumstances.begin.wall),
             price: Price::default(),
-            lossy: false,
+            lost: Lost::default(),
+            told: 0,
             first: HashMap::default(),
             latest: Vec::new(),
             lacks: Vec::new(),
@@ -95,12 +100,13 @@ impl Student {
     fn learn(&mut self, happening: Happening<'_>) {
         match happening {
             Happening::Event(Event::Connect(connect)) => {
+                self.told += 1;
                 self.ports.observe(connect);
                 self.searches.observe(connect);
                 self.price.add(connect.ports_visited, connect.port_search_ns);
             }
             Happening::Event(Event::Detail(detail)) => self.searches.change(detail),
-            Happening::Stock(stock) => self.lossy |= self.books.enter(stock).is_some(),
+            Happening::Stock(stock) => self.lost.add(self.books.enter(stock).unwrap_or_default()),
             Happening::Inventory(inventory) => self.look_at(inventory),
             Happening::Event(_) | Happening::Totals(_) | Happening::TimeWait(_) => {}
             Happening::Tick(now) | Happening::End(now) => self.now = Some(now),
@@ -173,7 +179,7 @@ impl Student {
             requests: 1,
         };
         let (_, measured) = self.searches.of(route, now.wall);
-        let measured = measured.filter(|rate| !self.lossy && self.circumstances.traced && *rate > 0.0);
+        let measured = measured.filter(|rate| !self.is_lossy() && self.circumstances.traced && *rate > 0.0);
         Known {
             occupancy: seen.occupancy.clone(),
             setup,
@@ -198,10 +204,17 @@ impl Student {
         std::iter::once(Vec::new()).chain(singly).chain(together.then(|| changes.to_vec())).collect()
     }
 
+    /// Too much is missing for a rate. Not each run of a program that was missed is a connect that was not told.
+    fn is_lossy(&self) -> bool {
+        self.lost.events() * MUCH > self.told || self.lost.missed > self.told
+    }
+
     fn notes(&self, rates_lack: bool) -> Vec<String> {
         let mut notes = self.circumstances.notes(super::QUESTION);
-        if self.lossy {
-            notes.push("events were lost: rates are not known; a larger --ring-kib may help".into());
+        let lost = self.lost.events() + self.lost.missed;
+        if lost > 0 {
+            let rates = if self.is_lossy() { "rates are not known" } else { "rates are lower bounds" };
+            notes.push(format!("{lost} events were lost, or runs of programs missed: {rates}"));
         } else if rates_lack && self.circumstances.traced {
             let why = match self.searches.missed_some() {
                 true => "not each connect was told, to stay within --max-overhead",
