@@ -8,6 +8,8 @@ use super::top::Top;
 use crate::event::{Connect, Detail, SourcePort};
 use crate::governor::level::Level;
 
+/// A shorter time has no rate.
+pub const LEAST_SECONDS: f64 = 0.5;
 /// Routes that are counted; the rarest give way.
 const ROUTES: usize = 1024;
 
@@ -88,7 +90,7 @@ impl Searches {
         let (searched, at_least) =
             found.map_or_else(Default::default, |(_, searched, _, at_least)| (*searched, at_least));
         let seconds = self.told_seconds(now);
-        let rate = (seconds >= 0.5 && !at_least).then(|| searched.searches as f64 / seconds);
+        let rate = (seconds >= LEAST_SECONDS && !at_least).then(|| searched.searches as f64 / seconds);
         (searched, rate)
     }
 

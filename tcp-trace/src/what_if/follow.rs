@@ -13,7 +13,7 @@ use super::price::Price;
 use super::sensible;
 use crate::aggregate::ports::reuse::Reuse;
 use crate::aggregate::ports::{Group, PortsAggregate, Route};
-use crate::aggregate::searches::Searches;
+use crate::aggregate::searches::{self, Searches};
 use crate::books::Books;
 use crate::circumstances::Circumstances;
 use crate::event::{Event, Lost};
@@ -134,7 +134,9 @@ impl Student {
         let scenarios: Vec<Vec<Vec<Change>>> = cases.iter().map(|(_, known)| self.scenarios(known)).collect();
         let all = scenarios.iter().map(Vec::len).sum();
         let mut done = 0;
-        let notes = self.notes(cases.iter().any(|(_, known)| known.searches_per_second.is_none()));
+        let seconds = now.monotonic_ns.saturating_sub(self.circumstances.begin.monotonic_ns) as f64 / 1e9;
+        let rates_lack = cases.iter().any(|(_, known)| known.searches_per_second.is_none());
+        let notes = self.notes(rates_lack, seconds);
         let mut outlook = Vec::new();
         for ((seen, known), scenarios) in cases.into_iter().zip(scenarios) {
             let mut predicted = Vec::new();
@@ -161,7 +163,7 @@ impl Student {
             kernel: self.circumstances.kernel.clone(),
             tier: self.circumstances.tier(super::QUESTION),
             time: now.wall,
-            seconds: now.monotonic_ns.saturating_sub(self.circumstances.begin.monotonic_ns) as f64 / 1e9,
+            seconds,
             cases: outlook,
             notes,
         }
@@ -209,7 +211,7 @@ impl Student {
         self.lost.events() * MUCH > self.told || self.lost.missed > self.told
     }
 
-    fn notes(&self, rates_lack: bool) -> Vec<String> {
+    fn notes(&self, rates_lack: bool, seconds: f64) -> Vec<String> {
         let mut notes = self.circumstances.notes(super::QUESTION);
         let lost = self.lost.events() + self.lost.missed;
         if lost > 0 {
@@ -218,6 +220,7 @@ impl Student {
         } else if rates_lack && self.circumstances.traced {
             let why = match self.searches.missed_some() {
                 true => "not each connect was told, to stay within --max-overhead",
+                false if seconds < searches::LEAST_SECONDS => "the run was too short",
                 false => "nobody did meanwhile",
             };
             notes.push(format!("how often ports are searched is not known: {why}"));

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
@@ -18,6 +18,8 @@ use crate::witness::Witness;
 const WIDER: (u16, u16) = (40_000, 42_999);
 const STEP_WIDTH: u32 = 16;
 const CONNECTS: u32 = 600;
+/// Of a run of less than half a second what-if tells no rate.
+const A_RATE_TAKES: Duration = Duration::from_millis(600);
 /// Long enough for a TIME_WAIT to be reusable by every kernel's rule.
 const REUSABLE: Duration = Duration::from_millis(2100);
 
@@ -61,7 +63,12 @@ fn some_connects(remote: SocketAddr) -> Result<()> {
 
 /// What was, and what was said to come.
 fn before(tier: Tier, arguments: &[&str], remote: SocketAddr) -> Result<(f64, f64)> {
-    let answer = asked(tier, arguments, || some_connects(remote))?;
+    let answer = asked(tier, arguments, || {
+        let begin = Instant::now();
+        some_connects(remote)?;
+        sleep(A_RATE_TAKES.saturating_sub(begin.elapsed()));
+        Ok(())
+    })?;
     let was = number(line(&answer, remote.port(), "")?, "ports_visited_measured")?;
     let changed = line(&answer, remote.port(), &arguments.join(" "))?;
     Ok((was, number(changed, "ports_visited_at_first")?))
