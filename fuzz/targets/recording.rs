@@ -22,21 +22,13 @@ use tcp_trace::{
     road::{Follow, Happening},
     what_if::follow::{Asked, Student},
 };
-use tcp_trace_common::config::Config;
 
 /// What a change of a block may add to it.
 const GROWTH: usize = 64;
 
 fuzz_target!(|file: &[u8]| {
     let Ok(player) = Player::new(file) else { return };
-    let known = player.known();
-    let cut = Cut {
-        question: Question::Doctor,
-        streamed: known.streamed.clone(),
-        filters: Config::EMPTY,
-        interval: known.interval,
-        duration: None,
-    };
+    let cut = Cut::whole(Question::Doctor, player.known());
     let Ok(replay) = Replay::new(player, Path::new("input"), cut) else { return };
     let everybody = |known: &_| Ok(Everybody(Report::new(known, 10), Student::new(known, Asked::default())));
     // It may end in an error, in words.

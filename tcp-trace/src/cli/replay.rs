@@ -203,14 +203,7 @@ impl Recording {
     /// Plays everything that is in it.
     fn whole<F: Follow>(&self, follower: impl FnOnce(&Circumstances) -> Result<F, Failure>) -> Result<F, Failure> {
         let player = Player::open(&self.file)?;
-        let known = player.known();
-        let cut = Cut {
-            question: Question::ConnectLatency,
-            streamed: known.streamed.clone(),
-            filters: Config::EMPTY,
-            interval: known.interval,
-            duration: None,
-        };
+        let cut = Cut::whole(Question::ConnectLatency, player.known());
         self.play(player, cut, follower)
     }
 }

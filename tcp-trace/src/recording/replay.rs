@@ -35,6 +35,14 @@ pub struct Cut {
     pub duration: Option<Duration>,
 }
 
+impl Cut {
+    /// Everything that was recorded.
+    pub fn whole(question: Question, known: &Circumstances) -> Self {
+        let (streamed, interval) = (known.streamed.clone(), known.interval);
+        Self { question, streamed, filters: Config::EMPTY, interval, duration: None }
+    }
+}
+
 /// A recording about to be played.
 #[derive(Debug)]
 pub struct Replay<R> {
