@@ -217,7 +217,8 @@ impl Student {
         if lost > 0 {
             let rates = if self.is_lossy() { "rates are not known" } else { "rates are lower bounds" };
             notes.push(format!("{lost} events were lost, or runs of programs missed: {rates}"));
-        } else if rates_lack && self.circumstances.traced {
+        }
+        if rates_lack && self.circumstances.traced && !self.is_lossy() {
             let why = match self.searches.missed_some() {
                 true => "not each connect was told, to stay within --max-overhead",
                 false if seconds < searches::LEAST_SECONDS => "the run was too short",

@@ -7,10 +7,12 @@ use super::answer::Outlook;
 use super::change::Change;
 use super::follow::{Asked, Student};
 use super::writer;
+use crate::aggregate::ledger::Counts;
 use crate::aggregate::sample::second_pass;
 use crate::answer::Format;
 use crate::circumstances::Circumstances;
 use crate::event::{Connect, Event};
+use crate::governor::Stock;
 use crate::inventory::Inventory;
 use crate::inventory::sample::{inventory, socket};
 use crate::inventory::socket::State;
@@ -50,6 +52,11 @@ fn student(changes: Vec<Change>) -> Student {
 }
 
 fn outlook(changes: Vec<Change>) -> Outlook {
+    outlook_with(changes, Counts::default())
+}
+
+/// `lost` is what the kernel side says is missing.
+fn outlook_with(changes: Vec<Change>, lost: Counts) -> Outlook {
     let mut student = student(changes);
     let mut happens = |happening: Happening<'_>| student.follow(happening).expect("nothing is written");
     happens(Happening::Inventory(&beyond(0, 1)));
@@ -57,6 +64,7 @@ fn outlook(changes: Vec<Change>) -> Outlook {
     for _ in 0..1000 {
         happens(Happening::Event(&Event::Connect(connect.clone())));
     }
+    happens(Happening::Stock(&Stock { counts: lost, ..Stock::untraced() }));
     happens(Happening::Inventory(&beyond(20, 9)));
     let wall = "2026-01-02T03:04:15Z".parse().expect("a moment");
     happens(Happening::End(Moment { wall, monotonic_ns: 10_000_000_000 }));
@@ -127,6 +135,23 @@ fn without_a_rate_nothing_is_said_of_searches() {
     assert_eq!((today.cliff_at, today.to_cliff), (Some(500), Some(0)));
     assert!(outlook.cases[0].advised().is_none());
     assert!(outlook.notes.iter().any(|note| note.ends_with("the run was too short")), "{:?}", outlook.notes);
+}
+
+/// Of a thousand connects.
+#[test]
+fn little_that_is_lost_leaves_a_rate_and_much_does_not() {
+    let missed = |runs| Counts { runs_missed: Some(runs), ..Counts::default() };
+    let ring_full = |events| Counts { ring_full: events, ..Counts::default() };
+    for (lost, rate, told) in [
+        (missed(3), Some(100.0), "3 events were lost, or runs of programs missed: rates are lower bounds"),
+        (missed(1001), None, "1001 events were lost, or runs of programs missed: rates are not known"),
+        (ring_full(50), Some(100.0), "50 events were lost, or runs of programs missed: rates are lower bounds"),
+        (ring_full(51), None, "51 events were lost, or runs of programs missed: rates are not known"),
+    ] {
+        let outlook = outlook_with(Vec::new(), lost);
+        assert_eq!(outlook.cases[0].known.searches_per_second, rate, "{lost:?}");
+        assert!(outlook.notes.iter().any(|note| note == told), "{:?}", outlook.notes);
+    }
 }
 
 #[test]
