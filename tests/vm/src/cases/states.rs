@@ -19,6 +19,8 @@ use crate::tool::{self, Answer, Tool};
 const PORT: u16 = 2301;
 /// Connections of each act.
 const COUNT: u64 = 6;
+/// Runs of programs that the kernel may leave out of thousands: it does so in interrupts of the same program.
+const LEFT_OUT: u64 = 16;
 const CLOSE_WAIT: &str = "08";
 
 /// What there was to see in one namespace, and what the rows of both ends must say of it.
@@ -61,12 +63,18 @@ pub fn run(report: &mut Report, tier: Tier) {
                 report.test(&format!("{theme}/{name}"), || {
                     let seen = seen?;
                     compare(&answer, &seen, tier).map_err(|error| match answer.missed() {
-                        Ok(0) | Err(_) => error,
-                        Ok(missed) => not_run(format!("the kernel left out {missed} runs of programs: {error:#}")),
+                        Ok(missed @ 1..=LEFT_OUT) => {
+                            not_run(format!("the kernel left out {missed} runs of programs: {error:#}"))
+                        }
+                        Ok(_) | Err(_) => error,
                     })
                 });
             }
-            report.test(&format!("{theme}/nothing_lost"), || answer.nothing_lost_by_us());
+            report.test(&format!("{theme}/nothing_lost"), || {
+                let missed = answer.missed()?;
+                ensure!(tier == Tier::Kprobe || missed <= LEFT_OUT, "{missed} runs of programs were missed");
+                answer.nothing_lost_by_us()
+            });
         }
     }
 }
