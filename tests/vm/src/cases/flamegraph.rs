@@ -16,8 +16,8 @@ use crate::tiers::Tier;
 use crate::tool::{self, Tool};
 
 const CONNECTS: u64 = 20;
-/// Small enough to be filled at once, large enough for a cliff.
-const RANGE: (u16, u16) = (40_000, 45_999);
+/// Small enough to be filled at once; a cliff beside which whatever else connects is little.
+const RANGE: (u16, u16) = (30_000, 45_999);
 const SEARCH: &str = ";__inet_hash_connect_[k]";
 
 pub fn run(report: &mut Report, tiers: &[Tier]) {
