@@ -139,6 +139,14 @@ fn forget(socket: &Followed) {
 }
 
 #[inline(always)]
+fn enter(totals: &mut RawStateTotals, state: u8, since_ns: u64) {
+    let state = &mut totals.states[slot(state)];
+    add(&mut state.inside, 1);
+    add(&mut state.inside_since_ns, since_ns);
+}
+
+/// Takes back what [`enter`] added.
+#[inline(always)]
 fn leave(totals: &mut RawStateTotals, socket: &Followed) {
     let state = &mut totals.states[slot(socket.state)];
     add(&mut state.inside, u64::MAX);
@@ -189,18 +197,15 @@ fn take(socket: &mut Followed) {
     if socket.since_ns == 0 {
         return;
     }
-    let slot = slot(socket.state);
     let opened = u64::from(socket.seen & seen::OPENED != 0);
     let Some(mine) = totals(&socket.peer, socket) else {
         socket.peer.tgid = 0;
         return;
     };
-    add(&mut mine.states[slot].inside, 1);
-    add(&mut mine.states[slot].inside_since_ns, socket.since_ns);
+    enter(mine, socket.state, socket.since_ns);
     add(&mut mine.opened, opened);
     if let Some(nobodys) = totals(&before, socket) {
-        add(&mut nobodys.states[slot].inside, u64::MAX);
-        add(&mut nobodys.states[slot].inside_since_ns, socket.since_ns.wrapping_neg());
+        leave(nobodys, socket);
         add(&mut nobodys.opened, opened.wrapping_neg());
     }
 }
@@ -228,9 +233,7 @@ fn count_change(sk: impl Pointer, socket: &Followed, now: u64, change: Change) -
         }
     }
     if change.to != tcp_state::CLOSE {
-        let state = &mut totals.states[slot(change.to)];
-        add(&mut state.inside, 1);
-        add(&mut state.inside_since_ns, now);
+        enter(totals, change.to, now);
         add(&mut totals.opened, u64::from(change.to == tcp_state::ESTABLISHED));
     } else if change.from != tcp_state::SYN_SENT {
         count_end(totals, socket, change.end);
