@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask lint`: format and clippy, warnings as errors, the kernel side too.
+//! `cargo xtask lint`: format and clippy, warnings as errors, the kernel side and the fuzz target too.
 
 use std::process::ExitCode;
 
@@ -16,7 +16,11 @@ pub struct Options {}
 
 pub fn run(_: &Options) -> Result<ExitCode> {
     run_command(cargo().args(["fmt", "--all", "--check"]))?;
+    run_command(cargo().args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
     run_command(cargo().args(["clippy", "--locked", "--all-targets", "--", "-Dwarnings"]))?;
+    // A workspace of its own; without its feature no fuzzer is linked, and the stable toolchain does.
+    let fuzz = ["--manifest-path", "fuzz/Cargo.toml", "--no-default-features", "--target-dir"];
+    run_command(cargo().args(["clippy", "--locked"]).args(fuzz).arg(target("")).args(["--", "-Dwarnings"]))?;
     // The kernel side has no std and no unwinding: only its own profile compiles it.
     let mut clippy = cargo();
     clippy.args(["clippy", "--locked", "--profile", "ebpf", "--target", TARGET, "--target-dir"]).arg(target("ebpf"));
