@@ -19,6 +19,9 @@ use crate::tracer::{self, Running};
 /// A tracer deals with what is left in this time, and what it leaves to be freed later is freed.
 const AFTERMATH: Duration = Duration::from_millis(200);
 
+/// What the stage before has left, sockets by the ten thousand and a network namespace, is freed in the background.
+const REST: Duration = Duration::from_secs(2);
+
 /// One in so many connects of a run, before the first: until caches and tables have their size.
 const WARM_UP: u32 = 4;
 
@@ -30,6 +33,7 @@ pub fn run(plan: &Path) -> Result<()> {
         let ground = Ground::enter()?;
         let destination = Destination::listen(family)?;
         let _crowd = Crowd::fill(&ground, &destination, stage.fill)?;
+        thread::sleep(REST);
         timing::run(&destination, stage.connects / WARM_UP)?;
         for run in &stage.runs {
             let measured = measure(stage, run, &destination).map_err(|error| format!("{error:#}"));

@@ -22,7 +22,9 @@ pub struct Mode {
 
 pub enum Who {
     /// `tcp-trace connect-latency` with these arguments, JSON to a file.
-    TcpTrace(&'static [&'static str]),
+    Connects(&'static [&'static str]),
+    /// `tcp-trace flamegraph` with these arguments.
+    Stacks(&'static [&'static str]),
     /// A program out of the Debian that the guest's kernel is from.
     Peer(&'static [&'static str]),
 }
@@ -32,20 +34,26 @@ const EVERYWHERE: &[u32] = &[0, 49, 51, 95];
 const HISTOGRAM: &str = "kfunc:tcp_v4_connect,kfunc:tcp_v6_connect { @start[tid] = nsecs; } \
      kretfunc:tcp_v4_connect,kretfunc:tcp_v6_connect /@start[tid]/ { @ns = hist(nsecs - @start[tid]); delete(@start[tid]); }";
 
-pub const MODES: [Mode; 11] = [
-    Mode { name: "fentry", who: Who::TcpTrace(&["--tier", "fentry"]), fills: EVERYWHERE },
+pub const MODES: [Mode; 13] = [
+    Mode { name: "fentry", who: Who::Connects(&["--tier", "fentry"]), fills: EVERYWHERE },
     Mode {
         name: "fentry, port probes always",
-        who: Who::TcpTrace(&["--tier", "fentry", "--port-probes", "always"]),
+        who: Who::Connects(&["--tier", "fentry", "--port-probes", "always"]),
         fills: &[51, 95],
     },
     Mode {
         name: "fentry, port probes never",
-        who: Who::TcpTrace(&["--tier", "fentry", "--port-probes", "never"]),
+        who: Who::Connects(&["--tier", "fentry", "--port-probes", "never"]),
         fills: &[51],
     },
-    Mode { name: "kprobe", who: Who::TcpTrace(&["--tier", "kprobe"]), fills: EVERYWHERE },
-    Mode { name: "tracepoint", who: Who::TcpTrace(&["--tier", "tracepoint"]), fills: EVERYWHERE },
+    Mode {
+        name: "fentry, --record",
+        who: Who::Connects(&["--tier", "fentry", "--record", "/tmp/recording"]),
+        fills: &[0, 51],
+    },
+    Mode { name: "fentry, flamegraph", who: Who::Stacks(&["--tier", "fentry"]), fills: &[0, 51] },
+    Mode { name: "kprobe", who: Who::Connects(&["--tier", "kprobe"]), fills: EVERYWHERE },
+    Mode { name: "tracepoint", who: Who::Connects(&["--tier", "tracepoint"]), fills: EVERYWHERE },
     Mode { name: "tcpconnlat (libbpf-tools)", who: Who::Peer(&["tcpconnlat"]), fills: EVERYWHERE },
     Mode { name: "tcpstates (libbpf-tools)", who: Who::Peer(&["tcpstates"]), fills: EVERYWHERE },
     Mode { name: "bpftrace, histogram of connect()", who: Who::Peer(&["bpftrace", "-e", HISTOGRAM]), fills: &[0, 51] },
@@ -91,15 +99,18 @@ impl Mode {
 
     pub fn tracer(&self) -> Tracer {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let tcp_trace = |command: &[&str], arguments| {
+            let mut argv = words(&["tcp-trace"]);
+            argv.extend(words(command));
+            argv.extend(words(&["--output", OUTPUT, "--ready-file", READY]));
+            // Without a pause in between, connects are over any budget: what is compared is each of them told.
+            argv.extend(words(&["--max-overhead", "100%"]));
+            argv.extend(words(arguments));
+            Tracer { argv, ready: Ready::File }
+        };
         match self.who {
-            Who::TcpTrace(arguments) => {
-                let mut argv = words(&["tcp-trace", "connect-latency", "--format", "json"]);
-                argv.extend(words(&["--output", OUTPUT, "--ready-file", READY]));
-                // Without a pause in between, connects are over any budget: what is compared is each of them told.
-                argv.extend(words(&["--max-overhead", "100%"]));
-                argv.extend(words(arguments));
-                Tracer { argv, ready: Ready::File }
-            }
+            Who::Connects(arguments) => tcp_trace(&["connect-latency", "--format", "json"], arguments),
+            Who::Stacks(arguments) => tcp_trace(&["flamegraph", "--format", "folded"], arguments),
             Who::Peer(argv) => Tracer { argv: words(argv), ready: Ready::Quiet },
         }
     }

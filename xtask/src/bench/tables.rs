@@ -107,7 +107,7 @@ fn verdicts(text: &mut String, verdicts: &[Verdict]) {
             Measure::Median => "median connect()",
             Measure::Whole => "whole guest",
         };
-        let measured = ratio.map_or_else(|| "not run".to_owned(), |ratio| format!("{ratio:.4}"));
+        let measured = ratio.map_or_else(|| "?".to_owned(), |ratio| format!("{ratio:.4}"));
         let hoped = stretch.map_or_else(String::new, |stretch| {
             let reached = ratio.is_some_and(|ratio| ratio <= stretch);
             format!("{stretch}: {}", if reached { "reached" } else { "not reached" })
