@@ -5,6 +5,7 @@ use std::{
     io::Read as _,
     path::Path,
     process::{Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -16,7 +17,11 @@ use super::{
 };
 use crate::{peers, workspace::target};
 
-const RUNS: usize = 9;
+/// Enough to find both alone on the machine for once: the best counts.
+const RUNS: usize = 21;
+
+/// What whoever ended has left behind is freed in the background.
+const REST: Duration = Duration::from_millis(200);
 
 /// How long connects and handshakes take, how they end, by process and destination.
 const SAME_QUESTIONS: &str = "
@@ -41,10 +46,12 @@ pub fn measure(built: &Built<'_>) -> Result<Vec<Native>> {
     let (mut ours, mut theirs) = (Duration::MAX, None::<Duration>);
     // In turns: what else this machine does is the same for both.
     for _ in 0..RUNS {
+        thread::sleep(REST);
         let agent = Agent::start(built.tcp_trace, &[])?;
         ours = ours.min(agent.start);
         agent.finish()?;
         if let Some(bpftrace) = &bpftrace {
+            thread::sleep(REST);
             let start = start_of(bpftrace)?;
             theirs = Some(theirs.map_or(start, |best| best.min(start)));
         }
