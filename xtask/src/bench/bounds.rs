@@ -104,3 +104,37 @@ impl Bound {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(mode: &str, median_ratio: f64, whole_ratio: f64) -> Row {
+        let (connects, median, mean, p99, busy, whole) = (60, 1, 1, 1, 1, 1);
+        let cost =
+            Cost { connects, median, median_ratio, mean, p99, busy, busy_ratio: 1.0, whole, whole_ratio, tracer: None };
+        Row { family: 6, fill: 0, mode: mode.to_owned(), cost: Some(cost), not_run: None }
+    }
+
+    /// The median and the whole of fentry with all ports free: the ratio, and whether it will do.
+    fn judged(rows: Vec<Row>) -> Vec<(Option<f64>, bool)> {
+        let guest = Guest { line: String::new(), release: String::new(), peers: Vec::new(), rows };
+        verdicts(&[guest]).iter().map(|verdict| (verdict.ratio, verdict.met)).collect()
+    }
+
+    #[test]
+    fn what_does_not_repeat_meets_no_bound() {
+        let beside = |median, whole| judged(vec![row("fentry", 1.0, 1.0), row(UNTRACED_AGAIN, median, whole)]);
+        assert_eq!(beside(1.001, 0.997), [(Some(1.0), true), (Some(1.0), true)]);
+        // Measured once: what the stage before had left was still being freed.
+        assert_eq!(beside(0.9344, 1.0), [(None, false), (Some(1.0), true)]);
+        assert_eq!(beside(1.0, 1.02), [(Some(1.0), true), (None, false)]);
+        assert_eq!(judged(vec![row("fentry", 1.0, 1.0)]), [(None, false), (None, false)]);
+    }
+
+    #[test]
+    fn what_is_above_its_bound_does_not_meet_it() {
+        let rows = vec![row("fentry", 1.11, 1.26), row(UNTRACED_AGAIN, 1.0, 1.0)];
+        assert_eq!(judged(rows), [(Some(1.11), false), (Some(1.26), false)]);
+    }
+}
