@@ -37,20 +37,31 @@ pub struct Witness {
     ebpf: Ebpf,
 }
 
-const PROBES: [(&str, &[&str]); 3] = [
+type Probe = (&'static str, &'static [&'static str]);
+const ANSWERS: [Probe; 2] = [
     ("check_return", &["__inet_check_established", "__inet6_check_established"]),
     ("twsk_unique_return", &["tcp_twsk_unique"]),
-    ("hash_connect_enter", &["__inet_hash_connect"]),
 ];
+const STARTS: Probe = ("hash_connect_enter", &["__inet_hash_connect"]);
 
 impl Witness {
+    /// Counts what searches were told, and how each began.
     pub fn attach() -> Result<Self> {
+        Self::on(ANSWERS.into_iter().chain([STARTS]))
+    }
+
+    /// Counts what searches were told, and keeps away from their beginning.
+    pub fn of_answers() -> Result<Self> {
+        Self::on(ANSWERS)
+    }
+
+    fn on(probes: impl IntoIterator<Item = Probe>) -> Result<Self> {
         if !tiers::has_kprobes() {
             return Err(not_run("this kernel has no kprobes, so there is no witness"));
         }
         let table = table_perturb()?;
         let mut ebpf = EbpfLoader::new().override_global("TABLE_PERTURB", &table, true).load(OBJECT)?;
-        for (program, functions) in PROBES {
+        for (program, functions) in probes {
             let probe: &mut KProbe = ebpf.program_mut(program).context(program)?.try_into()?;
             probe.load().with_context(|| format!("could not load {program}"))?;
             for function in functions {

@@ -125,7 +125,8 @@ pub fn run(report: &mut Report, tier: Tier) {
         for (name, act) in ACTS {
             done.push(in_new_netns(name, &witness, act)?);
         }
-        let threads = two_threads(&witness)?;
+        drop(witness);
+        let threads = two_threads(&Witness::of_answers()?)?;
         Ok((done, threads, tool.stop()?))
     })();
     match told {
@@ -227,20 +228,22 @@ fn step_width(netns: &Netns, witness: &Witness) -> Result<Vec<Step>> {
 }
 
 /// Two threads towards one destination, on a range whose first half is full. The search must be long compared with the
-/// moment between its entry and its reading of the table, or the threads would meet there more often than in any life.
+/// moment between its entry and its reading of the table, or the threads would meet there more often than in any life:
+/// a thousand candidates, and no probe of the witness at the entry.
 fn two_threads(witness: &Witness) -> Result<(u64, Vec<Vec<Step>>)> {
-    const RANGE: (u16, u16) = (41000, 41999);
+    const RANGE: (u16, u16) = (41000, 42999);
     netns::within("caller", |netns| {
         netns.set_range(RANGE.0, RANGE.1)?;
         let mut crowd = Series::new(witness, LOCALHOST, RANGE);
+        crowd.known = false;
         let _listener = Socket::listener(crowd.remote, 16384)?;
-        for _ in 0..510 {
+        for _ in 0..1010 {
             crowd.connect(true)?;
         }
         let hammer = || {
             let mut series = Series::new(witness, LOCALHOST, RANGE);
             series.known = false;
-            for _ in 0..600 {
+            for _ in 0..300 {
                 series.connect(false)?;
             }
             anyhow::Ok(series.steps)
@@ -253,6 +256,7 @@ fn two_threads(witness: &Witness) -> Result<(u64, Vec<Vec<Step>>)> {
     })
 }
 
+/// What the other thread found between entry and reading is added to what this one is told; nothing else may differ.
 fn few_mismatches(answer: &Answer, (netns, threads): &(u64, Vec<Vec<Step>>)) -> Result<()> {
     let mut total = 0;
     let mut wrong = Vec::new();
@@ -260,12 +264,14 @@ fn few_mismatches(answer: &Answer, (netns, threads): &(u64, Vec<Vec<Step>>)) -> 
         for (step, line) in pairs(answer, *netns, steps)? {
             total += 1;
             let counted = step.refused + u64::from(step.port.is_some());
-            if line["ports_visited"] != counted {
-                wrong.push(format!("counted {counted}, told {}", line["ports_visited"]));
+            let told = line["ports_visited"].as_u64().with_context(|| format!("nothing told in {line}"))?;
+            ensure!(told >= counted, "counted {counted}, told only {told}");
+            if told > counted {
+                wrong.push(format!("counted {counted}, told {told}"));
             }
         }
     }
-    ensure!(wrong.len() * 200 < total, "{} of {total} differ: {wrong:?}", wrong.len());
+    ensure!(wrong.len() * 100 < total, "{} of {total} differ: {wrong:?}", wrong.len());
     Ok(())
 }
 
