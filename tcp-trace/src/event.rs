@@ -84,6 +84,13 @@ pub struct Cgroup {
     pub path: Option<Arc<str>>,
 }
 
+impl Cgroup {
+    /// Without a path; 0 is none.
+    pub fn from_kernel(id: u64) -> Option<Self> {
+        (id != 0).then_some(Self { id, path: None })
+    }
+}
+
 impl fmt::Display for Cgroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.path {

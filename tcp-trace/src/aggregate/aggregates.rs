@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every aggregate, side by side: each takes what is about its signal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::bind::BindAggregate;
+use foldhash::fast::RandomState;
+
+use super::bind::{BindAggregate, BindSnapshot};
 use super::connect::ConnectAggregate;
 use super::folded::Folded;
 use super::limits::LimitsAggregate;
@@ -15,7 +17,7 @@ use super::scope::Scope;
 use super::state::{StateAggregate, StateSnapshot};
 use super::time_wait::{TimeWaitAggregate, TimeWaitSnapshot};
 use super::time_wait_owners::{OwnerRow, TimeWaitOwners};
-use crate::event::Event;
+use crate::event::{Cgroup, Event};
 use crate::inventory::Inventory;
 use crate::kernel::rules::SearchRules;
 use crate::source::totals::Totals;
@@ -33,6 +35,7 @@ pub struct Aggregates {
     states: StateAggregate,
     time_wait_owners: TimeWaitOwners,
     scope: Scope,
+    cgroups: HashMap<u64, Arc<str>, RandomState>,
 }
 
 impl Aggregates {
@@ -70,6 +73,7 @@ impl Aggregates {
         }
         self.states.enter(&totals.states, totals.read_ns);
         self.time_wait_owners.enter(&totals.time_wait_owners);
+        self.cgroups.extend(totals.cgroups.iter().map(|cgroup| (cgroup.id, Arc::clone(&cgroup.path))));
     }
 
     /// Takes TIME_WAIT as /proc tells it.
@@ -94,7 +98,7 @@ impl Aggregates {
         Observed {
             seconds,
             connect: self.connect.tick(),
-            bind: self.bind.tick(),
+            bind: self.binders_named(BindAggregate::tick),
             time_wait: self.time_wait.tick(),
             limits: self.limits.tick(),
             listen: self.listen.tick(),
@@ -110,7 +114,7 @@ impl Aggregates {
         Observed {
             seconds,
             connect: self.connect.total(),
-            bind: self.bind.total(),
+            bind: self.binders_named(|bind| bind.total()),
             time_wait: self.time_wait.total(),
             limits: self.limits.total(),
             listen: self.listen.total(),
@@ -121,15 +125,58 @@ impl Aggregates {
         }
     }
 
+    fn binders_named(&mut self, answer: impl FnOnce(&mut BindAggregate) -> BindSnapshot) -> BindSnapshot {
+        let mut snapshot = answer(&mut self.bind);
+        snapshot.binders.iter_mut().for_each(|binder| self.name(&mut binder.cgroup));
+        snapshot
+    }
+
     fn states_in_scope(&mut self, answer: impl FnOnce(&mut StateAggregate) -> StateSnapshot) -> StateSnapshot {
         let mut snapshot = answer(&mut self.states);
         snapshot.rows.retain(|row| self.scope.takes(&row.peer, &row.who));
+        snapshot.rows.iter_mut().for_each(|row| self.name(&mut row.who.cgroup));
         snapshot
     }
 
     fn owners_in_scope(&mut self, answer: impl FnOnce(&mut TimeWaitOwners) -> Vec<OwnerRow>) -> Vec<OwnerRow> {
         let mut rows = answer(&mut self.time_wait_owners);
         rows.retain(|row| self.scope.takes(&row.peer, &row.who));
+        rows.iter_mut().for_each(|row| self.name(&mut row.who.cgroup));
         rows
+    }
+
+    /// What the totals have by number; the sockets' owners come with the path.
+    fn name(&self, cgroup: &mut Option<Cgroup>) {
+        if let Some(cgroup) = cgroup.as_mut().filter(|cgroup| cgroup.path.is_none()) {
+            cgroup.path = self.cgroups.get(&cgroup.id).map(Arc::clone);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tcp_trace_common::peer::RawPeer;
+    use tcp_trace_common::state::RawStateTotals;
+    use tcp_trace_common::time_wait::RawTimeWaitOwner;
+
+    use super::*;
+    use crate::source::totals::NamedCgroup;
+
+    #[test]
+    fn a_cgroup_keeps_the_path_that_it_had() {
+        let mut aggregates = Aggregates::default();
+        let peer = RawPeer { netns: 1, tgid: 7, ..RawPeer::default() };
+        let talks = RawStateTotals { opened: 1, cgroup_id: 3, ..RawStateTotals::default() };
+        let closed = RawTimeWaitOwner { events: [1; 9], cgroup_id: 4, ..RawTimeWaitOwner::default() };
+        let mut totals =
+            Totals { states: vec![(peer, talks)], time_wait_owners: vec![(peer, closed)], ..Totals::default() };
+        totals.cgroups = vec![NamedCgroup { id: 3, path: "/pod".into() }];
+        aggregates.enter(&totals);
+        totals.cgroups.clear();
+        aggregates.enter(&totals);
+        let observed = aggregates.total(1.0);
+        let named = |cgroup: &Option<Cgroup>| cgroup.as_ref().map(ToString::to_string);
+        assert_eq!(named(&observed.states.rows[0].who.cgroup), Some("/pod".into()));
+        assert_eq!(named(&observed.time_wait_owners[0].who.cgroup), Some("cgroup:4".into()));
     }
 }

@@ -11,7 +11,7 @@ use super::distribution::{Distribution, Recorder};
 use super::folded::FoldedPhase;
 use super::marks::Marks;
 use super::tally::Process;
-use crate::event::Comm;
+use crate::event::{Cgroup, Comm};
 use crate::inventory::owners::Owners;
 use crate::inventory::socket::State;
 use crate::inventory::{Inventory, Space};
@@ -42,6 +42,8 @@ pub struct Binder {
     pub netns: u32,
     /// User.
     pub uid: u32,
+    /// Its cgroup v2.
+    pub cgroup: Option<Cgroup>,
     /// The range that the kernel chooses from.
     pub range: Option<(u16, u16)>,
     /// With port 0.
@@ -166,6 +168,7 @@ fn binder(key: RawBinder, now: &RawBindTotals, before: &RawBindTotals) -> Binder
         process: Process { pid: key.tgid, comm: Comm::from_kernel(&now.comm) },
         netns: key.netns,
         uid: now.uid,
+        cgroup: Cgroup::from_kernel(now.cgroup_id),
         range: (now.range_high != 0).then_some((now.range_low, now.range_high)),
         any_port: difference(&now.any_port, &before.any_port),
         a_port: difference(&now.a_port, &before.a_port),

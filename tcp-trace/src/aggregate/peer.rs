@@ -66,10 +66,7 @@ pub struct Who {
 impl Who {
     /// As the kernel side keeps it.
     pub fn from_kernel(comm: &[u8; COMM_LEN], cgroup_id: u64) -> Self {
-        Self {
-            comm: (comm[0] != 0).then(|| Comm::from_kernel(comm)),
-            cgroup: (cgroup_id != 0).then_some(Cgroup { id: cgroup_id, path: None }),
-        }
+        Self { comm: (comm[0] != 0).then(|| Comm::from_kernel(comm)), cgroup: Cgroup::from_kernel(cgroup_id) }
     }
 }
 

@@ -25,7 +25,7 @@ impl Decoder {
                 tid: raw.tid,
                 comm: Comm::from_kernel(&raw.comm),
                 uid: raw.uid,
-                cgroup: (raw.cgroup_id != 0).then_some(Cgroup { id: raw.cgroup_id, path: None }),
+                cgroup: Cgroup::from_kernel(raw.cgroup_id),
             },
             netns: raw.netns,
             saddr: address(raw.saddr.octets(), raw.family),

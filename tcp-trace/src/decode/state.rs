@@ -32,7 +32,7 @@ impl Decoder {
             dport: raw.dport,
             pid: owned.then_some(raw.tgid),
             comm: owned.then(|| Comm::from_kernel(&raw.comm)),
-            cgroup: (raw.cgroup_id != 0).then_some(Cgroup { id: raw.cgroup_id, path: None }),
+            cgroup: Cgroup::from_kernel(raw.cgroup_id),
         })
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! cgroup v2 ids to paths: the id is a file handle of the cgroup's directory, so the kernel itself finds the path.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +12,7 @@ use foldhash::fast::RandomState;
 use rustix::fs::{Mode, OFlags};
 
 use crate::event::Event;
+use crate::source::totals::{NamedCgroup, Totals};
 
 /// Above this many the cache starts anew.
 const LIMIT: usize = 4096;
@@ -49,16 +50,27 @@ impl Cgroups {
             Event::State(state) => &mut state.cgroup,
             Event::TimeWait(_) | Event::ListenDrop(_) | Event::Stack(_) | Event::Lost(_) | Event::Detail(_) => return,
         };
-        let Some(cgroup) = cgroup else { return };
-        if let Some(known) = self.paths.get(&cgroup.id) {
-            cgroup.path.clone_from(known);
-            return;
+        if let Some(cgroup) = cgroup {
+            cgroup.path = self.known(cgroup.id);
+        }
+    }
+
+    /// Adds the paths that can be had.
+    pub fn name(&mut self, totals: &mut Totals) {
+        let ids: BTreeSet<u64> = totals.cgroup_ids().filter(|id| *id != 0).collect();
+        totals.cgroups = ids.into_iter().filter_map(|id| Some(NamedCgroup { id, path: self.known(id)? })).collect();
+    }
+
+    fn known(&mut self, id: u64) -> Option<Arc<str>> {
+        if let Some(known) = self.paths.get(&id) {
+            return known.clone();
         }
         if self.paths.len() >= LIMIT {
             self.paths.clear();
         }
-        cgroup.path = self.path(cgroup.id).map(Arc::from);
-        self.paths.insert(cgroup.id, cgroup.path.clone());
+        let path: Option<Arc<str>> = self.path(id).map(Arc::from);
+        self.paths.insert(id, path.clone());
+        path
     }
 
     /// The path below the root of the cgroup2 mount, `/` for the root itself.

@@ -42,6 +42,7 @@ fn process(binder: &Binder) -> Row {
         ("pid", Evidence::Number(binder.process.pid.into())),
         ("comm", text(binder.process.comm)),
         ("uid", Evidence::Number(binder.uid.into())),
+        ("cgroup", binder.cgroup.as_ref().map_or(Evidence::Unknown, text)),
         ("range_low", Evidence::number(range.map(|(low, _)| low.into()))),
         ("range_high", Evidence::number(range.map(|(_, high)| high.into()))),
         ("any_port_binds", Evidence::Number(any_port.calls)),

@@ -162,6 +162,7 @@ fn put_totals(totals: &Totals) -> Vec<u8> {
     put_table(&mut payload, "bind_sites", &binds.sites);
     put_table(&mut payload, "time_wait_owners", &totals.time_wait_owners);
     put_table(&mut payload, "states", &totals.states);
+    put_table(&mut payload, "cgroups", &totals.cgroups);
     payload
 }
 
@@ -183,6 +184,7 @@ pub fn take_totals(bytes: &mut Bytes<'_>) -> Result<Totals, Malformed> {
         },
         time_wait_owners: tables.rows("time_wait_owners")?,
         states: tables.rows("states")?,
+        cgroups: tables.rows("cgroups")?,
         read_ns: head.read_ns,
     })
 }

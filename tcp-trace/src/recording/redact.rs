@@ -140,6 +140,7 @@ impl Pseudonyms {
             peer.address = self.raw_address(peer.address);
             self.raw_comm(&mut state.comm);
         }
+        totals.cgroups.iter_mut().for_each(|cgroup| self.path(&mut cgroup.path));
     }
 
     fn inventory(&mut self, inventory: &mut Inventory) {
@@ -184,8 +185,12 @@ impl Pseudonyms {
 
     fn cgroup(&mut self, cgroup: &mut Option<Cgroup>) {
         if let Some(path) = cgroup.as_mut().and_then(|cgroup| cgroup.path.as_mut()) {
-            *path = format!("/cgroup-{}", number(&mut self.cgroups, Arc::clone(path))).into();
+            self.path(path);
         }
+    }
+
+    fn path(&mut self, path: &mut Arc<str>) {
+        *path = format!("/cgroup-{}", number(&mut self.cgroups, Arc::clone(path))).into();
     }
 
     /// Addresses that every machine has stay what they are.

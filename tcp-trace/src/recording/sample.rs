@@ -33,7 +33,7 @@ use crate::probes::table::Signal;
 use crate::probes::tier::Tier;
 use crate::road::Moment;
 use crate::source::binds::{BindSite, BindTotals};
-use crate::source::totals::Totals;
+use crate::source::totals::{NamedCgroup, Totals};
 
 pub const BEGIN_NS: u64 = 5_000_000_000;
 
@@ -215,7 +215,7 @@ fn totals(so_far: u64) -> Totals {
     let address = Address::new(Ipv4Addr::new(10, 0, 0, 2).to_ipv6_mapped().octets());
     let peer = RawPeer { netns: 1, tgid: 4242, address, port: 3306, family: 2, side: 1, pad: [0; 3] };
     let mut states =
-        RawStateTotals { opened: so_far, closed: so_far, comm: comm("php-fpm"), ..RawStateTotals::default() };
+        RawStateTotals { opened: so_far, closed: so_far, cgroup_id: 7, comm: comm("php-fpm"), ..Default::default() };
     (states.states[1].left, states.states[1].ns, states.lives[3]) = (so_far, so_far * 1_000_000, so_far);
     let time_wait =
         RawTimeWaitTotals { events: [so_far; 9], level: 9, max_buckets: 65_536, ..RawTimeWaitTotals::default() };
@@ -238,6 +238,7 @@ fn totals(so_far: u64) -> Totals {
             RawTimeWaitOwner { events: [so_far; 9], comm: comm("php-fpm"), ..RawTimeWaitOwner::default() },
         )],
         states: vec![(peer, states)],
+        cgroups: vec![NamedCgroup { id: 7, path: "/system.slice/php-fpm.service".into() }],
         read_ns: BEGIN_NS + so_far,
     }
 }

@@ -94,7 +94,9 @@ impl Live {
 
     /// What the kernel side added up since the start.
     pub fn totals(&mut self) -> Totals {
-        self.totals.read()
+        let mut totals = self.totals.read();
+        self.cgroups.name(&mut totals);
+        totals
     }
 
     /// Passes on what the kernel side logged, if it was asked to.

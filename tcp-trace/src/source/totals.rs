@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Totals that the kernel side keeps whatever is streamed, counted since the start.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use aya::maps::{HashMap, MapData};
 use tcp_trace_common::{
@@ -30,8 +32,28 @@ pub struct Totals {
     pub time_wait_owners: Vec<(RawPeer, RawTimeWaitOwner)>,
     /// States, by who talks to whom.
     pub states: Vec<(RawPeer, RawStateTotals)>,
+    /// The cgroups of those who bind, close or talk, as far as they have a path.
+    pub cgroups: Vec<NamedCgroup>,
     /// When they were read, on the monotonic clock.
     pub read_ns: u64,
+}
+
+/// A cgroup v2 that the kernel side keeps by its number only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedCgroup {
+    /// What the kernel calls it.
+    pub id: u64,
+    /// Path below the cgroup v2 root.
+    pub path: Arc<str>,
+}
+
+impl Totals {
+    /// The cgroups of those who bind, close or talk, as often as they have rows.
+    pub fn cgroup_ids(&self) -> impl Iterator<Item = u64> {
+        let binders = self.binds.binders.iter().map(|(_, binder)| binder.cgroup_id);
+        let owners = self.time_wait_owners.iter().map(|(_, owner)| owner.cgroup_id);
+        binders.chain(owners).chain(self.states.iter().map(|(_, state)| state.cgroup_id))
+    }
 }
 
 /// The maps that hold them.
@@ -64,7 +86,7 @@ impl TotalsMaps {
         })
     }
 
-    /// Reads them. A key that vanishes while its map is walked is left out.
+    /// Reads them, without names. A key that vanishes while its map is walked is left out.
     pub fn read(&mut self) -> Totals {
         Totals {
             time_wait: self.time_wait.iter().filter_map(Result::ok).collect(),
@@ -72,6 +94,7 @@ impl TotalsMaps {
             listeners: self.sees_listeners.then(|| self.listeners.iter().filter_map(Result::ok).collect()),
             time_wait_owners: self.time_wait_owners.iter().filter_map(Result::ok).collect(),
             states: self.states.iter().filter_map(Result::ok).collect(),
+            cgroups: Vec::new(),
             read_ns: clock::monotonic_ns(),
         }
     }

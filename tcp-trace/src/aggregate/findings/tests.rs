@@ -190,6 +190,7 @@ mod marked_ports {
             process: Process { pid: 7, comm: "envoy".into() },
             netns: 1,
             uid: 0,
+            cgroup: None,
             range: Some((32_768, 60_999)),
             any_port: counts,
             a_port: RawBindCounts::default(),

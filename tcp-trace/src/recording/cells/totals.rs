@@ -9,6 +9,7 @@ use tcp_trace_common::time_wait::{RawTimeWaitOwner, RawTimeWaitTotals};
 
 use super::cells;
 use crate::source::binds::BindSite;
+use crate::source::totals::NamedCgroup;
 
 cells!(RawTimeWaitTotals { events, entered_fin_wait2, level, max_buckets });
 cells!(RawPeer { netns, tgid, address, port, family, side } pad pad = [0; 3]);
@@ -17,6 +18,7 @@ cells!(RawBinder { tgid, netns });
 cells!(RawBindCounts { calls, in_use, connected, shared, took_ns });
 cells!(RawInState { inside, inside_since_ns, left, ns, max_ns });
 cells!(BindSite { pid, any_port, name, calls });
+cells!(NamedCgroup { id, path });
 cells!(RawTimeWaitOwner { events, entered_fin_wait2, entered_without_timestamps, cgroup_id, comm });
 cells!(RawBindTotals { any_port, a_port, in_range, cgroup_id, range_low, range_high, uid, comm });
 cells!(RawStateTotals {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::cgroup::Cgroup;
 use crate::harness::Report;
 use crate::netns::{self, Netns};
 use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
@@ -17,6 +18,7 @@ use crate::tool::{self, Answer, Tool};
 
 const PORT: u16 = 2401;
 const COUNT: usize = 25;
+const CGROUP: &str = "tcp-trace-closers";
 
 struct Seen {
     netns: u64,
@@ -31,13 +33,14 @@ pub fn run(report: &mut Report, tier: Tier) {
         return;
     }
     let told = (|| {
+        let cgroup = Cgroup::make(CGROUP)?;
         let mut command = Command::new(tool::path());
         command.args(["time-wait", "--tier", &tier.to_string(), "--top", "1000", "--interval", "500ms"]);
         let tool = Tool::spawn_in(command, None)?;
         let mut seen = Vec::new();
         for (family, address) in [("ipv4", LOCALHOST), ("ipv6", LOCALHOST6)] {
             for (name, first) in [("client", First::Client), ("server", First::Server)] {
-                let seen_here = netns::within("caller", |netns| shorts(netns, address, first));
+                let seen_here = netns::within("caller", |netns| cgroup.within(|| shorts(netns, address, first)));
                 seen.push((format!("{name}_first_{family}"), seen_here));
             }
         }
@@ -85,6 +88,7 @@ fn compare(answer: &Answer, seen: &Seen) -> Result<()> {
     let row = rows.last().context("no row")?;
     ensure!(rows.iter().all(|line| line["side"] == seen.side), "another side: {rows:?}");
     ensure!(row["pid"] == std::process::id() && row["comm"] == "caller" && row["port"] == PORT, "not ours: {row}");
+    ensure!(row["cgroup"] == format!("/{CGROUP}"), "another cgroup: {row}");
     for field in ["level", "entered"] {
         ensure!(row[field] == seen.level, "{field}: wanted {}: {row}", seen.level);
     }
