@@ -32,7 +32,7 @@ fn time() -> Timestamp {
 
 fn now(members: u64, queue: u64, limit: u64) -> Now {
     let owner = Some(Process { pid: 4242, comm: "nginx".into() });
-    Now { members, accept_queue: queue * members, fullest: queue, limit, syn_queue: 2, owner }
+    Now { members, chain: 1, accept_queue: queue * members, fullest: queue, limit, syn_queue: 2, owner }
 }
 
 /// What the kernel side says of one socket, as the aggregate answers for it.

@@ -182,7 +182,8 @@ impl Group {
         if self.now.is_none() && self.counts == ListenCounts::default() {
             return None;
         }
-        let members = self.now.map_or(1, |now| now.members);
+        // Those of several devices are no group that shares.
+        let members = self.now.filter(|now| now.chain == 1).map_or(1, |now| now.members);
         let most = self.queued.iter().copied().max().unwrap_or(0);
         let skew =
             (members > 1 && self.counts.queued > 0).then(|| most as f64 * members as f64 / self.counts.queued as f64);

@@ -24,6 +24,7 @@ fn of_listener(observed: &Observed, listener: &Listener) -> Row {
         ("owner_pid", known(listener.owner.map(|owner| owner.pid.into()))),
         ("owner_comm", listener.owner.map_or(Evidence::Unknown, |owner| text(&owner.comm))),
         ("sockets", known(now.map(|now| now.members))),
+        ("lookup_chain", known(now.map(|now| now.chain))),
         ("accept_queue", known(now.map(|now| now.accept_queue))),
         ("accept_queue_fullest", known(now.map(|now| now.fullest))),
         ("accept_queue_high", known(listener.accept_high)),

@@ -173,6 +173,7 @@ mod tests {
             sport: 1,
             daddr: Ipv4Addr::UNSPECIFIED.into(),
             dport: 0,
+            device: None,
             inode: digits.parse().ok(),
             uid: 0,
             cgroup: None,

@@ -21,6 +21,7 @@ pub(crate) fn socket(state: State, sport: u16) -> Socket {
         sport,
         daddr: if remote { Ipv4Addr::new(10, 0, 0, 2).into() } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) },
         dport: if remote { 3306 } else { 0 },
+        device: None,
         inode: None,
         uid: 0,
         cgroup: None,

@@ -21,6 +21,8 @@ pub struct Socket {
     pub daddr: IpAddr,
     /// Remote port; 0 for a listener.
     pub dport: u16,
+    /// Index of the device that it is bound to (SO_BINDTODEVICE); none: to no device.
+    pub device: Option<NonZeroU32>,
     /// By which [`Owners`](super::owners::Owners) know it; none once no process holds it.
     pub inode: Option<NonZeroU32>,
     /// Its user.

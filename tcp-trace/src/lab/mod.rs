@@ -12,6 +12,7 @@ mod crowd;
 mod descriptors;
 mod ground;
 mod linger_reset;
+mod listener_chain;
 mod out_of_descriptors;
 mod pace;
 mod parity_cliff;
@@ -56,6 +57,8 @@ pub enum Scenario {
     AcceptQueue,
     /// Handshakes that nobody ends fill the SYN queue: SYN cookies at first, then, without them, drops
     SynQueue,
+    /// A service that listens once for each of 2,000 devices, on one port: the kernel looks at all of them for each SYN
+    ListenerChain,
     /// A client that never closes what the server closed: sockets pile up in CLOSE_WAIT
     CloseWait,
     /// SO_LINGER of 0 s: each close() is a RST; and of some seconds: close() waits for them
@@ -73,6 +76,7 @@ impl Scenario {
             }
             Self::TimeWaitFlood => "time-wait",
             Self::AcceptQueue | Self::SynQueue => "listen",
+            Self::ListenerChain => "listen --lookup-cost",
             Self::BindBeforeConnect | Self::PoisonedBuckets => "bind",
             Self::CloseWait | Self::LingerReset => "states",
             Self::OutOfDescriptors => "doctor",
@@ -82,7 +86,12 @@ impl Scenario {
     /// Connects a second of the victim, where the user does not say.
     fn default_rate(self) -> u32 {
         match self {
-            Self::ParityCliff | Self::RangeFull | Self::Refused | Self::AcceptQueue | Self::SynQueue => 50,
+            Self::ParityCliff
+            | Self::RangeFull
+            | Self::Refused
+            | Self::AcceptQueue
+            | Self::SynQueue
+            | Self::ListenerChain => 50,
             Self::BindBeforeConnect | Self::PoisonedBuckets => 20,
             Self::CloseWait | Self::LingerReset => 30,
             Self::TimeWaitFlood => 500,
@@ -146,6 +155,7 @@ pub fn run(scenario: Scenario, settings: Settings) -> anyhow::Result<()> {
         Scenario::Blackhole => blackhole::run(&stage),
         Scenario::AcceptQueue => accept_queue::run(&stage),
         Scenario::SynQueue => syn_queue::run(&stage),
+        Scenario::ListenerChain => listener_chain::run(&stage),
         Scenario::CloseWait => close_wait::run(&stage),
         Scenario::LingerReset => linger_reset::run(&stage),
         Scenario::OutOfDescriptors => out_of_descriptors::run(&stage),

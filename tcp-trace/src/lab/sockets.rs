@@ -2,6 +2,7 @@
 //! The few kinds of sockets that incidents are made of.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::Duration;
 
@@ -24,6 +25,15 @@ pub(super) fn plain_client(destination: SocketAddr, blocking: bool) -> Result<Ow
 /// A listener whose accept queue has room for `backlog`.
 pub(super) fn listener(address: SocketAddr, backlog: u32) -> Result<OwnedFd> {
     let socket = rustix::net::socket_with(family(address), SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket)
+}
+
+/// One that hears what comes in by one device only.
+pub(super) fn listener_on(address: SocketAddr, device: NonZeroU32, backlog: u32) -> Result<OwnedFd> {
+    let socket = rustix::net::socket_with(family(address), SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_BINDTOIFINDEX, &device)?;
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket)

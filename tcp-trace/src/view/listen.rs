@@ -90,7 +90,10 @@ pub(crate) fn details(observed: &Observed, listener: &Listener) -> String {
         let limited = somaxconn.map_or(String::new(), |most| format!(", somaxconn is {}", grouped(most.into())));
         words.push(format!("listen() asked for {}{limited}", grouped(asked)));
     }
-    if let Some(now) = listener.now.filter(|now| now.members > 1) {
+    if let Some(now) = listener.now.filter(|now| now.chain > 1) {
+        let (members, chain) = (grouped(now.members), grouped(now.chain));
+        words.push(format!("{members} sockets listen there, for {chain} devices, and each SYN looks at all of these"));
+    } else if let Some(now) = listener.now.filter(|now| now.members > 1) {
         let skew = listener.skew.map_or("?".into(), |skew| format!("{skew:.1}"));
         words.push(format!("{} sockets share it, the busiest gets {skew} times its share", grouped(now.members)));
     }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use super::{Code, Finding, Severity, findings};
+use super::{Code, Evidence, Finding, Severity, findings};
 use crate::aggregate::listen::{Endpoint, ListenCounts, ListenSnapshot, Listener, Now, SlowHandshakes, SpaceCounters};
 use crate::aggregate::observed::{Observed, SpaceFacts};
 use crate::aggregate::tally::Process;
@@ -18,8 +18,15 @@ fn nginx() -> Process {
 }
 
 fn listener(limit: u64, asked: Option<u64>, drops: [u64; 5], cookies: u64) -> Listener {
-    let now =
-        Now { members: 1, accept_queue: limit + 1, fullest: limit + 1, limit, syn_queue: 0, owner: Some(nginx()) };
+    let now = Now {
+        members: 1,
+        chain: 1,
+        accept_queue: limit + 1,
+        fullest: limit + 1,
+        limit,
+        syn_queue: 0,
+        owner: Some(nginx()),
+    };
     let counts = ListenCounts { syns: 1_000, drops, cookies, queued: 900, ..ListenCounts::default() };
     Listener {
         endpoint: ENDPOINT,
@@ -69,6 +76,23 @@ fn an_accept_queue_that_overflows() {
     assert_eq!(commands(&limited[0]), ["sysctl -w net.core.somaxconn=4096"]);
     let cut = found(traced(listener(128, Some(1024), dropping, 0)), &settings(128, 1));
     assert!(cut[0].fix.iter().any(|line| line.contains("asked for 1,024 and got 128")), "{:?}", cut[0].fix);
+}
+
+#[test]
+fn a_chain_is_told_by_its_length_where_nobody_takes_the_time() {
+    let chain = |length, lookups, lookup_ns| {
+        let mut listener = listener(511, None, [0; 5], 0);
+        let now = listener.now.as_mut().expect("it listens");
+        (now.members, now.chain, now.accept_queue, now.fullest) = (2_000, length, 0, 0);
+        listener.counts = listener.counts.map(|counts| ListenCounts { lookups, lookup_ns, ..counts });
+        found(traced(listener), &settings(4096, 1))
+    };
+    assert!(chain(1, 0, 0).is_empty(), "a SO_REUSEPORT group is looked at once");
+    let untimed = chain(2_000, 0, 0);
+    assert_eq!((untimed.len(), untimed[0].code, untimed[0].severity), (1, Code::ListenerChain, Severity::Warning));
+    assert!(untimed[0].evidence.contains(&("lookup_mean_ns", Evidence::Unknown)), "{:?}", untimed[0].evidence);
+    assert!(chain(2_000, 500, 500 * 900).is_empty(), "it was measured, and is fast");
+    assert_eq!(chain(1, 500, 500 * 30_000)[0].evidence[3], ("lookup_mean_ns", Evidence::Number(30_000)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Listeners as they are, by the looks that were taken at sockets and at the kernel's own counters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Endpoint;
@@ -13,6 +13,9 @@ use crate::inventory::{Inventory, Space, netstat::NetStat, socket::State};
 pub struct Now {
     /// How many listen there.
     pub members: u64,
+    /// Those that a look-up goes through one by one: bound to as many devices. Several on one device are a SO_REUSEPORT
+    /// group, and cost one look together.
+    pub chain: u64,
     /// Connections that wait for `accept()`, on all of them.
     pub accept_queue: u64,
     /// The most on one of them.
@@ -98,11 +101,13 @@ impl Look {
     }
 
     fn listen(&mut self, inventory: &Inventory, space: &Space) {
+        let mut devices = BTreeSet::new();
         for socket in space.sockets.iter().filter(|socket| socket.state == State::Listen) {
             let endpoint = Endpoint { netns: socket.netns, saddr: socket.saddr, sport: socket.sport };
             let (waiting, limit) = (socket.recv_queue.into(), socket.send_queue.into());
             let now = self.listeners.entry(endpoint).or_insert_with(|| Now {
                 members: 0,
+                chain: 0,
                 accept_queue: 0,
                 fullest: 0,
                 limit,
@@ -110,6 +115,7 @@ impl Look {
                 owner: None,
             });
             now.members += 1;
+            now.chain += u64::from(devices.insert((endpoint, socket.device)));
             now.accept_queue += u64::from(socket.recv_queue);
             now.fullest = now.fullest.max(waiting);
             now.limit = now.limit.min(limit);

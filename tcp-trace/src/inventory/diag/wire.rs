@@ -134,6 +134,7 @@ fn socket(netns: u32, body: &[u8]) -> Option<Socket> {
         sport: u16::from_be_bytes(message.id.sport),
         daddr: address(message.family, message.id.daddr),
         dport: u16::from_be_bytes(message.id.dport),
+        device: NonZeroU32::new(message.id.interface),
         inode: NonZeroU32::new(message.inode),
         uid: message.uid,
         cgroup: cgroup(attributes),

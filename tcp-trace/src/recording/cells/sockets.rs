@@ -15,6 +15,7 @@ cells!(Socket {
     sport,
     daddr,
     dport,
+    device,
     inode,
     uid,
     cgroup,

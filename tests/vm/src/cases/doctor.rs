@@ -37,6 +37,7 @@ const CASES: &[Case] = &[
     Case::named("time-wait-flood", "time-wait-pileup"),
     Case::named("accept-queue", "accept-queue-overflow"),
     Case { until: Some("SYN cookies are off"), ..Case::named("syn-queue", "syn-queue-overflow") },
+    Case::named("listener-chain", "listener-chain"),
     Case::named("close-wait", "close-wait-leak"),
     Case::named("linger-reset", "linger-reset"),
     Case::named("refused", "connect-refused"),

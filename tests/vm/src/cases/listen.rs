@@ -2,7 +2,7 @@
 //! Listeners: drops by cause, cookies, queues and accepts, against the kernel's own counters and /proc/net/tcp.
 
 use std::fs;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
@@ -54,6 +54,7 @@ pub fn run(report: &mut Report, tier: Tier) {
             }
         }
         seen.push(("reuseport".into(), netns::within("caller", group)));
+        seen.push(("devices".into(), netns::within("caller", devices)));
         Ok((seen, tool.stop()?))
     })();
     report.test(&format!("{theme}/lookups"), || lookups(tier));
@@ -310,6 +311,25 @@ fn group(netns: &Netns) -> Result<Seen> {
     seen(netns, vec![("queued", 30.into()), ("group", 3.into())])
 }
 
+/// Four sockets on one port, each for one device, of which there is only the first.
+fn devices(netns: &Netns) -> Result<Seen> {
+    let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT);
+    let mut sockets = Vec::new();
+    for device in 1..=4_i32 {
+        let socket = Socket::tcp(any.ip())?;
+        socket.set(libc::SOL_SOCKET, libc::SO_BINDTOIFINDEX, &device)?;
+        socket.bind(any)?;
+        socket.listen(64)?;
+        sockets.push(socket);
+    }
+    let clients = many(10, begin, SocketAddr::new(LOCALHOST, PORT))?;
+    for client in &clients {
+        ensure!(client.connected(Duration::from_secs(5))? == 0);
+    }
+    sleep(Duration::from_millis(2500));
+    seen(netns, vec![("queued", 10.into()), ("devices_then", sockets.len().into())])
+}
+
 fn compare(answer: &Answer, seen: &Seen) -> Result<()> {
     let rows: Vec<_> = answer.of("listener").filter(|row| row["netns"] == seen.netns && row["sport"] == PORT).collect();
     let last = rows.last().context("no row for the listener")?;
@@ -329,8 +349,14 @@ fn compare(answer: &Answer, seen: &Seen) -> Result<()> {
                 ensure!(slow["cause"] == "accept_queue" && slow["caller_comm"] == "caller", "{slow}");
             }
             "group" => {
-                let seen_as = rows.iter().any(|row| row["sockets"] == *wanted && row["accept_queue"] == 30);
-                ensure!(seen_as, "no row says that {wanted} sockets share the port: {rows:?}");
+                let is_it =
+                    |row: &&Value| row["sockets"] == *wanted && row["lookup_chain"] == 1 && row["accept_queue"] == 30;
+                ensure!(rows.iter().any(is_it), "no row says that {wanted} sockets share the port: {rows:?}");
+            }
+            "devices_then" => {
+                let is_it = |row: &&Value| row["sockets"] == *wanted && row["lookup_chain"] == *wanted;
+                let row = rows.iter().find(is_it).with_context(|| format!("no row of {wanted} devices: {rows:?}"))?;
+                ensure!(row["accept_queue"] == 10 && row["busiest_socket_share"].is_null(), "{row}");
             }
             field => ensure!(last[field] == *wanted, "{field}: wanted {wanted}: {last}"),
         }
