@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! tcp-trace, run as its users run it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -118,6 +119,20 @@ impl Tool {
             ensure!(Instant::now() < deadline, "tcp-trace did not end within {patience:?}: {}", self.errors());
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Runs of its programs that the kernel left out, by its own word for each descriptor of a program
+    /// (`recursion_misses`); `None`: this kernel does not say (before 5.12).
+    pub fn left_out(&self) -> Result<Option<u64>> {
+        let mut programs = BTreeMap::new();
+        for descriptor in fs::read_dir(format!("/proc/{}/fdinfo", self.pid()))? {
+            let Ok(text) = fs::read_to_string(descriptor?.path()) else { continue };
+            let field = |name| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+            if let Some((program, left_out)) = field("prog_id:").zip(field("recursion_misses:")) {
+                programs.insert(program, left_out);
+            }
+        }
+        Ok((!programs.is_empty()).then(|| programs.values().sum()))
     }
 
     /// What it wrote until now; a line that is not whole yet is left out.

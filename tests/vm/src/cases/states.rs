@@ -54,11 +54,12 @@ pub fn run(report: &mut Report, tier: Tier) {
                 seen.push((format!("{name}_{family}"), netns::within("caller", |netns| act(netns, remote))));
             }
         }
-        Ok((seen, tool.stop()?))
+        let left_out = tool.left_out()?;
+        Ok((seen, left_out, tool.stop()?))
     })();
     match told {
         Err(error) => report.test(&theme, || Err(error)),
-        Ok((seen, answer)) => {
+        Ok((seen, left_out, answer)) => {
             for (name, seen) in seen {
                 report.test(&format!("{theme}/{name}"), || {
                     let seen = seen?;
@@ -71,6 +72,8 @@ pub fn run(report: &mut Report, tier: Tier) {
                 });
             }
             report.test(&format!("{theme}/nothing_lost"), || {
+                let told = answer.final_summary()?["ledger"]["missed_runs"].as_u64();
+                ensure!(told >= left_out, "the kernel left out {left_out:?} runs, the tool told {told:?}");
                 let missed = answer.missed()?;
                 ensure!(tier == Tier::Kprobe || missed <= LEFT_OUT, "{missed} runs of programs were missed");
                 answer.nothing_lost_by_us()
