@@ -354,8 +354,8 @@ fn compare(answer: &Answer, seen: &Seen) -> Result<()> {
                 ensure!(rows.iter().any(is_it), "no row says that {wanted} sockets share the port: {rows:?}");
             }
             "devices_then" => {
-                let is_it = |row: &&Value| row["sockets"] == *wanted && row["lookup_chain"] == *wanted;
-                let row = rows.iter().find(is_it).with_context(|| format!("no row of {wanted} devices: {rows:?}"))?;
+                let row = rows.iter().find(|row| row["sockets"] == *wanted && row["lookup_chain"] == *wanted);
+                let row = row.with_context(|| format!("no row of {wanted} devices: {rows:?}"))?;
                 ensure!(row["accept_queue"] == 10 && row["busiest_socket_share"].is_null(), "{row}");
             }
             field => ensure!(last[field] == *wanted, "{field}: wanted {wanted}: {last}"),
