@@ -18,6 +18,12 @@ use rustix::termios::tcgetwinsize;
 use crate::{accelerator::Accelerator, initramfs::Initramfs, kernels::Kernel, setup, static_build, workspace::target};
 pub use machine::{INITRAMFS, Machine};
 
+/// Packages whose programs a guest gets.
+pub const PROGRAMS: [&str; 4] = ["tcp-trace-guest-init", "tcp-trace", "tcp-trace-vm-tests", "connect-load"];
+
+/// The profile that builds them.
+pub const PROFILE: &str = "guest";
+
 /// What to boot, and what to run there.
 pub struct Guest<'a> {
     pub kernel: &'a Kernel,
@@ -67,8 +73,8 @@ impl<'a> Guest<'a> {
             cpus: 2,
             argv,
             env: Vec::new(),
-            programs: &["tcp-trace", "tcp-trace-vm-tests", "connect-load"],
-            profile: "guest".to_owned(),
+            programs: &PROGRAMS[1..],
+            profile: PROFILE.to_owned(),
             put: Vec::new(),
             foreign: None,
             time_limit: None,

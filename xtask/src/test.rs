@@ -2,11 +2,16 @@
 //! `cargo xtask test`: everything, on this machine and on real kernels, and one table of what came of it.
 
 mod across;
+mod allowed;
 mod alone;
+mod matrix;
+mod report;
 mod suite;
 mod tally;
 
 use std::{
+    collections::VecDeque,
+    env,
     process::ExitCode,
     sync::{Mutex, PoisonError},
     thread,
@@ -14,13 +19,16 @@ use std::{
 };
 
 use anyhow::{Result, anyhow};
-use clap::ValueEnum;
+use clap::{ValueEnum, builder::PossibleValuesParser};
 
-use crate::{accelerator::Accelerator, kernels, setup};
-use tally::Tally;
-
-/// On every run; the others with --all-kernels.
-const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.2"];
+use crate::{
+    accelerator::Accelerator,
+    dist, guest,
+    kernels::{self, Kernel},
+    peers, setup, static_build,
+};
+use matrix::Entry;
+use report::Row;
 
 /// The kernel under which the static binary is tried.
 const OF_DIST: &str = "6.12";
@@ -28,11 +36,11 @@ const OF_DIST: &str = "6.12";
 /// Run every test: on this machine, then in a virtual machine for each kernel
 #[derive(clap::Args)]
 pub struct Options {
-    /// Every kernel line that Debian has
+    /// Every test on every kernel line that Debian has
     #[arg(long, conflicts_with = "kernel")]
     all_kernels: bool,
     /// Only this kernel's line, such as 6.12; may be repeated
-    #[arg(long)]
+    #[arg(long, value_parser = PossibleValuesParser::new(kernels::lines()))]
     kernel: Vec<String>,
     /// Only the tests that need no virtual machine, or only those that do
     #[arg(long)]
@@ -47,92 +55,113 @@ enum Only {
     Vm,
 }
 
-struct Row {
-    name: String,
-    tally: Tally,
-    seconds: u64,
+/// A share of the run, done by itself.
+enum Job {
+    Host,
+    Guest(Entry, Result<Kernel>),
+    Dist,
 }
 
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let mut rows = Vec::new();
+    let start = Instant::now();
+    let mut guests_build = None;
+    let mut jobs = VecDeque::new();
+    if options.only != Some(Only::Unit) {
+        setup::packages(&setup::MACHINE)?;
+        let entries = chosen(options);
+        // One after another: apt takes a lock of its own, and the first look at KVM is remembered.
+        let kernels: Vec<_> = entries.iter().map(|entry| kernels::get(entry.line)).collect();
+        peers::get()?;
+        guests_build = Some(timed(|| static_build::build(&guest::PROGRAMS, guest::PROFILE).map(drop))?);
+        if let Some(Ok(kernel)) = kernels.iter().find(|kernel| kernel.is_ok()) {
+            Accelerator::find(kernel)?;
+        }
+        jobs.extend(entries.into_iter().zip(kernels).map(|(entry, kernel)| Job::Guest(entry, kernel)));
+        if options.filter.is_none() {
+            jobs.push_back(Job::Dist);
+        }
+    }
     if options.only != Some(Only::Vm) {
         // Tests that find no browser say that they were not run.
         if let Err(error) = setup::packages(&setup::BROWSER) {
             eprintln!("setup: {error:#}");
         }
-        rows.push(timed("this machine", suite::host)?);
+        jobs.push_front(Job::Host);
     }
-    if options.only != Some(Only::Unit) {
-        setup::packages(&setup::MACHINE)?;
-        rows.extend(guests(&chosen(options), options.filter.as_deref())?);
-        if options.filter.is_none() {
-            rows.push(timed("dist", || alone::run(OF_DIST))?);
-        }
-    }
-    let total = report(rows);
-    Ok(if total.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let rows = run_all(jobs, options.filter.as_deref())?;
+    let in_ci = env::var_os("CI").is_some();
+    let green = report::print(rows, guests_build, start.elapsed().as_secs(), in_ci);
+    Ok(if green { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// An emulated guest keeps one host CPU busy, so as many run at once as there are CPUs.
-fn guests(lines: &[String], filter: Option<&str>) -> Result<Vec<Row>> {
-    // One after another: apt takes a lock of its own, and the first look at KVM is remembered.
-    let kernels: Vec<_> = lines.iter().map(|line| (line, kernels::get(line))).collect();
-    if let Some((_, Ok(kernel))) = kernels.iter().find(|(_, kernel)| kernel.is_ok()) {
-        Accelerator::find(kernel)?;
-    }
-    let waiting = Mutex::new(kernels.iter());
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+/// Side by side. An emulated guest keeps one host CPU busy for about half of its time and waits for the rest of it, so
+/// one more runs than there are CPUs.
+fn run_all(jobs: VecDeque<Job>, filter: Option<&str>) -> Result<Vec<Row>> {
+    let workers = jobs.len().min(thread::available_parallelism().map_or(1, usize::from) + 1);
+    let order: Vec<_> = jobs.iter().map(Job::name).collect();
+    let waiting = Mutex::new(jobs);
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let worker = || {
         let mut rows = Vec::new();
-        while let Some((line, kernel)) = next() {
-            rows.push(timed(line, || suite::guest(line, kernel, filter))?);
+        while let Some(job) = next() {
+            rows.push(job.run(filter)?);
         }
         Ok::<_, anyhow::Error>(rows)
     };
     let mut rows = Vec::new();
     thread::scope(|scope| {
-        let cpus = thread::available_parallelism().map_or(1, usize::from);
-        let workers: Vec<_> = (0..cpus.min(lines.len())).map(|_| scope.spawn(worker)).collect();
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
         for worker in workers {
-            rows.extend(worker.join().map_err(|_| anyhow!("a thread that runs guests panicked"))??);
+            rows.extend(worker.join().map_err(|_| anyhow!("a thread that runs tests panicked"))??);
         }
         Ok::<_, anyhow::Error>(())
     })?;
-    rows.sort_by_key(|row| lines.iter().position(|line| *line == row.name));
+    rows.sort_by_key(|row| order.iter().position(|name| *name == row.name));
     Ok(rows)
 }
 
-fn chosen(options: &Options) -> Vec<String> {
+impl Job {
+    fn name(&self) -> String {
+        match self {
+            Self::Host => "this machine".to_owned(),
+            Self::Guest(entry, _) => entry.line.to_owned(),
+            Self::Dist => "dist".to_owned(),
+        }
+    }
+
+    fn run(&self, filter: Option<&str>) -> Result<Row> {
+        let start = Instant::now();
+        let build = match self {
+            Self::Host => Some(timed(suite::build_host)?),
+            Self::Guest(..) => None,
+            Self::Dist => Some(timed(|| dist::build().map(drop))?),
+        };
+        let tally = match self {
+            Self::Host => suite::host(),
+            Self::Guest(entry, kernel) => suite::guest(entry, kernel, filter),
+            Self::Dist => alone::run(OF_DIST),
+        }?;
+        Ok(Row { name: self.name(), tally, seconds: start.elapsed().as_secs(), build })
+    }
+}
+
+fn chosen(options: &Options) -> Vec<Entry> {
+    // Those who choose a kernel or a test get all that it has.
+    let whole = |line: &'static str| Entry { line, parts: matrix::ALL };
     if options.all_kernels {
-        kernels::lines().map(str::to_owned).collect()
-    } else if options.kernel.is_empty() {
-        KERNELS.map(str::to_owned).to_vec()
+        kernels::lines().map(whole).collect()
+    } else if !options.kernel.is_empty() {
+        kernels::lines().filter(|line| options.kernel.iter().any(|chosen| chosen == line)).map(whole).collect()
+    } else if options.filter.is_some() {
+        matrix::BY_DEFAULT.iter().map(|entry| whole(entry.line)).collect()
     } else {
-        options.kernel.clone()
+        matrix::BY_DEFAULT.to_vec()
     }
 }
 
-fn timed(name: &str, tests: impl FnOnce() -> Result<Tally>) -> Result<Row> {
+/// Seconds that it took.
+fn timed(build: impl FnOnce() -> Result<()>) -> Result<u64> {
     let start = Instant::now();
-    let tally = tests()?;
-    Ok(Row { name: name.to_owned(), tally, seconds: start.elapsed().as_secs() })
-}
-
-/// The table, what failed and what was not run by name, and the plain line that ends it all.
-fn report(rows: Vec<Row>) -> Tally {
-    println!("\n{:<14}{:>8}{:>8}{:>9}{:>10}", "", "passed", "failed", "not run", "seconds");
-    let mut total = Tally::default();
-    let mut notes = Vec::new();
-    for Row { name, tally, seconds } in rows {
-        let Tally { passed, failed, not_run } = &tally;
-        println!("{name:<14}{passed:>8}{:>8}{:>9}{seconds:>10}", failed.len(), not_run.len());
-        notes.extend(not_run.iter().map(|(test, why)| format!("not run: {name}: {test}: {why}")));
-        notes.extend(failed.iter().map(|test| format!("FAILED:  {name}: {test}")));
-        total.add(tally);
-    }
-    notes.sort_by_key(|note| note.starts_with("FAILED"));
-    println!();
-    notes.iter().for_each(|note| println!("{note}"));
-    println!("{} passed, {} failed, {} skipped", total.passed, total.failed.len(), total.not_run.len());
-    total
+    build()?;
+    Ok(start.elapsed().as_secs())
 }

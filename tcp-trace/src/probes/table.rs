@@ -180,3 +180,6 @@ pub const SIGNALS: &[Row] = &[
     stack::ROW,
     stack::ON_CPU,
 ];
+
+#[cfg(test)]
+mod tests;

@@ -197,6 +197,14 @@ fn filters_choose_among_what_was_recorded_and_the_books_still_balance() {
     let cut = Cut { filters, ..cut(Question::ConnectLatency) };
     let answer = replay(&folder.file("run.rec"), cut, Format::Json, &folder.file("answer")).expect("an answer");
     assert!(answer.contains("\"pid\":4243") && !answer.contains("\"pid\":4242,\"tid\""));
+    let lines: Vec<serde_json::Value> = answer.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let ledgers: Vec<_> = lines.iter().filter(|line| line["type"] == "summary").map(|line| &line["ledger"]).collect();
+    assert!(!ledgers.is_empty(), "{answer}");
+    for ledger in ledgers {
+        let count = |name: &str| ledger[name].as_u64().unwrap_or_else(|| panic!("no {name} in {ledger}"));
+        let parts = ["delivered", "undecoded", "on_the_way", "shed", "lost_ring"].map(count);
+        assert_eq!(count("made"), parts.iter().sum::<u64>(), "{ledger}");
+    }
 }
 
 #[test]

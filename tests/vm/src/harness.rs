@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -24,17 +24,46 @@ pub fn not_run(why: impl Into<String>) -> anyhow::Error {
     NotRun(why.into()).into()
 }
 
+/// A part of the suite. Not each runs on each kernel by default: see xtask/src/test/matrix.rs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Asks functions or layouts of the kernel, which differ from line to line.
+    Kernel,
+    /// Rests on what the first part has shown.
+    Ends,
+    /// Does not depend on the kernel.
+    Once,
+}
+
+impl Part {
+    /// Those that the environment names; all of them where it names none.
+    fn chosen() -> Vec<Self> {
+        let all = [("kernel", Self::Kernel), ("ends", Self::Ends), ("once", Self::Once)];
+        let named = std::env::var("TCP_TRACE_PARTS");
+        let is_named = |name: &str| named.as_ref().map_or(true, |named| named.split(',').any(|word| word == name));
+        all.into_iter().filter(|(name, _)| is_named(name)).map(|(_, part)| part).collect()
+    }
+}
+
 /// All verdicts so far.
 pub struct Report {
     filter: Option<String>,
+    parts: Vec<Part>,
     passed: u32,
     failed: u32,
     not_run: u32,
+    /// When the last test ended: what comes before the next one is its theme's setup.
+    last_end: Instant,
 }
 
 impl Report {
     pub fn new(filter: Option<String>) -> Self {
-        Self { filter, passed: 0, failed: 0, not_run: 0 }
+        Self { filter, parts: Part::chosen(), passed: 0, failed: 0, not_run: 0, last_end: Instant::now() }
+    }
+
+    /// Whether this part of the suite is to run here.
+    pub fn has(&self, part: Part) -> bool {
+        self.parts.contains(&part)
     }
 
     /// Whether anything in `theme` can be of interest. A filter names a theme, or a test within one.
@@ -47,13 +76,14 @@ impl Report {
         if !self.filter.as_deref().is_none_or(|filter| name.contains(filter)) {
             return;
         }
+        let setup = self.last_end.elapsed();
         let start = Instant::now();
         let result = run();
-        let seconds = start.elapsed().as_secs_f32();
+        let took = start.elapsed();
         match result {
             Ok(()) => {
                 self.passed += 1;
-                println!("test {name} ... ok ({seconds:.1} s)");
+                println!("test {name} ... ok ({})", Took { took, setup });
             }
             Err(error) => match error.downcast_ref::<NotRun>() {
                 Some(why) => {
@@ -66,10 +96,27 @@ impl Report {
                 }
             },
         }
+        self.last_end = Instant::now();
     }
 
     pub fn finish(self) -> ExitCode {
         println!("{} passed, {} failed, {} not run", self.passed, self.failed, self.not_run);
         if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// How long a test took, and its setup since the test before.
+struct Took {
+    took: Duration,
+    setup: Duration,
+}
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} s", self.took.as_secs_f32())?;
+        if self.setup >= Duration::from_millis(100) {
+            write!(f, ", setup {:.1} s", self.setup.as_secs_f32())?;
+        }
+        Ok(())
     }
 }

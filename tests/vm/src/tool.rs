@@ -19,6 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest that a command takes that ends by itself: an incident of the lab.
 const LONGEST: Duration = Duration::from_secs(180);
 
+/// A departure from the defaults, for tests that compare connect by connect: an emulated CPU is over the default budget
+/// as soon as anything connects, and events of single connects are what is shed then.
+pub const EACH_EVENT: [&str; 2] = ["--max-overhead", "100%"];
+
 /// Where the binary is: in the guest at /bin, elsewhere where TCP_TRACE says.
 pub fn path() -> PathBuf {
     std::env::var_os("TCP_TRACE").map_or_else(|| PathBuf::from("/bin/tcp-trace"), PathBuf::from)
@@ -44,7 +48,12 @@ pub struct Answer {
 }
 
 impl Tool {
-    /// Starts `connect-latency --format json` and waits until it is attached.
+    /// Starts `connect-latency --format json`, with an event for each connect, and waits until it is attached.
+    pub fn start_with_each_event(tier: Tier, arguments: &[&str]) -> Result<Self> {
+        Self::start(tier, &[arguments, &EACH_EVENT].concat())
+    }
+
+    /// Starts `connect-latency --format json` with the defaults, and waits until it is attached.
     pub fn start(tier: Tier, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(path());
         command.args(["connect-latency", "--tier", &tier.to_string()]).args(arguments);
@@ -58,10 +67,6 @@ impl Tool {
             _ => file,
         };
         let (output, ready) = (place(temporary("json")), place(temporary("ready")));
-        // On an emulated CPU tracing is over any budget, and most tests need each event.
-        if !command.get_args().any(|argument| argument == "--max-overhead") {
-            command.args(["--max-overhead", "100%"]);
-        }
         command.args(["--format", "json", "--output"]).arg(&output);
         Self::spawn(command, output, ready)
     }

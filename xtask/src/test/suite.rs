@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 
 use super::{
     across::{self, Recorded},
+    matrix::Entry,
     tally::Tally,
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     guest::{Ended, Guest, Screen},
     kernels::Kernel,
     peers, setup,
-    workspace::{cargo, root},
+    workspace::{cargo, root, run},
 };
 
 /// Ends a guest that hangs: twice what the slowest takes when two share the machine.
@@ -27,18 +28,23 @@ const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// How the line begins in which the guest says what it found in what it recorded.
 const FINDING: &str = "finding: ";
 
+/// Builds what [`host`] runs.
+pub fn build_host() -> Result<()> {
+    run(cargo().args(["test", "--locked", "--no-run"]))
+}
+
 /// Everything that needs no kernel of its own.
 pub fn host() -> Result<Tally> {
     let mut tests = cargo();
     tests.args(["test", "--locked", "--no-fail-fast"]);
-    let engines = setup::engines();
-    if let Ok(python) = &engines {
-        tests.env("TCP_TRACE_ENGINES", python);
+    match setup::engines() {
+        // Tests that need them are ignored otherwise, and say why.
+        Ok(python) => {
+            tests.args(["--", "--include-ignored"]).env("TCP_TRACE_ENGINES", python);
+        }
+        Err(error) => eprintln!("setup: {error:#}"),
     }
     let (mut tally, success) = watch(&mut tests, "host")?;
-    if let Err(error) = engines {
-        tally.add(Tally::not_run("questions to DuckDB, ClickHouse and pandas".to_owned(), format!("{error:#}")));
-    }
     if !success && tally.failed.is_empty() {
         tally.add(Tally::failure("cargo test did not come to its end".to_owned()));
     }
@@ -46,7 +52,7 @@ pub fn host() -> Result<Tally> {
 }
 
 /// The suite on one kernel. A kernel that could not be had is not run; a guest that dies is a failure.
-pub fn guest(line: &str, kernel: &Result<Kernel>, filter: Option<&str>) -> Result<Tally> {
+pub fn guest(Entry { line, parts }: &Entry, kernel: &Result<Kernel>, filter: Option<&str>) -> Result<Tally> {
     let kernel = match kernel {
         Ok(kernel) => kernel,
         Err(error) => return Ok(Tally::not_run("every test".to_owned(), format!("{error:#}"))),
@@ -54,7 +60,8 @@ pub fn guest(line: &str, kernel: &Result<Kernel>, filter: Option<&str>) -> Resul
     let mut guest = Guest::new(kernel, vec!["tcp-trace-vm-tests".to_owned()]);
     guest.argv.extend(filter.map(str::to_owned));
     guest.put = peers::get()?;
-    guest.env = vec![("RUST_BACKTRACE".to_owned(), "1".to_owned())];
+    guest.env =
+        [("RUST_BACKTRACE", "1"), ("TCP_TRACE_PARTS", parts)].map(|(key, value)| (key.into(), value.into())).into();
     guest.time_limit = Some(TIME_LIMIT);
     let mut tally = Tally::default();
     let mut last_line = String::new();

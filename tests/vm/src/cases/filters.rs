@@ -121,7 +121,7 @@ fn passes(tier: Tier, arguments: &[&str], wanted: &[Made]) -> Result<()> {
         // SAFETY: neither has preconditions.
         let own = unsafe { format!("/proc/{}/task/{}/ns/net", libc::getpid(), libc::gettid()) };
         let arguments: Vec<_> = arguments.iter().map(|word| if *word == "own" { own.as_str() } else { word }).collect();
-        let tool = Tool::start(tier, &arguments)?;
+        let tool = Tool::start_with_each_event(tier, &arguments)?;
         for made in ALL {
             made.make(&cgroup)?;
         }

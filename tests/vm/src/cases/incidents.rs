@@ -16,7 +16,7 @@ pub fn run(report: &mut Report, tier: Tier) {
         ("refused", "3s", Some("connect-refused")),
     ] {
         report.test(&format!("incidents/{scenario}"), || {
-            let tool = Tool::start(tier, &["--comm", "checkout-api"])?;
+            let tool = Tool::start_with_each_event(tier, &["--comm", "checkout-api"])?;
             let said = lab(scenario, duration)?;
             let answer = tool.stop()?;
             same_count(&answer, &said)?;

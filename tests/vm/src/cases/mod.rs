@@ -18,6 +18,7 @@ mod options;
 mod outcomes;
 mod ports;
 mod ports_default_range;
+mod privileges;
 mod programs;
 mod proxy;
 mod recording;
@@ -29,17 +30,33 @@ mod time_wait_owners;
 mod what_if;
 mod what_if_changes;
 
-use crate::harness::Report;
+use crate::harness::{Part, Report};
 use crate::tiers::Tier;
 
-/// Everything, in an order in which only the first test depends on what was before: nothing.
+/// All parts that are to run here, in an order in which only the first test depends on what was before: nothing.
 pub fn run_all(report: &mut Report) {
     let tiers = Tier::available();
-    let best = tiers[0];
     let names: Vec<_> = tiers.iter().map(Tier::to_string).collect();
     println!("kernel {}: {}", crate::tiers::release(), names.join(", "));
-    ports::first_after_boot(report, best);
-    for &tier in &tiers {
+    if report.has(Part::Kernel) {
+        kernel(report, &tiers);
+    }
+    if report.has(Part::Ends) {
+        ends(report, &tiers);
+    }
+    if report.has(Part::Once) {
+        bad_input::run(report);
+        recording::run(report);
+    }
+    if report.has(Part::Ends) {
+        // Last: there is no way back.
+        lockdown::run(report);
+    }
+}
+
+fn kernel(report: &mut Report, tiers: &[Tier]) {
+    ports::first_after_boot(report, tiers[0]);
+    for &tier in tiers {
         outcomes::run(report, tier);
         signals::run(report, tier);
         denied::run(report, tier);
@@ -50,22 +67,25 @@ pub fn run_all(report: &mut Report) {
         states::run(report, tier);
         listen::run(report, tier);
         bind::run(report, tier);
+    }
+    ports_default_range::run(report, tiers);
+    inventory::run(report);
+}
+
+fn ends(report: &mut Report, tiers: &[Tier]) {
+    let best = tiers[0];
+    for &tier in tiers {
         leftovers::run(report, tier);
         filters::run(report, tier);
         ledger::run(report, tier);
     }
-    ports_default_range::run(report, &tiers);
     what_if::run(report, best);
-    ledger::storms(report, &tiers);
-    bad_input::run(report);
+    ledger::storms(report, tiers);
+    privileges::run(report);
     programs::run(report, best);
-    flamegraph::run(report, &tiers);
+    flamegraph::run(report, tiers);
     proxy::run(report, best);
     incidents::run(report, best);
-    inventory::run(report);
     doctor::run(report);
     limits::run(report);
-    recording::run(report);
-    // Last: there is no way back.
-    lockdown::run(report);
 }

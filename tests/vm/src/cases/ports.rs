@@ -120,7 +120,7 @@ pub fn run(report: &mut Report, tier: Tier) {
     }
     let told = (|| {
         let witness = Witness::attach()?;
-        let tool = Tool::start(tier, &["--port-probes", "never"])?;
+        let tool = Tool::start_with_each_event(tier, &["--port-probes", "never"])?;
         let mut done = Vec::new();
         for (name, act) in ACTS {
             done.push(in_new_netns(name, &witness, act)?);
@@ -332,7 +332,7 @@ pub fn first_after_boot(report: &mut Report, tier: Tier) {
             return Err(not_run("this kernel shows no port search"));
         }
         let witness = Witness::attach()?;
-        let tool = Tool::start(tier, &[])?;
+        let tool = Tool::start_with_each_event(tier, &[])?;
         let (netns, steps) = netns::within("caller", |netns| {
             let range = (32768, 60999);
             let mut series = Series::new(&witness, LOCALHOST, range);

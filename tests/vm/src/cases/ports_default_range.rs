@@ -28,7 +28,7 @@ pub fn run(report: &mut Report, tiers: &[Tier]) {
         for &tier in &tiers {
             report.test(&format!("default_range/{tier}"), || {
                 let witness = Witness::attach()?;
-                let tool = Tool::start(tier, &["--port-probes", "never"])?;
+                let tool = Tool::start_with_each_event(tier, &["--port-probes", "never"])?;
                 let mut series = Series::new(&witness, LOCALHOST, RANGE);
                 series.ports.in_use.extend((RANGE.0..=RANGE.1).step_by(2));
                 for _ in 0..CONNECTS {

@@ -47,7 +47,7 @@ fn lines<'a>(answer: &'a Answer, netns: u64, comm: &str) -> Vec<&'a Value> {
 
 fn curl(tier: Tier) -> Result<()> {
     let program = present(&["/bin/curl", "/usr/bin/curl"])?;
-    let tool = Tool::start(tier, &["--comm", "curl"])?;
+    let tool = Tool::start_with_each_event(tier, &["--comm", "curl"])?;
     let (netns, ports) = netns::within("caller", |netns| {
         let ipv4 = Socket::listener(SocketAddr::new(LOCALHOST, 2001), 16)?;
         let ipv6 = Socket::listener(SocketAddr::new(LOCALHOST6, 2001), 16)?;
@@ -105,7 +105,7 @@ http {
 
 fn nginx(tier: Tier) -> Result<()> {
     present(&NGINX)?;
-    let tool = Tool::start(tier, &["--comm", "nginx"])?;
+    let tool = Tool::start_with_each_event(tier, &["--comm", "nginx"])?;
     let (netns, ports) = netns::within("caller", |netns| {
         let upstream = Socket::listener(SocketAddr::new(LOCALHOST, 2002), 64)?;
         Ok((netns.inode, proxied(&upstream)?))

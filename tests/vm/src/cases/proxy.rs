@@ -71,8 +71,7 @@ fn stage(netns: &Netns, tier: Tier) -> Result<Told> {
     let recording = tool::temporary("recording");
     let mut record = Command::new(tool::path());
     record.args(["record", "--trigger", "p99(port_search) > 1ms or outcome = no_port", "--keep", "60s"]);
-    // On an emulated CPU tracing is over any budget, and what is shed is not recorded.
-    record.arg(&recording).args(["--tier", &tier.to_string(), "--max-overhead", "100%"]);
+    record.arg(&recording).args(["--tier", &tier.to_string()]).args(tool::EACH_EVENT);
     let mut record = Tool::spawn_alone(record)?;
     let before = visited(netns, tier, &upstream)?;
     record.signal(libc::SIGINT);
@@ -87,7 +86,7 @@ fn stage(netns: &Netns, tier: Tier) -> Result<Told> {
 
 /// Ports visited by each of nginx's connects to its upstream.
 fn visited(netns: &Netns, tier: Tier, upstream: &Socket) -> Result<f64> {
-    let tool = Tool::start(tier, &["--comm", "nginx"])?;
+    let tool = Tool::start_with_each_event(tier, &["--comm", "nginx"])?;
     let ports = proxied(upstream)?;
     let answer = tool.stop()?;
     let lines = answer.connects(netns.inode);

@@ -8,9 +8,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::harness::{Report, not_run};
+use crate::harness::Report;
 use crate::netns::{self, Netns};
 use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
 use crate::tiers::Tier;
@@ -22,16 +22,17 @@ const COUNT: u64 = 6;
 /// Runs of programs that the kernel may leave out of thousands: it does so in interrupts of the same program.
 const LEFT_OUT: u64 = 16;
 const CLOSE_WAIT: &str = "08";
+const UNREAD: &[u8] = b"nobody reads this";
 
 /// What there was to see in one namespace, and what the rows of both ends must say of it.
 #[derive(Default)]
 struct Seen {
     netns: u64,
-    kept: Vec<fs::File>,
+    _kept: Vec<fs::File>,
     /// Open until the answer is there.
-    held: Vec<Socket>,
-    opened: Vec<(&'static str, Value)>,
-    accepted: Vec<(&'static str, Value)>,
+    _held: Vec<Socket>,
+    opened: Vec<(&'static str, u64)>,
+    accepted: Vec<(&'static str, u64)>,
     /// A field of the opened end, and the least and the most that it may be.
     between: Option<(&'static str, u64, u64)>,
     /// Events that end in ESTABLISHED, as the kernel counts opens.
@@ -45,7 +46,9 @@ pub fn run(report: &mut Report, tier: Tier) {
     }
     let told = (|| {
         let mut command = Command::new(tool::path());
-        command.args(["states", "--events", "--tier", &tier.to_string(), "--top", "1000", "--interval", "500ms"]);
+        command
+            .args(["states", "--events", "--tier", &tier.to_string(), "--top", "1000", "--interval", "500ms"])
+            .args(tool::EACH_EVENT);
         let tool = Tool::spawn_in(command, None)?;
         let mut seen = Vec::new();
         for (family, address) in [("ipv4", LOCALHOST), ("ipv6", LOCALHOST6)] {
@@ -61,15 +64,7 @@ pub fn run(report: &mut Report, tier: Tier) {
         Err(error) => report.test(&theme, || Err(error)),
         Ok((seen, left_out, answer)) => {
             for (name, seen) in seen {
-                report.test(&format!("{theme}/{name}"), || {
-                    let seen = seen?;
-                    compare(&answer, &seen, tier).map_err(|error| match answer.missed() {
-                        Ok(missed @ 1..=LEFT_OUT) => {
-                            not_run(format!("the kernel left out {missed} runs of programs: {error:#}"))
-                        }
-                        Ok(_) | Err(_) => error,
-                    })
-                });
+                report.test(&format!("{theme}/{name}"), || compare(&answer, &seen?, tier, answer.missed()?));
             }
             report.test(&format!("{theme}/nothing_lost"), || {
                 let told = answer.final_summary()?["ledger"]["missed_runs"].as_u64();
@@ -100,7 +95,7 @@ fn acts(tier: Tier) -> Vec<(&'static str, Act)> {
 
 fn seen(netns: &Netns, held: Vec<Socket>) -> Result<Seen> {
     let opens = netns.snmp("ActiveOpens")? + netns.snmp("PassiveOpens")?;
-    Ok(Seen { netns: netns.inode, kept: vec![netns.keep()?], held, opens, ..Seen::default() })
+    Ok(Seen { netns: netns.inode, _kept: vec![netns.keep()?], _held: held, opens, ..Seen::default() })
 }
 
 /// Both ends of a connection.
@@ -126,8 +121,8 @@ fn close_wait(netns: &Netns, remote: SocketAddr) -> Result<Seen> {
     }
     let waiting = in_state(remote.ip(), CLOSE_WAIT)?;
     ensure!(waiting == COUNT, "the kernel has {waiting} in CLOSE_WAIT");
-    let opened = vec![("close_wait_now", json!(COUNT)), ("opened", json!(COUNT)), ("closed", json!(0))];
-    let accepted = vec![("opened", json!(COUNT)), ("linger_resets", json!(0))];
+    let opened = vec![("close_wait_now", COUNT), ("opened", COUNT), ("closed", 0)];
+    let accepted = vec![("opened", COUNT), ("linger_resets", 0)];
     Ok(Seen { opened, accepted, ..seen(netns, held)? })
 }
 
@@ -141,8 +136,8 @@ fn linger_reset(netns: &Netns, remote: SocketAddr) -> Result<Seen> {
     }
     let resets = netns.netstat("TCPAbortOnData")?;
     ensure!(resets == COUNT, "the kernel counted {resets} aborts");
-    let opened = vec![("linger_resets", json!(resets)), ("closed", json!(COUNT)), ("peer_resets", json!(0))];
-    let accepted = vec![("peer_resets", json!(COUNT)), ("closed", json!(COUNT)), ("linger_resets", json!(0))];
+    let opened = vec![("linger_resets", resets), ("closed", COUNT), ("peer_resets", 0)];
+    let accepted = vec![("peer_resets", COUNT), ("closed", COUNT), ("linger_resets", 0)];
     Ok(Seen { opened, accepted, ..seen(netns, Vec::new())? })
 }
 
@@ -150,18 +145,14 @@ fn unread_reset(netns: &Netns, remote: SocketAddr) -> Result<Seen> {
     let listener = Socket::listener(remote, 64)?;
     for _ in 0..COUNT {
         let (client, server) = pair(&listener, remote)?;
-        server.send(b"nobody reads this")?;
+        server.send(UNREAD)?;
         sleep(Duration::from_millis(20));
         drop(client);
         ensure!(server.receive(&mut [0]).is_err(), "no reset came");
     }
     let resets = netns.netstat("TCPAbortOnClose")?;
     ensure!(resets == COUNT, "the kernel counted {resets} aborts");
-    let opened = vec![
-        ("unread_resets", json!(resets)),
-        ("linger_resets", json!(0)),
-        ("bytes_received", json!(COUNT * b"nobody reads this".len() as u64)),
-    ];
+    let opened = vec![("unread_resets", resets), ("linger_resets", 0), ("bytes_received", COUNT * UNREAD.len() as u64)];
     Ok(Seen { opened, ..seen(netns, Vec::new())? })
 }
 
@@ -178,8 +169,8 @@ fn life(netns: &Netns, remote: SocketAddr) -> Result<Seen> {
     ensure!(server.receive(&mut [0])? == 0, "the client sent something");
     drop(server);
     sleep(Duration::from_millis(50));
-    let opened = vec![("closed_first", json!(1)), ("peer_closed_first", json!(0)), ("closed", json!(1))];
-    let accepted = vec![("closed_first", json!(0)), ("peer_closed_first", json!(1)), ("closed", json!(1))];
+    let opened = vec![("closed_first", 1), ("peer_closed_first", 0), ("closed", 1)];
+    let accepted = vec![("closed_first", 0), ("peer_closed_first", 1), ("closed", 1)];
     let between = Some(("life_mean_ns", least.as_nanos() as u64, most.as_nanos() as u64));
     Ok(Seen { opened, accepted, between, ..seen(netns, Vec::new())? })
 }
@@ -195,7 +186,7 @@ fn lingering(netns: &Netns, remote: SocketAddr) -> Result<Seen> {
     drop(client);
     let took = begun.elapsed();
     ensure!(took > Duration::from_millis(200), "close() took {took:?}");
-    let opened = vec![("lingering_closes", json!(1))];
+    let opened = vec![("lingering_closes", 1)];
     let most = took.as_nanos() as u64;
     let between = Some(("lingering_max_ns", most * 9 / 10, most));
     Ok(Seen { opened, between, ..seen(netns, vec![server])? })
@@ -208,10 +199,12 @@ fn in_state(family: IpAddr, state: &str) -> Result<u64> {
     Ok(table.lines().filter(|line| line.split_whitespace().nth(3) == Some(state)).count() as u64)
 }
 
-fn compare(answer: &Answer, seen: &Seen, tier: Tier) -> Result<()> {
+/// Each run that the kernel left out hides one change of one connection, so each count may be off by one for it, and by no
+/// more; where none was left out all of them are exact.
+fn compare(answer: &Answer, seen: &Seen, tier: Tier, missed: u64) -> Result<()> {
     let opened = row(answer, seen.netns, "opened")?;
     ensure!(opened["pid"] == std::process::id() && opened["comm"] == "caller", "not ours: {opened}");
-    fields(opened, &seen.opened)?;
+    fields(opened, &seen.opened, missed)?;
     if let Some((field, least, most)) = seen.between {
         let value = opened[field].as_u64().with_context(|| format!("no {field}: {opened}"))?;
         ensure!((least..=most).contains(&value), "{field}: {value} is not in {least}..={most}");
@@ -221,12 +214,12 @@ fn compare(answer: &Answer, seen: &Seen, tier: Tier) -> Result<()> {
         // Without accept() the owner is whoever closes, and after a reset of the peer nobody.
         if tier.sees_search() {
             ensure!(accepted["pid"] == std::process::id() && accepted["comm"] == "caller", "not ours: {accepted}");
-            fields(accepted, &seen.accepted)?;
+            fields(accepted, &seen.accepted, missed)?;
         }
     }
     let events = answer.of("state").filter(|line| line["netns"] == seen.netns && line["to"] == "established").count();
-    ensure!(events as u64 == seen.opens, "the kernel counted {} opens, the tool told {events}", seen.opens);
-    ensure!(!seen.kept.is_empty() && seen.held.len() as u64 <= COUNT, "nothing kept");
+    let off = (events as u64).abs_diff(seen.opens);
+    ensure!(off <= missed, "the kernel counted {} opens, the tool reported {events}; {missed} missed", seen.opens);
     Ok(())
 }
 
@@ -238,9 +231,13 @@ fn row<'a>(answer: &'a Answer, netns: u64, side: &str) -> Result<&'a Value> {
     owned.or(rows.last()).copied().with_context(|| format!("no row of {side}"))
 }
 
-fn fields(row: &Value, wanted: &[(&'static str, Value)]) -> Result<()> {
+fn fields(row: &Value, wanted: &[(&'static str, u64)], missed: u64) -> Result<()> {
+    // Each of these connections has at most so many bytes to its name.
+    let worth = |field: &str| if field.starts_with("bytes") { UNREAD.len() as u64 } else { 1 };
     for (field, value) in wanted {
-        ensure!(row[field] == *value, "{field}: wanted {value}: {row}");
+        let got = row[field].as_u64().with_context(|| format!("no {field}: {row}"))?;
+        let slack = missed * worth(field);
+        ensure!(got.abs_diff(*value) <= slack, "{field}: wanted {value}, with {missed} runs missed: {row}");
     }
     Ok(())
 }

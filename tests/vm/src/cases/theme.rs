@@ -48,7 +48,7 @@ pub fn run(
         return;
     }
     let told = (|| {
-        let tool = Tool::start(tier, arguments)?;
+        let tool = Tool::start_with_each_event(tier, arguments)?;
         let (netns, acts) = netns::within("caller", |netns| {
             let mut acts = Acts { done: Vec::new(), next_port: 2000, tier };
             act(netns, &mut acts)?;

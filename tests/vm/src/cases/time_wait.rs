@@ -43,7 +43,7 @@ fn passages(report: &mut Report, tier: Tier) {
         return;
     }
     let told = (|| {
-        let tool = Tool::start(tier, &["--events", "connect,time-wait,summary"])?;
+        let tool = Tool::start_with_each_event(tier, &["--events", "connect,time-wait,summary"])?;
         let seen =
             [("flood", flood as Act), ("reuse", reuse), ("syn", syn), ("overflow", overflow), ("expiry", expiry)];
         let mut kept: Vec<File> = Vec::new();
@@ -219,7 +219,7 @@ fn candidates(report: &mut Report, tier: Tier) {
     }
     report.test(&theme, || {
         let witness = Witness::attach()?;
-        let tool = Tool::start(tier, &["--port-probes", "always"])?;
+        let tool = Tool::start_with_each_event(tier, &["--port-probes", "always"])?;
         let (netns, steps) = netns::within("caller", |netns| Ok((netns.inode, between_time_waits(netns, &witness)?)))?;
         let answer = tool.stop()?;
         let lines = answer.connects(netns);

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Fewer privileges than root's: what each kernel asks for, and what still works.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail, ensure};
+
+use crate::harness::{Report, not_run};
+use crate::netns;
+use crate::seen;
+use crate::socket::{LOCALHOST, Socket};
+use crate::tiers;
+use crate::tool::{self, Tool};
+
+pub fn run(report: &mut Report) {
+    report.test("privileges/only_bpf_and_perfmon", only_bpf_and_perfmon);
+    report.test("privileges/no_syslog", no_syslog);
+}
+
+const CAP_SYSLOG: u32 = 34;
+const CAP_PERFMON: u32 = 38;
+const CAP_BPF: u32 = 39;
+
+fn checked(result: libc::c_long) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Nobody, with two capabilities that survive the exec.
+fn become_nobody_with_bpf() -> io::Result<()> {
+    const CAPABILITIES: u64 = 1 << CAP_BPF | 1 << CAP_PERFMON;
+    let (low, high) = (CAPABILITIES as u32, (CAPABILITIES >> 32) as u32);
+    // struct __user_cap_header_struct of version 3; two of effective, permitted, inheritable.
+    let header = [0x2008_0522_u32, 0];
+    let sets = [low, low, low, high, high, high];
+    // SAFETY: system calls with integers, and with two arrays that outlive theirs.
+    unsafe {
+        checked(libc::prctl(libc::PR_SET_KEEPCAPS, 1).into())?;
+        checked(libc::syscall(libc::SYS_setresuid, 65534, 65534, 65534))?;
+        checked(libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()))?;
+        for capability in [CAP_BPF, CAP_PERFMON] {
+            checked(libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0).into())?;
+        }
+    }
+    Ok(())
+}
+
+fn only_bpf_and_perfmon() -> Result<()> {
+    if tiers::kernel() < (6, 1) {
+        return Err(not_run("before 6.1 more capabilities are needed"));
+    }
+    let mut command = connect_latency();
+    // SAFETY: the function only makes system calls.
+    unsafe { command.pre_exec(become_nobody_with_bpf) };
+    // The output is a file in /tmp that root has made: nobody has to be able to write it.
+    let folder = tool::temporary("nobody");
+    fs::create_dir_all(&folder)?;
+    std::os::unix::fs::chown(&folder, Some(65534), Some(65534))?;
+    let result = sees_a_connect(command, Some(&folder));
+    let _ = fs::remove_dir_all(&folder);
+    result
+}
+
+fn no_syslog() -> Result<()> {
+    let mut command = connect_latency();
+    // SAFETY: the closure only makes a system call.
+    unsafe { command.pre_exec(|| checked(libc::prctl(libc::PR_CAPBSET_DROP, CAP_SYSLOG, 0, 0, 0).into())) };
+    sees_a_connect(command, None)
+}
+
+/// The tool works: one connect has its line, with visits that are right or null.
+fn sees_a_connect(command: Command, folder: Option<&Path>) -> Result<()> {
+    let tool = Tool::spawn_in(command, folder)?;
+    let netns = netns::within("caller", |netns| {
+        let remote = SocketAddr::new(LOCALHOST, 2001);
+        let _listener = Socket::listener(remote, 16)?;
+        seen::established(remote)?;
+        Ok(netns.inode)
+    })?;
+    let answer = tool.stop()?;
+    let lines = answer.connects(netns);
+    let [line] = lines[..] else { bail!("{} lines for one connect", lines.len()) };
+    ensure!(line["outcome"] == "established", "{line}");
+    ensure!(line["ports_visited"].is_null() || line["ports_visited"] == 1, "{line}");
+    Ok(())
+}
+
+fn connect_latency() -> Command {
+    let mut command = Command::new(tool::path());
+    command.arg("connect-latency").args(tool::EACH_EVENT);
+    command
+}
