@@ -23,7 +23,7 @@ pub struct Row {
 /// `guests_build`: seconds that building for all guests took.
 pub fn print(mut rows: Vec<Row>, guests_build: Option<u64>, seconds: u64, in_ci: bool) -> bool {
     if in_ci {
-        rows.iter_mut().for_each(|row| fail_what_must_run(row));
+        rows.iter_mut().for_each(fail_what_must_run);
     }
     println!("\n{:<14}{:>8}{:>8}{:>9}{:>10}", "", "passed", "failed", "not run", "seconds");
     for Row { name, tally: Tally { passed, failed, not_run, .. }, seconds, .. } in &rows {
