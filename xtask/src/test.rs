@@ -58,6 +58,8 @@ enum Only {
 /// A share of the run, done by itself.
 enum Job {
     Host,
+    /// The guests' suite under this machine's own kernel, as far as it needs no machine of its own.
+    Native,
     Guest(Entry, Result<Kernel>),
     Dist,
 }
@@ -79,6 +81,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         jobs.extend(entries.into_iter().zip(kernels).map(|(entry, kernel)| Job::Guest(entry, kernel)));
         if options.filter.is_none() {
             jobs.push_back(Job::Dist);
+            jobs.push_front(Job::Native);
         }
     }
     if options.only != Some(Only::Vm) {
@@ -124,6 +127,7 @@ impl Job {
     fn name(&self) -> String {
         match self {
             Self::Host => "this machine".to_owned(),
+            Self::Native => "own kernel".to_owned(),
             Self::Guest(entry, _) => entry.line.to_owned(),
             Self::Dist => "dist".to_owned(),
         }
@@ -133,11 +137,12 @@ impl Job {
         let start = Instant::now();
         let build = match self {
             Self::Host => Some(timed(suite::build_host)?),
-            Self::Guest(..) => None,
+            Self::Native | Self::Guest(..) => None,
             Self::Dist => Some(timed(|| dist::build().map(drop))?),
         };
         let tally = match self {
             Self::Host => suite::host(),
+            Self::Native => suite::native(),
             Self::Guest(entry, kernel) => suite::guest(entry, kernel, filter),
             Self::Dist => alone::run(OF_DIST),
         }?;

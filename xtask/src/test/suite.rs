@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     accelerator::Accelerator,
-    guest::{Ended, Guest, Screen},
+    guest::{self, Ended, Guest, Screen},
     kernels::Kernel,
-    peers, setup,
+    peers, setup, static_build,
     workspace::{cargo, root, run},
 };
 
@@ -47,6 +47,22 @@ pub fn host() -> Result<Tally> {
     let (mut tally, success) = watch(&mut tests, "host")?;
     if !success && tally.failed.is_empty() {
         tally.add(Tally::failure("cargo test did not come to its end".to_owned()));
+    }
+    Ok(tally)
+}
+
+/// What of the guests' suite runs under this machine's own kernel: in network namespaces of its own, as root.
+const NATIVE: &str = "storm";
+
+/// The tests of [`NATIVE`], with the programs that guests get.
+pub fn native() -> Result<Tally> {
+    let programs = static_build::built(guest::PROFILE);
+    let mut suite = setup::as_root("env");
+    suite.arg(format!("TCP_TRACE={}", programs.join("tcp-trace").display()));
+    suite.arg(programs.join("tcp-trace-vm-tests")).arg(NATIVE);
+    let (mut tally, success) = watch(&mut suite, "own")?;
+    if !success && tally.failed.is_empty() {
+        tally.add(Tally::failure("the suite did not come to its end".to_owned()));
     }
     Ok(tally)
 }

@@ -55,7 +55,7 @@ fn burst(netns: &Netns, connects: u64) -> Result<()> {
 }
 
 /// Everything that a ledger promises, whatever happened.
-fn balanced(answer: &Answer) -> Result<()> {
+pub fn balanced(answer: &Answer) -> Result<()> {
     for line in answer.of("summary") {
         let ledger = &line["ledger"];
         let number = |name: &str| ledger[name].as_u64().with_context(|| format!("no {name} in {ledger}"));

@@ -24,6 +24,7 @@ mod proxy;
 mod recording;
 mod signals;
 mod states;
+mod storm;
 mod theme;
 mod time_wait;
 mod time_wait_owners;
@@ -67,7 +68,9 @@ fn kernel(report: &mut Report, tiers: &[Tier]) {
         states::run(report, tier);
         listen::run(report, tier);
         bind::run(report, tier);
+        storm::run(report, tier);
     }
+    storm::by_default(report);
     ports_default_range::run(report, tiers);
     inventory::run(report);
 }
