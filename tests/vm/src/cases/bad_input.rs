@@ -127,7 +127,7 @@ fn disk_full() -> Result<()> {
     let at = folder.to_str().context("a name in ASCII")?;
     tiers::mount_with("tmpfs", at, "tmpfs", 0, "size=4k")?;
     let result = (|| {
-        let mut tool = Tool::spawn_in(connect_latency(&tool::EACH_EVENT), Some(&folder))?;
+        let mut tool = Tool::spawn_in(connect_latency(&tool::UNBOUNDED), Some(&folder))?;
         many_connects()?;
         let code = tool.wait(Duration::from_secs(20))?;
         ensure!(code == Some(1), "exit code {code:?}: {}", tool.errors());

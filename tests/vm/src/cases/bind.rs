@@ -23,7 +23,7 @@ pub fn run(report: &mut Report, tier: Tier) {
 
 fn watch(tier: Tier) -> Result<Tool> {
     let mut command = Command::new(tool::path());
-    command.args(["bind", "--events", "--top", "100", "--tier", &tier.to_string()]).args(tool::EACH_EVENT);
+    command.args(["bind", "--events", "--top", "100", "--tier", &tier.to_string()]).args(tool::UNBOUNDED);
     Tool::spawn_in(command, None)
 }
 

@@ -61,7 +61,7 @@ pub fn run(report: &mut Report) {
 /// The findings of `doctor --watch`, worst first, and the exit code.
 fn watch(threshold: &str) -> Result<(Vec<Value>, Option<i32>)> {
     let mut command = Command::new(tool::path());
-    command.args(["doctor", "--watch", "5s", "--format", "json", "--fail-on", threshold]).args(tool::EACH_EVENT);
+    command.args(["doctor", "--watch", "5s", "--format", "json", "--fail-on", threshold]).args(tool::UNBOUNDED);
     let finished = tool::run(&mut command)?;
     let lines = tool::parse(&finished.stdout).with_context(|| finished.stderr.trim().to_owned())?;
     // Losses are told as they come.

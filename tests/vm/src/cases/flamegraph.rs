@@ -38,7 +38,7 @@ impl Folded {
     fn of<T>(arguments: &[&str], work: impl FnOnce() -> Result<T>) -> Result<Self> {
         let output = tool::temporary("stacks.folded");
         let mut command = Command::new(tool::path());
-        command.arg("flamegraph").args(tool::EACH_EVENT).args(arguments);
+        command.arg("flamegraph").args(tool::UNBOUNDED).args(arguments);
         let mut tool = Tool::spawn_to(command, &output)?;
         work()?;
         tool.signal(libc::SIGINT);

@@ -102,7 +102,7 @@ fn start(tier: Tier, arguments: &[&str]) -> Result<Tool> {
 
 /// Loss is forced: one page for all events. What has no room is added up instead.
 fn small_ring(tier: Tier) -> Result<()> {
-    let tool = start(tier, &[&["--ring-kib", "4"], &tool::EACH_EVENT[..]].concat())?;
+    let tool = start(tier, &[&["--ring-kib", "4"], &tool::UNBOUNDED[..]].concat())?;
     netns::within("caller", |netns| burst(netns, BURST))?;
     let answer = tool.stop()?;
     balanced(&answer)?;
@@ -122,7 +122,7 @@ fn small_ring(tier: Tier) -> Result<()> {
 fn small_map(tier: Tier) -> Result<()> {
     const ROOM: u64 = 64;
     const ATTEMPTS: u64 = 200;
-    let tool = start(tier, &[&["--max-attempts", "64"], &tool::EACH_EVENT[..]].concat())?;
+    let tool = start(tier, &[&["--max-attempts", "64"], &tool::UNBOUNDED[..]].concat())?;
     let answer = netns::within("caller", |_| {
         let remote = SocketAddr::new(LOCALHOST, 2001);
         let _listener = Socket::deaf_listener(remote)?;
@@ -242,7 +242,7 @@ fn until(tool: &Tool, satisfied: impl Fn(&Answer) -> bool, mut act: impl FnMut()
 
 /// The programs' time is measured in windows of a second's fiftieth; a busy second has some runs in each.
 fn measured(tier: Tier) -> Result<()> {
-    let tool = start(tier, &tool::EACH_EVENT)?;
+    let tool = start(tier, &tool::UNBOUNDED)?;
     netns::within("caller", |netns| {
         let end = Instant::now() + Duration::from_secs(3);
         while Instant::now() < end {
@@ -294,7 +294,7 @@ fn without_statistics(tier: Tier) -> Result<()> {
     }
     let mut command = Command::new(tool::path());
     command.args(["connect-latency", "--tier", &tier.to_string(), "--comm", "caller", "--port-probes", "never"]);
-    command.args(tool::EACH_EVENT);
+    command.args(tool::UNBOUNDED);
     // SAFETY: the closure only makes a system call.
     unsafe {
         command.pre_exec(|| match libc::prctl(libc::PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0) {

@@ -72,6 +72,8 @@ pub fn run(report: &mut Report, tier: Tier) {
 fn start(tier: Tier, arguments: &[&str]) -> Result<Tool> {
     let mut command = Command::new(tool::path());
     command.args(["listen", "--tier", &tier.to_string(), "--top", "1000", "--interval", "500ms"]).args(arguments);
+    // What lasts for moments only, such as a queue that is full, is seen by looks at sockets alone.
+    command.args(tool::UNBOUNDED);
     Tool::spawn_in(command, None)
 }
 

@@ -91,6 +91,6 @@ fn sees_a_connect(command: Command, folder: Option<&Path>) -> Result<()> {
 
 fn connect_latency() -> Command {
     let mut command = Command::new(tool::path());
-    command.arg("connect-latency").args(tool::EACH_EVENT);
+    command.arg("connect-latency").args(tool::UNBOUNDED);
     command
 }

@@ -71,7 +71,7 @@ fn stage(netns: &Netns, tier: Tier) -> Result<Told> {
     let recording = tool::temporary("recording");
     let mut record = Command::new(tool::path());
     record.args(["record", "--trigger", "p99(port_search) > 1ms or outcome = no_port", "--keep", "60s"]);
-    record.arg(&recording).args(["--tier", &tier.to_string()]).args(tool::EACH_EVENT);
+    record.arg(&recording).args(["--tier", &tier.to_string()]).args(tool::UNBOUNDED);
     let mut record = Tool::spawn_alone(record)?;
     let before = visited(netns, tier, &upstream)?;
     record.signal(libc::SIGINT);

@@ -49,7 +49,7 @@ fn same_answer_again() -> Result<()> {
         (&["doctor", "--watch", "3s"], &["doctor"]),
     ] {
         let json = |arguments: &[&'static str]| [arguments, &["--format", "json"]].concat();
-        let first = written(&[&json(live)[..], &["--record", file], &tool::EACH_EVENT].concat(), &answer, 0)?;
+        let first = written(&[&json(live)[..], &["--record", file], &tool::UNBOUNDED].concat(), &answer, 0)?;
         ensure!(first.contains("\"final\":true"), "no final answer: {first}");
         // Nobody but its owner may read it, so its owner becomes somebody else.
         std::os::unix::fs::chown(&recording, Some(65_534), None)?;
@@ -73,7 +73,7 @@ fn killed() -> Result<()> {
     let (recording, ready) = (tool::temporary("rec"), tool::temporary("ready"));
     let file = recording.to_str().context("a name of ours")?;
     let mut command = Command::new(tool::path());
-    command.args(["record", file]).args(tool::EACH_EVENT).arg("--ready-file").arg(&ready);
+    command.args(["record", file]).args(tool::UNBOUNDED).arg("--ready-file").arg(&ready);
     let mut child = command.stdin(Stdio::null()).spawn().context("could not start")?;
     let deadline = Instant::now() + Duration::from_secs(60);
     let size = || fs::metadata(&recording).map_or(0, |file| file.len());
@@ -100,7 +100,7 @@ fn full_disk() -> Result<()> {
     let recording = disk.0.join("rec");
     let file = recording.to_str().context("a name of ours")?;
     let mut command = Command::new(tool::path());
-    command.args(["record", file, "--stacks", "--duration", "60s"]).args(tool::EACH_EVENT);
+    command.args(["record", file, "--stacks", "--duration", "60s"]).args(tool::UNBOUNDED);
     let output = command.stdin(Stdio::null()).output().context("could not start")?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.code() == Some(1) && said.contains("No space left"), "{}: {said}", output.status);
@@ -138,7 +138,7 @@ fn flight_recorder() -> Result<()> {
     let file = recording.to_str().context("a name of ours")?;
     let mut command = Command::new(tool::path());
     command.args(["record", file, "--trigger", "ports_visited > 5000 or outcome = no_port", "--keep", "20s"]);
-    command.args(["--after", "1s", "--duration", "60s"]).args(tool::EACH_EVENT);
+    command.args(["--after", "1s", "--duration", "60s"]).args(tool::UNBOUNDED);
     let output = command.stdin(Stdio::null()).output().context("could not start")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     ensure!(recording.exists(), "the trigger was not met: {}", String::from_utf8_lossy(&output.stderr));

@@ -48,7 +48,7 @@ pub fn run(report: &mut Report, tier: Tier) {
         let mut command = Command::new(tool::path());
         command
             .args(["states", "--events", "--tier", &tier.to_string(), "--top", "1000", "--interval", "500ms"])
-            .args(tool::EACH_EVENT);
+            .args(tool::UNBOUNDED);
         let tool = Tool::spawn_in(command, None)?;
         let mut seen = Vec::new();
         for (family, address) in [("ipv4", LOCALHOST), ("ipv6", LOCALHOST6)] {

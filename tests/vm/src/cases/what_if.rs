@@ -116,7 +116,7 @@ fn ask(tier: Tier, targets: &[Target]) -> Result<Answer> {
 /// What it says after these connects.
 pub fn asked(tier: Tier, arguments: &[&str], connect: impl FnOnce() -> Result<()>) -> Result<Answer> {
     let mut command = Command::new(tool::path());
-    command.args(["what-if", "--top", "20", "--tier", &tier.to_string()]).args(arguments).args(tool::EACH_EVENT);
+    command.args(["what-if", "--top", "20", "--tier", &tier.to_string()]).args(arguments).args(tool::UNBOUNDED);
     let mut tool = Tool::spawn_in(command, None)?;
     connect()?;
     tool.signal(libc::SIGINT);
