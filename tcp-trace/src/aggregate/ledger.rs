@@ -13,6 +13,9 @@ use crate::governor::statistics::Measured;
 pub struct Counts {
     /// Attempts that ended and were followed: each was delivered, shed or lost in the ring.
     pub made: u64,
+    /// Of these, only added up, for no event of them was asked for.
+    #[serde(default)]
+    pub summed: u64,
     /// Of these, added up in the kernel because detail is shed.
     pub shed: u64,
     /// Of these, added up in the kernel because the ring buffer was full.
@@ -65,6 +68,7 @@ impl Counts {
         let diff = u64::saturating_sub;
         Self {
             made: diff(self.made, earlier.made),
+            summed: diff(self.summed, earlier.summed),
             shed: diff(self.shed, earlier.shed),
             ring_full: diff(self.ring_full, earlier.ring_full),
             endings_full: diff(self.endings_full, earlier.endings_full),
@@ -185,10 +189,10 @@ pub struct Ledger {
 
 impl Ledger {
     /// Events in the ring buffer, or on their way from it. None at the end:
-    /// made = delivered + undecoded + on the way + shed + lost in the ring.
+    /// made = delivered + undecoded + on the way + summed + shed + lost in the ring.
     pub fn on_the_way(&self) -> u64 {
         let counts = &self.counts;
-        counts.made.saturating_sub(self.delivered + counts.undecoded + counts.shed + counts.ring_full)
+        counts.made.saturating_sub(self.delivered + counts.undecoded + counts.summed + counts.shed + counts.ring_full)
     }
 }
 
