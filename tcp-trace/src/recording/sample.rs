@@ -206,6 +206,7 @@ fn stock(made: u64) -> Stock {
         calibration: None,
         level: Level::OneIn(4),
         budget: 0.05,
+        cpus: 2,
         resident_bytes: Some(1 << 20),
         locked_bytes: None,
     }
