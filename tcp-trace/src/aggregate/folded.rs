@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Attempts that came without events of their own, added up in the kernel.
+//! Attempts as the kernel side adds them up: each that ends, once for the run and once by who and where.
+
+use std::net::IpAddr;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tcp_trace_common::folded::BUCKETS;
 
 use super::connect::OUTCOMES;
+use crate::event::Comm;
 
 /// What was added up since the last time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +24,122 @@ pub struct Folded {
     pub syn_retransmits: u64,
     /// Subflows of MPTCP connections.
     pub mptcp: u64,
+    /// By who and where, shards summed.
+    #[serde(default)]
+    pub rows: Vec<FoldedRow>,
+    /// Attempts that found no room among the rows: with these, the rows are all attempts that ended.
+    #[serde(default)]
+    pub other: FoldedCounts,
 }
+
+/// Attempts of one process towards one destination.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoldedRow {
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// Process id (thread group).
+    pub pid: u32,
+    /// When its leader was started, on the boot-time clock: a pid is used again. 0: not known.
+    pub process_start_ns: u64,
+    /// Remote address. Its family is the family on the wire.
+    pub daddr: IpAddr,
+    /// Remote port.
+    pub dport: u16,
+    /// Name of the thread that called last.
+    pub comm: Comm,
+    /// User id of the last caller.
+    pub uid: u32,
+    /// Cgroup v2 of the last caller; 0: none.
+    pub cgroup_id: u64,
+    /// What was added up.
+    pub counts: FoldedCounts,
+}
+
+/// Sums over attempts. What is not known of an attempt is in no sum.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoldedCounts {
+    /// How they ended, in the order of [`OUTCOMES`].
+    pub by_outcome: [u64; OUTCOMES.len()],
+    /// Searches that found no port in the whole range: without sockets that were bound before.
+    pub exhausted: u64,
+    /// Given up, by the kernel or by the caller, after SYNs that were sent again.
+    pub unanswered: u64,
+    /// Searches of which it is known whether they looked at the second parity, those that found no port included.
+    pub second_pass_known: u64,
+    /// Of these, looked at the second parity, those that found no port included.
+    pub second_pass_looked: u64,
+    /// Of these, found a port there.
+    pub second_pass: u64,
+    /// Searches of the socket's own range.
+    pub local_range: u64,
+    /// SYNs sent again.
+    pub syn_retransmits: u64,
+    /// Attempts whose SYN was sent again.
+    pub retransmitted: u64,
+    /// The longest handshake of these, in ns.
+    pub retransmitted_max_ns: u64,
+    /// Subflows of MPTCP connections.
+    pub mptcp: u64,
+    /// Ports visited.
+    pub visited: FoldedSpread,
+    /// Time in the port search.
+    pub search_ns: FoldedSpread,
+    /// Time from SYN to the end.
+    pub handshake_ns: FoldedSpread,
+    /// Time from the call to the end.
+    pub total_ns: FoldedSpread,
+    /// Ports visited by the searches of `second_pass`.
+    pub second_pass_visited: FoldedSum,
+    /// Time in the searches of `second_pass`.
+    pub second_pass_search_ns: FoldedSum,
+    /// Time in the searches that found a port in their first pass.
+    pub first_pass_search_ns: FoldedSum,
+    /// Candidates refused because a live connection holds the four-tuple, by search; sampled.
+    pub in_use: FoldedSum,
+    /// Candidates refused because of TIME_WAIT, by search; sampled.
+    pub time_wait: FoldedSum,
+    /// Candidates in TIME_WAIT that were taken over; sampled.
+    pub time_wait_reused: u64,
+    /// Candidates skipped without a test, where the visits are known; sampled.
+    pub skipped: u64,
+    /// The range last searched, both ends included.
+    pub range: Option<(u16, u16)>,
+}
+
+impl FoldedCounts {
+    /// Attempts.
+    pub fn attempts(&self) -> u64 {
+        self.by_outcome.iter().sum()
+    }
+}
+
+/// A sum with the number of values it is made of, and the largest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoldedSum {
+    /// How many values were known.
+    pub known: u64,
+    /// Their sum.
+    pub sum: u64,
+    /// The largest; 0 while none is known.
+    pub max: u64,
+}
+
+/// A sum, and its values by powers of two.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoldedSpread {
+    /// How many values were known.
+    pub known: u64,
+    /// Their sum.
+    pub sum: u64,
+    /// The largest; 0 while none is known.
+    pub max: u64,
+    /// How many values have their highest bit here: 0 and 1 in the first, 2 and 3 in the second. At most
+    /// [`SPREAD_BUCKETS`], the last holds what is beyond it; zeros at the end are cut.
+    pub buckets: Vec<u32>,
+}
+
+/// Buckets of a [`FoldedSpread`].
+pub const SPREAD_BUCKETS: usize = 40;
 
 /// Values by bucket, in the buckets of [`distribution`](super::distribution).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
