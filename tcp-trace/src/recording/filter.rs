@@ -191,7 +191,7 @@ mod tests {
         let mut filter = to_port(slow.dport);
         assert!(filter.passes(&slow));
         let mut phases = Vec::new();
-        for rows in [&[][..], &[slow.clone()], &[slow.clone()]] {
+        for rows in [&[][..], std::slice::from_ref(&slow), std::slice::from_ref(&slow)] {
             let mut stock = stock(rows, Counts::default());
             filter.leave_out(&mut stock);
             phases.push(stock.folded.expect("rows").phases[0].buckets.iter().sum::<u64>());
