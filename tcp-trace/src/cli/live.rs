@@ -456,6 +456,7 @@ fn circumstances(
         traced: attached.is_some(),
         signals,
         streamed: asked.streamed(),
+        has_rows: attached.is_some(),
         surveyed: asked.question.surveys(),
         table_perturb_unknown: facts.table_perturb.as_ref().err().map(ToString::to_string),
         time_wait_start: samples_time_wait.then(time_wait_proc::sample),

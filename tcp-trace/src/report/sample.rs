@@ -66,6 +66,7 @@ pub fn circumstances() -> Circumstances {
         kernel: "6.12.1-test".into(),
         rules_known: true,
         streamed: vec![Signal::Stack],
+        has_rows: false,
         surveyed: true,
         rules: SearchRules { perturb_table: true, socket_range_steps_by_one: true, ..SearchRules::default() },
         sysctls: sysctls(),
