@@ -2,7 +2,7 @@
 //! The accounts of a run, for the interval and since the start: what came through, what was lost, what was spent.
 
 use crate::{
-    aggregate::ledger::{Cost, Ledger},
+    aggregate::ledger::{Cost, Counts, Ledger},
     event::{Event, Lost, Outcome},
     governor::Stock,
 };
@@ -74,9 +74,9 @@ impl Books {
         stock.counts.lost_since(&earlier)
     }
 
-    /// Attempts of which no more than their number is known.
-    pub fn outcome_unknown(&self) -> u64 {
-        self.ledger.counts.outcome_unknown()
+    /// Counted since the start, as of the last look.
+    pub fn counts(&self) -> Counts {
+        self.ledger.counts
     }
 
     /// Ends the interval.

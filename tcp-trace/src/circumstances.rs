@@ -38,6 +38,10 @@ pub struct Circumstances {
     pub signals: BTreeMap<Signal, AtWork>,
     /// Of these, those whose events come one by one, connect apart.
     pub streamed: Vec<Signal>,
+    /// The kernel side adds up each attempt that ends, by who and where: what is counted rests on that. Otherwise, as in
+    /// recordings from before there were rows, it rests on events.
+    #[serde(default)]
+    pub has_rows: bool,
     /// Sockets are looked at, too.
     pub surveyed: bool,
     /// Why ports visited are known only while port probes are attached.

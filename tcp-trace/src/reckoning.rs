@@ -39,11 +39,9 @@ impl Reckoning {
     /// Nothing observed yet.
     pub fn new(question: Question, circumstances: &Circumstances) -> Self {
         let circumstances = circumstances.clone();
-        let start = circumstances.time_wait_start.clone().unwrap_or_default();
-        let (scope, in_detail) = (circumstances.scope, circumstances.time_wait_in_detail);
         Self {
             question,
-            aggregates: Aggregates::new(circumstances.rules, scope, start, in_detail),
+            aggregates: Aggregates::new(&circumstances),
             lacks: Vec::new(),
             books: Books::open(circumstances.begin.monotonic_ns),
             circumstances,
@@ -78,10 +76,11 @@ impl Reckoning {
     }
 
     fn enter(&mut self, stock: &Stock) -> Reckoned {
-        let unknown = self.books.outcome_unknown();
+        let before = self.books.counts();
         let lost = self.books.enter(stock);
-        let unknown = self.books.outcome_unknown().saturating_sub(unknown);
-        self.aggregates.observe_untold(stock.folded.as_ref(), unknown);
+        let since = stock.counts.since(&before);
+        let unknown = since.outcome_unknown(self.circumstances.has_rows);
+        self.aggregates.observe_folded(stock.folded.as_ref(), unknown, since.not_followed);
         // What is lost is an event like any other.
         lost.map_or(Reckoned::Nothing, |lost| {
             self.observe(&Event::Lost(lost));

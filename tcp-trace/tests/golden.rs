@@ -259,7 +259,7 @@ fn incident() -> Summary {
         ..Sysctls::default()
     };
     // Detail was shed in the end.
-    aggregate.observe_unknown(1_000);
+    aggregate.observe_unknown(1_000, 1_000);
     let observed =
         Observed { seconds: 40.0004, connect: aggregate.total(), time_wait: time_wait.total(), ..Observed::default() };
     Summary {

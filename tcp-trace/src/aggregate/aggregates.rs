@@ -7,8 +7,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::bind::{BindAggregate, BindSnapshot};
-use super::connect::ConnectAggregate;
-use super::folded::Folded;
+use super::connect::{ConnectAggregate, ConnectSnapshot};
+use super::folded::{Folded, FoldedRow};
 use super::limits::LimitsAggregate;
 use super::listen::ListenAggregate;
 use super::observed::{Observed, SpaceFacts};
@@ -17,10 +17,13 @@ use super::scope::Scope;
 use super::state::{StateAggregate, StateSnapshot};
 use super::time_wait::{TimeWaitAggregate, TimeWaitSnapshot};
 use super::time_wait_owners::{OwnerRow, TimeWaitOwners};
-use crate::event::{Cgroup, Event};
+use crate::circumstances::Circumstances;
+use crate::event::{Cgroup, Connect, Event, Outcome};
 use crate::inventory::Inventory;
-use crate::kernel::rules::SearchRules;
 use crate::source::totals::Totals;
+
+/// Cgroups whose path is learned from events.
+const CGROUPS: usize = 4096;
 
 /// What was observed so far.
 #[derive(Debug, Default)]
@@ -36,30 +39,55 @@ pub struct Aggregates {
     time_wait_owners: TimeWaitOwners,
     scope: Scope,
     cgroups: HashMap<u64, Arc<str>, RandomState>,
+    /// The kernel side adds up each attempt that ends, by who and where.
+    has_rows: bool,
 }
 
 impl Aggregates {
-    /// On a kernel with these rules, ports of destinations in `scope`; TIME_WAIT as [`TimeWaitAggregate::new`] has it.
-    pub fn new(rules: SearchRules, scope: Scope, time_wait_start: TimeWaitSnapshot, time_wait_in_detail: bool) -> Self {
+    /// Nothing observed yet.
+    pub fn new(circumstances: &Circumstances) -> Self {
+        let Circumstances { rules, scope, time_wait_in_detail, has_rows, .. } = *circumstances;
+        let time_wait_start = circumstances.time_wait_start.clone().unwrap_or_default();
         let time_wait = TimeWaitAggregate::new(time_wait_start, time_wait_in_detail);
-        Self { time_wait, ports: PortsAggregate::new(rules, scope), scope, ..Self::default() }
+        Self { time_wait, ports: PortsAggregate::new(rules, scope), scope, has_rows, ..Self::default() }
     }
 
     /// Takes one event.
     pub fn observe(&mut self, event: &Event) {
         self.listen.observe(event);
         if let Event::Connect(connect) = event {
-            self.connect.observe(connect);
-            self.ports.observe(connect);
+            self.connect.hear();
+            self.learn_cgroup(connect);
+            if !self.has_rows || connect.outcome == Outcome::Pending {
+                self.connect.observe(connect);
+                self.row(&FoldedRow::of(connect));
+            }
         }
     }
 
-    /// Takes attempts that were added up in the kernel, and the number of those of which nothing else is known.
-    pub fn observe_untold(&mut self, folded: Option<&Folded>, unknown: u64) {
+    /// Takes attempts that were added up in the kernel, and how many there were of which no outcome is known, some of
+    /// them because they were not followed.
+    pub fn observe_folded(&mut self, folded: Option<&Folded>, unknown: u64, not_followed: u64) {
         if let Some(folded) = folded {
-            self.connect.observe_folded(folded);
+            self.connect.observe_folded(folded, self.has_rows);
+            folded.rows.iter().for_each(|row| self.row(row));
         }
-        self.connect.observe_unknown(unknown);
+        self.connect.observe_unknown(unknown, not_followed);
+    }
+
+    /// What other aggregates learn from a row of connects.
+    fn row(&mut self, row: &FoldedRow) {
+        self.ports.observe(row);
+        self.listen.connected(row);
+    }
+
+    /// Events come with the path.
+    fn learn_cgroup(&mut self, connect: &Connect) {
+        if let Some(Cgroup { id, path: Some(path) }) = &connect.caller.cgroup
+            && self.cgroups.len() < CGROUPS
+        {
+            self.cgroups.entry(*id).or_insert_with(|| Arc::clone(path));
+        }
     }
 
     /// Takes the totals of the kernel side, counted since the start.
@@ -97,7 +125,7 @@ impl Aggregates {
     pub fn tick(&mut self, seconds: f64) -> Observed {
         Observed {
             seconds,
-            connect: self.connect.tick(),
+            connect: self.clients_named(ConnectAggregate::tick),
             bind: self.binders_named(BindAggregate::tick),
             time_wait: self.time_wait.tick(),
             limits: self.limits.tick(),
@@ -113,7 +141,7 @@ impl Aggregates {
     pub fn total(&mut self, seconds: f64) -> Observed {
         Observed {
             seconds,
-            connect: self.connect.total(),
+            connect: self.clients_named(ConnectAggregate::total),
             bind: self.binders_named(|bind| bind.total()),
             time_wait: self.time_wait.total(),
             limits: self.limits.total(),
@@ -123,6 +151,14 @@ impl Aggregates {
             states: self.states_in_scope(|states| states.total()),
             time_wait_owners: self.owners_in_scope(|owners| owners.total()),
         }
+    }
+
+    fn clients_named(&mut self, answer: impl FnOnce(&mut ConnectAggregate) -> ConnectSnapshot) -> ConnectSnapshot {
+        let mut snapshot = answer(&mut self.connect);
+        let programs = snapshot.programs.iter_mut().map(|row| &mut row.key.program);
+        let processes = snapshot.processes.iter_mut().map(|row| &mut row.key.program);
+        programs.chain(processes).for_each(|program| self.name(&mut program.cgroup));
+        snapshot
     }
 
     fn binders_named(&mut self, answer: impl FnOnce(&mut BindAggregate) -> BindSnapshot) -> BindSnapshot {

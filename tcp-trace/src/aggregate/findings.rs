@@ -202,11 +202,12 @@ pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> 
         found.extend(unreached::refused(&scene));
         found.extend(unreached::unanswered(&scene));
     }
-    if connect.told < connect.connects {
-        // Counts are lower bounds then.
+    if let Some(estimate) = connect.estimate() {
+        // Counts are those of a sample then.
         for finding in &mut found {
-            finding.evidence.push(("connects_told", Evidence::Number(connect.told)));
+            finding.evidence.push(("connects_followed", Evidence::Number(connect.connects - connect.outcome_unknown)));
             finding.evidence.push(("connects_made", Evidence::Number(connect.connects)));
+            finding.evidence.push(("estimate_error", Evidence::Share(estimate.error)));
         }
     }
     found.extend(ahead(observed, rules, sysctls));

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Attempts that came without events of their own, added up in the kernel.
+//! Attempts as the kernel side adds them up: each that ends, once for the run and once by who and where.
+
+use std::net::IpAddr;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tcp_trace_common::folded::BUCKETS;
 
 use super::connect::OUTCOMES;
+use crate::event::{Comm, Connect, Outcome, SourcePort};
 
-/// What was added up since the last time.
+/// What was added up since the last time. As JSON without its rows, which are many and written as tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Folded {
     /// How they ended, in the order of [`OUTCOMES`].
@@ -21,7 +24,260 @@ pub struct Folded {
     pub syn_retransmits: u64,
     /// Subflows of MPTCP connections.
     pub mptcp: u64,
+    /// By who and where, shards summed.
+    #[serde(skip)]
+    pub rows: Vec<FoldedRow>,
+    /// Attempts that found no room among the rows: with these, the rows are all attempts that ended.
+    #[serde(skip)]
+    pub other: FoldedCounts,
 }
+
+impl Folded {
+    /// What is added up here of attempts in no row. Before there were rows, that was all of it: `has_rows` says whether
+    /// there could have been any.
+    pub fn other(&self, has_rows: bool) -> FoldedCounts {
+        if has_rows {
+            return self.other.clone();
+        }
+        FoldedCounts {
+            by_outcome: self.by_outcome,
+            second_pass_looked: self.second_pass,
+            second_pass_known: self.second_pass_known,
+            syn_retransmits: self.syn_retransmits,
+            mptcp: self.mptcp,
+            ..FoldedCounts::default()
+        }
+    }
+}
+
+/// Attempts of one process towards one destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoldedRow {
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// Process id (thread group).
+    pub pid: u32,
+    /// When its leader was started, on the boot-time clock: a pid is used again. 0: not known.
+    pub process_start_ns: u64,
+    /// Remote address. Its family is the family on the wire.
+    pub daddr: IpAddr,
+    /// Remote port.
+    pub dport: u16,
+    /// Name of the thread that called last.
+    pub comm: Comm,
+    /// User id of the last caller.
+    pub uid: u32,
+    /// Cgroup v2 of the last caller; 0: none.
+    pub cgroup_id: u64,
+    /// What was added up.
+    pub counts: FoldedCounts,
+}
+
+/// Sums over attempts. What is not known of an attempt is in no sum.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoldedCounts {
+    /// How they ended, in the order of [`OUTCOMES`].
+    pub by_outcome: [u64; OUTCOMES.len()],
+    /// Searches that found no port in the whole range: without sockets that were bound before.
+    pub exhausted: u64,
+    /// Given up, by the kernel or by the caller, after SYNs that were sent again.
+    pub unanswered: u64,
+    /// Searches of which it is known whether they looked at the second parity, those that found no port included.
+    pub second_pass_known: u64,
+    /// Of these, looked at the second parity, those that found no port included.
+    pub second_pass_looked: u64,
+    /// Of these, found a port there.
+    pub second_pass: u64,
+    /// Searches of the socket's own range.
+    pub local_range: u64,
+    /// SYNs sent again.
+    pub syn_retransmits: u64,
+    /// Attempts whose SYN was sent again.
+    pub retransmitted: u64,
+    /// The longest handshake of these, in ns.
+    pub retransmitted_max_ns: u64,
+    /// Subflows of MPTCP connections.
+    pub mptcp: u64,
+    /// Ports visited.
+    pub visited: FoldedSpread,
+    /// Time in the port search.
+    pub search_ns: FoldedSpread,
+    /// Time from SYN to the end.
+    pub handshake_ns: FoldedSpread,
+    /// Time from the call to the end.
+    pub total_ns: FoldedSpread,
+    /// Ports visited by the searches of `second_pass`.
+    pub second_pass_visited: FoldedSum,
+    /// Time in the searches of `second_pass`.
+    pub second_pass_search_ns: FoldedSum,
+    /// Time in the searches that found a port in their first pass.
+    pub first_pass_search_ns: FoldedSum,
+    /// Candidates refused because a live connection holds the four-tuple, by search; sampled.
+    pub in_use: FoldedSum,
+    /// Candidates refused because of TIME_WAIT, by search; sampled.
+    pub time_wait: FoldedSum,
+    /// Candidates in TIME_WAIT that were taken over; sampled.
+    pub time_wait_reused: u64,
+    /// Candidates skipped without a test, where the visits are known; sampled.
+    pub skipped: u64,
+    /// The range last searched, both ends included.
+    pub range: Option<(u16, u16)>,
+}
+
+impl FoldedRow {
+    /// Of one attempt that is in no row of the kernel side.
+    pub fn of(connect: &Connect) -> Self {
+        Self {
+            netns: connect.netns,
+            pid: connect.caller.pid,
+            process_start_ns: 0,
+            daddr: connect.daddr,
+            dport: connect.dport,
+            comm: connect.caller.comm,
+            uid: connect.caller.uid,
+            cgroup_id: connect.caller.cgroup.as_ref().map_or(0, |cgroup| cgroup.id),
+            counts: FoldedCounts::of(connect),
+        }
+    }
+}
+
+impl FoldedCounts {
+    /// Of one attempt.
+    pub fn of(connect: &Connect) -> Self {
+        let mut counts = Self::default();
+        counts.add(connect);
+        counts
+    }
+
+    /// Attempts.
+    pub fn attempts(&self) -> u64 {
+        self.by_outcome.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// How many ended so.
+    pub fn ended(&self, outcome: Outcome) -> u64 {
+        self.by_outcome[outcome as usize]
+    }
+
+    /// Searches for a port, as far as anything is known of them.
+    pub fn searches(&self) -> u64 {
+        self.search_ns.known.max(self.visited.known).max(self.second_pass_known)
+    }
+
+    /// Adds one attempt. What the kernel side adds up is the same: `tcp-trace-common/src/connect_rows.rs`.
+    pub fn add(&mut self, connect: &Connect) {
+        self.by_outcome[connect.outcome as usize] += 1;
+        let no_port = connect.outcome == Outcome::NoPort;
+        self.exhausted += u64::from(no_port && connect.source_port.is_some_and(|port| port != SourcePort::Bound));
+        let sent_again = connect.syn_retransmits.unwrap_or(0);
+        self.unanswered += u64::from(match connect.outcome {
+            Outcome::TimedOut => true,
+            Outcome::Abandoned | Outcome::Interrupted | Outcome::Pending => sent_again > 0,
+            _ => false,
+        });
+        self.syn_retransmits += u64::from(sent_again);
+        if sent_again > 0 {
+            self.retransmitted += 1;
+            self.retransmitted_max_ns = self.retransmitted_max_ns.max(connect.handshake_ns.unwrap_or(0));
+        }
+        self.mptcp += u64::from(connect.mptcp == Some(true));
+        self.local_range += u64::from(connect.source_port == Some(SourcePort::LocalRange));
+        self.second_pass_known += u64::from(connect.second_pass.is_some());
+        self.second_pass_looked += u64::from(connect.second_pass == Some(true));
+        let visited = connect.ports_visited.map(u64::from);
+        self.visited.add(visited);
+        self.search_ns.add(connect.port_search_ns);
+        self.handshake_ns.add(connect.handshake_ns);
+        self.total_ns.add(connect.total_ns);
+        if !no_port {
+            match connect.second_pass {
+                Some(true) => {
+                    self.second_pass += 1;
+                    self.second_pass_visited.add(visited);
+                    self.second_pass_search_ns.add(connect.port_search_ns);
+                }
+                Some(false) => self.first_pass_search_ns.add(connect.port_search_ns),
+                None => {}
+            }
+        }
+        if let Some(candidates) = connect.candidates {
+            self.in_use.add(Some(candidates.in_use.into()));
+            self.time_wait.add(Some(candidates.time_wait.into()));
+            self.time_wait_reused += u64::from(candidates.time_wait_reused);
+            self.skipped += u64::from(candidates.skipped.unwrap_or(0));
+        }
+        self.range = connect.range.or(self.range);
+    }
+}
+
+/// A sum with the number of values it is made of, and the largest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FoldedSum {
+    /// How many values were known.
+    pub known: u64,
+    /// Their sum.
+    pub sum: u64,
+    /// The largest; 0 while none is known.
+    pub max: u64,
+}
+
+impl FoldedSum {
+    /// Adds a value, where it is known.
+    pub fn add(&mut self, value: Option<u64>) {
+        if let Some(value) = value {
+            self.merge(&Self { known: 1, sum: value, max: value });
+        }
+    }
+
+    /// Adds what was added up elsewhere.
+    pub fn merge(&mut self, other: &Self) {
+        self.known = self.known.saturating_add(other.known);
+        self.sum = self.sum.saturating_add(other.sum);
+        self.max = self.max.max(other.max);
+    }
+
+    /// `None` while no value is known.
+    pub fn mean(&self) -> Option<u64> {
+        self.sum.checked_div(self.known)
+    }
+}
+
+/// A sum, and its values by powers of two.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoldedSpread {
+    /// How many values were known.
+    pub known: u64,
+    /// Their sum.
+    pub sum: u64,
+    /// The largest; 0 while none is known.
+    pub max: u64,
+    /// How many values have their highest bit here: 0 and 1 in the first, 2 and 3 in the second. At most
+    /// [`SPREAD_BUCKETS`], the last holds what is beyond it; zeros at the end are cut.
+    pub buckets: Vec<u32>,
+}
+
+impl FoldedSpread {
+    /// Adds a value, where it is known.
+    pub fn add(&mut self, value: Option<u64>) {
+        let Some(value) = value else { return };
+        self.known += 1;
+        self.sum = self.sum.saturating_add(value);
+        self.max = self.max.max(value);
+        let bucket = (value.max(1).ilog2() as usize).min(SPREAD_BUCKETS - 1);
+        if bucket >= self.buckets.len() {
+            self.buckets.resize(bucket + 1, 0);
+        }
+        self.buckets[bucket] = self.buckets[bucket].saturating_add(1);
+    }
+
+    /// Without the values.
+    pub fn total(&self) -> FoldedSum {
+        FoldedSum { known: self.known, sum: self.sum, max: self.max }
+    }
+}
+
+/// Buckets of a [`FoldedSpread`].
+pub const SPREAD_BUCKETS: usize = 40;
 
 /// Values by bucket, in the buckets of [`distribution`](super::distribution).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +290,7 @@ pub struct FoldedPhase {
 }
 
 /// More than is ever counted between two looks, and far from the end of what can be added up.
-const MOST: u64 = 1 << 40;
+pub const MOST: u64 = 1 << 40;
 
 /// A recording may come from anywhere.
 fn buckets<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u64>, D::Error> {

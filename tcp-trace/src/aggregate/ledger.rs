@@ -11,10 +11,13 @@ use crate::governor::statistics::Measured;
 /// Counted since the start, by the kernel side unless said otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Attempts that ended and were followed: each was delivered, shed or lost in the ring.
+    /// Attempts that ended and were followed: each was delivered, only added up, shed or lost in the ring.
     pub made: u64,
-    /// Of these, added up in the kernel because detail is shed.
+    /// Of these, not sent because detail is shed.
     pub shed: u64,
+    /// Of these, added up and not sent because nobody asked for an event of each.
+    #[serde(default)]
+    pub summed: u64,
     /// Of these, added up in the kernel because the ring buffer was full.
     pub ring_full: u64,
     /// Of `shed` and `ring_full`, those whose ending found no place: in no outcome.
@@ -50,9 +53,10 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Attempts known to have been made of which no outcome is known.
-    pub fn outcome_unknown(&self) -> u64 {
-        self.not_followed + self.attempts_full + self.endings_full
+    /// Attempts known to have been made of which no outcome is known. With rows by who and where each that was followed has
+    /// one.
+    pub fn outcome_unknown(&self, has_rows: bool) -> u64 {
+        self.not_followed + self.attempts_full + if has_rows { 0 } else { self.endings_full }
     }
 
     /// Attempts that were added up in the kernel.
@@ -66,6 +70,7 @@ impl Counts {
         Self {
             made: diff(self.made, earlier.made),
             shed: diff(self.shed, earlier.shed),
+            summed: diff(self.summed, earlier.summed),
             ring_full: diff(self.ring_full, earlier.ring_full),
             endings_full: diff(self.endings_full, earlier.endings_full),
             not_followed: diff(self.not_followed, earlier.not_followed),
@@ -185,10 +190,10 @@ pub struct Ledger {
 
 impl Ledger {
     /// Events in the ring buffer, or on their way from it. None at the end:
-    /// made = delivered + undecoded + on the way + shed + lost in the ring.
+    /// made = delivered + undecoded + on the way + summed + shed + lost in the ring.
     pub fn on_the_way(&self) -> u64 {
         let counts = &self.counts;
-        counts.made.saturating_sub(self.delivered + counts.undecoded + counts.shed + counts.ring_full)
+        counts.made.saturating_sub(self.delivered + counts.undecoded + counts.summed + counts.shed + counts.ring_full)
     }
 }
 
@@ -228,9 +233,18 @@ mod tests {
 
     #[test]
     fn the_books_balance() {
-        let counts = Counts { made: 100, shed: 20, ring_full: 5, not_followed: 7, ..Counts::default() };
-        let ledger = Ledger { counts, delivered: 70, ..Ledger::default() };
-        assert_eq!((ledger.on_the_way(), counts.attempts(), counts.outcome_unknown()), (5, 107, 7));
+        let counts = Counts {
+            made: 100,
+            summed: 30,
+            shed: 20,
+            ring_full: 5,
+            not_followed: 7,
+            endings_full: 1,
+            ..Counts::default()
+        };
+        let ledger = Ledger { counts, delivered: 40, ..Ledger::default() };
+        assert_eq!((ledger.on_the_way(), counts.attempts()), (5, 107));
+        assert_eq!([true, false].map(|has_rows| counts.outcome_unknown(has_rows)), [7, 8]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub use self::counts::ListenCounts;
 pub use self::now::{Now, SpaceCounters};
 pub use self::slow::SlowHandshakes;
 use self::{now::Look, slow::Slow};
+use super::folded::FoldedRow;
 use super::tally::Process;
 use crate::event::{Comm, Event};
 use crate::inventory::Inventory;
@@ -94,9 +95,14 @@ impl ListenAggregate {
     pub fn observe(&mut self, event: &Event) {
         match event {
             Event::ListenDrop(dropped) => self.slow.dropped(dropped),
-            Event::Connect(connect) => self.slow.connected(connect),
+            Event::Connect(connect) => self.slow.waited(connect),
             _ => {}
         }
+    }
+
+    /// Takes a row of connects.
+    pub fn connected(&mut self, row: &FoldedRow) {
+        self.slow.connected(row);
     }
 
     /// Takes the totals of the kernel side, counted since the start: where they are, programs see listeners.

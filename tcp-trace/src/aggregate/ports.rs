@@ -27,9 +27,9 @@ use self::held::Held;
 use self::port_set::PortSet;
 use self::range::Range;
 use self::reuse::Reuse;
+use super::folded::FoldedRow;
 use super::scope::Scope;
 use super::tally::Destination;
-use crate::event::{Connect, SourcePort};
 use crate::inventory::{Inventory, owners::Owner, socket::Socket};
 use crate::kernel::rules::SearchRules;
 
@@ -169,17 +169,13 @@ impl PortsAggregate {
     }
 
     /// Learns which range a destination's callers search.
-    pub fn observe(&mut self, connect: &Connect) {
-        let destination = Destination { netns: connect.netns, daddr: connect.daddr, dport: connect.dport };
-        match (connect.source_port, connect.range) {
-            (Some(SourcePort::LocalRange), Some(range)) if self.socket_ranges.len() < SOCKET_RANGES => {
-                self.socket_ranges.insert(destination, Range::of_socket(range, &self.rules));
-            }
-            // Few sockets ever have a range of their own, and every connect comes by here.
-            (Some(SourcePort::Ephemeral), _) if !self.socket_ranges.is_empty() => {
-                self.socket_ranges.remove(&destination);
-            }
-            _ => {}
+    pub fn observe(&mut self, row: &FoldedRow) {
+        let destination = Destination { netns: row.netns, daddr: row.daddr, dport: row.dport };
+        let Some(range) = row.counts.range else { return };
+        if row.counts.local_range == 0 {
+            self.socket_ranges.remove(&destination);
+        } else if self.socket_ranges.len() < SOCKET_RANGES || self.socket_ranges.contains_key(&destination) {
+            self.socket_ranges.insert(destination, Range::of_socket(range, &self.rules));
         }
     }
 

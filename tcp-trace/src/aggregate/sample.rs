@@ -5,7 +5,23 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Timestamp;
 
+use crate::aggregate::folded::FoldedRow;
 use crate::event::{Caller, Connect, Outcome, SourcePort};
+
+/// Attempts as the kernel side would have added them up. Each process was started a moment after the one before it.
+pub(crate) fn rows<'a>(connects: impl IntoIterator<Item = &'a Connect>) -> Vec<FoldedRow> {
+    let mut rows: Vec<FoldedRow> = Vec::new();
+    for connect in connects {
+        let Connect { netns, daddr, dport, .. } = *connect;
+        let pid = connect.caller.pid;
+        let same = |row: &&mut FoldedRow| (row.netns, row.pid, row.daddr, row.dport) == (netns, pid, daddr, dport);
+        match rows.iter_mut().find(same) {
+            Some(row) => row.counts.add(connect),
+            None => rows.push(FoldedRow { process_start_ns: u64::from(pid) * 1_000, ..FoldedRow::of(connect) }),
+        }
+    }
+    rows
+}
 
 /// Established in the first pass: 2 ports, 5 us of search, 50 us of handshake.
 pub(crate) fn established() -> Connect {

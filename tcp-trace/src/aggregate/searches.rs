@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Port searches by source and destination, over a whole run: how many a second, and what they came to.
+//! Port searches by destination, over a whole run: how many a second, and what they came to.
 
 use jiff::Timestamp;
 
-use super::ports::Route;
+use super::folded::FoldedRow;
+use super::tally::Destination;
 use super::top::Top;
-use crate::event::{Connect, Detail, SourcePort};
+use crate::event::Detail;
 use crate::governor::level::Level;
 
 /// A shorter time has no rate.
 pub const LEAST_SECONDS: f64 = 0.5;
-/// Routes that are counted; the rarest give way.
-const ROUTES: usize = 1024;
+/// Destinations that are counted; the rarest give way.
+const DESTINATIONS: usize = 1024;
 
-/// Searches from one source to one destination.
+/// Searches towards one destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Searched {
-    /// All that were told.
+    /// All that were counted.
     pub searches: u64,
     /// Of these, that it is known how many ports they visited.
     pub known: u64,
@@ -26,10 +27,11 @@ pub struct Searched {
     pub search_ns: u64,
 }
 
-/// Counts while each connect is told.
+/// Counts each search; in recordings from before there were rows, while each connect is told.
 #[derive(Debug)]
 pub struct Searches {
-    routes: Top<Route, Searched>,
+    destinations: Top<Destination, Searched>,
+    has_rows: bool,
     /// Each connect is told since then; `None`: now they are not.
     told_since: Option<Timestamp>,
     /// For how long each was told before.
@@ -56,37 +58,43 @@ impl Searched {
 }
 
 impl Searches {
-    /// From now on.
-    pub fn since(begin: Timestamp) -> Self {
-        Self { routes: Top::new(ROUTES), told_since: Some(begin), told_seconds: 0.0, missed_some: false }
+    /// From now on. `has_rows`: each is in a row, whatever is told.
+    pub fn since(begin: Timestamp, has_rows: bool) -> Self {
+        let destinations = Top::new(DESTINATIONS);
+        Self { destinations, has_rows, told_since: Some(begin), told_seconds: 0.0, missed_some: false }
     }
 
-    /// Takes one attempt.
-    pub fn observe(&mut self, connect: &Connect) {
-        if !matches!(connect.source_port, Some(SourcePort::Ephemeral | SourcePort::LocalRange)) {
+    /// Takes a row of attempts.
+    pub fn observe(&mut self, row: &FoldedRow) {
+        let counts = &row.counts;
+        let searches = counts.searches();
+        if searches == 0 {
             return;
         }
-        let Connect { netns, saddr, daddr, dport, .. } = *connect;
-        let searched = self.routes.add(&Route { netns, saddr, daddr, dport }, 1);
-        searched.searches += 1;
-        if let (Some(visited), Some(search_ns)) = (connect.ports_visited, connect.port_search_ns) {
-            searched.known += 1;
-            searched.visited += u64::from(visited);
-            searched.search_ns = searched.search_ns.saturating_add(search_ns);
+        let destination = Destination { netns: row.netns, daddr: row.daddr, dport: row.dport };
+        let searched = self.destinations.add(&destination, searches);
+        searched.searches = searched.searches.saturating_add(searches);
+        if counts.search_ns.known > 0 {
+            searched.known = searched.known.saturating_add(counts.visited.known);
+            searched.visited = searched.visited.saturating_add(counts.visited.sum);
+            searched.search_ns = searched.search_ns.saturating_add(counts.search_ns.sum);
         }
     }
 
     /// From now on each connect is told, or not.
     pub fn change(&mut self, detail: &Detail) {
+        if self.has_rows {
+            return;
+        }
         let told = detail.after < Level::NoEvents;
         self.told_seconds = self.told_seconds(detail.time);
         self.told_since = told.then_some(detail.time);
         self.missed_some |= !told;
     }
 
-    /// What is known of a route, and its searches a second; `None`: too little was told.
-    pub fn of(&self, route: Route, now: Timestamp) -> (Searched, Option<f64>) {
-        let found = self.routes.iter().find(|(known, ..)| **known == route);
+    /// What is known of a destination, and its searches a second; `None`: too little is.
+    pub fn of(&self, destination: Destination, now: Timestamp) -> (Searched, Option<f64>) {
+        let found = self.destinations.iter().find(|(known, ..)| **known == destination);
         let (searched, at_least) =
             found.map_or_else(Default::default, |(_, searched, _, at_least)| (*searched, at_least));
         let seconds = self.told_seconds(now);
@@ -109,25 +117,53 @@ impl Searches {
 mod tests {
     use super::*;
     use crate::aggregate::sample::established;
+    use crate::event::{Connect, SourcePort};
 
     #[test]
     fn a_rate_of_the_time_in_which_each_is_told() {
         let at = |second| Timestamp::from_second(second).expect("a second");
-        let mut searches = Searches::since(at(10));
+        let mut searches = Searches::since(at(10), false);
         let connect = established();
-        let route = Route { netns: 1, saddr: connect.saddr, daddr: connect.daddr, dport: connect.dport };
-        (0..20).for_each(|_| searches.observe(&connect));
-        searches.observe(&Connect { source_port: Some(SourcePort::Bound), ..established() });
+        let to = Destination { netns: 1, daddr: connect.daddr, dport: connect.dport };
+        (0..20).for_each(|_| searches.observe(&FoldedRow::of(&connect)));
+        let bound = Connect {
+            source_port: Some(SourcePort::Bound),
+            port_search_ns: None,
+            ports_visited: None,
+            second_pass: None,
+            ..connect
+        };
+        searches.observe(&FoldedRow::of(&bound));
         let change =
             |time, before, after| Detail { time, before, after, programs_share: None, agent_share: 0.0, budget: 0.01 };
         searches.change(&change(at(14), Level::NoPortProbes, Level::NoEvents));
-        let (searched, rate) = searches.of(route, at(100));
+        let (searched, rate) = searches.of(to, at(100));
         assert_eq!(
             (searched.searches, searched.mean(), searched.mean_ns(), rate),
             (20, Some(2.0), Some(5000.0), Some(5.0))
         );
         searches.change(&change(at(101), Level::NoEvents, Level::NoPortProbes));
-        assert_eq!(searches.of(route, at(107)).1, Some(2.0));
-        assert_eq!(searches.of(Route { dport: 1, ..route }, at(107)), (Searched::default(), Some(0.0)));
+        assert_eq!(searches.of(to, at(107)).1, Some(2.0));
+        assert_eq!(searches.of(Destination { dport: 1, ..to }, at(107)), (Searched::default(), Some(0.0)));
+    }
+
+    #[test]
+    fn a_rate_of_all_the_time_where_each_is_in_a_row() {
+        let at = |second| Timestamp::from_second(second).expect("a second");
+        let mut searches = Searches::since(at(10), true);
+        let connect = established();
+        let mut row = FoldedRow::of(&connect);
+        (0..29).for_each(|_| row.counts.add(&connect));
+        searches.observe(&row);
+        searches.change(&Detail {
+            time: at(14),
+            before: Level::Full,
+            after: Level::NoEvents,
+            programs_share: None,
+            agent_share: 0.0,
+            budget: 0.01,
+        });
+        let to = Destination { netns: 1, daddr: connect.daddr, dport: connect.dport };
+        assert_eq!((searches.of(to, at(20)).1, searches.missed_some()), (Some(3.0), false));
     }
 }

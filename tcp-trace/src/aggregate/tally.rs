@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is counted for one process or one destination.
+//! What is counted for one process, one program or one destination.
 
 use std::net::IpAddr;
 
-use crate::event::{Comm, Connect, Outcome, SourcePort};
+use super::folded::{FoldedCounts, FoldedRow, FoldedSum};
+use crate::event::{Cgroup, Comm, Outcome};
 
 /// A process: its thread group and the name of the thread that called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -12,6 +13,56 @@ pub struct Process {
     pub pid: u32,
     /// Name.
     pub comm: Comm,
+}
+
+/// Which process: a pid is used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId {
+    /// Process id.
+    pub pid: u32,
+    /// When it was started, on the boot-time clock; `None`: not known.
+    pub started_ns: Option<u64>,
+}
+
+/// What the processes of a program have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Name of the thread that called.
+    pub comm: Comm,
+    /// User id.
+    pub uid: u32,
+    /// Its cgroup v2.
+    pub cgroup: Option<Cgroup>,
+}
+
+/// A row of processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessKey {
+    /// Process id.
+    pub pid: u32,
+    /// When it was started, on the boot-time clock; `None`: not known.
+    pub started_ns: Option<u64>,
+    /// Its program, as of its last connect.
+    pub program: Program,
+}
+
+/// A row of programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramKey {
+    /// Which.
+    pub program: Program,
+    /// Its processes, those that ended too.
+    pub processes: u64,
+    /// There may have been more.
+    pub processes_at_least: bool,
+}
+
+/// The key under which the processes of a program are added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ProgramId {
+    comm: Comm,
+    uid: u32,
+    cgroup_id: u64,
 }
 
 /// A destination, as seen from one network namespace.
@@ -25,39 +76,29 @@ pub struct Destination {
     pub dport: u16,
 }
 
-/// A sum with the number of values it is made of, and the largest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sum {
-    /// How many values were known.
-    pub known: u64,
-    /// Their sum.
-    pub sum: u64,
-    /// The largest; 0 while none is known.
-    pub max: u64,
-}
-
-impl Sum {
-    pub(super) fn add(&mut self, value: Option<u64>) {
-        if let Some(value) = value {
-            self.known += 1;
-            self.sum = self.sum.saturating_add(value);
-            self.max = self.max.max(value);
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.known += other.known;
-        self.sum = self.sum.saturating_add(other.sum);
-        self.max = self.max.max(other.max);
-    }
-
-    /// `None` while no value is known.
-    pub fn mean(&self) -> Option<u64> {
-        self.sum.checked_div(self.known)
+impl ProcessId {
+    pub(super) fn of(row: &FoldedRow) -> Self {
+        Self { pid: row.pid, started_ns: (row.process_start_ns != 0).then_some(row.process_start_ns) }
     }
 }
 
-/// Counts of one process or destination.
+impl ProgramId {
+    pub(super) fn of(row: &FoldedRow) -> Self {
+        Self { comm: row.comm, uid: row.uid, cgroup_id: row.cgroup_id }
+    }
+
+    pub(super) fn program(&self) -> Program {
+        Program { comm: self.comm, uid: self.uid, cgroup: Cgroup::from_kernel(self.cgroup_id) }
+    }
+}
+
+impl Destination {
+    pub(super) fn of(row: &FoldedRow) -> Self {
+        Self { netns: row.netns, daddr: row.daddr, dport: row.dport }
+    }
+}
+
+/// Counts of one process, program or destination.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
     /// Attempts.
@@ -76,82 +117,112 @@ pub struct Tally {
     pub second_pass: u64,
     /// Searches of which it is known whether there was a second pass, those that found no port included.
     pub second_pass_known: u64,
+    /// SYNs sent again.
+    pub syn_retransmits: u64,
     /// Ports visited.
-    pub visited: Sum,
+    pub visited: FoldedSum,
     /// Ports visited by the searches of `second_pass`.
-    pub second_pass_visited: Sum,
+    pub second_pass_visited: FoldedSum,
     /// Time in the port search.
-    pub search_ns: Sum,
+    pub search_ns: FoldedSum,
     /// Time in the searches of `second_pass`.
-    pub second_pass_search_ns: Sum,
+    pub second_pass_search_ns: FoldedSum,
     /// Time in the searches that found a port in their first pass.
-    pub first_pass_search_ns: Sum,
+    pub first_pass_search_ns: FoldedSum,
+    /// Time from SYN to the end.
+    pub handshake_ns: FoldedSum,
+    /// Time from the call to the end.
+    pub total_ns: FoldedSum,
     /// Candidates refused because a live connection holds the four-tuple; sampled.
-    pub in_use: Sum,
+    pub in_use: FoldedSum,
     /// Candidates refused because of TIME_WAIT; sampled.
-    pub time_wait: Sum,
+    pub time_wait: FoldedSum,
     /// The range last searched.
     pub range: Option<(u16, u16)>,
     /// Searches of the socket's own range.
     pub local_range: u64,
     /// Who called last.
     pub caller: Option<Process>,
+    /// The program of the last caller.
+    pub(super) program: Option<ProgramId>,
+    /// Processes that were seen here for the first time; counted of programs alone.
+    pub(super) processes: Processes,
+}
+
+/// How many processes there were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Processes {
+    /// In this interval.
+    pub(super) now: u64,
+    /// Of these, seen for the first time in the run.
+    pub(super) new: u64,
 }
 
 impl Tally {
-    pub(super) fn observe(&mut self, connect: &Connect, process: &Process) {
-        self.connects += 1;
-        self.failures += u64::from(!matches!(connect.outcome, Outcome::Established | Outcome::Pending));
-        let no_port = connect.outcome == Outcome::NoPort;
-        self.no_port += u64::from(no_port);
-        self.exhausted += u64::from(no_port && connect.source_port.is_some_and(|port| port != SourcePort::Bound));
-        self.refused += u64::from(connect.outcome == Outcome::Refused);
-        self.unanswered += u64::from(match connect.outcome {
-            Outcome::TimedOut => true,
-            Outcome::Abandoned | Outcome::Interrupted | Outcome::Pending => connect.syn_retransmits > Some(0),
-            _ => false,
-        });
-        self.second_pass_known += u64::from(connect.second_pass.is_some());
-        let visited = connect.ports_visited.map(u64::from);
-        self.visited.add(visited);
-        self.search_ns.add(connect.port_search_ns);
-        if !no_port {
-            match connect.second_pass {
-                Some(true) => {
-                    self.second_pass += 1;
-                    self.second_pass_visited.add(visited);
-                    self.second_pass_search_ns.add(connect.port_search_ns);
-                }
-                Some(false) => self.first_pass_search_ns.add(connect.port_search_ns),
-                None => {}
-            }
+    /// Of what was added up, whoever's it was.
+    pub(super) fn of(counts: &FoldedCounts) -> Self {
+        let connected = counts.ended(Outcome::Established).saturating_add(counts.ended(Outcome::Pending));
+        let attempts = counts.attempts();
+        Self {
+            connects: attempts,
+            failures: attempts.saturating_sub(connected),
+            no_port: counts.ended(Outcome::NoPort),
+            exhausted: counts.exhausted,
+            refused: counts.ended(Outcome::Refused),
+            unanswered: counts.unanswered,
+            second_pass: counts.second_pass,
+            second_pass_known: counts.second_pass_known,
+            syn_retransmits: counts.syn_retransmits,
+            visited: counts.visited.total(),
+            second_pass_visited: counts.second_pass_visited,
+            search_ns: counts.search_ns.total(),
+            second_pass_search_ns: counts.second_pass_search_ns,
+            first_pass_search_ns: counts.first_pass_search_ns,
+            handshake_ns: counts.handshake_ns.total(),
+            total_ns: counts.total_ns.total(),
+            in_use: counts.in_use,
+            time_wait: counts.time_wait,
+            range: counts.range,
+            local_range: counts.local_range,
+            caller: None,
+            program: None,
+            processes: Processes::default(),
         }
-        if let Some(candidates) = connect.candidates {
-            self.in_use.add(Some(candidates.in_use.into()));
-            self.time_wait.add(Some(candidates.time_wait.into()));
-        }
-        self.range = connect.range.or(self.range);
-        self.local_range += u64::from(connect.source_port == Some(SourcePort::LocalRange));
-        self.caller = Some(*process);
+    }
+
+    /// Of a row.
+    pub(super) fn of_row(row: &FoldedRow) -> Self {
+        let caller = Some(Process { pid: row.pid, comm: row.comm });
+        Self { caller, program: Some(ProgramId::of(row)), ..Self::of(&row.counts) }
     }
 
     /// Adds what came later.
     pub(super) fn merge(&mut self, later: &Self) {
-        self.connects += later.connects;
-        self.failures += later.failures;
-        self.no_port += later.no_port;
-        self.exhausted += later.exhausted;
-        self.refused += later.refused;
-        self.unanswered += later.unanswered;
-        self.second_pass += later.second_pass;
-        self.second_pass_known += later.second_pass_known;
-        self.local_range += later.local_range;
+        let counts = [
+            (&mut self.connects, later.connects),
+            (&mut self.failures, later.failures),
+            (&mut self.no_port, later.no_port),
+            (&mut self.exhausted, later.exhausted),
+            (&mut self.refused, later.refused),
+            (&mut self.unanswered, later.unanswered),
+            (&mut self.second_pass, later.second_pass),
+            (&mut self.second_pass_known, later.second_pass_known),
+            (&mut self.syn_retransmits, later.syn_retransmits),
+            (&mut self.local_range, later.local_range),
+            (&mut self.processes.now, later.processes.now),
+            (&mut self.processes.new, later.processes.new),
+        ];
+        for (count, later) in counts {
+            *count = count.saturating_add(later);
+        }
         let sums = [
             (&mut self.visited, &later.visited),
             (&mut self.second_pass_visited, &later.second_pass_visited),
             (&mut self.search_ns, &later.search_ns),
             (&mut self.second_pass_search_ns, &later.second_pass_search_ns),
             (&mut self.first_pass_search_ns, &later.first_pass_search_ns),
+            (&mut self.handshake_ns, &later.handshake_ns),
+            (&mut self.total_ns, &later.total_ns),
             (&mut self.in_use, &later.in_use),
             (&mut self.time_wait, &later.time_wait),
         ];
@@ -160,5 +231,6 @@ impl Tally {
         }
         self.range = later.range.or(self.range);
         self.caller = later.caller.or(self.caller);
+        self.program = later.program.or(self.program);
     }
 }

@@ -48,31 +48,36 @@ impl<K: Clone + Eq + Hash, V: Default> Top<K, V> {
 
     /// The value of a key, to be added to; the key gets heavier by `weight`.
     pub(super) fn add(&mut self, key: &K, weight: u64) -> &mut V {
-        let slot = match self.index.get(key) {
-            Some(slot) => *slot,
+        self.add_or_replace(key, weight).0
+    }
+
+    /// The same, and the value of the key that had to make room for this one.
+    pub(super) fn add_or_replace(&mut self, key: &K, weight: u64) -> (&mut V, Option<V>) {
+        let (slot, replaced) = match self.index.get(key) {
+            Some(slot) => (*slot, None),
             None => self.take_in(key),
         };
         let counter = &mut self.counters[slot];
-        counter.weight += weight;
-        &mut counter.value
+        counter.weight = counter.weight.saturating_add(weight);
+        (&mut counter.value, replaced)
     }
 
-    fn take_in(&mut self, key: &K) -> usize {
+    fn take_in(&mut self, key: &K) -> (usize, Option<V>) {
         if self.counters.len() < self.capacity {
             let slot = self.counters.len();
             self.counters.push(Counter { key: key.clone(), value: V::default(), weight: 0, taken_over: false });
             self.index.insert(key.clone(), slot);
             self.lightest.push(Reverse((0, slot)));
-            return slot;
+            return (slot, None);
         }
         let slot = self.lightest();
         let counter = &mut self.counters[slot];
         self.index.remove(&counter.key);
         counter.key = key.clone();
-        counter.value = V::default();
+        let replaced = std::mem::take(&mut counter.value);
         counter.taken_over = true;
         self.index.insert(key.clone(), slot);
-        slot
+        (slot, Some(replaced))
     }
 
     fn lightest(&mut self) -> usize {

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fs::File, path::PathBuf, sync::Arc, time::Durat
 use tcp_trace_common::{
     attempts,
     config::{Config, filter, stream},
+    connect_rows,
 };
 
 use super::{duration, filters::Filters, output::Output, replay::Recording, share};
@@ -185,7 +186,7 @@ impl Asked {
             Signal::State => stream::STATE,
             Signal::Connect | Signal::PortProbes | Signal::ListenerLookup | Signal::Stack | Signal::OnCpu => 0,
         };
-        let owners = if self.details_time_wait() { stream::TIME_WAIT_OWNERS } else { 0 };
+        let owners = stream::CONNECT | if self.details_time_wait() { stream::TIME_WAIT_OWNERS } else { 0 };
         self.streamed().into_iter().map(bit).fold(owners, |bits, bit| bits | bit)
     }
 
@@ -235,6 +236,7 @@ pub fn prepare<O: clap::Args>(live: &LiveArgs<O>, asked: &Asked) -> Result<Prepa
     facts.put_into(&mut config);
     config.searches_seen = sees_search.into();
     config.streams = asked.streams();
+    config.shard_mask = connect_rows::shards(statistics::cpus()) - 1;
     config.attempt_sets_mask = attempts::sets(asked.max_attempts) - 1;
     // A caller may be gone, and the names of its frames with it, before the agent would look by itself.
     if !asked.events.contains(&Signal::Stack) {
@@ -411,7 +413,7 @@ fn trace<O: clap::Args>(
         .map_err(|error| broken("cannot read what the kernel side sends", &error))?;
     let bursts = Bursts::new(&mut attached, asked.port_probes)
         .map_err(|error| broken("cannot attach the port probes that --port-probes always asks for", &error))?;
-    let governor = Governor::new(attached, bursts, live.max_overhead, calibration)
+    let governor = Governor::new(attached, bursts, live.max_overhead, asked.streams() & stream::EACH != 0, calibration)
         .map_err(|error| broken("cannot read what the kernel side counts", &error))?;
     Ok(Traced { source, governor })
 }
@@ -454,6 +456,7 @@ fn circumstances(
         traced: attached.is_some(),
         signals,
         streamed: asked.streamed(),
+        has_rows: attached.is_some(),
         surveyed: asked.question.surveys(),
         table_perturb_unknown: facts.table_perturb.as_ref().err().map(ToString::to_string),
         time_wait_start: samples_time_wait.then(time_wait_proc::sample),

@@ -6,14 +6,15 @@ use serde::Serialize;
 use super::json::rounded;
 use crate::aggregate::ledger::Ledger;
 
-/// Counts are since the start of the run, so that they balance: made = delivered + undecoded + on_the_way + shed +
-/// lost_ring. Cost is of the time that the summary is about; shares are of one CPU.
+/// Counts are since the start of the run, so that they balance: made = delivered + undecoded + on_the_way + summed +
+/// shed + lost_ring. Cost is of the time that the summary is about; shares are of one CPU.
 #[derive(Serialize)]
 pub(super) struct LedgerObject {
     made: u64,
     delivered: u64,
     undecoded: u64,
     on_the_way: u64,
+    summed: u64,
     shed: u64,
     lost_ring: u64,
     lost_map: u64,
@@ -52,6 +53,7 @@ impl LedgerObject {
             delivered: ledger.delivered,
             undecoded: counts.undecoded,
             on_the_way: ledger.on_the_way(),
+            summed: counts.summed,
             shed: counts.shed,
             lost_ring: counts.ring_full,
             lost_map: counts.attempts_full,

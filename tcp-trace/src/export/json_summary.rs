@@ -8,11 +8,13 @@ use serde::{Serialize, Serializer};
 
 use super::json::{LostCounts, VERSION, family, rounded};
 use super::json_ledger::LedgerObject;
-use crate::aggregate::connect::{ConnectSnapshot, OUTCOMES};
+use crate::aggregate::connect::{self, ConnectSnapshot, OUTCOMES};
 use crate::aggregate::distribution::Distribution;
+use crate::aggregate::folded::FoldedSum;
 use crate::aggregate::summary::Summary;
-use crate::aggregate::tally::Tally;
+use crate::aggregate::tally::{self, ProcessKey, ProgramKey, Tally};
 use crate::aggregate::time_wait::TimeWaitTotals;
+use crate::aggregate::top::Row;
 
 #[derive(Serialize)]
 pub(super) struct SummaryLine<'a> {
@@ -27,6 +29,9 @@ pub(super) struct SummaryLine<'a> {
     by_outcome: ByOutcome<'a>,
     outcome_unknown: u64,
     told: u64,
+    estimated: bool,
+    estimate_factor: Option<f64>,
+    estimate_error: Option<f64>,
     second_pass: Option<u64>,
     second_pass_known: u64,
     phases: Phases,
@@ -35,8 +40,10 @@ pub(super) struct SummaryLine<'a> {
     mptcp: u64,
     candidates: Option<Candidates>,
     time_wait: Vec<TimeWait>,
+    programs: Vec<Program<'a>>,
     processes: Vec<Process<'a>>,
     destinations: Vec<Destination>,
+    other: Others,
     tier: Option<String>,
     kernel: &'a str,
     lost: LostCounts,
@@ -53,6 +60,7 @@ impl<'a> SummaryLine<'a> {
         let cost = &summary.ledger.cost;
         // Nothing known of any attempt is not the same as none that needed it.
         let known = connect.second_pass_known > 0 || connect.connects == 0;
+        let estimate = connect.estimate();
         Self {
             v: VERSION,
             kind: "summary",
@@ -63,6 +71,9 @@ impl<'a> SummaryLine<'a> {
             by_outcome: ByOutcome(connect),
             outcome_unknown: connect.outcome_unknown,
             told: connect.told,
+            estimated: estimate.is_some(),
+            estimate_factor: estimate.map(|estimate| rounded(estimate.factor, 3)),
+            estimate_error: estimate.map(|estimate| rounded(estimate.error, 6)),
             second_pass: known.then_some(connect.second_pass),
             second_pass_known: connect.second_pass_known,
             phases: Phases {
@@ -81,30 +92,14 @@ impl<'a> SummaryLine<'a> {
                 skipped: connect.candidates.skipped,
             }),
             time_wait: summary.observed.time_wait.iter().map(|(netns, totals)| TimeWait::new(*netns, totals)).collect(),
-            processes: connect
-                .processes
-                .iter()
-                .take(top)
-                .map(|row| Process {
-                    pid: row.key.pid,
-                    comm: &row.key.comm,
-                    at_least: row.at_least,
-                    counts: (&row.value).into(),
-                })
-                .collect(),
-            destinations: connect
-                .destinations
-                .iter()
-                .take(top)
-                .map(|row| Destination {
-                    netns: row.key.netns,
-                    family: family(row.key.daddr),
-                    daddr: row.key.daddr,
-                    dport: row.key.dport,
-                    at_least: row.at_least,
-                    counts: (&row.value).into(),
-                })
-                .collect(),
+            programs: connect.programs.iter().take(top).map(Program::of).collect(),
+            processes: connect.processes.iter().take(top).map(Process::of).collect(),
+            destinations: connect.destinations.iter().take(top).map(Destination::of).collect(),
+            other: Others {
+                programs: Other::beyond(&connect.programs, &connect.other.programs, top),
+                processes: Other::beyond(&connect.processes, &connect.other.processes, top),
+                destinations: Other::beyond(&connect.destinations, &connect.other.destinations, top),
+            },
             tier: summary.tier.map(|tier| tier.to_string()),
             kernel: &summary.kernel,
             lost: summary.lost.into(),
@@ -219,12 +214,57 @@ impl TimeWait {
 }
 
 #[derive(Serialize)]
-struct Process<'a> {
-    pid: u32,
+struct Program<'a> {
     comm: &'a str,
+    uid: u32,
+    cgroup: Option<String>,
+    processes: u64,
+    processes_at_least: bool,
     at_least: bool,
     #[serde(flatten)]
     counts: Counts,
+}
+
+impl<'a> Program<'a> {
+    fn of(row: &'a Row<ProgramKey, Tally>) -> Self {
+        let ProgramKey { program, processes, processes_at_least } = &row.key;
+        Self {
+            comm: &program.comm,
+            uid: program.uid,
+            cgroup: program.cgroup.as_ref().map(ToString::to_string),
+            processes: *processes,
+            processes_at_least: *processes_at_least,
+            at_least: row.at_least,
+            counts: (&row.value).into(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Process<'a> {
+    pid: u32,
+    started_ns: Option<u64>,
+    comm: &'a str,
+    uid: u32,
+    cgroup: Option<String>,
+    at_least: bool,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+impl<'a> Process<'a> {
+    fn of(row: &'a Row<ProcessKey, Tally>) -> Self {
+        let ProcessKey { pid, started_ns, program } = &row.key;
+        Self {
+            pid: *pid,
+            started_ns: *started_ns,
+            comm: &program.comm,
+            uid: program.uid,
+            cgroup: program.cgroup.as_ref().map(ToString::to_string),
+            at_least: row.at_least,
+            counts: (&row.value).into(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -238,30 +278,84 @@ struct Destination {
     counts: Counts,
 }
 
+impl Destination {
+    fn of(row: &Row<tally::Destination, Tally>) -> Self {
+        Self {
+            netns: row.key.netns,
+            family: family(row.key.daddr),
+            daddr: row.key.daddr,
+            dport: row.key.dport,
+            at_least: row.at_least,
+            counts: (&row.value).into(),
+        }
+    }
+}
+
+/// With these each list is all attempts whose outcome is known.
+#[derive(Serialize)]
+struct Others {
+    programs: Other,
+    processes: Other,
+    destinations: Other,
+}
+
+#[derive(Serialize)]
+struct Other {
+    /// Rows that the list has no room for.
+    rows: u64,
+    /// Attempts that found no room in a row.
+    without_row: u64,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+impl Other {
+    fn beyond<K>(rows: &[Row<K, Tally>], other: &Tally, top: usize) -> Self {
+        let (rows, tally) = connect::beyond(rows, other, top);
+        Self { rows, without_row: other.connects, counts: (&tally).into() }
+    }
+}
+
 #[derive(Serialize)]
 struct Counts {
     connects: u64,
     failures: u64,
+    refused: u64,
+    unanswered: u64,
     no_port: u64,
     second_pass: Option<u64>,
+    syn_retransmits: Option<u64>,
     ports_visited_mean: Option<u64>,
     ports_visited_max: Option<u64>,
     port_search_sum_ns: Option<u64>,
     port_search_max_ns: Option<u64>,
+    handshake_sum_ns: Option<u64>,
+    handshake_max_ns: Option<u64>,
+    total_sum_ns: Option<u64>,
+    total_max_ns: Option<u64>,
 }
 
 impl From<&Tally> for Counts {
     fn from(tally: &Tally) -> Self {
-        let searched = tally.search_ns.known > 0;
+        let sum = |of: &FoldedSum| (of.known > 0).then_some(of.sum);
+        let max = |of: &FoldedSum| (of.known > 0).then_some(of.max);
         Self {
             connects: tally.connects,
             failures: tally.failures,
+            refused: tally.refused,
+            unanswered: tally.unanswered,
             no_port: tally.no_port,
             second_pass: (tally.second_pass_known > 0).then_some(tally.second_pass),
+            // Only a SYN that went out can be sent again.
+            syn_retransmits: (tally.handshake_ns.known > 0).then_some(tally.syn_retransmits),
             ports_visited_mean: tally.visited.mean(),
-            ports_visited_max: (tally.visited.known > 0).then_some(tally.visited.max),
-            port_search_sum_ns: searched.then_some(tally.search_ns.sum),
-            port_search_max_ns: searched.then_some(tally.search_ns.max),
+            ports_visited_max: max(&tally.visited),
+            port_search_sum_ns: sum(&tally.search_ns),
+            port_search_max_ns: max(&tally.search_ns),
+            handshake_sum_ns: sum(&tally.handshake_ns),
+            handshake_max_ns: max(&tally.handshake_ns),
+            total_sum_ns: sum(&tally.total_ns),
+            total_max_ns: max(&tally.total_ns),
         }
     }
 }

@@ -21,9 +21,9 @@ fn of_group(observed: &Observed, group: &Group) -> Row {
     let (taken, halves, free) = (held.taken(), range.halves(), held.free(range));
     let destination = route.destination();
     let tally = observed.connect.destinations.iter().find(|row| row.key == destination);
-    // What was shed told nobody where it went.
-    let all_told = observed.connect.told == observed.connect.connects && observed.seconds > 0.0;
-    let connects = tally.filter(|_| all_told).map(|row| row.value.connects as f64 / observed.seconds);
+    let factor = observed.connect.estimate().map_or(1.0, |estimate| estimate.factor);
+    let connects = tally.map(|row| row.value.connects as f64 * factor / observed.seconds);
+    let connects = connects.filter(|rate| rate.is_finite());
     let mut fields = vec![
         ("netns", number(route.netns)),
         ("netns_name", name(observed, route.netns)),

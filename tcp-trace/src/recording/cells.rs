@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Values as cells: what is one column, what is several, and how each is read again.
 
+mod connects;
 mod events;
 mod sockets;
 mod totals;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernel side lets through, of events that were recorded without filters.
+//! What the kernel side lets through, of what was recorded without filters.
 
 use tcp_trace_common::config::{Config, filter};
+use tcp_trace_common::folded::{BUCKETS, bucket};
 
+use crate::aggregate::folded::{Folded, FoldedCounts, FoldedPhase, FoldedRow, FoldedSpread, SPREAD_BUCKETS};
 use crate::aggregate::scope::Scope;
-use crate::event::{Comm, Connect};
+use crate::event::{Comm, Connect, Outcome};
 use crate::governor::Stock;
 
 /// Filters of a replay, and what they kept out.
@@ -12,13 +14,36 @@ use crate::governor::Stock;
 pub struct Filter {
     config: Config,
     scope: Scope,
+    /// Attempts are counted by rows, not by events.
+    has_rows: bool,
+    /// Events.
     left_out: u64,
+    /// Attempts in rows.
+    rows_left_out: u64,
+    phases: [Phase; 4],
+}
+
+/// A phase of those that pass.
+#[derive(Debug)]
+struct Phase {
+    /// Of events that came since the last rows, in fine buckets.
+    events: Vec<u64>,
+    /// Events whose rows are still to come, by powers of two.
+    ahead: [u64; SPREAD_BUCKETS],
+    max: u64,
 }
 
 impl Filter {
-    /// As typed.
-    pub fn of(config: &Config) -> Self {
-        Self { config: *config, scope: Scope::of(config), left_out: 0 }
+    /// As typed; `has_rows` as in the circumstances.
+    pub fn of(config: &Config, has_rows: bool) -> Self {
+        Self {
+            config: *config,
+            scope: Scope::of(config),
+            has_rows,
+            left_out: 0,
+            rows_left_out: 0,
+            phases: std::array::from_fn(|_| Phase { events: Vec::new(), ahead: [0; SPREAD_BUCKETS], max: 0 }),
+        }
     }
 
     /// Something was typed.
@@ -28,20 +53,149 @@ impl Filter {
 
     /// Whether an attempt is of interest; counts those that are not.
     pub fn passes(&mut self, connect: &Connect) -> bool {
-        let Self { config, scope, .. } = self;
-        let asks = |bit: u32| config.filters & bit != 0;
-        let caller = &connect.caller;
-        let passes = (!asks(filter::TGID) || config.tgid == caller.pid)
-            && (!asks(filter::UID) || config.uid == caller.uid)
-            && (!asks(filter::COMM) || Comm::from_kernel(&config.comm) == caller.comm)
-            && (!asks(filter::NETNS) || config.netns == connect.netns)
-            && scope.contains(connect.daddr, connect.dport);
+        let passes = self.takes(&FoldedRow { counts: FoldedCounts::default(), ..FoldedRow::of(connect) });
         self.left_out += u64::from(!passes);
+        if passes && self.has_rows && self.narrows() && connect.outcome != Outcome::Pending {
+            let values =
+                [connect.port_search_ns, connect.handshake_ns, connect.total_ns, connect.ports_visited.map(u64::from)];
+            for (phase, value) in self.phases.iter_mut().zip(values) {
+                value.into_iter().for_each(|value| phase.event(value));
+            }
+        }
         passes
     }
 
-    /// The books without what was left out, so that they balance.
-    pub fn leave_out(&self, stock: &mut Stock) {
-        stock.counts.made = stock.counts.made.saturating_sub(self.left_out);
+    fn takes(&self, row: &FoldedRow) -> bool {
+        let Self { config, scope, .. } = self;
+        let asks = |bit: u32| config.filters & bit != 0;
+        (!asks(filter::TGID) || config.tgid == row.pid)
+            && (!asks(filter::UID) || config.uid == row.uid)
+            && (!asks(filter::COMM) || Comm::from_kernel(&config.comm) == row.comm)
+            && (!asks(filter::NETNS) || config.netns == row.netns)
+            && scope.contains(row.daddr, row.dport)
+    }
+
+    /// The books and rows without what was left out, so that they balance.
+    pub fn leave_out(&mut self, stock: &mut Stock) {
+        if !self.narrows() {
+            return;
+        }
+        if let Some(folded) = stock.folded.as_mut().filter(|_| self.has_rows) {
+            self.leave_out_rows(folded);
+        }
+        let counts = &mut stock.counts;
+        counts.made = counts.made.saturating_sub(self.left_out.max(self.rows_left_out));
+        // Those of the rows that came without an event.
+        let mut rest = self.rows_left_out.saturating_sub(self.left_out);
+        for count in [&mut counts.summed, &mut counts.shed, &mut counts.ring_full] {
+            let less = rest.min(*count);
+            *count -= less;
+            rest -= less;
+        }
+    }
+
+    fn leave_out_rows(&mut self, folded: &mut Folded) {
+        let before = attempts(folded);
+        folded.rows.retain(|row| self.takes(row));
+        // Nobody knows whose they are.
+        folded.other = FoldedCounts::default();
+        self.rows_left_out += before - attempts(folded);
+        let spreads: [fn(&FoldedCounts) -> &FoldedSpread; 4] =
+            [|of| &of.search_ns, |of| &of.handshake_ns, |of| &of.total_ns, |of| &of.visited];
+        for ((phase, of), folded_phase) in self.phases.iter_mut().zip(spreads).zip(&mut folded.phases) {
+            *folded_phase = phase.folded(folded.rows.iter().map(|row| of(&row.counts)));
+        }
+    }
+}
+
+fn attempts(folded: &Folded) -> u64 {
+    let rows = folded.rows.iter().map(|row| row.counts.attempts());
+    rows.chain([folded.other.attempts()]).fold(0, u64::saturating_add)
+}
+
+impl Phase {
+    fn event(&mut self, value: u64) {
+        self.events.resize(BUCKETS, 0);
+        self.events[bucket(value)] += 1;
+        self.ahead[power(value)] += 1;
+    }
+
+    /// The values of events as they are; of the other attempts in the rows no more is known than their power of two, and
+    /// they are taken to be anywhere in it.
+    fn folded<'a>(&mut self, rows: impl Iterator<Item = &'a FoldedSpread>) -> FoldedPhase {
+        let mut counted = [0_u64; SPREAD_BUCKETS];
+        for spread in rows {
+            self.max = self.max.max(spread.max);
+            for (sum, count) in counted.iter_mut().zip(&spread.buckets) {
+                *sum += u64::from(*count);
+            }
+        }
+        let mut buckets = std::mem::take(&mut self.events);
+        buckets.resize(BUCKETS, 0);
+        for (power, (counted, ahead)) in counted.into_iter().zip(&mut self.ahead).enumerate() {
+            let without_event = counted.saturating_sub(*ahead);
+            *ahead = ahead.saturating_sub(counted);
+            for (step, low) in (0..STEPS).map(|step| (step, (1_u64 << power) + ((step << power) / STEPS))) {
+                buckets[bucket(low)] += without_event / STEPS + u64::from(step < without_event % STEPS);
+            }
+        }
+        FoldedPhase { buckets, max: self.max }
+    }
+}
+
+/// Fine buckets in a power of two.
+const STEPS: u64 = 32;
+
+fn power(value: u64) -> usize {
+    (value.max(1).ilog2() as usize).min(SPREAD_BUCKETS - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use tcp_trace_common::config::Config;
+
+    use super::*;
+    use crate::aggregate::ledger::Counts;
+    use crate::aggregate::sample::{established, second_pass};
+
+    fn to_port(port: u16) -> Filter {
+        Filter::of(&Config { filters: filter::DPORT, dport: port, ..Config::EMPTY }, true)
+    }
+
+    fn stock(connects: &[Connect], counts: Counts) -> Stock {
+        let rows = connects.iter().map(FoldedRow::of).collect();
+        Stock { folded: Some(Folded { rows, ..Folded::default() }), counts, ..Stock::untraced() }
+    }
+
+    #[test]
+    fn rows_pass_as_events_do_and_the_books_balance() {
+        let ours = established();
+        let other = Connect { dport: 80, ..established() };
+        let mut filter = to_port(ours.dport);
+        assert!(filter.passes(&ours) && !filter.passes(&other));
+        // One of each came with an event; the others were added up alone.
+        let counts = Counts { made: 5, summed: 2, shed: 1, ..Counts::default() };
+        let mut stock = stock(&[ours.clone(), ours.clone(), ours, other.clone(), other], counts);
+        filter.leave_out(&mut stock);
+        let folded = stock.folded.expect("rows");
+        assert_eq!(folded.rows.len(), 3);
+        assert_eq!((stock.counts.made, stock.counts.summed, stock.counts.shed), (3, 1, 1));
+        assert_eq!(folded.phases[0].buckets.iter().sum::<u64>(), 3);
+        // That of the event is where it is.
+        assert!(folded.phases[0].buckets[bucket(5_000)] >= 1);
+    }
+
+    #[test]
+    fn an_event_before_its_row_counts_once() {
+        let slow = second_pass();
+        let mut filter = to_port(slow.dport);
+        assert!(filter.passes(&slow));
+        let mut phases = Vec::new();
+        for rows in [&[][..], std::slice::from_ref(&slow), std::slice::from_ref(&slow)] {
+            let mut stock = stock(rows, Counts::default());
+            filter.leave_out(&mut stock);
+            phases.push(stock.folded.expect("rows").phases[0].buckets.iter().sum::<u64>());
+        }
+        assert_eq!(phases, [1, 0, 1]);
     }
 }

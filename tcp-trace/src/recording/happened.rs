@@ -9,7 +9,7 @@ use super::cells::Cells;
 use super::events::Events;
 use super::inventory;
 use super::table::{Read, Table};
-use crate::aggregate::folded::FoldedPhase;
+use crate::aggregate::folded::{FoldedPhase, MOST};
 use crate::aggregate::time_wait::TimeWaitSnapshot;
 use crate::event::Event;
 use crate::governor::Stock;
@@ -60,7 +60,7 @@ impl Happened {
 pub fn payload(happening: Happening<'_>) -> Option<(Kind, Vec<u8>)> {
     Some(match happening {
         Happening::Event(_) => return None,
-        Happening::Stock(stock) => (Kind::Stock, head(stock)),
+        Happening::Stock(stock) => (Kind::Stock, put_stock(stock)),
         Happening::Totals(totals) => (Kind::Totals, put_totals(totals)),
         Happening::TimeWait(sampled) => (Kind::TimeWait, head(sampled)),
         Happening::Inventory(inventory) => (Kind::Inventory, inventory::put(inventory)),
@@ -81,7 +81,7 @@ pub fn read<E: From<Malformed>>(
     let bytes = &mut Bytes(payload);
     match kind {
         Kind::Events => Events::read(bytes, |event| visit(Happened::Event(event))),
-        Kind::Stock => visit(Happened::Stock(take_head(bytes)?)),
+        Kind::Stock => visit(Happened::Stock(Box::new(take_stock(bytes)?))),
         Kind::Totals => visit(Happened::Totals(Box::new(take_totals(bytes)?))),
         Kind::TimeWait => visit(Happened::TimeWait(take_head(bytes)?)),
         Kind::Inventory => visit(Happened::Inventory(Box::new(inventory::take(bytes)?))),
@@ -137,6 +137,38 @@ impl<'a> Tables<'a> {
 /// Adds a table of these rows.
 pub fn put_table<'r, R: Cells + 'r>(to: &mut Vec<u8>, name: &str, rows: impl IntoIterator<Item = &'r R>) {
     Table::of(rows).encode(name, to);
+}
+
+const CONNECTS: &str = "connects";
+const OTHER_CONNECTS: &str = "other_connects";
+
+fn put_stock(stock: &Stock) -> Vec<u8> {
+    let mut payload = head(stock);
+    if let Some(folded) = &stock.folded {
+        put_table(&mut payload, CONNECTS, &folded.rows);
+        put_table(&mut payload, OTHER_CONNECTS, [&folded.other]);
+    }
+    payload
+}
+
+fn take_stock(bytes: &mut Bytes<'_>) -> Result<Stock, Malformed> {
+    let mut stock: Stock = take_head(bytes)?;
+    let mut tables = Tables::read(bytes)?;
+    if let Some(folded) = &mut stock.folded {
+        folded.rows = tables.rows(CONNECTS)?;
+        folded.other = tables.rows(OTHER_CONNECTS)?.pop().unwrap_or_default();
+        let mut counts = folded.rows.iter().map(|row| &row.counts).chain([&folded.other]);
+        if counts.any(|counts| counts.attempts() > MOST) {
+            return Err(Malformed::new("a row of more attempts than can have been counted"));
+        }
+    }
+    Ok(stock)
+}
+
+/// The books of a block, without its rows.
+pub fn books(payload: &[u8]) -> &[u8] {
+    let len = payload.first_chunk().map_or(0, |len| u32::from_le_bytes(*len) as usize);
+    payload.get(..len + 4).unwrap_or_default()
 }
 
 /// What of the totals is one of its kind.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use tcp_trace_common::{Address, COMM_LEN};
 
+use crate::aggregate::folded::FoldedRow;
 use crate::aggregate::scope::Scope;
 use crate::circumstances::Circumstances;
 use crate::event::{Caller, Cgroup, Comm, Event};
@@ -61,6 +62,11 @@ impl<F: Follow> Follow for Redacted<F> {
                 let mut inventory = inventory.clone();
                 self.pseudonyms.inventory(&mut inventory);
                 self.follower.follow(Happening::Inventory(&inventory))
+            }
+            Happening::Stock(stock) if stock.folded.is_some() => {
+                let mut stock = stock.clone();
+                stock.folded.iter_mut().flat_map(|folded| &mut folded.rows).for_each(|row| self.pseudonyms.row(row));
+                self.follower.follow(Happening::Stock(&stock))
             }
             Happening::Stock(_) | Happening::TimeWait(_) | Happening::Tick(_) | Happening::End(_) => {
                 self.follower.follow(happening)
@@ -122,6 +128,11 @@ impl Pseudonyms {
             }
             Event::Stack(_) | Event::Detail(_) | Event::Lost(_) => {}
         }
+    }
+
+    fn row(&mut self, row: &mut FoldedRow) {
+        row.comm = self.named(row.comm);
+        row.daddr = self.address(row.daddr);
     }
 
     fn totals(&mut self, totals: &mut Totals) {

@@ -66,7 +66,7 @@ impl<R: Read> Replay<R> {
     pub fn new(player: Player<R>, path: &Path, cut: Cut) -> Result<Self, Failure> {
         let mut known = player.known().clone();
         holds(&known, &cut, path)?;
-        let filter = Filter::of(&cut.filters);
+        let filter = Filter::of(&cut.filters, known.has_rows);
         if filter.narrows() {
             known.scope = Scope::of(&cut.filters);
         }

@@ -15,8 +15,9 @@ use tcp_trace_common::state::RawStateTotals;
 use tcp_trace_common::time_wait::{RawTimeWaitOwner, RawTimeWaitTotals};
 
 use super::happened::Happened;
-use crate::aggregate::folded::{Folded, FoldedPhase};
+use crate::aggregate::folded::{Folded, FoldedCounts, FoldedPhase};
 use crate::aggregate::ledger::{Cost, Counts};
+use crate::aggregate::sample::rows;
 use crate::circumstances::{AtWork, Circumstances};
 use crate::event::{
     Bind, Caller, Candidates, Cgroup, Comm, Connect, Detail, DropCause, End, Event, Frame, Frames, ListenDrop, Outcome,
@@ -57,6 +58,7 @@ pub fn known() -> Circumstances {
         traced: true,
         signals: signals.map(at_work).into(),
         streamed: signals[1..].to_vec(),
+        has_rows: true,
         surveyed: true,
         table_perturb_unknown: Some("no symbols".into()),
         time_wait_start: None,
@@ -189,7 +191,7 @@ fn others(seconds: f64) -> Vec<Event> {
     ]
 }
 
-fn stock(made: u64) -> Stock {
+fn stock(made: u64, connects: &[Connect]) -> Stock {
     let mut buckets = vec![0; 1152];
     buckets[40] = made;
     let phase = FoldedPhase { buckets, max: 77 };
@@ -201,11 +203,18 @@ fn stock(made: u64) -> Stock {
             runs_missed: Some(made),
             ..Counts::default()
         },
-        folded: Some(Folded { phases: std::array::from_fn(|_| phase.clone()), second_pass: 1, ..Folded::default() }),
+        folded: Some(Folded {
+            phases: std::array::from_fn(|_| phase.clone()),
+            second_pass: 1,
+            rows: rows(connects),
+            other: connects.first().map(FoldedCounts::of).unwrap_or_default(),
+            ..Folded::default()
+        }),
         cost: Cost { agent_ns: made * 1_000, bursts: Some(1), ..Cost::default() },
         calibration: None,
         level: Level::OneIn(4),
         budget: 0.05,
+        cpus: 2,
         resident_bytes: Some(1 << 20),
         locked_bytes: None,
     }
@@ -265,21 +274,22 @@ pub fn run() -> Vec<Happened> {
     let mut run = Vec::new();
     for interval in 0..3_u32 {
         let begin = f64::from(interval);
-        for number in 0..40 {
-            run.push(Happened::Event(Event::Connect(connect(number, begin + f64::from(number) / 50.0))));
+        let connects: Vec<_> = (0..40_u32).map(|number| connect(number, begin + f64::from(number) / 50.0)).collect();
+        for (number, connect) in connects.iter().enumerate() {
+            run.push(Happened::Event(Event::Connect(connect.clone())));
             if number == 20 {
                 run.extend(others(begin + 0.5).into_iter().map(Happened::Event));
             }
         }
         let so_far = u64::from(interval + 1) * 100;
-        run.push(Happened::Stock(Box::new(stock(so_far))));
+        run.push(Happened::Stock(Box::new(stock(so_far, &connects))));
         run.push(Happened::Totals(Box::new(totals(so_far))));
         run.push(Happened::TimeWait(BTreeMap::from([(1, Default::default())])));
         run.push(Happened::Inventory(Box::new(inventory(begin))));
         run.push(Happened::Tick(at(begin + 1.0)));
     }
     run.push(Happened::Event(Event::Connect(Connect { outcome: Outcome::Pending, ..connect(2, 3.0) })));
-    run.push(Happened::Stock(Box::new(stock(301))));
+    run.push(Happened::Stock(Box::new(stock(301, &[]))));
     run.push(Happened::Totals(Box::new(totals(301))));
     run.push(Happened::End(at(3.2)));
     run

@@ -22,10 +22,14 @@ use super::sample::{at, known, run};
 use super::store::Rotation;
 use super::trigger::Trigger;
 use super::writer::Target;
+use crate::aggregate::folded::Folded;
+use crate::aggregate::ledger::Counts;
+use crate::aggregate::sample::{established, rows, second_pass};
 use crate::answer::{Answer, Format, Wanted};
-use crate::event::Event;
+use crate::event::{Connect, Event, Outcome};
 use crate::exit::Failure;
 use crate::export::sink::Sink;
+use crate::governor::Stock;
 use crate::probes::table::Signal;
 use crate::question::Question;
 use crate::road::Follow;
@@ -174,6 +178,46 @@ fn answers_are_those_of_the_live_run_to_the_byte() {
             assert_eq!(live, again, "{question:?} {format:?}");
         }
     }
+}
+
+/// One destination over the cliff, one that refuses; with or without an event of each.
+fn storm(with_events: bool) -> Vec<Happened> {
+    let refused = Connect { dport: 80, outcome: Outcome::Refused, errno: Some(111), ..established() };
+    let connects: Vec<Connect> =
+        (0..60).map(|n| [established(), second_pass(), refused.clone()][n % 3].clone()).collect();
+    let mut happened = Vec::new();
+    if with_events {
+        happened.extend(connects.iter().cloned().map(|connect| Happened::Event(Event::Connect(connect))));
+    }
+    let counts = Counts { made: 60, shed: if with_events { 0 } else { 60 }, ..Counts::default() };
+    let folded = Folded { rows: rows(&connects), ..Folded::default() };
+    happened.push(Happened::Stock(Box::new(Stock { counts, folded: Some(folded), ..Stock::untraced() })));
+    happened.extend([Happened::Tick(at(1.0)), Happened::End(at(1.5))]);
+    happened
+}
+
+#[test]
+fn a_recording_that_was_shed_has_the_findings_of_the_storm() {
+    let folder = Folder::new("storm");
+    let findings = |with_events| {
+        let path = folder.file("storm.rec");
+        record(Target::plain(&path), &storm(with_events));
+        let cut = cut(Question::ConnectLatency);
+        let answer = replay(&path, cut, Format::Json, &folder.file("answer")).expect("an answer");
+        let of = |kind: &str| -> Vec<serde_json::Value> {
+            let lines = answer.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+            lines.filter(|line: &serde_json::Value| line["type"] == kind).collect()
+        };
+        (of("finding"), of("summary"))
+    };
+    let ((found, summaries), (found_without, summaries_without)) = (findings(true), findings(false));
+    let codes: Vec<_> = found.iter().map(|finding| finding["code"].as_str().expect("a code")).collect();
+    assert_eq!(codes, ["parity-cliff", "connect-refused"].repeat(2));
+    assert_eq!(found, found_without);
+    for field in ["connects", "by_outcome", "second_pass", "programs", "processes", "destinations", "other"] {
+        assert_eq!(summaries[1][field], summaries_without[1][field], "{field}");
+    }
+    assert_eq!(summaries_without[1]["ledger"]["on_the_way"], 0);
 }
 
 #[test]

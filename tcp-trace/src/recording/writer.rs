@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use super::before::Before;
 use super::block::{Kind, seal};
 use super::bytes::Bytes;
-use super::happened::take_head;
+use super::happened::{books, take_head};
 use super::ring::{Reach, Ring};
 use super::store::{Rotation, Store};
 use crate::circumstances::Circumstances;
@@ -141,7 +141,8 @@ impl Desk {
     /// What the next file begins with.
     fn remember(&mut self, kind: Kind, payload: Vec<u8>) {
         match kind {
-            Kind::Stock => self.before.stock = payload,
+            // Rows are news, and news of before are of no use.
+            Kind::Stock => self.before.stock = books(&payload).to_vec(),
             Kind::Totals => self.before.totals = payload,
             // Ours a moment ago.
             Kind::TimeWait => self.known.time_wait_start = take_head(&mut Bytes(&payload)).ok(),

@@ -66,6 +66,7 @@ pub fn circumstances() -> Circumstances {
         kernel: "6.12.1-test".into(),
         rules_known: true,
         streamed: vec![Signal::Stack],
+        has_rows: false,
         surveyed: true,
         rules: SearchRules { perturb_table: true, socket_range_steps_by_one: true, ..SearchRules::default() },
         sysctls: sysctls(),
@@ -195,6 +196,7 @@ fn stock(second: u64) -> Stock {
         calibration: None,
         level: Level::Full,
         budget: 0.05,
+        cpus: 4,
         resident_bytes: Some(9 << 20),
         locked_bytes: Some(5 << 20),
     }

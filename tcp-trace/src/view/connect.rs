@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::format::{count, percent, rate, wrapped};
+use super::format::{count, percent, rate, share, wrapped};
 use super::screen::Layout;
 use super::table;
 use super::theme::Theme;
@@ -21,13 +21,19 @@ pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &S
     time_wait(out, theme, layout, summary);
 }
 
-/// What the reader has to know where not every connect was told.
-pub(crate) fn told_in_part(summary: &Summary) -> Option<String> {
+/// What the reader has to know where not every connect was followed, or not each found room in a row.
+/// `about` marks what is estimated.
+pub(crate) fn told_in_part(summary: &Summary, about: char) -> Option<String> {
     let connect = &summary.observed.connect;
-    (connect.told < connect.connects).then(|| {
-        let (told, made) = (grouped(connect.told), grouped(connect.connects));
-        format!("processes, destinations and findings rest on {told} of {made} connects: counts are lower bounds there")
-    })
+    if let Some(estimate) = connect.estimate() {
+        let (followed, made) = (grouped(connect.connects - connect.outcome_unknown), grouped(connect.connects));
+        return Some(format!(
+            "{about}: estimated from {followed} of {made} connects, followed at random; standard error {} of all, more of a part",
+            share(Some(estimate.error))
+        ));
+    }
+    let marked = |at_least: bool| at_least.then(|| ">=: a part of them is among the others".to_owned());
+    marked(connect.programs.iter().any(|row| row.at_least) || connect.destinations.iter().any(|row| row.at_least))
 }
 
 pub(super) fn counts(out: &mut String, layout: Layout, summary: &Summary) {

@@ -71,6 +71,7 @@ pub(crate) fn books(ledger: &Ledger) -> String {
     let parts = [
         ("undecoded", counts.undecoded),
         ("on the way", ledger.on_the_way()),
+        ("only added up", counts.summed),
         ("shed", counts.shed),
         ("lost", counts.ring_full),
     ];

@@ -12,7 +12,7 @@ pub(crate) mod listen;
 pub(crate) mod ports;
 pub mod screen;
 mod state;
-mod table;
+pub(crate) mod table;
 mod theme;
 mod time_wait;
 pub(crate) mod verdict;

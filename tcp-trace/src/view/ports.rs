@@ -88,9 +88,10 @@ pub(crate) fn whose(observed: &Observed, group: &Group) -> String {
     }
     let tally = observed.connect.destinations.iter().find(|row| row.key == route.destination());
     if let Some(tally) = tally {
-        // What was shed told nobody where it went.
-        let at_least = if observed.connect.told < observed.connect.connects { ">=" } else { "" };
-        let _ = write!(words, ", connects {at_least}{}/s", rate(Some(tally.value.connects), observed.seconds));
+        let estimate = observed.connect.estimate();
+        let connects = estimate.map_or(tally.value.connects, |estimate| estimate.of(tally.value.connects));
+        let about = estimate.map_or("", |_| "about ");
+        let _ = write!(words, ", connects {about}{}/s", rate(Some(connects), observed.seconds));
     }
     words
 }

@@ -22,6 +22,16 @@ pub struct Layout {
     pub unicode: bool,
 }
 
+impl Layout {
+    /// Marks a figure that is an estimate.
+    pub(super) fn about(self) -> char {
+        if self.unicode { ABOUT } else { '~' }
+    }
+}
+
+/// Marks a figure that is an estimate, where there are such letters.
+pub(crate) const ABOUT: char = '\u{2248}';
+
 /// The whole answer as text.
 pub fn screen(summary: &Summary, layout: Layout) -> String {
     let layout = Layout { width: layout.width.max(80), ..layout };
@@ -59,7 +69,7 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
             time_wait::tables(&mut out, theme, layout, &summary.observed);
         }
     }
-    let partial = connect::told_in_part(summary);
+    let partial = connect::told_in_part(summary, layout.about());
     for note in partial.iter().chain(&summary.notes) {
         for line in wrapped(&format!("note: {note}"), layout.width) {
             let _ = writeln!(out, "{}", theme.faint(&line));

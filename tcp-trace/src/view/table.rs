@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The tables of the screen: phases, bars, processes and destinations.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::SocketAddr;
 
 use super::format::{count, duration, fitted, harmless};
 use super::screen::Layout;
 use super::theme::Theme;
-use crate::aggregate::connect::ConnectSnapshot;
+use crate::aggregate::connect::{self, ConnectSnapshot, Estimate};
 use crate::aggregate::distribution::Distribution;
-use crate::aggregate::tally::Tally;
+use crate::aggregate::tally::{Program, ProgramKey, Tally};
+use crate::aggregate::top::Row;
 use crate::aggregate::words::grouped;
 
 /// Puts a value in words.
@@ -59,31 +61,68 @@ pub(super) fn bars(out: &mut String, theme: Theme, layout: Layout, title: &str, 
 }
 
 pub(super) fn worst(out: &mut String, theme: Theme, layout: Layout, connect: &ConnectSnapshot) {
-    let processes = connect
-        .processes
-        .iter()
-        .take(layout.top)
-        .map(|row| (format!("{} {}", row.key.pid, harmless(&row.key.comm)), &row.value, row.at_least));
-    tallies(out, theme, layout, "process", processes);
+    let programs = connect.programs.iter().take(layout.top);
+    let mut rows: Vec<_> = programs.map(|row| Line::of(program(connect, &row.key, &row.value), row)).collect();
+    rows.extend(Line::others("programs", &connect.programs, &connect.other.programs, layout.top));
+    tallies(out, theme, layout, "program", &rows, connect.estimate());
     // Namespaces are named only where there is more than one.
     let several = connect.destinations.windows(2).any(|pair| pair[0].key.netns != pair[1].key.netns);
     let destinations = connect.destinations.iter().take(layout.top).map(|row| {
         let to = SocketAddr::new(row.key.daddr, row.key.dport);
         let name = if several { format!("{to} netns {}", row.key.netns) } else { to.to_string() };
-        (name, &row.value, row.at_least)
+        Line::of(name, row)
     });
-    tallies(out, theme, layout, "destination", destinations);
+    let mut rows: Vec<_> = destinations.collect();
+    rows.extend(Line::others("destinations", &connect.destinations, &connect.other.destinations, layout.top));
+    tallies(out, theme, layout, "destination", &rows, connect.estimate());
 }
 
-fn tallies<'a>(
-    out: &mut String,
-    theme: Theme,
-    layout: Layout,
-    title: &str,
-    rows: impl Iterator<Item = (String, &'a Tally, bool)>,
-) {
-    let mut rows = rows.peekable();
-    if rows.peek().is_none() {
+/// `4242 php-fpm` of one process, `curl, 412 pids` of several; what tells it from others of the name where there are any.
+pub(crate) fn program(connect: &ConnectSnapshot, key: &ProgramKey, tally: &Tally) -> String {
+    let Program { comm, uid, cgroup } = &key.program;
+    let comm_words = harmless(comm);
+    let mut name = match (key.processes, &tally.caller) {
+        (1, Some(caller)) if !key.processes_at_least => format!("{} {comm_words}", caller.pid),
+        _ => {
+            let at_least = if key.processes_at_least { ">=" } else { "" };
+            format!("{comm_words}, {at_least}{} pids", grouped(key.processes))
+        }
+    };
+    let namesakes = || connect.programs.iter().map(|row| &row.key.program).filter(|other| other.comm == *comm);
+    if namesakes().any(|other| other.uid != *uid) {
+        let _ = write!(name, ", uid {uid}");
+    }
+    if let Some(cgroup) = cgroup.as_ref().filter(|_| namesakes().any(|other| other.cgroup != *cgroup)) {
+        let _ = write!(name, ", {}", harmless(&cgroup.to_string()));
+    }
+    name
+}
+
+/// A line of such a table.
+struct Line<'a> {
+    name: String,
+    tally: Cow<'a, Tally>,
+    at_least: bool,
+}
+
+impl<'a> Line<'a> {
+    fn of<K>(name: String, row: &'a Row<K, Tally>) -> Self {
+        Self { name, tally: Cow::Borrowed(&row.value), at_least: row.at_least }
+    }
+
+    /// What is in none of the lines before it.
+    fn others<K>(what: &str, rows: &[Row<K, Tally>], other: &Tally, top: usize) -> Option<Self> {
+        let (left_out, tally) = connect::beyond(rows, other, top);
+        let name = match (left_out, other.connects) {
+            (1.., 0) => format!("({} other {what})", grouped(left_out)),
+            _ => format!("(other {what})"),
+        };
+        (tally.connects > 0).then_some(Self { name, tally: Cow::Owned(tally), at_least: false })
+    }
+}
+
+fn tallies(out: &mut String, theme: Theme, layout: Layout, title: &str, rows: &[Line<'_>], estimate: Option<Estimate>) {
+    if rows.is_empty() {
         return;
     }
     let name_width = layout.width.saturating_sub(54).max(20);
@@ -92,18 +131,23 @@ fn tallies<'a>(
         "connects", "failed", "no_port", "2nd pass", "visited", "search"
     );
     let _ = writeln!(out, "\n{}", theme.title(&head));
-    for (name, tally, at_least) in rows {
-        let name = fitted(&name, name_width - 1);
-        let connects = format!("{}{}", if at_least { ">=" } else { "" }, grouped(tally.connects));
+    // Of a sample each count stands for more.
+    let about = |count: u64| match estimate {
+        Some(estimate) => format!("{}{}", layout.about(), grouped(estimate.of(count))),
+        None => grouped(count),
+    };
+    for Line { name, tally, at_least } in rows {
+        let name = fitted(name, name_width - 1);
+        let connects = format!("{}{}", if *at_least { ">=" } else { "" }, about(tally.connects));
         let second_pass = (tally.second_pass_known > 0).then_some(tally.second_pass);
         let visited = (tally.visited.known > 0).then_some(tally.visited.max);
         let search = (tally.search_ns.known > 0).then_some(tally.search_ns.max);
         let _ = writeln!(
             out,
             "{name:<name_width$}{connects:>10}{:>8}{:>8}{:>9}{:>9}{:>10}",
-            grouped(tally.failures),
-            grouped(tally.no_port),
-            count(second_pass),
+            about(tally.failures),
+            about(tally.no_port),
+            second_pass.map_or("?".to_owned(), about),
             count(visited),
             duration(search)
         );

@@ -11,6 +11,7 @@ use super::occupancy::Occupancy;
 use super::predict::{Known, Trend};
 use super::price::Price;
 use super::sensible;
+use crate::aggregate::folded::FoldedRow;
 use crate::aggregate::ports::reuse::Reuse;
 use crate::aggregate::ports::{Group, PortsAggregate, Route};
 use crate::aggregate::searches::{self, Searches};
@@ -19,6 +20,7 @@ use crate::circumstances::Circumstances;
 use crate::event::{Event, Lost};
 use crate::exit::Failure;
 use crate::export::sink::Written;
+use crate::governor::Stock;
 use crate::inventory::Inventory;
 use crate::kernel::rules::Sysctls;
 use crate::road::{Follow, Happening, Moment};
@@ -50,8 +52,8 @@ pub struct Student {
     price: Price,
     /// Of this and other signals.
     lost: Lost,
-    /// Connects that were told.
-    told: u64,
+    /// Connects that were counted.
+    counted: u64,
     /// Ports of each route when it was first looked at.
     first: HashMap<Route, Look, RandomState>,
     latest: Vec<Seen>,
@@ -85,10 +87,10 @@ impl Student {
             asked,
             books: Books::open(circumstances.begin.monotonic_ns),
             ports: PortsAggregate::new(circumstances.rules, circumstances.scope),
-            searches: Searches::since(circumstances.begin.wall),
+            searches: Searches::since(circumstances.begin.wall, circumstances.has_rows),
             price: Price::default(),
             lost: Lost::default(),
-            told: 0,
+            counted: 0,
             first: HashMap::default(),
             latest: Vec::new(),
             lacks: Vec::new(),
@@ -100,17 +102,34 @@ impl Student {
     fn learn(&mut self, happening: Happening<'_>) {
         match happening {
             Happening::Event(Event::Connect(connect)) => {
-                self.told += 1;
-                self.ports.observe(connect);
-                self.searches.observe(connect);
-                self.price.add(connect.ports_visited, connect.port_search_ns);
+                if !self.circumstances.has_rows {
+                    self.row(&FoldedRow::of(connect));
+                }
             }
             Happening::Event(Event::Detail(detail)) => self.searches.change(detail),
-            Happening::Stock(stock) => self.lost.add(self.books.enter(stock).unwrap_or_default()),
+            Happening::Stock(stock) => self.enter(stock),
             Happening::Inventory(inventory) => self.look_at(inventory),
             Happening::Event(_) | Happening::Totals(_) | Happening::TimeWait(_) => {}
             Happening::Tick(now) | Happening::End(now) => self.now = Some(now),
         }
+    }
+
+    fn row(&mut self, row: &FoldedRow) {
+        self.counted = self.counted.saturating_add(row.counts.attempts());
+        self.ports.observe(row);
+        self.searches.observe(row);
+        self.price.observe(&row.counts);
+    }
+
+    fn enter(&mut self, stock: &Stock) {
+        let mut lost = self.books.enter(stock).unwrap_or_default();
+        if self.circumstances.has_rows {
+            // What had no room in the ring is in its row all the same.
+            lost.ring_buffer = 0;
+        }
+        self.lost.add(lost);
+        let rows = stock.folded.iter().flat_map(|folded| &folded.rows);
+        rows.for_each(|row| self.row(row));
     }
 
     fn look_at(&mut self, inventory: &Inventory) {
@@ -147,7 +166,7 @@ impl Student {
                 done += 1;
                 progress(done, all);
             }
-            let (searched, _) = self.searches.of(seen.group.route, now.wall);
+            let (searched, _) = self.searches.of(seen.group.route.destination(), now.wall);
             outlook.push(Case {
                 route: seen.group.route,
                 netns_name: seen.netns_name.clone(),
@@ -180,7 +199,8 @@ impl Student {
             addresses: 1,
             requests: 1,
         };
-        let (_, measured) = self.searches.of(route, now.wall);
+        let (_, measured) = self.searches.of(route.destination(), now.wall);
+        let measured = measured.map(|rate| rate * self.share_of(seen) * self.estimate_factor());
         let measured = measured.filter(|rate| !self.is_lossy() && self.circumstances.traced && *rate > 0.0);
         Known {
             occupancy: seen.occupancy.clone(),
@@ -189,6 +209,26 @@ impl Student {
             trend: self.first.get(&route).and_then(|first| first.until(seen.look)),
             perturb_table: self.circumstances.rules.perturb_table,
             price: self.price,
+        }
+    }
+
+    /// Searches are counted by destination. Where its sockets have several sources, each is taken to have searched as often
+    /// as it has sockets.
+    fn share_of(&self, seen: &Seen) -> f64 {
+        let sockets = |seen: &Seen| f64::from(seen.look.live) + f64::from(seen.look.time_wait);
+        let to = seen.group.route.destination();
+        let same = self.latest.iter().filter(|other| other.group.route.destination() == to);
+        let (sources, all) = same.fold((0, 0.0), |(sources, all), other| (sources + 1, all + sockets(other)));
+        if sources > 1 && all > 0.0 { sockets(seen) / all } else { 1.0 }
+    }
+
+    /// Attempts that each of those that were followed stands for.
+    fn estimate_factor(&self) -> f64 {
+        let counts = self.books.counts();
+        if counts.not_followed > 0 && counts.made > 0 {
+            1.0 + counts.not_followed as f64 / counts.made as f64
+        } else {
+            1.0
         }
     }
 
@@ -208,7 +248,7 @@ impl Student {
 
     /// Too much is missing for a rate. Not each run of a program that was missed is a connect that was not told.
     fn is_lossy(&self) -> bool {
-        self.lost.events() * MUCH > self.told || self.lost.missed > self.told
+        self.lost.events().saturating_mul(MUCH) > self.counted || self.lost.missed > self.counted
     }
 
     fn notes(&self, rates_lack: bool, seconds: f64) -> Vec<String> {

@@ -7,8 +7,9 @@ use super::answer::Outlook;
 use super::change::Change;
 use super::follow::{Asked, Student};
 use super::writer;
+use crate::aggregate::folded::Folded;
 use crate::aggregate::ledger::Counts;
-use crate::aggregate::sample::second_pass;
+use crate::aggregate::sample::{rows, second_pass};
 use crate::answer::Format;
 use crate::circumstances::Circumstances;
 use crate::event::{Connect, Event};
@@ -47,7 +48,7 @@ fn beyond(odd: u16, second: u64) -> Inventory {
 
 fn student(changes: Vec<Change>) -> Student {
     let begin = Moment { wall: "2026-01-02T03:04:05Z".parse().expect("a moment"), monotonic_ns: 0 };
-    let known = Circumstances { begin, rules: RULES, table_perturb_unknown: None, ..known() };
+    let known = Circumstances { begin, rules: RULES, table_perturb_unknown: None, has_rows: false, ..known() };
     Student::new(&known, Asked { changes, searches_per_second: None, top: 5 })
 }
 
@@ -152,6 +153,30 @@ fn little_that_is_lost_leaves_a_rate_and_much_does_not() {
         assert_eq!(outlook.cases[0].known.searches_per_second, rate, "{lost:?}");
         assert!(outlook.notes.iter().any(|note| note == told), "{:?}", outlook.notes);
     }
+}
+
+#[test]
+fn rates_rest_on_rows_and_what_is_lost_in_the_ring_is_in_them() {
+    let begin = Moment { wall: "2026-01-02T03:04:05Z".parse().expect("a moment"), monotonic_ns: 0 };
+    let known = Circumstances { begin, rules: RULES, ..known() };
+    let mut student = Student::new(&known, Asked { changes: Vec::new(), searches_per_second: None, top: 5 });
+    let mut happens = |happening: Happening<'_>| student.follow(happening).expect("nothing is written");
+    let connects = vec![second_pass(); 500];
+    // One of them was an example, too.
+    happens(Happening::Event(&Event::Connect(second_pass())));
+    for looks in 1..=2 {
+        let folded = Folded { rows: rows(&connects), ..Folded::default() };
+        // Each of those that were followed stands for two.
+        let counts =
+            Counts { made: looks * 500, not_followed: looks * 500, ring_full: looks * 490, ..Counts::default() };
+        happens(Happening::Stock(&Stock { counts, folded: Some(folded), ..Stock::untraced() }));
+    }
+    happens(Happening::Inventory(&beyond(20, 9)));
+    let wall = "2026-01-02T03:04:15Z".parse().expect("a moment");
+    happens(Happening::End(Moment { wall, monotonic_ns: 10_000_000_000 }));
+    let outlook = student.outlook(|_, _| {});
+    let case = &outlook.cases[0];
+    assert_eq!((case.known.searches_per_second, case.searched.searches), (Some(200.0), 1000));
 }
 
 #[test]

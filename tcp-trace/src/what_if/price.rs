@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a search costs: a time that each has, and one for each candidate, as they were measured here.
 
+use crate::aggregate::folded::{FoldedCounts, FoldedSum};
+
 /// A search of at most so many candidates is a short one: next to all of its time is that which each has.
-const SHORT: u32 = 16;
+const SHORT: u64 = 16;
 /// One of this many is a long one: next to all of its time is that of the candidates.
-const LONG: u32 = 256;
+const LONG: u64 = 256;
 
 /// From searches whose time and candidates are both known, wherever they went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,17 +23,32 @@ struct Sums {
 }
 
 impl Price {
-    /// Takes one search.
-    pub fn add(&mut self, visited: Option<u32>, search_ns: Option<u64>) {
-        let (Some(visited), Some(ns)) = (visited, search_ns) else { return };
-        let sums = match visited {
+    /// Takes the searches of a row: those that found a port in their first pass, and those that did in their second, each
+    /// as they are on average.
+    pub fn observe(&mut self, counts: &FoldedCounts) {
+        let second = &counts.second_pass_visited;
+        self.add(second.known, second.sum, counts.second_pass_search_ns);
+        // Those that found none visited ports, too.
+        if counts.exhausted == 0 {
+            let visited = &counts.visited;
+            let searches = visited.known.saturating_sub(second.known);
+            self.add(searches, visited.sum.saturating_sub(second.sum), counts.first_pass_search_ns);
+        }
+    }
+
+    /// Searches of which both are known.
+    fn add(&mut self, searches: u64, candidates: u64, took: FoldedSum) {
+        if searches == 0 || searches != took.known {
+            return;
+        }
+        let sums = match candidates / searches {
             ..=SHORT => &mut self.short,
             LONG.. => &mut self.long,
             _ => return,
         };
-        sums.searches += 1;
-        sums.candidates += u64::from(visited);
-        sums.ns = sums.ns.saturating_add(ns);
+        sums.searches = sums.searches.saturating_add(searches);
+        sums.candidates = sums.candidates.saturating_add(candidates);
+        sums.ns = sums.ns.saturating_add(took.sum);
     }
 
     /// A candidate more; `None`: no long search was measured.
@@ -49,9 +66,9 @@ impl Price {
         match self.short.means() {
             Some((few, ns)) => match self.candidate_ns() {
                 Some(candidate_ns) => Some((ns + candidate_ns * (visited - few)).max(0.0)),
-                None => (visited <= f64::from(SHORT)).then_some(ns),
+                None => (visited <= SHORT as f64).then_some(ns),
             },
-            None => Some(self.candidate_ns()? * visited).filter(|_| visited >= f64::from(LONG)),
+            None => Some(self.candidate_ns()? * visited).filter(|_| visited >= LONG as f64),
         }
     }
 }
@@ -67,24 +84,54 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aggregate::sample::{established, no_port};
+    use crate::event::Connect;
+
+    fn searched(price: &mut Price, visited: Option<u32>, took_ns: u64, second_pass: bool) {
+        let connect = Connect {
+            ports_visited: visited,
+            port_search_ns: Some(took_ns),
+            second_pass: Some(second_pass),
+            ..established()
+        };
+        price.observe(&FoldedCounts::of(&connect));
+    }
 
     #[test]
     fn between_short_and_long_ones() {
         let mut price = Price::default();
         assert_eq!((price.candidate_ns(), price.search_ns(1.0)), (None, None));
-        price.add(None, Some(5));
-        price.add(Some(100), Some(1));
-        price.add(Some(1), Some(3000));
+        searched(&mut price, None, 5, false);
+        searched(&mut price, Some(100), 1, false);
+        searched(&mut price, Some(1), 3000, false);
         assert_eq!((price.candidate_ns(), price.search_ns(1.5), price.search_ns(500.0)), (None, Some(3000.0), None));
-        price.add(Some(10_001), Some(2_003_000));
+        searched(&mut price, Some(10_001), 2_003_000, true);
+        price.observe(&FoldedCounts::of(&no_port()));
         assert_eq!(price.candidate_ns(), Some(200.0));
         assert_eq!((price.search_ns(1.0), price.search_ns(14_001.0)), (Some(3000.0), Some(2_803_000.0)));
     }
 
     #[test]
+    fn a_row_of_both_is_two_prices() {
+        let mut counts = FoldedCounts::default();
+        for (visited, took_ns, second_pass) in [(1, 3000, false), (10_001, 2_003_000, true), (3, 3400, false)] {
+            counts.add(&Connect {
+                ports_visited: Some(visited),
+                port_search_ns: Some(took_ns),
+                second_pass: Some(second_pass),
+                ..established()
+            });
+        }
+        let mut price = Price::default();
+        price.observe(&counts);
+        let candidate_ns = price.candidate_ns().expect("long ones were measured");
+        assert!((candidate_ns - 200.0).abs() < 1.0, "{candidate_ns}");
+    }
+
+    #[test]
     fn long_ones_say_nothing_of_short_ones() {
         let mut price = Price::default();
-        price.add(Some(14_000), Some(2_800_000));
+        searched(&mut price, Some(14_000), 2_800_000, true);
         assert_eq!((price.search_ns(28_000.0), price.search_ns(2.0)), (Some(5_600_000.0), None));
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Joins a handshake that waited with the listener of this machine that dropped its SYN: both ends are seen.
+//! Joins handshakes that waited with the listener of this machine that dropped their SYNs: both ends are seen. One event
+//! says which listener a destination is; how many waited for it is counted from the rows towards that destination.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -7,7 +8,8 @@ use std::net::SocketAddr;
 use foldhash::fast::RandomState;
 
 use super::Endpoint;
-use crate::aggregate::tally::Process;
+use crate::aggregate::folded::FoldedRow;
+use crate::aggregate::tally::{Destination, Process};
 use crate::event::{Connect, DropCause, ListenDrop};
 
 /// Drops that are remembered, the latest. A client that gave up, or is on another machine, leaves one behind.
@@ -40,6 +42,8 @@ type Key = (SocketAddr, u16);
 pub(super) struct Slow {
     recent: HashMap<Key, (Endpoint, DropCause), RandomState>,
     order: VecDeque<Key>,
+    /// Destinations that are listeners of this machine which dropped a SYN.
+    behind: HashMap<Destination, (Endpoint, DropCause), RandomState>,
     interval: Found,
     total: Found,
 }
@@ -60,15 +64,30 @@ impl Slow {
         }
     }
 
-    pub(super) fn connected(&mut self, connect: &Connect) {
-        let (Some(retransmits @ 1..), Some(sport)) = (connect.syn_retransmits, connect.sport) else { return };
+    /// Learns which listener a destination is.
+    pub(super) fn waited(&mut self, connect: &Connect) {
+        let (Some(1..), Some(sport)) = (connect.syn_retransmits, connect.sport) else { return };
         let key = (SocketAddr::new(connect.saddr, sport), connect.dport);
-        let Some((listener, cause)) = self.recent.get(&key) else { return };
+        let Some(listener) = self.recent.get(&key) else { return };
+        let destination = Destination { netns: connect.netns, daddr: connect.daddr, dport: connect.dport };
+        if self.behind.len() < LISTENERS || self.behind.contains_key(&destination) {
+            self.behind.insert(destination, *listener);
+        }
+    }
+
+    /// Counts those that waited.
+    pub(super) fn connected(&mut self, row: &FoldedRow) {
+        let counts = &row.counts;
+        if counts.retransmitted == 0 {
+            return;
+        }
+        let destination = Destination { netns: row.netns, daddr: row.daddr, dport: row.dport };
+        let Some((listener, cause)) = self.behind.get(&destination) else { return };
         for found in [&mut self.interval, &mut self.total] {
             if found.len() >= LISTENERS && !found.contains_key(listener) {
                 continue;
             }
-            let caller = Process { pid: connect.caller.pid, comm: connect.caller.comm };
+            let caller = Process { pid: row.pid, comm: row.comm };
             let slow = found.entry(*listener).or_insert_with(|| SlowHandshakes {
                 listener: *listener,
                 cause: *cause,
@@ -78,9 +97,10 @@ impl Slow {
                 caller,
             });
             (slow.cause, slow.caller) = (*cause, caller);
-            slow.connects += 1;
-            slow.retransmits += u64::from(retransmits);
-            slow.max_ns = slow.max_ns.max(connect.handshake_ns);
+            slow.connects = slow.connects.saturating_add(counts.retransmitted);
+            slow.retransmits = slow.retransmits.saturating_add(counts.syn_retransmits);
+            let max_ns = (counts.retransmitted_max_ns > 0).then_some(counts.retransmitted_max_ns);
+            slow.max_ns = slow.max_ns.max(max_ns);
         }
     }
 

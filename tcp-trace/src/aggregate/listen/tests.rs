@@ -8,6 +8,7 @@ use tcp_trace_common::Address;
 use tcp_trace_common::listen::{RawListener, RawListenerKey, UNKNOWN, cause};
 
 use super::{Endpoint, ListenAggregate};
+use crate::aggregate::folded::FoldedRow;
 use crate::aggregate::sample;
 use crate::event::{DropCause, Event, ListenDrop};
 
@@ -69,7 +70,9 @@ fn a_handshake_that_waited_is_joined_with_who_dropped_its_syn() {
         crate::event::Connect { syn_retransmits: Some(2), handshake_ns: Some(3_000_000_000), ..connect.clone() };
     let elsewhere = crate::event::Connect { dport: connect.dport + 1, ..waited.clone() };
     for connect in [connect, waited, elsewhere] {
+        let row = FoldedRow::of(&connect);
         listen.observe(&Event::Connect(connect));
+        listen.connected(&row);
     }
     let slow = listen.tick().slow;
     assert_eq!((slow.len(), slow[0].connects, slow[0].retransmits), (1, 1, 2));

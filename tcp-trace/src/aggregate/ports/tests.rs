@@ -7,6 +7,7 @@ use super::held::By;
 use super::range::Halves;
 use super::*;
 use crate::aggregate::sample::established;
+use crate::event::{Connect, SourcePort};
 use crate::inventory::sample::{inventory, socket};
 use crate::inventory::socket::{Socket, State};
 use crate::kernel::rules::Sysctls;
@@ -90,7 +91,7 @@ fn a_range_of_the_socket_s_own() {
         range: Some((40_002, 40_004)),
         ..established()
     };
-    aggregate.observe(&ours);
+    aggregate.observe(&FoldedRow::of(&ours));
     aggregate.survey(&inventory(small(""), vec![socket(State::Established, 40_003)]));
     let latest = aggregate.latest();
     let group = &latest.groups[0];

@@ -4,7 +4,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::aggregate::folded::Folded;
+use crate::aggregate::sample;
+use crate::circumstances::Circumstances;
 use crate::event::{Connect, Event};
+use crate::governor::Stock;
 use crate::recording::sample::{at, connect, known};
 use crate::road::Happening;
 
@@ -80,7 +84,8 @@ fn conditions_of_a_connect_are_about_the_same_one() {
 #[test]
 fn conditions_of_an_interval_are_asked_when_it_ends() {
     let trigger = Trigger::parse("p99(port_search) > 1ms or count(refused) > 2").expect("a trigger");
-    let mut sense = Sense::new(trigger, &known());
+    let before_rows = Circumstances { has_rows: false, ..known() };
+    let mut sense = Sense::new(trigger, &before_rows);
     let mut interval = |outcome, port_search_ns, end| {
         for _ in 0..3 {
             let event =
@@ -91,6 +96,48 @@ fn conditions_of_an_interval_are_asked_when_it_ends() {
     };
     assert!(!interval(Outcome::Established, 5_000, 1.0));
     assert!(interval(Outcome::Established, 2_000_000, 2.0));
+}
+
+/// As they are added up, without any event.
+fn folded(connects: &[&Connect]) -> Stock {
+    let rows = sample::rows(connects.iter().copied());
+    Stock { folded: Some(Folded { rows, ..Folded::default() }), ..Stock::untraced() }
+}
+
+#[test]
+fn conditions_of_a_connect_are_met_by_rows_at_any_rate() {
+    let refused = Connect { outcome: Outcome::Refused, ..connect(1, 0.1) };
+    let slow = Connect { total_ns: Some(7_000_000), ..connect(1, 0.1) };
+    let elsewhere = Connect { dport: 80, total_ns: Some(60_500), ..refused.clone() };
+    let feels = |trigger: &str, connects: &[&Connect]| {
+        let mut sense = Sense::new(Trigger::parse(trigger).expect("a trigger"), &known());
+        sense.feels(Happening::Stock(&folded(connects)))
+    };
+    assert!(feels("outcome = refused", &[&slow, &refused]));
+    assert!(!feels("outcome = refused", &[&slow]));
+    assert!(feels("outcome != established", &[&slow, &refused]));
+    assert!(feels("total > 5ms", &[&slow, &refused]) && !feels("total > 9ms", &[&slow]));
+    assert!(feels("total < 1ms", &[&slow, &refused]) && !feels("total < 1us", &[&refused]));
+    assert!(feels("outcome = refused and port = 80", &[&slow, &elsewhere]));
+    assert!(!feels("outcome = refused and port = 3306", &[&slow, &elsewhere]));
+    assert!(feels("outcome = refused and pid = 4243", &[&refused]));
+    // Nobody can tell from sums whether it was the same one; its event can.
+    assert!(!feels("outcome = refused and total > 5ms", &[&slow, &refused]));
+    // Where all of a row are one of both it is.
+    assert!(feels("outcome = established and total > 5ms", &[&slow]));
+}
+
+#[test]
+fn attempts_that_found_no_room_in_a_row_meet_them_too() {
+    let mut stock = folded(&[&connect(1, 0.1)]);
+    let other = Connect { outcome: Outcome::Refused, ..connect(1, 0.1) };
+    stock.folded.as_mut().expect("rows").other.add(&other);
+    let feels = |trigger: &str| {
+        let mut sense = Sense::new(Trigger::parse(trigger).expect("a trigger"), &known());
+        sense.feels(Happening::Stock(&stock))
+    };
+    assert!(feels("outcome = refused"));
+    assert!(!feels("outcome = refused and port = 3306"), "nobody knows where they went");
 }
 
 proptest! {

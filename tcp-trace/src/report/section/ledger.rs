@@ -34,15 +34,17 @@ pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
 fn books(material: &Material<'_>) -> Table {
     let (ledger, lost) = (&material.summary.ledger, material.summary.lost);
     let counts = &ledger.counts;
-    let caption = "Attempts: made = delivered + undecoded + on the way + shed + lost in the ring buffer";
+    let caption =
+        "Attempts: made = delivered + undecoded + on the way + only added up + shed + lost in the ring buffer";
     let mut table = Table::new(caption, &["what", "how many#"]);
     let rows = [
         ("made: connects that were followed and ended", Some(counts.made)),
         ("delivered", Some(ledger.delivered)),
         ("undecoded", Some(counts.undecoded)),
         ("on the way", Some(ledger.on_the_way())),
-        ("shed: added up in the kernel, as detail was shed", Some(counts.shed)),
-        ("lost in the ring buffer: added up in the kernel, as it was full", Some(counts.ring_full)),
+        ("only added up: no event of each was asked for", Some(counts.summed)),
+        ("shed: added up, but no event was sent", Some(counts.shed)),
+        ("lost in the ring buffer: added up, but it was full", Some(counts.ring_full)),
         ("not followed: counted and no more", Some(counts.not_followed)),
         ("pending at the end", ledger.pending),
         ("events of other signals delivered", Some(ledger.signals_delivered)),

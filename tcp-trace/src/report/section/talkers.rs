@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The worst processes and destinations.
+//! The worst programs and destinations.
 
 use std::net::SocketAddr;
 
 use super::{Block, Material};
 use crate::{
-    aggregate::{tally::Tally, words::grouped},
+    aggregate::{
+        connect::{self, Estimate},
+        folded::FoldedSum,
+        tally::Tally,
+        words::grouped,
+    },
     report::table::Table,
     view::{
         connect::told_in_part,
-        format::{count, duration, harmless},
+        format::{count, duration},
+        screen::ABOUT,
+        table::program,
     },
 };
 
@@ -29,25 +36,31 @@ pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
     if connect.destinations.is_empty() {
         return Vec::new();
     }
-    let mut processes = table("Processes, worst first", "process");
-    for row in connect.processes.iter().take(material.top) {
-        let name = format!("{} ({})", harmless(&row.key.comm), row.key.pid);
-        processes.push(cells(name, &row.value, row.at_least));
+    let estimate = connect.estimate();
+    let mut programs = table("Programs, worst first", "program");
+    for row in connect.programs.iter().take(material.top) {
+        programs.push(cells(program(connect, &row.key, &row.value), &row.value, row.at_least, estimate));
     }
     let mut destinations = table("Destinations, worst first", "destination");
     for row in connect.destinations.iter().take(material.top) {
         let netns = material.summary.observed.netns_label(row.key.netns);
         let name = format!("{}, netns {netns}", SocketAddr::new(row.key.daddr, row.key.dport));
-        destinations.push(cells(name, &row.value, row.at_least));
+        destinations.push(cells(name, &row.value, row.at_least, estimate));
     }
-    destinations.notes.extend(told_in_part(material.summary));
-    let beyond = |rows: usize| rows.saturating_sub(material.top);
-    for (table, rows) in [(&mut processes, connect.processes.len()), (&mut destinations, connect.destinations.len())] {
-        if beyond(rows) > 0 {
-            table.notes.push(format!("{} more (--top)", beyond(rows)));
+    destinations.notes.extend(told_in_part(material.summary, ABOUT));
+    let others = [
+        (&mut programs, connect::beyond(&connect.programs, &connect.other.programs, material.top)),
+        (&mut destinations, connect::beyond(&connect.destinations, &connect.other.destinations, material.top)),
+    ];
+    for (table, (left_out, tally)) in others {
+        if tally.connects > 0 {
+            table.push(cells("(all others)".into(), &tally, false, estimate));
+        }
+        if left_out > 0 {
+            table.notes.push(format!("{left_out} more (--top)"));
         }
     }
-    vec![Block::Table(destinations), Block::Table(processes)]
+    vec![Block::Table(destinations), Block::Table(programs)]
 }
 
 fn table(caption: &str, of: &'static str) -> Table {
@@ -55,14 +68,19 @@ fn table(caption: &str, of: &'static str) -> Table {
     Table::new(caption, &heads)
 }
 
-fn cells(name: String, tally: &Tally, at_least: bool) -> [String; 9] {
-    let known = |sum: &crate::aggregate::tally::Sum| (sum.known > 0).then_some(sum.max);
+fn cells(name: String, tally: &Tally, at_least: bool, estimate: Option<Estimate>) -> [String; 9] {
+    let known = |sum: &FoldedSum| (sum.known > 0).then_some(sum.max);
+    // Of a sample each count stands for more.
+    let about = |count: u64| match estimate {
+        Some(estimate) => format!("{ABOUT}{}", grouped(estimate.of(count))),
+        None => grouped(count),
+    };
     [
         name,
-        format!("{}{}", if at_least { ">= " } else { "" }, grouped(tally.connects)),
-        grouped(tally.failures),
-        grouped(tally.no_port),
-        count((tally.second_pass_known > 0).then_some(tally.second_pass)),
+        format!("{}{}", if at_least { ">= " } else { "" }, about(tally.connects)),
+        about(tally.failures),
+        about(tally.no_port),
+        (tally.second_pass_known > 0).then_some(tally.second_pass).map_or("?".to_owned(), about),
         count(tally.visited.mean()),
         count(known(&tally.visited)),
         duration(tally.search_ns.mean()),
