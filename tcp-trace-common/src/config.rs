@@ -33,6 +33,14 @@ pub struct Config {
     pub agent_tgid: u32,
     /// Bytes waiting in the ring buffer from which on the agent is woken at once rather than at its next tick.
     pub wake_bytes: u32,
+    /// Number of shards of a row, less one: see [`RawRowKey::shard`](crate::connect_rows::RawRowKey::shard).
+    pub shard_mask: u32,
+    /// Of every so many attempts one is an exemplar: a power of two, as its logarithm.
+    pub exemplar_one_in_log2: u32,
+    /// Exemplars at most, per CPU and second.
+    pub exemplars: u32,
+    /// Explicit padding.
+    pub pad: u32,
     /// Address family.
     pub family: u16,
     /// Remote port.
@@ -65,6 +73,10 @@ impl Config {
         netns: 0,
         agent_tgid: 0,
         wake_bytes: 0,
+        shard_mask: 0,
+        exemplar_one_in_log2: 6,
+        exemplars: 32,
+        pad: 0,
         family: 0,
         dport: 0,
         streams: 0,
@@ -95,6 +107,10 @@ pub mod stream {
     pub const BIND: u16 = 1 << 1;
     pub const LISTEN: u16 = 1 << 2;
     pub const STATE: u16 = 1 << 3;
+    /// Each attempt, not exemplars alone.
+    pub const CONNECT: u16 = 1 << 4;
+    /// All of them.
+    pub const EACH: u16 = TIME_WAIT | BIND | LISTEN | STATE | CONNECT;
     /// No stream: who closed first is remembered, and TIME_WAIT is added up by owner. `TIME_WAIT` implies it.
     pub const TIME_WAIT_OWNERS: u16 = 1 << 8;
 }

@@ -22,6 +22,8 @@ pub struct RawConnect {
     pub cgroup_id: u64,
     /// `port_offset`, third argument of `__inet_hash_connect`.
     pub port_offset: u64,
+    /// When the caller's process began, since boot, suspended time included; 0 = not known.
+    pub process_start_ns: u64,
     /// Thread group of the caller: what user space calls the pid.
     pub tgid: u32,
     /// Thread of the caller.
@@ -80,7 +82,7 @@ pub struct RawConnect {
     pub comm: [u8; COMM_LEN],
 }
 
-const _: () = assert!(size_of::<RawConnect>() == 184);
+const _: () = assert!(size_of::<RawConnect>() == 192);
 
 impl RawConnect {
     /// When it began, as far as that is known. A thread begins one at a time, so with `tid` it says which attempt.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What was made, lost or missed, counted in the kernel: slots of the per-CPU array `COUNTERS`.
 //!
-//! `CONNECT_MADE` = events delivered + `CONNECT_RING_FULL` + `CONNECT_SHED`, and the last two are in the folded totals.
+//! `CONNECT_MADE` = events delivered + `CONNECT_SUMMED` + `CONNECT_SHED` + `CONNECT_RING_FULL`, and all of them are in the
+//! rows.
 
 /// Attempts that ended.
 pub const CONNECT_MADE: u32 = 0;
-/// Of these, found the ring buffer full: folded instead.
+/// Of these, found the ring buffer full.
 pub const CONNECT_RING_FULL: u32 = 1;
 /// Attempts that found their set of the table of attempts full: they are in no total.
 pub const ATTEMPTS_FULL: u32 = 2;
@@ -17,21 +18,13 @@ pub const SIGNAL_MADE: u32 = 4;
 pub const SIGNAL_RING_FULL: u32 = 5;
 /// What the other signals keep in maps (totals, owners, sockets) that found its map full.
 pub const SIGNAL_MAP_FULL: u32 = 6;
-/// Attempts that ended and were folded because detail is being shed.
+/// Attempts that were to be sent, and were not because detail is being shed.
 pub const CONNECT_SHED: u32 = 7;
 /// Attempts that were not followed because one in N is: nothing else is known of them.
 pub const NOT_FOLLOWED: u32 = 8;
-/// Folded attempts whose ending found its map full: in the histograms, but in no outcome.
-pub const FOLDED_FULL: u32 = 9;
-/// Folded: searches that looked at the second parity.
-pub const FOLDED_SECOND_PASS: u32 = 10;
-/// Folded: searches of which that is known.
-pub const FOLDED_SECOND_PASS_KNOWN: u32 = 11;
-/// Folded: SYNs sent again.
-pub const FOLDED_SYN_RETRANSMITS: u32 = 12;
-/// Folded: subflows of MPTCP connections.
-pub const FOLDED_MPTCP: u32 = 13;
 /// Of `SIGNAL_MADE`, not sent because detail is being shed.
-pub const SIGNAL_SHED: u32 = 14;
+pub const SIGNAL_SHED: u32 = 9;
+/// Attempts of which no event was asked for.
+pub const CONNECT_SUMMED: u32 = 10;
 /// Number of slots.
-pub const COUNT: u32 = 15;
+pub const COUNT: u32 = 11;

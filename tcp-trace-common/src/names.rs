@@ -23,10 +23,16 @@ pub const TIME_WAIT_OWNERS: &str = "TIME_WAIT_OWNERS";
 pub const CLOSERS: &str = "CLOSERS";
 /// Array of one u64: odd while the port probes are attached.
 pub const PROBE_EPOCH: &str = "PROBE_EPOCH";
-/// Array of one u64: see [`detail`](crate::detail).
+/// Array of one [`RawDetail`](crate::detail::RawDetail).
 pub const DETAIL: &str = "DETAIL";
-/// Per-CPU hash map: [`RawEnding`](crate::folded::RawEnding) -> how many.
-pub const FOLDED_ENDINGS: &str = "FOLDED_ENDINGS";
+/// Hash map: [`RawRowKey`](crate::connect_rows::RawRowKey) -> [`RawRow`](crate::connect_rows::RawRow).
+pub const CONNECT_ROWS_0: &str = "CONNECT_ROWS_0";
+/// The other generation.
+pub const CONNECT_ROWS_1: &str = "CONNECT_ROWS_1";
+/// Array of one u64 a generation: not 0 once a row found no room.
+pub const CONNECT_ROWS_FULL: &str = "CONNECT_ROWS_FULL";
+/// Per-CPU array of one [`RawRow`](crate::connect_rows::RawRow) a generation, never reset.
+pub const CONNECT_OTHER: &str = "CONNECT_OTHER";
 /// Per-CPU array of [`RawHistogram`](crate::folded::RawHistogram).
 pub const FOLDED_PHASES: &str = "FOLDED_PHASES";
 /// Hash map: [`RawBinder`](crate::bind::RawBinder) -> [`RawBindTotals`](crate::bind::RawBindTotals).

@@ -112,6 +112,10 @@ pub struct Offsets {
     pub task_cred: u16,
     /// `cred.uid.val`
     pub cred_uid: u16,
+    /// `task_struct.group_leader`
+    pub task_group_leader: u16,
+    /// `task_struct.start_boottime`
+    pub task_start_boottime: u16,
     /// `task_struct.stack`
     pub task_stack: u16,
     /// `files_struct.fdt`
@@ -213,6 +217,8 @@ impl Offsets {
         task_comm: ABSENT,
         task_cred: ABSENT,
         cred_uid: ABSENT,
+        task_group_leader: ABSENT,
+        task_start_boottime: ABSENT,
         task_stack: ABSENT,
         files_fdt: ABSENT,
         fdtable_fd: ABSENT,

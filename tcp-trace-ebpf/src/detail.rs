@@ -2,7 +2,7 @@
 //! How much to tell at the moment, as user space has decided.
 
 use aya_ebpf::helpers::bpf_get_prandom_u32;
-use tcp_trace_common::detail::{FOLD, FOLLOW_AGENT, ONE_IN_SHIFT, STOPPED};
+use tcp_trace_common::detail::{FOLD, FOLLOW_AGENT, GENERATION, NO_EXEMPLARS, ONE_IN_SHIFT, STOPPED};
 
 use crate::maps::DETAIL;
 
@@ -13,13 +13,26 @@ pub struct Detail(u64);
 impl Detail {
     #[inline(always)]
     pub fn now() -> Self {
-        Self(DETAIL.get(0).copied().unwrap_or(0))
+        // SAFETY: a live element; volatile, so that it is read here and not where it is first asked.
+        Self(DETAIL.get_ptr(0).map_or(0, |detail| unsafe { (&raw const (*detail).word).read_volatile() }))
     }
 
-    /// Whether attempts are added up rather than sent.
+    /// Whether what happens one by one is added up only.
     #[inline(always)]
     pub fn folds(self) -> bool {
         self.0 & FOLD != 0
+    }
+
+    /// Whether exemplars are sent.
+    #[inline(always)]
+    pub fn has_exemplars(self) -> bool {
+        self.0 & NO_EXEMPLARS == 0
+    }
+
+    /// Which rows are added to: 0 or 1.
+    #[inline(always)]
+    pub fn generation(self) -> u32 {
+        u32::from(self.0 & GENERATION != 0)
     }
 
     /// Whether the agent's own attempts are of interest too.

@@ -47,19 +47,19 @@ pub fn count_by(slot: u32, more: u64) -> u64 {
     }
 }
 
-/// Sends an event, which is made of whole words, the `number`th of its kind on this CPU; counts it in `full` and says
-/// `false` if it was lost.
+/// Sends an event, which is made of whole words, the `number`th of its kind on this CPU; counts it in `full` if it
+/// was lost.
 ///
 /// User space looks at the ring at every tick of its own, so it is woken only when much is waiting: a wake-up costs
 /// more than all the rest of an event. How much is waiting is asked now and then.
 #[inline(always)]
-pub fn emit<T: 'static>(event: &T, number: u64, full: u32) -> bool {
-    emit_filled(number, full, |place| copy_words(event, place))
+pub fn emit<T: 'static>(event: &T, number: u64, full: u32) {
+    emit_filled(number, full, |place| copy_words(event, place));
 }
 
 /// The same of an event that is written where it stays: too large for the stack. `fill` writes all that user space reads.
 #[inline(always)]
-fn emit_filled<T: 'static>(number: u64, full: u32, fill: impl FnOnce(*mut T)) -> bool {
+fn emit_filled<T: 'static>(number: u64, full: u32, fill: impl FnOnce(*mut T)) {
     let asks = number & u64::from(config!(wake_mask)) == 0;
     let wake = if asks && EVENTS.query(RINGBUF_AVAIL_DATA) >= u64::from(config!(wake_bytes)) {
         RINGBUF_FORCE_WAKEUP
@@ -68,11 +68,10 @@ fn emit_filled<T: 'static>(number: u64, full: u32, fill: impl FnOnce(*mut T)) ->
     };
     let Some(mut entry) = EVENTS.reserve::<T>(0) else {
         count(full);
-        return false;
+        return;
     };
     fill(entry.as_mut_ptr());
     entry.submit(wake);
-    true
 }
 
 /// Sends an event of a signal other than connect, unless detail is shed.

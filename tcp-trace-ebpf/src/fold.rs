@@ -1,92 +1,266 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Attempts without an event of their own, added up per CPU.
+//! Every attempt that ended, added up: in the histograms of all of them and in its row.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use aya_ebpf::bindings::BPF_NOEXIST;
 use tcp_trace_common::{
     connect::{RawConnect, flag},
-    counters,
-    folded::{BUCKETS, HANDSHAKE, PORT_SEARCH, PORTS_VISITED, RawEnding, RawHistogram, TOTAL, bucket},
-    phases,
-    port_search::{self, Walk},
+    connect_rows::{RawRow, RawSpread, RawSum, bucket_of_log2},
+    folded::{BUCKETS, HANDSHAKE, PORT_SEARCH, PORTS_VISITED, RawHistogram, TOTAL, bucket, bucket_by_log2, log2},
+    outcome, phases,
+    port_search::{self, SourcePort, Walk},
 };
 
 use crate::{
-    emit::{count, count_by},
+    detail::Detail,
     globals::config,
-    maps::{FOLDED_ENDINGS, FOLDED_PHASES},
-    memory::add,
+    maps::FOLDED_PHASES,
+    memory::{add, unbounded},
+    rows::{self, Place},
 };
 
-/// Adds one attempt that ended.
+/// The first in its row: a bit of what [`fold`] gives.
+pub const FRESH: u32 = 1 << 0;
+/// Its search looked at the second parity.
+pub const SECOND_PASS: u32 = 1 << 1;
+/// It ended in something else than a connection.
+pub const FAILED: u32 = 1 << 2;
+/// SYNs were sent again.
+pub const RETRANSMITTED: u32 = 1 << 3;
+
+/// What [`search`] gives in one number, for BPF returns no structs: ports visited, these bits, and the range.
+mod found {
+    pub const VISITED: u64 = (1 << VISITED_KNOWN.trailing_zeros()) - 1;
+    pub const VISITED_KNOWN: u64 = 1 << 24;
+    pub const PASS_KNOWN: u64 = 1 << 25;
+    pub const SECOND_PASS: u64 = 1 << 26;
+    pub const LOCAL_RANGE: u64 = 1 << 27;
+    /// There was a port to be found.
+    pub const UNBOUND: u64 = 1 << 28;
+    pub const LOW_SHIFT: u32 = 32;
+    pub const HIGH_SHIFT: u32 = 48;
+}
+
+/// Adds one attempt that ended; what there is to be told of it, as bits.
 ///
 /// The functions here stay functions in the object: the verifier joins its paths at a return, and goes through each of
 /// them anew otherwise.
 #[inline(never)]
-pub fn fold(attempt: &RawConnect) {
-    count_ending(&RawEnding::of(attempt));
-    if let Some(port_search_ns) = phases::port_search_ns(attempt) {
-        record(PORT_SEARCH, port_search_ns);
-    }
-    if let Some(handshake_ns) = phases::handshake_ns(attempt) {
-        record(HANDSHAKE, handshake_ns);
-        if attempt.flags & flag::RETRANSMITS != 0 {
-            count_by(counters::FOLDED_SYN_RETRANSMITS, u64::from(attempt.syn_retransmits));
+pub fn fold(attempt: &RawConnect, detail: Detail) -> u32 {
+    let outcome = how_it_ended(attempt);
+    let search = search(attempt);
+    let mut notable = 0;
+    if let Some(Place { row, fresh }) = rows::place(attempt, detail) {
+        if fresh {
+            notable = FRESH;
         }
+        add_up(row, attempt, search, outcome);
     }
-    if let Some(total_ns) = phases::total_ns(attempt) {
-        record(TOTAL, total_ns);
+    if outcome != outcome::ESTABLISHED {
+        notable |= FAILED;
     }
-    if attempt.flags & flag::MPTCP != 0 {
-        count(counters::FOLDED_MPTCP);
+    if search & found::SECOND_PASS != 0 {
+        notable |= SECOND_PASS;
     }
-    fold_search(attempt);
+    if retransmits(attempt) != 0 {
+        notable |= RETRANSMITTED;
+    }
+    unbounded(notable)
 }
 
 #[inline(never)]
-fn fold_search(attempt: &RawConnect) {
+fn how_it_ended(attempt: &RawConnect) -> u32 {
+    unbounded(outcome::of(attempt).0)
+}
+
+#[inline(never)]
+fn search(attempt: &RawConnect) -> u64 {
     let walk = Walk {
         socket_range_steps_by_one: config!(socket_range_steps_by_one) != 0,
         perturb_table: config!(perturb_table) != 0,
         seen: config!(searches_seen) != 0,
     };
     let search = port_search::derive(attempt, walk);
-    if let Some(second_pass) = search.second_pass {
-        count(counters::FOLDED_SECOND_PASS_KNOWN);
-        if second_pass {
-            count(counters::FOLDED_SECOND_PASS);
+    let mut found = match search.visited {
+        Some(visited) => u64::from(visited) & found::VISITED | found::VISITED_KNOWN,
+        None => 0,
+    };
+    match search.second_pass {
+        Some(true) => found |= found::PASS_KNOWN | found::SECOND_PASS,
+        Some(false) => found |= found::PASS_KNOWN,
+        None => {}
+    }
+    match search.source_port {
+        Some(SourcePort::LocalRange) => found |= found::UNBOUND | found::LOCAL_RANGE,
+        Some(SourcePort::Ephemeral) => found |= found::UNBOUND,
+        Some(SourcePort::Bound) | None => {}
+    }
+    if let Some((low, high)) = search.range {
+        found |= u64::from(low) << found::LOW_SHIFT | u64::from(high) << found::HIGH_SHIFT;
+    }
+    unbounded(found as u32) as u64 | (unbounded((found >> 32) as u32) as u64) << 32
+}
+
+/// SYNs sent again, where they were counted and belong to a handshake.
+#[inline(always)]
+fn retransmits(attempt: &RawConnect) -> u32 {
+    if attempt.flags & flag::RETRANSMITS != 0 { attempt.syn_retransmits } else { 0 }
+}
+
+#[inline(never)]
+fn add_up(row: &mut RawRow, attempt: &RawConnect, search: u64, ended: u32) {
+    if let Some(count) = row.by_outcome.get_mut(ended as usize) {
+        add(count, 1);
+    }
+    name(row, attempt, search);
+    if let Some(handshake_ns) = phases::handshake_ns(attempt) {
+        record(&mut row.handshake_ns, HANDSHAKE, handshake_ns);
+        if retransmits(attempt) != 0 {
+            add_retransmits(row, retransmits(attempt), handshake_ns, ended);
         }
     }
-    if let Some(visited) = search.visited {
-        record(PORTS_VISITED, u64::from(visited));
+    if let Some(total_ns) = phases::total_ns(attempt) {
+        record(&mut row.total_ns, TOTAL, total_ns);
+    }
+    if search & found::VISITED_KNOWN != 0 {
+        record(&mut row.visited, PORTS_VISITED, search & found::VISITED);
+    }
+    if search & found::PASS_KNOWN != 0 {
+        add(&mut row.second_pass_known, 1);
+    }
+    // On the tracepoint tier none is seen.
+    if config!(searches_seen) != 0
+        && let Some(search_ns) = phases::port_search_ns(attempt)
+    {
+        record(&mut row.search_ns, PORT_SEARCH, search_ns);
+        add_search(row, search_ns, search, ended);
+    }
+    let usual = attempt.flags & (flag::MPTCP | flag::PROBED) == 0
+        && search & (found::SECOND_PASS | found::LOCAL_RANGE) == 0
+        && ended == outcome::ESTABLISHED;
+    if !usual {
+        add_unusual(row, attempt, search, ended);
+    }
+}
+
+/// Once in a row, for all of its attempts have the same; but for the names of threads, of which any will do.
+#[inline(always)]
+fn name(row: &mut RawRow, attempt: &RawConnect, search: u64) {
+    // Set last, so that whoever finds it set finds the others set, too.
+    let comm = row.comm.as_mut_ptr().cast::<u64>();
+    let from = attempt.comm.as_ptr().cast::<u64>();
+    // SAFETY: two words of eight bytes each, at multiples of eight; volatile, so that they stay words.
+    unsafe {
+        if comm.read_volatile() == 0 {
+            row.cgroup_id = attempt.cgroup_id;
+            row.uid = attempt.uid;
+            comm.add(1).write_volatile(from.add(1).read_volatile());
+            comm.write_volatile(from.read_volatile());
+        }
+    }
+    if row.range_high == 0 {
+        row.range_low = (search >> found::LOW_SHIFT) as u16;
+        row.range_high = (search >> found::HIGH_SHIFT) as u16;
+    }
+}
+
+#[inline(always)]
+fn add_search(row: &mut RawRow, search_ns: u64, search: u64, ended: u32) {
+    let found_one = ended != outcome::NO_PORT && search & found::PASS_KNOWN != 0;
+    if !found_one {
+        add_to(&mut row.other_search_ns, search_ns);
+    } else if search & found::SECOND_PASS != 0 {
+        add_to(&mut row.second_pass_search_ns, search_ns);
+    } else if search_ns > row.first_pass_search_max_ns {
+        row.first_pass_search_max_ns = search_ns;
     }
 }
 
 #[inline(never)]
-fn count_ending(ending: &RawEnding) {
-    if FOLDED_ENDINGS.get_ptr_mut(ending).is_none() {
-        // Fails if somebody else was faster, which is as good.
-        let _ = FOLDED_ENDINGS.insert(ending, 0, BPF_NOEXIST.into());
+fn add_retransmits(row: &mut RawRow, retransmits: u32, handshake_ns: u64, ended: u32) {
+    add(&mut row.syn_retransmits, u64::from(retransmits));
+    add(&mut row.retransmitted, 1);
+    if handshake_ns > row.retransmitted_max_ns {
+        row.retransmitted_max_ns = handshake_ns;
     }
-    match FOLDED_ENDINGS.get_ptr_mut(ending) {
-        // SAFETY: a live value of the map.
-        Some(counter) => add(unsafe { &mut *counter }, 1),
-        None => count(counters::FOLDED_FULL),
+    if ended == outcome::ABANDONED || ended == outcome::INTERRUPTED {
+        add(&mut row.unanswered, 1);
     }
 }
 
 #[inline(never)]
-fn record(phase: u32, value: u64) {
+fn add_unusual(row: &mut RawRow, attempt: &RawConnect, search: u64, ended: u32) {
+    if search & found::SECOND_PASS != 0 {
+        add(&mut row.second_pass_looked, 1);
+        if ended != outcome::NO_PORT {
+            add(&mut row.second_pass, 1);
+            if search & found::VISITED_KNOWN != 0 {
+                add_to(&mut row.second_pass_visited, search & found::VISITED);
+            }
+        }
+    }
+    if search & found::LOCAL_RANGE != 0 {
+        add(&mut row.local_range, 1);
+    }
+    if ended == outcome::NO_PORT && search & found::UNBOUND != 0 {
+        add(&mut row.exhausted, 1);
+    }
+    if ended == outcome::TIMED_OUT {
+        add(&mut row.unanswered, 1);
+    }
+    if attempt.flags & flag::MPTCP != 0 {
+        add(&mut row.mptcp, 1);
+    }
+    if attempt.flags & flag::PROBED != 0 && phases::searched(attempt) {
+        add_candidates(row, attempt, search);
+    }
+}
+
+#[inline(never)]
+fn add_candidates(row: &mut RawRow, attempt: &RawConnect, search: u64) {
+    let RawConnect { refused_candidates: refused, time_wait_refused, time_wait_reused, search_ret, .. } = *attempt;
+    add_to(&mut row.in_use, u64::from(refused.saturating_sub(time_wait_refused)));
+    add_to(&mut row.time_wait, u64::from(time_wait_refused));
+    add(&mut row.time_wait_reused, u64::from(time_wait_reused));
+    let visited = search & found::VISITED;
+    let tested = u64::from(refused) + u64::from(search_ret == 0);
+    if search & found::VISITED_KNOWN != 0 && visited > tested {
+        add(&mut row.skipped, visited - tested);
+    }
+}
+
+#[inline(always)]
+fn add_to(sum: &mut RawSum, value: u64) {
+    add(&mut sum.known, 1);
+    add(&mut sum.sum, value);
+    if value > sum.max {
+        sum.max = value;
+    }
+}
+
+/// Into the row, and into the histogram of all attempts.
+#[inline(never)]
+fn record(spread: &mut RawSpread, phase: u32, value: u64) {
+    let log2 = log2(value);
+    add(&mut spread.sum, value);
+    if value > spread.max {
+        spread.max = value;
+    }
+    // SAFETY: valid, aligned, and only ever changed so.
+    unsafe { AtomicU32::from_ptr(&mut spread.buckets[bucket_of_log2(log2)]) }.fetch_add(1, Ordering::Relaxed);
     if let Some(histogram) = FOLDED_PHASES.get_ptr_mut(phase) {
-        record_in(histogram, value);
+        record_at(histogram, bucket_by_log2(value, log2), value);
     }
 }
 
 /// Into an element of a per-CPU array.
 #[inline(always)]
 pub fn record_in(histogram: *mut RawHistogram, value: u64) {
-    let index = bucket(value);
+    record_at(histogram, bucket(value), value);
+}
+
+#[inline(always)]
+fn record_at(histogram: *mut RawHistogram, index: usize, value: u64) {
     if index >= BUCKETS {
         return;
     }

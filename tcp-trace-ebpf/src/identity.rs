@@ -2,14 +2,14 @@
 //! Who is running: only to be asked in the context of the process that is meant, never in softirq.
 
 use aya_ebpf::helpers::{
-    bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task_btf,
-    bpf_get_current_uid_gid, generated,
+    bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task,
+    bpf_get_current_task_btf, bpf_get_current_uid_gid, generated,
 };
 use tcp_trace_common::{COMM_LEN, bind::RawBind, config::filter, connect::RawConnect, offsets::ABSENT};
 
 use crate::{
     globals::{config, offset},
-    memory::{Memory as _, Pointer as _, Typed},
+    memory::{Memory as _, Pointer, Typed, Untyped},
 };
 
 /// Thread id of the current task.
@@ -44,6 +44,7 @@ pub fn stamp(attempt: &mut RawConnect) {
     attempt.tgid = (pid_tgid >> 32) as u32;
     attempt.tid = pid_tgid as u32;
     attempt.cgroup_id = cgroup_id();
+    attempt.process_start_ns = process_start_ns();
     // A filter compares whole names, and old kernels leave remains of the last one behind the NUL.
     if offset!(task_comm) != ABSENT && config!(filters) & filter::COMM == 0 {
         name_and_user_by_type(attempt);
@@ -52,6 +53,23 @@ pub fn stamp(attempt: &mut RawConnect) {
         // SAFETY: the helper writes as many bytes as there are, and ends the name with zeros.
         unsafe { generated::bpf_get_current_comm(attempt.comm.as_mut_ptr().cast(), COMM_LEN as u32) };
     }
+}
+
+/// When the process of the current task began, since boot; 0 = not known.
+#[inline(always)]
+fn process_start_ns() -> u64 {
+    #[inline(always)]
+    fn of(task: impl Pointer) -> Option<u64> {
+        task.follow(offset!(task_group_leader))?.read(offset!(task_start_boottime))
+    }
+    let start_ns = if offset!(task_comm) != ABSENT {
+        // SAFETY: the helper has no precondition.
+        of(Typed(unsafe { bpf_get_current_task_btf() } as u64))
+    } else {
+        // SAFETY: as above.
+        of(Untyped(unsafe { bpf_get_current_task() }))
+    };
+    start_ns.unwrap_or(0)
 }
 
 /// Writes the current task into a `bind()`.

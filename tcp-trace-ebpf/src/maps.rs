@@ -3,15 +3,17 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use tcp_trace_common::{
     COMM_LEN,
     attempts::AttemptSet,
     bind::{self, Bound, RawBindSite, RawBindTotals, RawBinder},
     connect::RawConnect,
+    connect_rows::{RawRow, RawRowKey},
     counters,
-    folded::{self, RawEnding, RawHistogram},
+    detail::{Exemplars, RawDetail},
+    folded::{self, RawHistogram},
     listen::{RawListener, RawListenerKey},
     peer::RawPeer,
     state::RawStateTotals,
@@ -66,15 +68,36 @@ pub static CALLS: Array<Call> = Array::with_max_entries(calls::PLACES, 0);
 #[map]
 pub static CONNECTING: Array<u64> = Array::with_max_entries(calls::PLACES, 0);
 
-/// One number, written by user space: see `detail`.
+/// Written by user space: see `detail`.
 #[map]
-pub static DETAIL: Array<u64> = Array::with_max_entries(1, 0);
+pub static DETAIL: Array<RawDetail> = Array::with_max_entries(1, 0);
 
-/// Ending -> attempts without an event that ended so. Never deleted; what does not fit is counted in `FOLDED_FULL`.
+/// How many exemplars were sent: see `exemplar`.
 #[map]
-pub static FOLDED_ENDINGS: PerCpuHashMap<RawEnding, u64> = PerCpuHashMap::with_max_entries(folded::ENDINGS, 0);
+pub static EXEMPLARS: PerCpuArray<Exemplars> = PerCpuArray::with_max_entries(1, 0);
 
-/// Phases of attempts without an event, by the slots of `folded`.
+/// Attempts by who and where, the one generation: see `rows`. User space deletes them while the other is added to. Both
+/// are sized by the agent.
+#[map]
+pub static CONNECT_ROWS_0: HashMap<RawRowKey, RawRow> = HashMap::with_max_entries(1, 0);
+
+/// The other generation.
+#[map]
+pub static CONNECT_ROWS_1: HashMap<RawRowKey, RawRow> = HashMap::with_max_entries(1, 0);
+
+/// By generation: 1 once a row found no room. User space sets it back when it has made some.
+#[map]
+pub static CONNECT_ROWS_FULL: Array<u64> = Array::with_max_entries(2, 0);
+
+/// By generation: attempts whose row found no room, since the start.
+#[map]
+pub static CONNECT_OTHER: PerCpuArray<RawRow> = PerCpuArray::with_max_entries(2, 0);
+
+/// What a new row begins with: too large for the stack. Never written.
+#[map]
+pub static NO_ROW: Array<RawRow> = Array::with_max_entries(1, 0);
+
+/// Phases of attempts, by the slots of `folded`.
 #[map]
 pub static FOLDED_PHASES: PerCpuArray<RawHistogram> = PerCpuArray::with_max_entries(folded::PHASES, 0);
 

@@ -10,6 +10,7 @@ use core::mem::MaybeUninit;
 use aya_ebpf::EbpfContext;
 use aya_log_ebpf::debug;
 use tcp_trace_common::{
+    config::stream,
     connect::{RawConnect, ended, flag},
     counters, kind, tcp_state,
 };
@@ -19,8 +20,9 @@ use crate::{
     attempts,
     detail::Detail,
     emit::{count, count_by, emit, header, now_ns},
-    filter,
+    exemplar, filter,
     fold::fold,
+    globals::config,
     identity,
     maps::PROBE_EPOCH,
     memory::{Memory, Pointer, zeroed},
@@ -257,16 +259,16 @@ pub fn refused_early(sk: impl Pointer, attempt: &mut RawConnect) {
     tell(attempt, Detail::now());
 }
 
-/// Sends an attempt that ended; folds it where events are being shed or the ring has no room.
+/// Adds up an attempt that ended, and sends it where each is asked for, or where it is an exemplar.
 #[inline(always)]
 fn tell(attempt: &RawConnect, detail: Detail) {
     let number = count_by(counters::CONNECT_MADE, 1);
-    let shed = detail.folds();
-    if shed {
-        count(counters::CONNECT_SHED);
-    }
-    if shed || !emit(attempt, number, counters::CONNECT_RING_FULL) {
-        fold(attempt);
+    let notable = fold(attempt, detail);
+    let each = config!(streams) & stream::CONNECT != 0;
+    if (each && !detail.folds()) || (detail.has_exemplars() && exemplar::is_one(attempt, number, notable)) {
+        emit(attempt, number, counters::CONNECT_RING_FULL);
+    } else {
+        count(if each { counters::CONNECT_SHED } else { counters::CONNECT_SUMMED });
     }
 }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::ops::Deref;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tcp_trace_common::COMM_LEN;
 
 /// Each byte that is not UTF-8 becomes U+FFFD, which takes three.
@@ -102,6 +103,19 @@ impl PartialOrd for Comm {
 impl fmt::Display for Comm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self)
+    }
+}
+
+impl Serialize for Comm {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Comm {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+        Self::from_text(&text).ok_or_else(|| D::Error::custom("a name longer than any that the kernel keeps"))
     }
 }
 

@@ -16,7 +16,7 @@ use rustix::{
     net::{AddressFamily, SocketType, bind, connect, getsockname, socket},
 };
 use tcp_trace_common::{
-    detail::{FOLD, FOLLOW_AGENT},
+    detail::{FOLD, FOLLOW_AGENT, RawDetail},
     names,
 };
 
@@ -79,7 +79,7 @@ impl Medians {
 
 fn set_detail(ebpf: &mut Ebpf, value: u64) -> anyhow::Result<()> {
     let map = ebpf.map_mut(names::DETAIL).context("no map DETAIL in the object")?;
-    Ok(Array::<_, u64>::try_from(map)?.set(0, value, 0)?)
+    Ok(Array::<_, RawDetail>::try_from(map)?.set(0, RawDetail { word: value, ..RawDetail::default() }, 0)?)
 }
 
 fn measure() -> anyhow::Result<Medians> {

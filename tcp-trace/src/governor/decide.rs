@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! When to tell less and when to tell more again. Pure: measured shares in, a level out.
 //!
-//! Part of the cost cannot be shed: the agent's own ticks and screens. So what is governed is the part that can, and it
-//! may take what the rest leaves of the budget, but always a quarter of it: shedding would not help where the rest alone
-//! is over the budget.
+//! The agent's own ticks and screens cannot be shed, so they are not counted. What is left, the programs and what events
+//! take in the agent, is held against the budget, and each step has its own measure of that: the events that were asked
+//! for go first. Totals are what answers rest on, and cost a fixed part of what the connects themselves cost; exemplars
+//! are few whatever happens. So these go only where the budget is not a little off, but many times over.
 
 use super::level::{LEVELS, Level};
 
 /// From this share of the budget on nothing is ever shed: no bound at all.
 const UNBOUNDED: f64 = 1.0;
-/// Of the allowance: a richer level has to fit with room to spare.
+/// Of what a level may take: a richer one has to fit with room to spare.
 const COMFORT: f64 = 0.7;
 /// Looks in a row at which it has to, before it is tried.
-const HOLD: u32 = 5;
+const HOLD: u32 = 3;
 /// The most that this becomes when coming back turns out to have been too early.
 const LONGEST_HOLD: u32 = 80;
 /// A level that lasted this many looks was no mistake.
 const LASTING: u32 = 30;
+/// Budgets from which on exemplars are shed.
+const EXEMPLARS: f64 = 10.0;
+/// Budgets from which on one attempt in so many is followed.
+const TOTALS: f64 = 20.0;
 
-/// What was spent since the last look, as shares of one CPU.
+/// What was spent since the last look, as shares of the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spent {
     /// In the programs, measured or reckoned from a calibration; `None`: not known.
@@ -40,11 +45,6 @@ impl Spent {
     /// What telling less can save: nothing where nobody connects.
     fn sheddable(&self) -> f64 {
         if self.rate > 0.0 { self.programs.unwrap_or(0.0) + self.events } else { 0.0 }
-    }
-
-    /// What the rest leaves of the budget.
-    fn allowance(&self, budget: f64) -> f64 {
-        (budget - (self.total() - self.sheddable())).max(budget / 4.0)
     }
 
     fn smoothed(self, earlier: Option<Self>) -> Self {
@@ -70,18 +70,27 @@ struct Known {
     rate: f64,
 }
 
+/// What there is to be shed, beside the totals.
+#[derive(Clone, Copy, Debug)]
+pub struct Luxuries {
+    /// Something is told one by one.
+    pub each: bool,
+    /// Candidates are looked at.
+    pub port_probes: bool,
+}
+
 /// The level in force and what it takes to leave it.
 #[derive(Clone, Debug)]
 pub struct Decider {
     budget: f64,
-    port_probes: bool,
+    luxuries: Luxuries,
     level: Level,
     recent: Option<Spent>,
     /// Looks since the level changed.
     looks: u32,
     /// Looks in a row that were over the budget.
     over: u32,
-    /// Looks in a row at which the next richer level would have fitted.
+    /// Looks in a row at which a richer level would have fitted.
     calm: u32,
     hold: u32,
     /// The last change was to a richer level.
@@ -90,11 +99,11 @@ pub struct Decider {
 }
 
 impl Decider {
-    /// Everything is told. `budget` is a share of one CPU; `port_probes`: there are some to shed.
-    pub fn new(budget: f64, port_probes: bool) -> Self {
+    /// Everything is told. `budget` is a share of the machine.
+    pub fn new(budget: f64, luxuries: Luxuries) -> Self {
         Self {
             budget,
-            port_probes,
+            luxuries,
             level: Level::Full,
             recent: None,
             looks: 0,
@@ -134,14 +143,14 @@ impl Decider {
         if self.budget >= UNBOUNDED {
             return None;
         }
-        let allowance = recent.allowance(self.budget);
-        if sheddable > allowance {
+        let bearable = self.bearable(self.level);
+        if sheddable > bearable {
             (self.calm, self.over) = (0, self.over + 1);
             // One look may be an accident, unless it is far off.
-            if self.over < 2 && sheddable < 2.0 * allowance {
+            if self.over < 2 && sheddable < 2.0 * bearable {
                 return None;
             }
-            let poorer = self.next(Level::poorer)?;
+            let poorer = self.next(self.level, Level::poorer)?;
             if self.came_back && self.looks < LASTING {
                 self.hold = (self.hold * 2).min(LONGEST_HOLD);
             }
@@ -151,25 +160,58 @@ impl Decider {
         if self.looks >= LASTING {
             self.hold = HOLD;
         }
-        let richer = self.next(Level::richer)?;
-        let reckoned = self.reckon(richer, &recent);
-        self.calm = if reckoned <= COMFORT * allowance { self.calm + 1 } else { 0 };
-        // On the way back through a quiet that has proved itself, the next step need not wait as long.
-        let proved = self.came_back && reckoned <= COMFORT * allowance / 2.0;
-        (self.calm >= if proved { 1 } else { self.hold }).then(|| self.change(richer))
+        let Some(richest) = self.richest(&recent, 1.0) else {
+            self.calm = 0;
+            return None;
+        };
+        self.calm += 1;
+        if self.calm >= self.hold {
+            return Some(self.change(richest));
+        }
+        // Where there is room by far it need not have been calm for long.
+        let richest = self.richest(&recent, 0.5)?;
+        (self.calm >= HOLD).then(|| self.change(richest))
     }
 
-    /// A level without port probes is no other where there are none.
-    fn next(&self, step: fn(Level) -> Option<Level>) -> Option<Level> {
-        let next = step(self.level)?;
-        if next == Level::NoPortProbes && !self.port_probes { step(next) } else { Some(next) }
+    /// What a level may cost before the next poorer one takes its place: sheddable, as a share of the machine.
+    fn bearable(&self, level: Level) -> f64 {
+        self.budget
+            * match self.next(level, Level::poorer) {
+                Some(Level::Full | Level::Exemplars | Level::NoPortProbes) => 1.0,
+                Some(Level::NoEvents) => EXEMPLARS,
+                Some(Level::OneIn(_)) | None => TOTALS,
+            }
+    }
+
+    /// The richest level that would be borne at the rate of now, as long as all on the way there would; `share` of the
+    /// room that it is to leave free.
+    fn richest(&self, recent: &Spent, share: f64) -> Option<Level> {
+        let richer = std::iter::successors(Some(self.level), |level| self.next(*level, Level::richer)).skip(1);
+        richer.take_while(|level| self.reckon(*level, recent) <= share * COMFORT * self.bearable(*level)).last()
+    }
+
+    /// A level that sheds what there is not is no other.
+    fn next(&self, from: Level, step: fn(Level) -> Option<Level>) -> Option<Level> {
+        let is_none = |level: &Level| match level {
+            Level::Exemplars => !self.luxuries.each,
+            Level::NoPortProbes => !self.luxuries.port_probes,
+            _ => false,
+        };
+        let mut next = step(from);
+        while let Some(level) = next.filter(is_none) {
+            next = step(level);
+        }
+        next
     }
 
     /// What a richer level would cost at the rate of now.
     fn reckon(&self, richer: Level, recent: &Spent) -> f64 {
         let sheddable = recent.sheddable();
+        let followed = f64::from(self.level.follows_one_in()) / f64::from(richer.follows_one_in());
         match self.known[richer.index()] {
             Some(then) => (then.sheddable * recent.rate / then.rate).max(sheddable),
+            // Of one that was never in force nothing is known.
+            None if followed > 1.0 => followed * sheddable,
             None => 2.0 * sheddable,
         }
     }

@@ -3,16 +3,18 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is told of attempts. Ordered: the later, the less.
+/// What is told of attempts. Ordered: the later, the less. Totals by who and where are kept at every one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// An event for each, and why candidates are refused.
+    /// All that was asked for.
     #[default]
     Full,
-    /// An event for each.
+    /// Of what happens one by one, exemplars only.
+    Exemplars,
+    /// Without saying why candidates are refused.
     NoPortProbes,
-    /// Totals only, added up in the kernel.
+    /// Totals only.
     NoEvents,
     /// Totals of one in so many, a power of two; the others are counted and no more.
     OneIn(u16),
@@ -26,6 +28,7 @@ impl Level {
     pub fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
+            Self::Exemplars => "exemplars",
             Self::NoPortProbes => "no_port_probes",
             Self::NoEvents => "no_events",
             Self::OneIn(_) => "sampled",
@@ -36,9 +39,10 @@ impl Level {
     pub fn words(self) -> String {
         match self {
             Self::Full => "full".into(),
-            Self::NoPortProbes => "no port probes".into(),
-            Self::NoEvents => "no events, only totals".into(),
-            Self::OneIn(n) => format!("no events, totals of one connect in {n}"),
+            Self::Exemplars => "totals of all, events of some".into(),
+            Self::NoPortProbes => "totals of all, events of some, no port probes".into(),
+            Self::NoEvents => "totals of all, no events".into(),
+            Self::OneIn(n) => format!("totals of one connect in {n}"),
         }
     }
 
@@ -47,15 +51,26 @@ impl Level {
         if let Self::OneIn(n) = self { n } else { 1 }
     }
 
-    /// Attempts are told one by one.
-    pub fn sends_events(self) -> bool {
+    /// What happens is told one by one, where that was asked for.
+    pub fn sends_each(self) -> bool {
+        self < Self::Exemplars
+    }
+
+    /// Some attempts are told one by one.
+    pub fn sends_exemplars(self) -> bool {
         self < Self::NoEvents
+    }
+
+    /// Candidates are looked at.
+    pub fn probes_ports(self) -> bool {
+        self < Self::NoPortProbes
     }
 
     /// One step less; `None`: there is nothing left to shed.
     pub fn poorer(self) -> Option<Self> {
         match self {
-            Self::Full => Some(Self::NoPortProbes),
+            Self::Full => Some(Self::Exemplars),
+            Self::Exemplars => Some(Self::NoPortProbes),
             Self::NoPortProbes => Some(Self::NoEvents),
             Self::NoEvents => Some(Self::OneIn(2)),
             Self::OneIn(n) => (n < LEAST).then(|| Self::OneIn(n * 2)),
@@ -66,7 +81,8 @@ impl Level {
     pub fn richer(self) -> Option<Self> {
         match self {
             Self::Full => None,
-            Self::NoPortProbes => Some(Self::Full),
+            Self::Exemplars => Some(Self::Full),
+            Self::NoPortProbes => Some(Self::Exemplars),
             Self::NoEvents => Some(Self::NoPortProbes),
             Self::OneIn(2) => Some(Self::NoEvents),
             Self::OneIn(n) => Some(Self::OneIn(n / 2)),
@@ -77,15 +93,16 @@ impl Level {
     pub(super) fn index(self) -> usize {
         match self {
             Self::Full => 0,
-            Self::NoPortProbes => 1,
-            Self::NoEvents => 2,
-            Self::OneIn(n) => 2 + n.ilog2() as usize,
+            Self::Exemplars => 1,
+            Self::NoPortProbes => 2,
+            Self::NoEvents => 3,
+            Self::OneIn(n) => 3 + n.ilog2() as usize,
         }
     }
 }
 
 /// How many levels there are.
-pub(super) const LEVELS: usize = 3 + LEAST.ilog2() as usize;
+pub(super) const LEVELS: usize = 4 + LEAST.ilog2() as usize;
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 pub mod calibrate;
+mod control;
 pub mod decide;
 mod grace;
 mod instructions;
@@ -14,16 +15,17 @@ pub mod statistics;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aya::maps::{Array, MapData, PerCpuArray};
+use aya::maps::PerCpuArray;
 use tcp_trace_common::{
-    detail::{FOLD, ONE_IN_SHIFT, STOPPED},
+    detail::{FOLD, NO_EXEMPLARS, ONE_IN_SHIFT, STOPPED},
     names,
 };
 use tokio::time::Instant;
 
 use self::{
     calibrate::Calibration,
-    decide::{Decider, Spent},
+    control::Control,
+    decide::{Decider, Luxuries, Spent},
     level::Level,
     statistics::{Reading, Window},
 };
@@ -48,10 +50,12 @@ pub struct Governor {
     folded: FoldedTotals,
     /// Counted before tracing began: by a calibration.
     baseline: Counts,
-    detail: Array<MapData, u64>,
+    control: Control,
     calibration: Option<Calibration>,
     bursts: Bursts,
     decider: Decider,
+    /// What a share of the machine is of.
+    cpus: u32,
     /// `Err`: why the kernel keeps no statistics for us.
     statistics: Result<Option<Window>, String>,
     next_look: Instant,
@@ -88,12 +92,20 @@ pub struct Stock {
     pub calibration: Option<Calibration>,
     /// Told now.
     pub level: Level,
-    /// Allowed.
+    /// Allowed, as a share of the machine.
     pub budget: f64,
+    /// CPUs of the machine.
+    #[serde(default = "one")]
+    pub cpus: u32,
     /// Memory of this process.
     pub resident_bytes: Option<u64>,
     /// Memory of its maps and programs.
     pub locked_bytes: Option<u64>,
+}
+
+/// As long as recordings did not say so, shares were of one CPU.
+fn one() -> u32 {
+    1
 }
 
 impl Stock {
@@ -106,6 +118,7 @@ impl Stock {
             calibration: None,
             level: Level::Full,
             budget: 1.0,
+            cpus: statistics::cpus(),
             resident_bytes: memory::resident_bytes(),
             locked_bytes: None,
         }
@@ -121,27 +134,29 @@ impl Governor {
         mut attached: Attached,
         bursts: Bursts,
         max_overhead: f64,
+        tells_each: bool,
         calibration: Option<Calibration>,
     ) -> anyhow::Result<Self> {
         let map = attached.ebpf.take_map(names::COUNTERS).context("no map COUNTERS in the object")?;
         let counters = Counters::new(PerCpuArray::try_from(map)?);
         let mut folded = FoldedTotals::take(&mut attached.ebpf)?;
-        let map = attached.ebpf.take_map(names::DETAIL).context("no map DETAIL in the object")?;
-        let mut detail: Array<MapData, u64> = Array::try_from(map)?;
+        let mut control = Control::take(&mut attached.ebpf)?;
         let mut baseline = Counts::default();
-        // A calibration leaves attempts to be folded: what was folded so far is none of this run.
-        if detail.get(&0, 0)? & FOLD != 0 {
+        // A calibration leaves word that nothing is to be sent: what was added up so far is none of this run.
+        if control.word() & FOLD != 0 {
             baseline = counters.read()?;
-            folded.since_last(&baseline)?;
-            detail.set(0, 0, 0)?;
+            folded.since_last(&baseline, |generation| control.turn_to(generation))?;
+            folded.begin();
+            control.set(0);
         }
         let mut governor = Self {
-            decider: Decider::new(max_overhead, bursts.are_wanted()),
+            decider: Decider::new(max_overhead, Luxuries { each: tells_each, port_probes: bursts.are_wanted() }),
+            cpus: statistics::cpus(),
             attached,
             counters,
             folded,
             baseline,
-            detail,
+            control,
             calibration,
             bursts,
             statistics: Ok(None),
@@ -185,7 +200,7 @@ impl Governor {
     /// There is something that port probes could explain: begins a burst if the budget allows.
     pub fn explain(&mut self) {
         let now = Instant::now();
-        if self.decider.level() > Level::Full || !self.bursts.may_begin(now) {
+        if !self.decider.level().probes_ports() || !self.bursts.may_begin(now) {
             return;
         }
         // A window is either within a burst or without.
@@ -202,7 +217,7 @@ impl Governor {
     /// From now on nothing is counted any more, so that the books can be closed.
     pub fn stop(&mut self) {
         self.close_window();
-        self.set_detail(STOPPED);
+        self.control.set(STOPPED);
         grace::period();
     }
 
@@ -210,12 +225,16 @@ impl Governor {
     pub fn stock(&mut self, undecoded: u64) -> Stock {
         let runs_missed = Runs::of(&self.attached.ebpf).missed;
         let counts = self.counts();
-        let folded = self.folded.since_last(&counts).unwrap_or_else(|error| {
-            tracing::warn!("cannot read what the kernel side added up: {error}");
+        let Self { folded, control, .. } = self;
+        let folded = folded.since_last(&counts, |generation| control.turn_to(generation));
+        let folded = folded.unwrap_or_else(|error| {
+            tracing::warn!("cannot read what the kernel side added up: {error:#}");
             None
         });
         let kprobes_missed = self.attached.kprobes.missed();
-        let counts = Counts { runs_missed, kprobes_missed, undecoded, ..counts.since(&self.baseline) };
+        // As many as were given out: attempts went on while the counters were read.
+        let made = self.folded.attempts();
+        let counts = Counts { made, runs_missed, kprobes_missed, undecoded, ..counts.since(&self.baseline) };
         let cost = Cost {
             agent_ns: self.agent_ns(),
             bursts_ns: self.bursts.in_bursts().as_nanos() as u64,
@@ -229,6 +248,7 @@ impl Governor {
             calibration: self.calibration,
             level: self.decider.level(),
             budget: self.decider.budget(),
+            cpus: self.cpus,
             resident_bytes: memory::resident_bytes(),
             locked_bytes: self.locked_bytes,
         }
@@ -278,7 +298,7 @@ impl Governor {
     fn end_burst(&mut self) {
         self.close_window();
         // Unmeasured, one CPU at its worst: a probe costs about as much as the candidate that it looks at.
-        let share = self.cost.in_bursts.share().unwrap_or(1.0);
+        let share = self.cost.in_bursts.share().unwrap_or(1.0) / f64::from(self.cpus);
         self.bursts.stop(share, self.decider.left_for_bursts());
     }
 
@@ -292,10 +312,11 @@ impl Governor {
         };
         let last = std::mem::replace(&mut self.last, now);
         let seconds = now.at_ns.saturating_sub(last.at_ns) as f64 / 1e9;
-        let share = |now: u64, then: u64| now.saturating_sub(then) as f64 / 1e9 / seconds;
+        let cpus = f64::from(self.cpus);
+        let share = |now: u64, then: u64| now.saturating_sub(then) as f64 / 1e9 / seconds / cpus;
         let rate = now.attempts.saturating_sub(last.attempts) as f64 / seconds;
         let spent = Spent {
-            programs: last.programs.or_else(|| self.reckoned(rate)),
+            programs: last.programs.or_else(|| self.reckoned(rate)).map(|share| share / cpus),
             agent: share(now.agent_ns, last.agent_ns),
             events: share(now.events_ns, last.events_ns),
             rate,
@@ -314,15 +335,10 @@ impl Governor {
     }
 
     fn enforce(&mut self, level: Level) {
-        self.bursts.allow(&mut self.attached.ebpf, level == Level::Full);
-        let fold = if level.sends_events() { 0 } else { FOLD };
-        self.set_detail(u64::from(level.follows_one_in()) << ONE_IN_SHIFT | fold);
-    }
-
-    fn set_detail(&mut self, detail: u64) {
-        if let Err(error) = self.detail.set(0, detail, 0) {
-            tracing::warn!("cannot tell the kernel side how much to tell: {error}");
-        }
+        self.bursts.allow(&mut self.attached.ebpf, level.probes_ports());
+        let each = if level.sends_each() { 0 } else { FOLD };
+        let exemplars = if level.sends_exemplars() { 0 } else { NO_EXEMPLARS };
+        self.control.set(u64::from(level.follows_one_in()) << ONE_IN_SHIFT | each | exemplars);
     }
 
     /// Where there are no statistics.

@@ -85,6 +85,11 @@ impl Reading {
     }
 }
 
+/// CPUs of this machine.
+pub fn cpus() -> u32 {
+    aya::util::nr_cpus().map_or(1, |cpus| cpus as u32)
+}
+
 /// Whether the kernel keeps statistics for us.
 pub fn are_kept() -> bool {
     enable_stats(Stats::RunTime).is_ok()

@@ -62,6 +62,9 @@ const MEMBERS: &[Member] = &[
     ("inet_bind_bucket", "fastreuse", |o| &mut o.bucket_fastreuse, Expected),
     ("inet_bind_bucket", "fastreuseport", |o| &mut o.bucket_fastreuseport, Expected),
     ("task_struct", "files", |o| &mut o.task_files, Expected),
+    ("task_struct", "group_leader", |o| &mut o.task_group_leader, Expected),
+    // cf25e24db61c (5.5)
+    ("task_struct", "start_boottime", |o| &mut o.task_start_boottime, Expected),
     ("task_struct", "stack", |o| &mut o.task_stack, Expected),
     ("files_struct", "fdt", |o| &mut o.files_fdt, Expected),
     ("fdtable", "fd", |o| &mut o.fdtable_fd, Expected),

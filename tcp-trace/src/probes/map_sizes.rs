@@ -8,6 +8,9 @@ use tcp_trace_common::{
 
 use super::{plan::Plan, table::Signal};
 
+/// Who connects where, of each of two generations: about 1.2 KiB each. A destination that all CPUs connect to takes as many
+/// as there are shards.
+const CONNECT_ROWS: u32 = 4_096;
 /// Who talks to whom: about 1 KiB each, in all states together.
 const STATE_TOTALS: u32 = 2_048;
 /// Sockets whose states are followed: about 150 bytes each.
@@ -26,13 +29,16 @@ const BOUND: u32 = 16_384;
 const LISTENERS: u32 = 16_384;
 
 /// Names of maps, and how many entries they are to have.
-pub(super) fn sizes(plan: &Plan, config: &Config) -> [(&'static str, u32); 8] {
+pub(super) fn sizes(plan: &Plan, config: &Config) -> [(&'static str, u32); 10] {
+    let connects = !plan.choices(Signal::Connect).is_empty();
     let states = !plan.choices(Signal::State).is_empty();
     let binds = !plan.choices(Signal::Bind).is_empty();
     let listens = !plan.choices(Signal::Listen).is_empty() || !plan.choices(Signal::ListenerLookup).is_empty();
     let owners = config.streams & (stream::TIME_WAIT | stream::TIME_WAIT_OWNERS) != 0;
     let only_if = |wanted, size| if wanted { size } else { 1 };
     [
+        (names::CONNECT_ROWS_0, only_if(connects, CONNECT_ROWS)),
+        (names::CONNECT_ROWS_1, only_if(connects, CONNECT_ROWS)),
         (names::STATE_TOTALS, only_if(states, STATE_TOTALS)),
         (names::STATE_SOCKETS, only_if(states, STATE_SOCKETS)),
         (names::BIND_TOTALS, only_if(binds, BINDERS)),

@@ -214,6 +214,7 @@ fn stock(made: u64, connects: &[Connect]) -> Stock {
         calibration: None,
         level: Level::OneIn(4),
         budget: 0.05,
+        cpus: 2,
         resident_bytes: Some(1 << 20),
         locked_bytes: None,
     }

@@ -29,11 +29,7 @@ impl Counters {
             signals_map_full: self.sum(counters::SIGNAL_MAP_FULL)?,
             shed: self.sum(counters::CONNECT_SHED)?,
             not_followed: self.sum(counters::NOT_FOLLOWED)?,
-            endings_full: self.sum(counters::FOLDED_FULL)?,
-            folded_second_pass: self.sum(counters::FOLDED_SECOND_PASS)?,
-            folded_second_pass_known: self.sum(counters::FOLDED_SECOND_PASS_KNOWN)?,
-            folded_syn_retransmits: self.sum(counters::FOLDED_SYN_RETRANSMITS)?,
-            folded_mptcp: self.sum(counters::FOLDED_MPTCP)?,
+            summed: self.sum(counters::CONNECT_SUMMED)?,
             ..Counts::default()
         };
         // Read last: attempts go on meanwhile, and one that is in a part has been made before.

@@ -1,37 +1,33 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The totals that the kernel side keeps of attempts without events, as what was added since they were last asked.
-
-use std::collections::HashMap;
+//! The totals that the kernel side keeps of attempts, as what was added since they were last asked.
 
 use anyhow::Context as _;
 use aya::{
     Ebpf,
-    maps::{MapData, MapError, PerCpuArray, PerCpuHashMap},
+    maps::{MapData, MapError, PerCpuArray},
 };
 use tcp_trace_common::{
-    folded::{BUCKETS, HANDSHAKE, PORT_SEARCH, PORTS_VISITED, RawEnding, RawHistogram, TOTAL},
+    folded::{BUCKETS, HANDSHAKE, PORT_SEARCH, PORTS_VISITED, RawHistogram, TOTAL},
     names,
 };
 
-use crate::{
-    aggregate::{
-        folded::{Folded, FoldedPhase},
-        ledger::Counts,
-    },
-    decode,
+use super::connect_rows::{ConnectRows, Drained};
+use crate::aggregate::{
+    folded::{Folded, FoldedCounts, FoldedPhase},
+    ledger::Counts,
 };
 
 const PHASES: [u32; 4] = [PORT_SEARCH, HANDSHAKE, TOTAL, PORTS_VISITED];
 
 /// The maps, and what they said the last time.
 pub struct FoldedTotals {
-    endings: PerCpuHashMap<MapData, RawEnding, u64>,
+    rows: ConnectRows,
     phases: PerCpuArray<MapData, RawHistogram>,
-    seen: Counts,
-    seen_endings: HashMap<RawEnding, u64>,
     seen_buckets: [Vec<u64>; PHASES.len()],
-    /// Counters did not move before the last look, so nothing was on its way into the totals.
-    settled: bool,
+    /// Attempts that had ended when it was last asked.
+    made: u64,
+    /// Attempts that were in rows, or found no room in them.
+    attempts: u64,
 }
 
 impl FoldedTotals {
@@ -40,44 +36,52 @@ impl FoldedTotals {
     /// # Errors
     /// When it has not the maps of the contract.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let mut take = |name| ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
+        let rows = ConnectRows::take(ebpf)?;
+        let phases = ebpf.take_map(names::FOLDED_PHASES).context("no map FOLDED_PHASES in the object")?;
         Ok(Self {
-            endings: PerCpuHashMap::try_from(take(names::FOLDED_ENDINGS)?)?,
-            phases: PerCpuArray::try_from(take(names::FOLDED_PHASES)?)?,
-            seen: Counts::default(),
-            seen_endings: HashMap::new(),
+            rows,
+            phases: PerCpuArray::try_from(phases)?,
             seen_buckets: std::array::from_fn(|_| vec![0; BUCKETS]),
-            settled: true,
+            made: 0,
+            attempts: 0,
         })
     }
 
-    /// What was added; `None`: nothing. `counts` were read just before.
+    /// Attempts so far, as many as are in all that was given out.
+    pub fn attempts(&self) -> u64 {
+        self.attempts
+    }
+
+    /// Forgets how many attempts there were: what comes is counted from here on.
+    pub fn begin(&mut self) {
+        self.attempts = 0;
+    }
+
+    /// What was added; `None`: nothing. `counts` were read just before; for `turn` see [`ConnectRows::drain`].
     ///
     /// # Errors
     /// When a map cannot be read.
-    pub fn since_last(&mut self, counts: &Counts) -> Result<Option<Folded>, MapError> {
-        let moved = counts.folded() != self.seen.folded();
-        // An attempt is counted first and added up then: one more look once the counters stand still.
-        let skip = !moved && self.settled;
-        self.settled = !moved;
-        if skip {
+    pub fn since_last(&mut self, counts: &Counts, turn: impl FnOnce(u32)) -> anyhow::Result<Option<Folded>> {
+        // An attempt is counted after it has asked where to be added up, so what is new here is all that can be there.
+        if std::mem::replace(&mut self.made, counts.made) == counts.made {
             return Ok(None);
         }
-        let seen = std::mem::replace(&mut self.seen, *counts);
-        let mut folded = Folded {
-            second_pass: counts.folded_second_pass.saturating_sub(seen.folded_second_pass),
-            second_pass_known: counts.folded_second_pass_known.saturating_sub(seen.folded_second_pass_known),
-            syn_retransmits: counts.folded_syn_retransmits.saturating_sub(seen.folded_syn_retransmits),
-            mptcp: counts.folded_mptcp.saturating_sub(seen.folded_mptcp),
-            ..Folded::default()
+        let Drained { rows, other } = self.rows.drain(turn)?;
+        let mut folded = Folded { rows, other, ..Folded::default() };
+        let Folded { rows, other, by_outcome, second_pass, second_pass_known, syn_retransmits, mptcp, .. } =
+            &mut folded;
+        let mut add = |counts: &FoldedCounts| {
+            for (sum, count) in by_outcome.iter_mut().zip(counts.by_outcome) {
+                *sum += count;
+            }
+            *second_pass += counts.second_pass_looked;
+            *second_pass_known += counts.second_pass_known;
+            *syn_retransmits += counts.syn_retransmits;
+            *mptcp += counts.mptcp;
         };
-        for entry in self.endings.iter() {
-            let (ending, per_cpu) = entry?;
-            let count: u64 = per_cpu.iter().sum();
-            let seen = self.seen_endings.entry(ending).or_default();
-            folded.by_outcome[decode::outcome(&ending.attempt()).0 as usize] += count.saturating_sub(*seen);
-            *seen = count;
-        }
+        rows.iter().for_each(|row| add(&row.counts));
+        add(other);
+        self.attempts += folded.by_outcome.iter().sum::<u64>();
         for (index, slot) in PHASES.into_iter().enumerate() {
             folded.phases[index] = self.phase(slot, index)?;
         }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where events come from. After this stage a live run and any other cannot be told apart.
 
+pub mod batch;
 pub mod binds;
+pub mod connect_rows;
 pub mod counters;
 pub mod folded;
 pub mod live;

@@ -190,6 +190,7 @@ impl Value for Level {
     fn write(value: Option<&Self>, path: Path<'_>, to: &mut Table) {
         let word = value.map(|level| match level {
             Self::Full => "full".to_owned(),
+            Self::Exemplars => "exemplars".to_owned(),
             Self::NoPortProbes => "no_port_probes".to_owned(),
             Self::NoEvents => "no_events".to_owned(),
             Self::OneIn(n) => format!("one_in_{n}"),
@@ -201,6 +202,7 @@ impl Value for Level {
         let Some(word) = Arc::<str>::read(path, from)? else { return Ok(None) };
         let level = match &*word {
             "full" => Some(Self::Full),
+            "exemplars" => Some(Self::Exemplars),
             "no_port_probes" => Some(Self::NoPortProbes),
             "no_events" => Some(Self::NoEvents),
             word => word.strip_prefix("one_in_").and_then(|n| n.parse().ok()).map(Self::OneIn),

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! In which row an attempt is added up: see `tcp_trace_common::connect_rows`.
+
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_get_smp_processor_id};
+use tcp_trace_common::{
+    connect::RawConnect,
+    connect_rows::{RawRow, RawRowKey},
+};
+
+use crate::{
+    detail::Detail,
+    globals::config,
+    maps::{CONNECT_OTHER, CONNECT_ROWS_0, CONNECT_ROWS_1, CONNECT_ROWS_FULL, NO_ROW},
+};
+
+const E2BIG: i32 = 7;
+
+/// Where an attempt is added up.
+pub struct Place {
+    /// The row, or what stands in for all that found no room.
+    pub row: &'static mut RawRow,
+    /// It is the first in its row.
+    pub fresh: bool,
+}
+
+#[inline(always)]
+fn key(attempt: &RawConnect) -> RawRowKey {
+    let shards = config!(shard_mask);
+    // SAFETY: the helper has no precondition.
+    let cpu = if shards == 0 { 0 } else { unsafe { bpf_get_smp_processor_id() } };
+    RawRowKey {
+        process_start_ns: attempt.process_start_ns,
+        address: attempt.daddr,
+        netns: attempt.netns,
+        tgid: attempt.tgid,
+        port: attempt.dport,
+        family: attempt.family,
+        shard: cpu & shards,
+    }
+}
+
+/// The place of this attempt, in the generation that is added to now.
+#[inline(always)]
+pub fn place(attempt: &RawConnect, detail: Detail) -> Option<Place> {
+    let key = key(attempt);
+    let generation = detail.generation();
+    // SAFETY: here and below, live values of maps, of which counts are added atomically.
+    if let Some(row) = find(&key, generation) {
+        return Some(Place { row: unsafe { row.as_mut()? }, fresh: false });
+    }
+    let full = CONNECT_ROWS_FULL.get_ptr_mut(generation)?;
+    // Asked before each attempt to insert, which looks for a place through the lists of all CPUs.
+    if unsafe { full.read_volatile() } == 0 {
+        let none = NO_ROW.get(0)?;
+        let inserted = if generation == 0 {
+            CONNECT_ROWS_0.insert(&key, none, BPF_NOEXIST.into())
+        } else {
+            CONNECT_ROWS_1.insert(&key, none, BPF_NOEXIST.into())
+        };
+        // It fails as well if somebody else was faster, which is as good.
+        if let Some(row) = find(&key, generation) {
+            return Some(Place { row: unsafe { row.as_mut()? }, fresh: inserted.is_ok() });
+        }
+        if inserted == Err(-E2BIG) {
+            unsafe { full.write_volatile(1) };
+        }
+    }
+    let other = CONNECT_OTHER.get_ptr_mut(generation)?;
+    Some(Place { row: unsafe { other.as_mut()? }, fresh: false })
+}
+
+#[inline(always)]
+fn find(key: &RawRowKey, generation: u32) -> Option<*mut RawRow> {
+    if generation == 0 { CONNECT_ROWS_0.get_ptr_mut(key) } else { CONNECT_ROWS_1.get_ptr_mut(key) }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the kernel side is told while it runs.
+
+use anyhow::Context as _;
+use aya::{
+    Ebpf,
+    maps::{Array, MapData},
+};
+use tcp_trace_common::{
+    detail::{GENERATION, RawDetail},
+    names,
+};
+
+use super::grace;
+
+/// The map, and what is in it.
+pub(super) struct Control {
+    map: Array<MapData, RawDetail>,
+    detail: RawDetail,
+}
+
+impl Control {
+    /// Of this object, as it was left.
+    pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let map = ebpf.take_map(names::DETAIL).context("no map DETAIL in the object")?;
+        let map: Array<MapData, RawDetail> = Array::try_from(map)?;
+        let detail = map.get(&0, 0)?;
+        Ok(Self { map, detail })
+    }
+
+    /// Bits of [`detail`](tcp_trace_common::detail).
+    pub(super) fn word(&self) -> u64 {
+        self.detail.word
+    }
+
+    /// How much is told: all bits but the generation.
+    pub(super) fn set(&mut self, word: u64) {
+        self.detail.word = word | self.detail.word & GENERATION;
+        self.write();
+    }
+
+    /// Attempts are added up in this generation from now on; returns when none is added to the other one any more.
+    pub(super) fn turn_to(&mut self, generation: u32) {
+        self.detail.word = self.detail.word & !GENERATION | if generation == 0 { 0 } else { GENERATION };
+        self.write();
+        grace::period();
+    }
+
+    fn write(&mut self) {
+        if let Err(error) = self.map.set(0, self.detail, 0) {
+            tracing::warn!("cannot tell the kernel side how much to tell: {error}");
+        }
+    }
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Attempts by who and where, as the kernel side adds them up: drained, shards summed, without its layout.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, RawFd},
+};
+
+use anyhow::{Context as _, bail};
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap as MapOfRows, Map, MapData, PerCpuArray},
+};
+use tcp_trace_common::{
+    connect_rows::{RawRow, RawRowKey, RawSpread, RawSum},
+    names,
+};
+use zerocopy::FromZeros as _;
+
+use super::batch;
+use crate::{
+    aggregate::folded::{FoldedCounts, FoldedRow, FoldedSpread, FoldedSum},
+    decode,
+    event::Comm,
+};
+
+/// The two generations, and what found no room in them.
+pub struct ConnectRows {
+    maps: [MapOfRows<MapData, RawRowKey, RawRow>; 2],
+    fds: [RawFd; 2],
+    room: usize,
+    full: Array<MapData, u64>,
+    other: PerCpuArray<MapData, RawRow>,
+    /// What `other` held when it was last looked at.
+    seen_other: [RawRow; 2],
+    /// That programs add to.
+    generation: u32,
+    /// The rows of the last generation that had most attempts, if it was filling up: they are to have a place in the
+    /// next one before anybody else comes.
+    heavy: Vec<RawRowKey>,
+}
+
+/// What was added up.
+#[derive(Debug, Default)]
+pub struct Drained {
+    /// By who and where.
+    pub rows: Vec<FoldedRow>,
+    /// What found no room.
+    pub other: FoldedCounts,
+}
+
+impl ConnectRows {
+    /// Of this object.
+    ///
+    /// # Errors
+    /// When it has not the maps of the contract.
+    pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let mut take = |name| ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
+        let (first, second) = (take(names::CONNECT_ROWS_0)?, take(names::CONNECT_ROWS_1)?);
+        let fds = [fd(&first)?, fd(&second)?];
+        let Map::HashMap(data) = &first else { bail!("{} is no hash map", names::CONNECT_ROWS_0) };
+        let room = data.info()?.max_entries() as usize;
+        Ok(Self {
+            maps: [MapOfRows::try_from(first)?, MapOfRows::try_from(second)?],
+            fds,
+            room,
+            full: Array::try_from(take(names::CONNECT_ROWS_FULL)?)?,
+            other: PerCpuArray::try_from(take(names::CONNECT_OTHER)?)?,
+            seen_other: [RawRow::new_zeroed(); 2],
+            generation: 0,
+            heavy: Vec::new(),
+        })
+    }
+
+    /// What was added up since the last time. `turn` makes programs add to the generation that it is given, and returns
+    /// when none adds to the other one any more.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn drain(&mut self, turn: impl FnOnce(u32)) -> anyhow::Result<Drained> {
+        let (old, new) = (self.generation as usize, 1 - self.generation as usize);
+        if let Err(error) = batch::put(self.fds[new], &self.heavy, RawRow::new_zeroed()) {
+            tracing::debug!("no places kept for the largest rows: {error}");
+        }
+        turn(new as u32);
+        self.generation = new as u32;
+        let mut sums = HashMap::<RawRowKey, RawRow>::new();
+        let mut taken = 0;
+        let mut attempts = Vec::new();
+        self.take_all(old, |key, row| {
+            taken += 1;
+            let count = row.attempts();
+            if count > 0 {
+                attempts.push((count, *key));
+                add(sums.entry(RawRowKey { shard: 0, ..*key }).or_insert_with(RawRow::new_zeroed), row);
+            }
+        })?;
+        self.full.set(old as u32, 0, 0)?;
+        self.heavy.clear();
+        if taken > self.room / 4 {
+            attempts.sort_unstable_by_key(|(count, _)| std::cmp::Reverse(*count));
+            self.heavy.extend(attempts.iter().take(self.room / 4).map(|(_, key)| *key));
+        }
+        let other = self.other_since_last(old)?;
+        let mut rows: Vec<_> = sums.iter().map(|(key, row)| folded_row(key, row)).collect();
+        rows.sort_unstable_by_key(|row| (row.netns, row.pid, row.process_start_ns, row.daddr, row.dport));
+        Ok(Drained { rows, other })
+    }
+
+    fn take_all(&mut self, generation: usize, mut show: impl FnMut(&RawRowKey, &RawRow)) -> anyhow::Result<()> {
+        let empty = (RawRowKey::new_zeroed(), RawRow::new_zeroed());
+        let refused = match batch::take_all(self.fds[generation], empty, &mut show) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        tracing::debug!("rows are read one by one: {refused}");
+        let map = &mut self.maps[generation];
+        let left: Vec<_> = map.iter().collect::<Result<_, _>>()?;
+        for (key, row) in left {
+            map.remove(&key)?;
+            show(&key, &row);
+        }
+        Ok(())
+    }
+
+    fn other_since_last(&mut self, generation: usize) -> io::Result<FoldedCounts> {
+        let per_cpu = self.other.get(&(generation as u32), 0).map_err(io::Error::other)?;
+        let mut now = RawRow::new_zeroed();
+        for row in per_cpu.iter() {
+            add(&mut now, row);
+        }
+        let seen = std::mem::replace(&mut self.seen_other[generation], now);
+        Ok(counts(&since(&now, &seen)))
+    }
+}
+
+fn fd(map: &Map) -> anyhow::Result<RawFd> {
+    match map {
+        Map::HashMap(data) => Ok(data.fd().as_fd().as_raw_fd()),
+        _ => bail!("not a hash map"),
+    }
+}
+
+/// Each number of two rows, the greatest apart.
+macro_rules! numbers {
+    ($each:ident, $into:ident, $from:ident) => {
+        $each!($into.second_pass_known, $from.second_pass_known);
+        $each!($into.second_pass_looked, $from.second_pass_looked);
+        $each!($into.second_pass, $from.second_pass);
+        $each!($into.exhausted, $from.exhausted);
+        $each!($into.unanswered, $from.unanswered);
+        $each!($into.local_range, $from.local_range);
+        $each!($into.syn_retransmits, $from.syn_retransmits);
+        $each!($into.retransmitted, $from.retransmitted);
+        $each!($into.mptcp, $from.mptcp);
+        $each!($into.time_wait_reused, $from.time_wait_reused);
+        $each!($into.skipped, $from.skipped);
+    };
+}
+
+fn spreads(row: &mut RawRow) -> [&mut RawSpread; 4] {
+    [&mut row.handshake_ns, &mut row.total_ns, &mut row.search_ns, &mut row.visited]
+}
+
+fn sums(row: &mut RawRow) -> [&mut RawSum; 5] {
+    [
+        &mut row.second_pass_search_ns,
+        &mut row.other_search_ns,
+        &mut row.second_pass_visited,
+        &mut row.in_use,
+        &mut row.time_wait,
+    ]
+}
+
+/// Adds a shard, or a CPU's share.
+fn add(into: &mut RawRow, from: &RawRow) {
+    let mut from = *from;
+    for (into, from) in into.by_outcome.iter_mut().zip(from.by_outcome) {
+        *into = into.wrapping_add(from);
+    }
+    for (into, from) in spreads(into).into_iter().zip(spreads(&mut from)) {
+        into.sum = into.sum.wrapping_add(from.sum);
+        into.max = into.max.max(from.max);
+        for (into, from) in into.buckets.iter_mut().zip(from.buckets) {
+            *into = into.wrapping_add(from);
+        }
+    }
+    for (into, from) in sums(into).into_iter().zip(sums(&mut from)) {
+        into.known = into.known.wrapping_add(from.known);
+        into.sum = into.sum.wrapping_add(from.sum);
+        into.max = into.max.max(from.max);
+    }
+    macro_rules! more {
+        ($into:expr, $from:expr) => {
+            $into = $into.wrapping_add($from)
+        };
+    }
+    numbers!(more, into, from);
+    into.retransmitted_max_ns = into.retransmitted_max_ns.max(from.retransmitted_max_ns);
+    into.first_pass_search_max_ns = into.first_pass_search_max_ns.max(from.first_pass_search_max_ns);
+    if into.comm == [0; 16] {
+        (into.comm, into.uid, into.cgroup_id) = (from.comm, from.uid, from.cgroup_id);
+    }
+    if into.range_high == 0 {
+        (into.range_low, into.range_high) = (from.range_low, from.range_high);
+    }
+}
+
+/// What was added after `earlier`. The greatest values are those since the start, as far as they can be among it.
+fn since(now: &RawRow, earlier: &RawRow) -> RawRow {
+    let (mut now, mut earlier) = (*now, *earlier);
+    for (now, earlier) in now.by_outcome.iter_mut().zip(earlier.by_outcome) {
+        *now = now.wrapping_sub(earlier);
+    }
+    for (now, earlier) in spreads(&mut now).into_iter().zip(spreads(&mut earlier)) {
+        now.sum = now.sum.wrapping_sub(earlier.sum);
+        for (now, earlier) in now.buckets.iter_mut().zip(earlier.buckets) {
+            *now = now.wrapping_sub(earlier);
+        }
+        let highest = now.buckets.iter().rposition(|count| *count > 0);
+        now.max = now.max.min(highest.map_or(0, |bucket| (2 << bucket) - 1));
+    }
+    for (now, earlier) in sums(&mut now).into_iter().zip(sums(&mut earlier)) {
+        now.known = now.known.wrapping_sub(earlier.known);
+        now.sum = now.sum.wrapping_sub(earlier.sum);
+        now.max = now.max.min(now.sum);
+    }
+    macro_rules! less {
+        ($now:expr, $earlier:expr) => {
+            $now = $now.wrapping_sub($earlier)
+        };
+    }
+    numbers!(less, now, earlier);
+    if now.retransmitted == 0 {
+        now.retransmitted_max_ns = 0;
+    }
+    now.first_pass_search_max_ns = now.first_pass_search_max_ns.min(now.search_ns.max);
+    now
+}
+
+fn folded_row(key: &RawRowKey, row: &RawRow) -> FoldedRow {
+    FoldedRow {
+        netns: key.netns,
+        pid: key.tgid,
+        process_start_ns: key.process_start_ns,
+        daddr: decode::address(key.address.octets(), key.family),
+        dport: key.port,
+        comm: Comm::from_kernel(&row.comm),
+        uid: row.uid,
+        cgroup_id: row.cgroup_id,
+        counts: counts(row),
+    }
+}
+
+fn counts(row: &RawRow) -> FoldedCounts {
+    let search_ns = spread(&row.search_ns);
+    let (second, other) = (sum(&row.second_pass_search_ns), sum(&row.other_search_ns));
+    FoldedCounts {
+        by_outcome: row.by_outcome,
+        exhausted: row.exhausted,
+        unanswered: row.unanswered,
+        second_pass_known: row.second_pass_known,
+        second_pass_looked: row.second_pass_looked,
+        second_pass: row.second_pass,
+        local_range: row.local_range,
+        syn_retransmits: row.syn_retransmits,
+        retransmitted: row.retransmitted,
+        retransmitted_max_ns: row.retransmitted_max_ns,
+        mptcp: row.mptcp,
+        visited: spread(&row.visited),
+        handshake_ns: spread(&row.handshake_ns),
+        total_ns: spread(&row.total_ns),
+        second_pass_visited: sum(&row.second_pass_visited),
+        second_pass_search_ns: second,
+        first_pass_search_ns: FoldedSum {
+            known: search_ns.known.saturating_sub(second.known + other.known),
+            sum: search_ns.sum.saturating_sub(second.sum + other.sum),
+            max: row.first_pass_search_max_ns,
+        },
+        search_ns,
+        in_use: sum(&row.in_use),
+        time_wait: sum(&row.time_wait),
+        time_wait_reused: row.time_wait_reused,
+        skipped: row.skipped,
+        range: (row.range_high != 0).then_some((row.range_low, row.range_high)),
+    }
+}
+
+fn sum(raw: &RawSum) -> FoldedSum {
+    FoldedSum { known: raw.known, sum: raw.sum, max: raw.max }
+}
+
+fn spread(raw: &RawSpread) -> FoldedSpread {
+    let used = raw.buckets.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
+    FoldedSpread {
+        known: raw.buckets.iter().map(|count| u64::from(*count)).sum(),
+        sum: raw.sum,
+        max: raw.max,
+        buckets: raw.buckets[..used].to_vec(),
+    }
+}
