@@ -68,6 +68,7 @@ impl Books {
         self.ledger.cost = stock.cost;
         self.ledger.level = stock.level;
         self.ledger.budget = stock.budget;
+        self.ledger.cpus = stock.cpus;
         self.ledger.resident_bytes = stock.resident_bytes;
         self.ledger.locked_bytes = stock.locked_bytes;
         self.ledger.calibration = stock.calibration;

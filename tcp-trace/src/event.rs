@@ -369,7 +369,7 @@ impl Lost {
     }
 }
 
-/// A change of what is told, and what was spent when it was decided, as shares of one CPU.
+/// A change of what is told, and what was spent when it was decided, as shares of the machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Detail {
     /// When it was decided.

@@ -171,8 +171,10 @@ impl Sources {
             Some(Traced { source, governor }) => {
                 source.set_clock();
                 source.log_kernel_side();
-                follower.follow(Happening::Stock(&governor.stock(source.undecoded())))?;
-                follower.follow(Happening::Totals(&source.totals()))?;
+                let stock = governor.stock(source.undecoded());
+                follower.follow(Happening::Stock(&stock))?;
+                let rows = stock.folded.iter().flat_map(|folded| &folded.rows);
+                follower.follow(Happening::Totals(&source.totals(rows.map(|row| row.cgroup_id))))?;
             }
         }
         if self.samples_time_wait {

@@ -295,6 +295,7 @@ fn incident() -> Summary {
             },
             calibration: Some(Calibration { connects: 64, ns: 4_200, instructions: Some(9_876) }),
             level: Level::OneIn(8),
+            cpus: 4,
             budget: 0.01,
             resident_bytes: Some(9 << 20),
             locked_bytes: Some(5_300_000),

@@ -180,8 +180,10 @@ pub struct Ledger {
     pub calibration: Option<Calibration>,
     /// Told now.
     pub level: Level,
-    /// Allowed, as a share of one CPU.
+    /// Allowed, as a share of the machine.
     pub budget: f64,
+    /// CPUs of the machine; 1 where recordings do not say so, because their shares were of one CPU.
+    pub cpus: u32,
     /// Memory of this process.
     pub resident_bytes: Option<u64>,
     /// Memory of its maps and programs.
@@ -189,6 +191,30 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// The programs as a share of the machine.
+    pub fn programs_share(&self, seconds: f64) -> Option<f64> {
+        self.of_machine(self.cost.programs_share(seconds))
+    }
+
+    /// This process as a share of the machine.
+    pub fn agent_share(&self, seconds: f64) -> Option<f64> {
+        self.of_machine(self.cost.agent_share(seconds))
+    }
+
+    /// Both together; `None` unless both are known.
+    pub fn share(&self, seconds: f64) -> Option<f64> {
+        self.of_machine(self.cost.share(seconds))
+    }
+
+    /// What the shares are of.
+    pub fn machine(&self) -> String {
+        if self.cpus > 1 { format!("{} CPUs", self.cpus) } else { "one CPU".to_owned() }
+    }
+
+    fn of_machine(&self, share: Option<f64>) -> Option<f64> {
+        share.map(|share| share / f64::from(self.cpus.max(1)))
+    }
+
     /// Events in the ring buffer, or on their way from it. None at the end:
     /// made = delivered + undecoded + on the way + summed + shed + lost in the ring.
     pub fn on_the_way(&self) -> u64 {

@@ -68,8 +68,10 @@ enum EventKind {
 /// As [`live::run`].
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let sink = Sink::open(args.live.output.output.as_deref())?;
+    let wanted = args.wanted(&sink);
     let asked = Asked {
         extra: Vec::new(),
+        each_connect: wanted.connects,
         question: Question::ConnectLatency,
         events: args.asks(EventKind::TimeWait).then_some(Signal::TimeWait).into_iter().collect(),
         port_probes: args.port_probes,
@@ -77,7 +79,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         calibrate: args.calibrate,
         verbose,
     };
-    let worst = live::run(&args.live, &asked, args.wanted(&sink), sink)?;
+    let worst = live::run(&args.live, &asked, wanted, sink)?;
     Ok(FailOn::code(args.live.fail_on, worst))
 }
 

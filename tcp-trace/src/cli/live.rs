@@ -64,11 +64,13 @@ pub struct LiveArgs<O: clap::Args = Output> {
     /// How programs attach: the best that works, or just this one
     #[arg(long, value_enum, default_value_t, help_heading = "Tracing")]
     pub tier: TierChoice,
-    /// What tracing may cost, programs and agent together, as a share of one CPU; 100% = whatever it takes
+    /// What tracing may cost, programs and agent together, as a share of the machine (all CPUs); 100% = whatever it takes
     ///
-    /// Over it detail is shed, one step at a time: the port probes; then the events, with totals added up in the kernel
-    /// (which stay exact); then all but one connect in 2, 4, ... 1024 (the others are only counted). It comes back step
-    /// by step once it fits again. Each step is told, and the one in force stands in every answer.
+    /// What is counted rests on totals by process and destination, which the kernel side keeps for every connect and which are
+    /// never shed. Over the budget detail is, one step at a time: events of each, where they were asked for; the port
+    /// probes; the few examples that are sent all the same; and as the very last, all but one connect in 2, 4, ... 1024,
+    /// whose figures then are estimates and marked so. It comes back within seconds once it fits again. Each step is told,
+    /// and the one in force stands in every answer.
     #[arg(long, value_name = "PERCENT", value_parser = share::parse, default_value = "1%", help_heading = "Tracing")]
     pub max_overhead: f64,
     /// Size of the ring buffer between kernel and agent, in KiB
@@ -147,6 +149,8 @@ pub struct Asked {
     pub question: Question,
     /// Signals whose events are streamed, connect apart.
     pub events: Vec<Signal>,
+    /// An event of each connect is wanted, not of examples only.
+    pub each_connect: bool,
     /// Signals beside those that the question needs.
     pub extra: Vec<Signal>,
     /// Why candidates are refused.
@@ -165,6 +169,7 @@ impl Asked {
         Self {
             question,
             events: question.listed().filter(|_| events).into_iter().collect(),
+            each_connect: false,
             extra: Vec::new(),
             port_probes: PortProbes::Never,
             max_attempts: 16_384,
@@ -178,7 +183,8 @@ impl Asked {
         self.events.iter().chain(self.question.joined()).copied().collect()
     }
 
-    fn streams(&self) -> u16 {
+    /// `records`: all that happens is written down, too.
+    fn streams(&self, records: bool) -> u16 {
         let bit = |signal: Signal| match signal {
             Signal::TimeWait => stream::TIME_WAIT,
             Signal::Bind => stream::BIND,
@@ -186,8 +192,11 @@ impl Asked {
             Signal::State => stream::STATE,
             Signal::Connect | Signal::PortProbes | Signal::ListenerLookup | Signal::Stack | Signal::OnCpu => 0,
         };
-        let owners = stream::CONNECT | if self.details_time_wait() { stream::TIME_WAIT_OWNERS } else { 0 };
-        self.streamed().into_iter().map(bit).fold(owners, |bits, bit| bits | bit)
+        let owners = if self.details_time_wait() { stream::TIME_WAIT_OWNERS } else { 0 };
+        // A stack is drawn with the connect that it is of.
+        let each_connect = records || self.each_connect || self.events.contains(&Signal::Stack);
+        let connects = if each_connect { stream::CONNECT } else { 0 };
+        self.streamed().into_iter().map(bit).fold(owners | connects, |bits, bit| bits | bit)
     }
 
     /// It costs a probe on each segment for a minisocket, so it is not asked by the way.
@@ -235,7 +244,7 @@ pub fn prepare<O: clap::Args>(live: &LiveArgs<O>, asked: &Asked) -> Result<Prepa
     let facts = Facts::survey(&Roots::default(), sees_search);
     facts.put_into(&mut config);
     config.searches_seen = sees_search.into();
-    config.streams = asked.streams();
+    config.streams = asked.streams(live.record.is_some());
     config.shard_mask = connect_rows::shards(statistics::cpus()) - 1;
     config.attempt_sets_mask = attempts::sets(asked.max_attempts) - 1;
     // A caller may be gone, and the names of its frames with it, before the agent would look by itself.
@@ -413,7 +422,8 @@ fn trace<O: clap::Args>(
         .map_err(|error| broken("cannot read what the kernel side sends", &error))?;
     let bursts = Bursts::new(&mut attached, asked.port_probes)
         .map_err(|error| broken("cannot attach the port probes that --port-probes always asks for", &error))?;
-    let governor = Governor::new(attached, bursts, live.max_overhead, asked.streams() & stream::EACH != 0, calibration)
+    let tells_each = asked.streams(live.record.is_some()) & stream::EACH != 0;
+    let governor = Governor::new(attached, bursts, live.max_overhead, tells_each, calibration)
         .map_err(|error| broken("cannot read what the kernel side counts", &error))?;
     Ok(Traced { source, governor })
 }

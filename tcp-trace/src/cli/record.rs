@@ -82,7 +82,7 @@ pub struct Args {
     /// How programs attach: the best that works, or just this one
     #[arg(long, value_enum, default_value_t, help_heading = "Tracing")]
     tier: TierChoice,
-    /// What it may cost, programs and agent together, as a share of one CPU; 100% = whatever it takes
+    /// What it may cost, programs and agent together, as a share of the machine (all CPUs); 100% = whatever it takes
     #[arg(long, value_name = "PERCENT", value_parser = share::parse, default_value = "5%", help_heading = "Tracing")]
     max_overhead: f64,
     /// The stacks of whoever calls connect() as well, for `replay FILE flamegraph`: 8 KiB a call are looked through
@@ -101,6 +101,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<(), Failure> {
     let stacks = args.stacks.then_some(Signal::Stack);
     let asked = Asked {
         events: [Signal::TimeWait, Signal::Bind, Signal::Listen, Signal::State].into_iter().chain(stacks).collect(),
+        each_connect: true,
         extra: stacks.into_iter().collect(),
         port_probes: PortProbes::Auto,
         ..Asked::plainly(Question::Doctor, false, verbose)

@@ -65,7 +65,7 @@ pub struct Args {
     /// How programs attach: the best that works, or just this one
     #[arg(long, value_enum, default_value_t, help_heading = "Tracing")]
     tier: TierChoice,
-    /// What tracing may cost, programs and agent together, as a share of one CPU; 100% = whatever it takes
+    /// What tracing may cost, programs and agent together, as a share of the machine (all CPUs); 100% = whatever it takes
     #[arg(long, value_name = "PERCENT", value_parser = share::parse, default_value = "5%", help_heading = "Tracing")]
     max_overhead: f64,
     /// Record everything that the page rests on in this file as well, for `tcp-trace replay`

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Shares of one CPU as people type them: `1%`.
+//! Shares of the machine as people type them: `1%`.
 
 /// Parses a share, as a part of 1.
 ///
@@ -9,6 +9,6 @@ pub fn parse(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).parse::<f64>();
     match number {
         Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
-        _ => Err("expected a share of one CPU above 0%, at most 100%".into()),
+        _ => Err("expected a share of the machine above 0%, at most 100%".into()),
     }
 }

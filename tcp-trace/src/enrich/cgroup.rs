@@ -56,8 +56,8 @@ impl Cgroups {
     }
 
     /// Adds the paths that can be had.
-    pub fn name(&mut self, totals: &mut Totals) {
-        let ids: BTreeSet<u64> = totals.cgroup_ids().filter(|id| *id != 0).collect();
+    pub fn name(&mut self, totals: &mut Totals, others: impl Iterator<Item = u64>) {
+        let ids: BTreeSet<u64> = totals.cgroup_ids().chain(others).filter(|id| *id != 0).collect();
         totals.cgroups = ids.into_iter().filter_map(|id| Some(NamedCgroup { id, path: self.known(id)? })).collect();
     }
 

@@ -7,7 +7,7 @@ use super::json::rounded;
 use crate::aggregate::ledger::Ledger;
 
 /// Counts are since the start of the run, so that they balance: made = delivered + undecoded + on_the_way + summed +
-/// shed + lost_ring. Cost is of the time that the summary is about; shares are of one CPU.
+/// shed + lost_ring. Cost is of the time that the summary is about; shares are of the machine.
 #[derive(Serialize)]
 pub(super) struct LedgerObject {
     made: u64,
@@ -32,6 +32,7 @@ pub(super) struct LedgerObject {
     detail: &'static str,
     follows_one_in: u16,
     max_overhead: f64,
+    cpus: u32,
     agent_share: Option<f64>,
     programs_share: Option<f64>,
     programs_ns_per_connect: Option<u64>,
@@ -71,8 +72,9 @@ impl LedgerObject {
             detail: ledger.level.name(),
             follows_one_in: ledger.level.follows_one_in(),
             max_overhead: ledger.budget,
-            agent_share: share(cost.agent_share(seconds)),
-            programs_share: share(cost.programs_share(seconds)),
+            cpus: ledger.cpus,
+            agent_share: share(ledger.agent_share(seconds)),
+            programs_share: share(ledger.programs_share(seconds)),
             programs_ns_per_connect: cost.programs.ns_per_connect(),
             programs_window_ns: cost.programs.window_ns,
             programs_window_ns_in_bursts: cost.in_bursts.window_ns,

@@ -103,7 +103,7 @@ impl<'a> SummaryLine<'a> {
             tier: summary.tier.map(|tier| tier.to_string()),
             kernel: &summary.kernel,
             lost: summary.lost.into(),
-            overhead: cost.share(summary.observed.seconds).map(|share| rounded(share, 6)),
+            overhead: summary.ledger.share(summary.observed.seconds).map(|share| rounded(share, 6)),
             agent_cpu_ns: cost.agent_ns,
             port_probe_bursts: cost.bursts,
             ledger: LedgerObject::new(&summary.ledger, summary.observed.seconds),

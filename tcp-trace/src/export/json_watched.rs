@@ -41,7 +41,7 @@ impl<'a> WatchedLine<'a> {
             tier: summary.tier.map(|tier| tier.to_string()),
             kernel: &summary.kernel,
             lost: summary.lost.into(),
-            overhead: cost.share(seconds).map(|share| rounded(share, 6)),
+            overhead: summary.ledger.share(seconds).map(|share| rounded(share, 6)),
             agent_cpu_ns: cost.agent_ns,
             ledger: LedgerObject::new(&summary.ledger, seconds),
             notes: &summary.notes,

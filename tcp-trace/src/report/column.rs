@@ -47,7 +47,7 @@ pub struct Column {
     pub listeners: Vec<Queue>,
     /// The fullest ranges at its end.
     pub ranges: Vec<Fill>,
-    /// What tracing took, as a share of one CPU.
+    /// What tracing took, as a share of the machine.
     pub cost: Option<f64>,
 }
 
@@ -112,7 +112,7 @@ impl Column {
             time_wait_entered: sum(|totals| totals.entered),
             listeners,
             ranges: observed.ports.groups.iter().take(GROUPS).map(Fill::of).collect(),
-            cost: summary.ledger.cost.share(observed.seconds),
+            cost: summary.ledger.share(observed.seconds),
         }
     }
 

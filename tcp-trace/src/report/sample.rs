@@ -196,7 +196,7 @@ fn stock(second: u64) -> Stock {
         calibration: None,
         level: Level::Full,
         budget: 0.05,
-        cpus: 4,
+        cpus: 2,
         resident_bytes: Some(9 << 20),
         locked_bytes: Some(5 << 20),
     }

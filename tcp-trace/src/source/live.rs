@@ -92,10 +92,10 @@ impl Live {
         self.decoder.undecoded()
     }
 
-    /// What the kernel side added up since the start.
-    pub fn totals(&mut self) -> Totals {
+    /// What the kernel side added up since the start, with names for these cgroups, too.
+    pub fn totals(&mut self, cgroups: impl Iterator<Item = u64>) -> Totals {
         let mut totals = self.totals.read();
-        self.cgroups.name(&mut totals);
+        self.cgroups.name(&mut totals, cgroups);
         totals
     }
 

@@ -38,10 +38,11 @@ pub(super) fn ledger(out: &mut String, theme: Theme, layout: Layout, summary: &S
 pub(crate) fn cost(ledger: &Ledger, seconds: f64) -> String {
     let cost = &ledger.cost;
     let mut words = format!(
-        "cost: {} of one CPU (programs {}, agent {}), {} per connect in programs",
-        share(cost.share(seconds)),
-        share(cost.programs_share(seconds)),
-        share(cost.agent_share(seconds)),
+        "cost: {} of {} (programs {}, agent {}), {} per connect in programs",
+        share(ledger.share(seconds)),
+        ledger.machine(),
+        share(ledger.programs_share(seconds)),
+        share(ledger.agent_share(seconds)),
         duration(cost.programs.ns_per_connect()),
     );
     if let Some(calibration) = ledger.calibration {
@@ -60,7 +61,7 @@ pub(crate) fn detail(ledger: &Ledger) -> String {
     if let Some(bursts) = ledger.cost.bursts {
         let _ = write!(words, ", bursts of port probes {}", grouped(bursts));
     }
-    let _ = write!(words, ", allowed {} of one CPU", share(Some(ledger.budget)));
+    let _ = write!(words, ", allowed {} of {}", share(Some(ledger.budget)), ledger.machine());
     words
 }
 

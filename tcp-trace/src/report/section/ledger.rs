@@ -60,10 +60,10 @@ fn books(material: &Material<'_>) -> Table {
 
 fn spent(material: &Material<'_>) -> Chart {
     let lines = [lines::Line {
-        label: "programs and agent, percent of one CPU".into(),
+        label: "programs and agent, percent of the machine".into(),
         value: Box::new(|column| column.cost.map(|share| share * 100.0)),
     }];
-    let mut table = Table::new("What tracing took over time", &["until", "share of one CPU#", "connects#"]);
+    let mut table = Table::new("What tracing took over time", &["until", "share of the machine#", "connects#"]);
     for (index, column) in material.columns.iter().enumerate() {
         let cells = [clock(column.end), share(column.cost), grouped(column.connects)];
         table.push_at(material.axis().span(material.columns, index), cells);
@@ -73,8 +73,9 @@ fn spent(material: &Material<'_>) -> Chart {
         id: "cost".into(),
         title: "What tracing took over time".into(),
         words: format!(
-            "{} of one CPU over the whole run, {} allowed",
-            share(ledger.cost.share(material.summary.observed.seconds)),
+            "{} of {} over the whole run, {} allowed",
+            share(ledger.share(material.summary.observed.seconds)),
+            ledger.machine(),
             share(Some(ledger.budget))
         ),
         plots: vec![lines::plot(&material.axis(), material.columns, &lines, |percent| format!("{percent:.1} %"))],
