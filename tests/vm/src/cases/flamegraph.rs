@@ -120,7 +120,7 @@ where
     T: Send,
 {
     netns::within("caller", |netns| {
-        super::ports_default_range::many_files()?;
+        super::ports_default_range::room_for(65_536)?;
         netns.set("core/somaxconn", "65535")?;
         netns.set_range(RANGE.0, RANGE.1)?;
         let remote = SocketAddr::new(LOCALHOST, 2002);

@@ -48,10 +48,13 @@ pub fn run(report: &mut Report, tiers: &[Tier]) {
 }
 
 /// Room for that many sockets.
-pub fn many_files() -> Result<()> {
-    let limit = libc::rlimit { rlim_cur: 65536, rlim_max: 65536 };
+pub fn room_for(sockets: u64) -> Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes one `rlimit`.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    let raised = libc::rlimit { rlim_cur: sockets.max(limit.rlim_cur), rlim_max: sockets.max(limit.rlim_max) };
     // SAFETY: the kernel reads one `rlimit`.
-    match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } {
+    match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raised) } {
         0 => Ok(()),
         _ => Err(not_run("the limit of open files cannot be raised")),
     }
@@ -59,7 +62,7 @@ pub fn many_files() -> Result<()> {
 
 /// One connection from every port of the first parity.
 pub fn first_half() -> Result<(Socket, Vec<Socket>)> {
-    many_files()?;
+    room_for(65_536)?;
     std::fs::write("/proc/sys/net/core/somaxconn", "65535")?;
     let remote = SocketAddr::new(LOCALHOST, 2001);
     let listener = Socket::listener(remote, 65535)?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::ports_default_range::many_files;
+use super::ports_default_range::room_for;
 use super::programs::proxied;
 use crate::harness::{Report, not_run};
 use crate::netns::{self, Netns};
@@ -59,7 +59,7 @@ pub fn run(report: &mut Report, tier: Tier) {
 }
 
 fn stage(netns: &Netns, tier: Tier) -> Result<Told> {
-    many_files()?;
+    room_for(65_536)?;
     netns.set_range(RANGE.0, RANGE.1)?;
     let upstream = Socket::listener(UPSTREAM, 4096)?;
     let mut held = Vec::new();

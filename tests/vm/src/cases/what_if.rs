@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::ports_default_range::many_files;
+use super::ports_default_range::room_for;
 use super::what_if_changes;
 use crate::harness::{Report, not_run};
 use crate::netns::{self, Netns};
@@ -68,7 +68,7 @@ pub fn run(report: &mut Report, tier: Tier) {
 }
 
 fn targets(netns: &Netns) -> Result<Vec<Target>> {
-    many_files()?;
+    room_for(65_536)?;
     netns.set("core/somaxconn", "65535")?;
     let in_order = (LOW..=HIGH).step_by(2).chain((LOW + 1..=HIGH).step_by(2)).collect::<Vec<_>>();
     let mut shuffled = in_order.clone();
