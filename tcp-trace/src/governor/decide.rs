@@ -160,7 +160,9 @@ impl Decider {
         if self.looks >= LASTING {
             self.hold = HOLD;
         }
-        let Some(richest) = self.richest(&recent, 1.0) else {
+        // As it is now: it has to last, so there is no need for means that remember what was before.
+        let now = Spent { programs: spent.programs.or(recent.programs), ..spent };
+        let Some(richest) = self.richest(&now, 1.0) else {
             self.calm = 0;
             return None;
         };
@@ -169,7 +171,7 @@ impl Decider {
             return Some(self.change(richest));
         }
         // Where there is room by far it need not have been calm for long.
-        let richest = self.richest(&recent, 0.5)?;
+        let richest = self.richest(&now, 0.5)?;
         (self.calm >= HOLD).then(|| self.change(richest))
     }
 
@@ -185,9 +187,9 @@ impl Decider {
 
     /// The richest level that would be borne at the rate of now, as long as all on the way there would; `share` of the
     /// room that it is to leave free.
-    fn richest(&self, recent: &Spent, share: f64) -> Option<Level> {
+    fn richest(&self, now: &Spent, share: f64) -> Option<Level> {
         let richer = std::iter::successors(Some(self.level), |level| self.next(*level, Level::richer)).skip(1);
-        richer.take_while(|level| self.reckon(*level, recent) <= share * COMFORT * self.bearable(*level)).last()
+        richer.take_while(|level| self.reckon(*level, now) <= share * COMFORT * self.bearable(*level)).last()
     }
 
     /// A level that sheds what there is not is no other.
@@ -205,11 +207,11 @@ impl Decider {
     }
 
     /// What a richer level would cost at the rate of now.
-    fn reckon(&self, richer: Level, recent: &Spent) -> f64 {
-        let sheddable = recent.sheddable();
+    fn reckon(&self, richer: Level, now: &Spent) -> f64 {
+        let sheddable = now.sheddable();
         let followed = f64::from(self.level.follows_one_in()) / f64::from(richer.follows_one_in());
         match self.known[richer.index()] {
-            Some(then) => (then.sheddable * recent.rate / then.rate).max(sheddable),
+            Some(then) => (then.sheddable * now.rate / then.rate).max(sheddable),
             // Of one that was never in force nothing is known.
             None if followed > 1.0 => followed * sheddable,
             None => 2.0 * sheddable,

@@ -21,7 +21,7 @@ fn price(level: Level, probes: bool) -> (f64, f64) {
 }
 
 fn spent(decider: &Decider, rate: f64, fixed: f64) -> Spent {
-    let (programs, events) = price(decider.level(), true);
+    let (programs, events) = price(decider.level(), decider.luxuries.port_probes);
     Spent { programs: Some(programs * rate), agent: fixed + events * rate, events: events * rate, rate }
 }
 
