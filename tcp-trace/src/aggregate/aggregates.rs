@@ -58,10 +58,12 @@ impl Aggregates {
         if let Event::Connect(connect) = event {
             self.connect.hear();
             self.learn_cgroup(connect);
-            if !self.has_rows || connect.outcome == Outcome::Pending {
-                self.connect.observe(connect);
-                self.row(&FoldedRow::of(connect));
+            match (self.has_rows, connect.outcome) {
+                (false, _) => self.connect.observe(connect),
+                (true, Outcome::Pending) => self.connect.observe_pending(connect),
+                (true, _) => return,
             }
+            self.row(&FoldedRow::of(connect));
         }
     }
 

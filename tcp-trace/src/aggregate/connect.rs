@@ -5,6 +5,10 @@
 mod counts;
 mod tables;
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::net::IpAddr;
+
 use self::counts::Counts;
 use self::tables::Seen;
 use super::distribution::Distribution;
@@ -147,7 +151,12 @@ pub struct ConnectAggregate {
     seen_now: Seen,
     /// Processes of the run.
     seen: Seen,
+    /// Attempts that no row has, until it is known which processes they are of. In an order, so that a replay is the same.
+    without_row: BTreeMap<Place, FoldedRow>,
 }
+
+/// Network namespace, process and destination.
+type Place = (u32, u32, IpAddr, u16);
 
 impl ConnectAggregate {
     /// An event came through.
@@ -155,10 +164,28 @@ impl ConnectAggregate {
         self.interval.told += 1;
     }
 
-    /// Counts an attempt by its event, because no row has it.
+    /// Counts an attempt by its event, because there are no rows.
     pub fn observe(&mut self, connect: &Connect) {
         self.interval.record(connect);
         self.row(&FoldedRow::of(connect));
+    }
+
+    /// Counts an attempt that has not ended, and so is in no row. An event does not say when its process was started, rows
+    /// do.
+    pub fn observe_pending(&mut self, connect: &Connect) {
+        self.interval.record(connect);
+        let place = (connect.netns, connect.caller.pid, connect.daddr, connect.dport);
+        match self.without_row.entry(place) {
+            Entry::Occupied(mut row) => row.get_mut().counts.add(connect),
+            Entry::Vacant(vacant) => drop(vacant.insert(FoldedRow::of(connect))),
+        }
+    }
+
+    fn place_pending(&mut self) {
+        for (_, row) in std::mem::take(&mut self.without_row) {
+            let process_start_ns = self.seen.started_ns(row.pid);
+            self.row(&FoldedRow { process_start_ns, ..row });
+        }
     }
 
     /// Counts attempts that were added up in the kernel. `has_rows`: by who and where, all that ended.
@@ -181,6 +208,7 @@ impl ConnectAggregate {
 
     /// Ends the interval and answers for it.
     pub fn tick(&mut self) -> ConnectSnapshot {
+        self.place_pending();
         let snapshot = self.interval.snapshot(|processes| processes.now, &self.seen_now);
         self.fold();
         snapshot
@@ -188,6 +216,7 @@ impl ConnectAggregate {
 
     /// Answers for everything since the start.
     pub fn total(&mut self) -> ConnectSnapshot {
+        self.place_pending();
         self.fold();
         self.total.snapshot(|processes| processes.new, &self.seen)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Attempts by program, by process and by destination. Each table is bounded, and with its remainder it is all of them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, Hash};
 
 use foldhash::fast::{FixedState, RandomState};
@@ -142,6 +142,8 @@ pub(super) struct Seen {
     last: Option<u64>,
     /// There are more than can be told apart.
     is_full: bool,
+    /// When the last process of each pid was started.
+    started: HashMap<u32, u64, RandomState>,
 }
 
 impl Seen {
@@ -152,6 +154,9 @@ impl Seen {
             return false;
         }
         self.last = Some(hash);
+        if row.process_start_ns != 0 && (self.started.len() < PROCESSES || self.started.contains_key(&row.pid)) {
+            self.started.insert(row.pid, row.process_start_ns);
+        }
         if self.met.len() < PROCESSES {
             return self.met.insert(hash);
         }
@@ -159,9 +164,15 @@ impl Seen {
         false
     }
 
+    /// When a process was started, as far as a row said; 0: none did.
+    pub(super) fn started_ns(&self, pid: u32) -> u64 {
+        self.started.get(&pid).copied().unwrap_or(0)
+    }
+
     pub(super) fn clear(&mut self) {
         self.met.clear();
         self.last = None;
         self.is_full = false;
+        self.started.clear();
     }
 }

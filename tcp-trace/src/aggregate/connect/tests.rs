@@ -106,6 +106,19 @@ fn a_pid_that_is_used_again_is_another_process() {
 }
 
 #[test]
+fn what_is_still_pending_is_of_the_process_that_its_rows_are_of() {
+    let mut aggregate = ConnectAggregate::default();
+    aggregate.observe_folded(&rows(vec![row(7, 100, 80, 3)]), true);
+    aggregate.tick();
+    let caller = Caller { pid: 7, ..established().caller };
+    aggregate.observe_pending(&Connect { caller, dport: 80, outcome: Outcome::Pending, ..established() });
+    aggregate.observe_folded(&rows(vec![row(7, 900, 80, 5)]), true);
+    let total = aggregate.total();
+    let processes: Vec<_> = total.processes.iter().map(|row| (row.key.started_ns, row.value.connects)).collect();
+    assert_eq!((processes, total.connects), (vec![(Some(900), 6), (Some(100), 3)], 9));
+}
+
+#[test]
 fn many_short_processes_hide_no_heavy_one() {
     let mut aggregate = ConnectAggregate::default();
     let short = |pids: std::ops::Range<u32>| rows(pids.map(|pid| row(pid, u64::from(pid), 80, 1)).collect());
@@ -184,7 +197,7 @@ proptest! {
                 Step::Event(pid, dport) => {
                     made_now += 1;
                     let caller = Caller { pid, ..established().caller };
-                    aggregate.observe(&Connect { caller, dport, outcome: Outcome::Pending, ..established() });
+                    aggregate.observe_pending(&Connect { caller, dport, outcome: Outcome::Pending, ..established() });
                 }
                 Step::Tick => {
                     whole(&aggregate.tick(), made_now);
