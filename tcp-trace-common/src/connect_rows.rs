@@ -38,10 +38,14 @@ pub fn shards(cpus: u32) -> u32 {
     cpus.max(1).next_power_of_two().min(SHARDS)
 }
 
-/// Buckets of a [`RawSpread`].
-pub const BUCKETS: usize = 40;
+/// Buckets of a [`RawSpread`]: a power of two.
+pub const BUCKETS: usize = 32;
+/// The logarithm that the first bucket is for, of times in nanoseconds: the last one is for 2^39.
+pub const FIRST_OF_TIMES: u32 = 8;
+/// The same of ports.
+pub const FIRST_OF_PORTS: u32 = 0;
 
-/// How many values, by their logarithm to base 2, rounded down; 0 counts as 1, and the last bucket has all the rest.
+/// How many values, by their logarithm to base 2, rounded down. The first and the last bucket have all the rest.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawSpread {
@@ -134,10 +138,11 @@ impl RawRow {
     }
 }
 
-/// The bucket of a value of which this is the logarithm, rounded down.
+/// The bucket of a value of which this is the logarithm, rounded down; `first` is that of the first bucket.
 #[inline(always)]
-pub fn bucket_of_log2(log2: u32) -> usize {
-    if log2 < BUCKETS as u32 { log2 as usize } else { BUCKETS - 1 }
+pub fn bucket_of_log2(log2: u32, first: u32) -> u32 {
+    let bucket = log2.saturating_sub(first);
+    if bucket < BUCKETS as u32 { bucket } else { BUCKETS as u32 - 1 }
 }
 
 #[cfg(feature = "user")]

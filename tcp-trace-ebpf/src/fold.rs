@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use tcp_trace_common::{
     connect::{RawConnect, flag},
-    connect_rows::{RawRow, RawSpread, RawSum, bucket_of_log2},
+    connect_rows::{self, FIRST_OF_PORTS, FIRST_OF_TIMES, RawRow, RawSpread, RawSum, bucket_of_log2},
     folded::{BUCKETS, HANDSHAKE, PORT_SEARCH, PORTS_VISITED, RawHistogram, TOTAL, bucket, bucket_by_log2, log2},
     outcome, phases,
     port_search::{self, SourcePort, Walk},
@@ -246,8 +246,11 @@ fn record(spread: &mut RawSpread, phase: u32, value: u64) {
     if value > spread.max {
         spread.max = value;
     }
+    let first = if phase == PORTS_VISITED { FIRST_OF_PORTS } else { FIRST_OF_TIMES };
+    // The mask is for the verifier, and changes nothing: neither side may know what the other knows.
+    let index = unbounded(bucket_of_log2(log2, first)) as usize & (connect_rows::BUCKETS - 1);
     // SAFETY: valid, aligned, and only ever changed so.
-    unsafe { AtomicU32::from_ptr(&mut spread.buckets[bucket_of_log2(log2)]) }.fetch_add(1, Ordering::Relaxed);
+    unsafe { AtomicU32::from_ptr(&mut spread.buckets[index]) }.fetch_add(1, Ordering::Relaxed);
     if let Some(histogram) = FOLDED_PHASES.get_ptr_mut(phase) {
         record_at(histogram, bucket_by_log2(value, log2), value);
     }
@@ -261,6 +264,7 @@ pub fn record_in(histogram: *mut RawHistogram, value: u64) {
 
 #[inline(always)]
 fn record_at(histogram: *mut RawHistogram, index: usize, value: u64) {
+    let index = unbounded(index as u32) as usize;
     if index >= BUCKETS {
         return;
     }

@@ -45,12 +45,12 @@ pub static ATTEMPT_SETS: Array<AttemptSet> = Array::with_max_entries(2_048, 0);
 pub struct Call {
     /// Entry of the system call.
     pub start_ns: u64,
-    /// The socket.
+    /// The socket; 0 = not known yet.
     pub sk: u64,
     /// Its destination, a `struct sockaddr *`; of `bind()` the port asked for.
     pub address: u64,
-    /// The socket was in CLOSE when the call began: this call is a new attempt.
-    pub fresh: u32,
+    /// Its descriptor, where the socket is not known yet.
+    pub descriptor: u32,
     /// SYN_SENT was entered during the call.
     pub syn_sent: u32,
     /// Whose; 0 = nobody's.

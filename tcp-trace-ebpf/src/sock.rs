@@ -71,7 +71,7 @@ pub fn is_tcp(sk: impl Pointer) -> bool {
 }
 
 #[inline(always)]
-pub fn state(sk: impl Pointer) -> u8 {
+pub fn state(sk: impl Memory) -> u8 {
     sk.read(offset!(skc_state)).unwrap_or(0)
 }
 

@@ -40,7 +40,7 @@ pub fn entered(sk: impl Pointer, port_asked: u16) {
             start_ns: now_ns(),
             sk: sk.address(),
             address,
-            fresh: 0,
+            descriptor: 0,
             syn_sent: 0,
             tid: 0,
             binds: 1,

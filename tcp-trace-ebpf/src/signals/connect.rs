@@ -286,7 +286,8 @@ pub fn finish<P: Pointer>(sk: P, attempt: &mut RawConnect, ended_by: u8) {
     }
     let mut flags = attempt.flags;
     destination_from_socket(sk, attempt);
-    if flags & flag::SEARCH_LEFT == 0 {
+    // It has an address of its own before SYN_SENT.
+    if flags & (flag::SEARCH_LEFT | flag::SYN_SENT) == 0 {
         attempt.saddr = sock::local_address(sk, attempt.family);
     }
     if let Some(tcp) = sk.tcp() {

@@ -17,7 +17,7 @@ pub fn arg(ctx: &ProbeContext, n: usize) -> u64 {
 
 #[inline(always)]
 fn remember(sk: u64, address: u64) {
-    calls::remember(Call { start_ns: 0, sk, address, fresh: 0, syn_sent: 0, tid: 0, binds: 0 });
+    calls::remember(Call { start_ns: 0, sk, address, descriptor: 0, syn_sent: 0, tid: 0, binds: 0 });
 }
 
 #[inline(always)]

@@ -21,7 +21,7 @@ use crate::{
     attempts, calls,
     emit::now_ns,
     maps::Call,
-    memory::{Untyped, zeroed},
+    memory::{Pointer as _, Untyped, zeroed},
     sock,
 };
 
@@ -58,14 +58,17 @@ fn syn_sent(ctx: &RawTracePointContext, sk: Untyped) {
     let attempt: &mut RawConnect = zeroed(&mut place);
     attempt.flags = flag::SYN_SENT;
     attempt.search_start_ns = now_ns();
-    (attempt.daddr, attempt.family) = sock::remote_address(sk);
-    attempt.dport = sock::remote_port(sk);
-    attempt.bound_port = sock::local_port(sk);
+    let head = sk.head();
+    (attempt.daddr, attempt.family) = sock::remote_address(head);
+    attempt.dport = sock::remote_port(head);
+    attempt.bound_port = sock::local_port(head);
+    attempt.saddr = sock::local_address(head, attempt.family);
     attempt.socket_range = sock::socket_port_range(sk);
-    attempt.saddr = sock::local_address(sk, attempt.family);
+    // The socket of the call, or the subflow that it is made of.
     if let Some(call) = calls::current()
-        && call.sk == sk.0
+        && call.binds == 0
     {
+        call.sk = sk.0;
         call.syn_sent = 1;
         attempt.start_ns = call.start_ns;
         attempt.flags |= flag::START;
@@ -101,27 +104,31 @@ pub fn connect_call_enter_tp(ctx: TracePointContext) -> u32 {
     else {
         return 0;
     };
-    // SAFETY: the helper has no precondition.
-    let sk = sock::of_descriptor(unsafe { bpf_get_current_task() } as *mut _, descriptor as u32);
-    if sk == 0 || !sock::is_tcp(Untyped(sk)) {
-        return 0;
-    }
-    let fresh = u32::from(sock::state(Untyped(sk)) == tcp_state::CLOSE);
-    calls::remember(Call { start_ns: now_ns(), sk, address, fresh, syn_sent: 0, tid: 0, binds: 0 });
+    // Which socket it is shows in what becomes of it: to look it up would cost more than all that follows.
+    calls::remember(Call {
+        start_ns: now_ns(),
+        sk: 0,
+        address,
+        descriptor: descriptor as u32,
+        syn_sent: 0,
+        tid: 0,
+        binds: 0,
+    });
     0
 }
 
 #[tracepoint(category = "syscalls", name = "sys_exit_connect")]
 pub fn connect_call_exit_tp(ctx: TracePointContext) -> u32 {
-    let Some(call) = calls::current() else { return 0 };
+    let Some(call) = calls::current().filter(|call| call.binds == 0) else { return 0 };
     let call = *call;
     calls::forget();
     // SAFETY: within the record of this tracepoint.
     let Ok(ret) = (unsafe { ctx.read_at::<i64>(CALL_RETURN) }) else { return 0 };
     match ret as i32 {
-        ret if connect::is_interruption(ret) => connect::interrupted(Untyped(call.sk)),
         0 | EINPROGRESS | EALREADY | EISCONN => {}
-        ret if call.syn_sent == 1 => {
+        ret if call.syn_sent == 0 => nothing_sent(&call, ret),
+        ret if connect::is_interruption(ret) => connect::interrupted(Untyped(call.sk)),
+        ret => {
             if let Some(attempt) = attempts::find(call.sk)
                 && attempt.flags & flag::RETURNED != 0
             {
@@ -129,22 +136,40 @@ pub fn connect_call_exit_tp(ctx: TracePointContext) -> u32 {
                 connect::finish(Untyped(call.sk), attempt, ended::CALL_FAILED);
             }
         }
-        ret if call.fresh == 1 => never_sent(&call, ret),
-        _ => {}
     }
     0
+}
+
+/// No SYN was sent during the call: it failed before that, or it was about an older attempt.
+#[inline(always)]
+fn nothing_sent(call: &Call, ret: i32) {
+    // SAFETY: the helper has no precondition.
+    let sk = Untyped(sock::of_descriptor(unsafe { bpf_get_current_task() } as *mut _, call.descriptor));
+    if sk.0 == 0 || !sock::is_tcp(sk) {
+        return;
+    }
+    if connect::is_interruption(ret) {
+        connect::interrupted(sk);
+        return;
+    }
+    // What an older attempt leaves behind is the port that it had, and no hold on it.
+    let head = sk.head();
+    let older = sock::bound_local_port(sk) != 0 && sock::local_port(head) == 0;
+    if sock::state(head) == tcp_state::CLOSE && !older {
+        never_sent(call, sk, ret);
+    }
 }
 
 /// The call failed before SYN_SENT: no route, or forbidden. Goes the way of a refusal, for there is no socket state
 /// to remember anything of.
 #[inline(always)]
-fn never_sent(call: &Call, ret: i32) {
+fn never_sent(call: &Call, sk: Untyped, ret: i32) {
     let mut place = MaybeUninit::uninit();
     let attempt: &mut RawConnect = zeroed(&mut place);
     attempt.start_ns = call.start_ns;
     attempt.flags = flag::START;
     attempt.call_ret = ret;
     if sock::read_user_sockaddr(call.address, attempt).is_some() {
-        connect::refused_early(Untyped(call.sk), attempt);
+        connect::refused_early(sk, attempt);
     }
 }

@@ -13,7 +13,7 @@ use aya::{
     maps::{Array, HashMap as MapOfRows, Map, MapData, PerCpuArray},
 };
 use tcp_trace_common::{
-    connect_rows::{RawRow, RawRowKey, RawSpread, RawSum},
+    connect_rows::{FIRST_OF_PORTS, FIRST_OF_TIMES, RawRow, RawRowKey, RawSpread, RawSum},
     names,
 };
 use zerocopy::FromZeros as _;
@@ -219,7 +219,7 @@ fn since(now: &RawRow, earlier: &RawRow) -> RawRow {
             *now = now.wrapping_sub(earlier);
         }
         let highest = now.buckets.iter().rposition(|count| *count > 0);
-        now.max = now.max.min(highest.map_or(0, |bucket| (2 << bucket) - 1));
+        now.max = now.max.min(now.sum).min(highest.map_or(0, |bucket| (2 << (bucket + FIRST_OF_TIMES as usize)) - 1));
     }
     for (now, earlier) in sums(&mut now).into_iter().zip(sums(&mut earlier)) {
         now.known = now.known.wrapping_sub(earlier.known);
@@ -254,7 +254,7 @@ fn folded_row(key: &RawRowKey, row: &RawRow) -> FoldedRow {
 }
 
 fn counts(row: &RawRow) -> FoldedCounts {
-    let search_ns = spread(&row.search_ns);
+    let search_ns = times(&row.search_ns);
     let (second, other) = (sum(&row.second_pass_search_ns), sum(&row.other_search_ns));
     FoldedCounts {
         by_outcome: row.by_outcome,
@@ -268,9 +268,9 @@ fn counts(row: &RawRow) -> FoldedCounts {
         retransmitted: row.retransmitted,
         retransmitted_max_ns: row.retransmitted_max_ns,
         mptcp: row.mptcp,
-        visited: spread(&row.visited),
-        handshake_ns: spread(&row.handshake_ns),
-        total_ns: spread(&row.total_ns),
+        visited: spread(&row.visited, FIRST_OF_PORTS),
+        handshake_ns: times(&row.handshake_ns),
+        total_ns: times(&row.total_ns),
         second_pass_visited: sum(&row.second_pass_visited),
         second_pass_search_ns: second,
         first_pass_search_ns: FoldedSum {
@@ -291,12 +291,13 @@ fn sum(raw: &RawSum) -> FoldedSum {
     FoldedSum { known: raw.known, sum: raw.sum, max: raw.max }
 }
 
-fn spread(raw: &RawSpread) -> FoldedSpread {
-    let used = raw.buckets.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
-    FoldedSpread {
-        known: raw.buckets.iter().map(|count| u64::from(*count)).sum(),
-        sum: raw.sum,
-        max: raw.max,
-        buckets: raw.buckets[..used].to_vec(),
-    }
+fn times(raw: &RawSpread) -> FoldedSpread {
+    spread(raw, FIRST_OF_TIMES)
+}
+
+fn spread(raw: &RawSpread, first: u32) -> FoldedSpread {
+    let used = raw.buckets.iter().rposition(|count| *count > 0).map(|last| last + 1);
+    let mut buckets = vec![0; used.map_or(0, |_| first as usize)];
+    buckets.extend(&raw.buckets[..used.unwrap_or(0)]);
+    FoldedSpread { known: raw.buckets.iter().map(|count| u64::from(*count)).sum(), sum: raw.sum, max: raw.max, buckets }
 }
