@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the kernel side lets through, of what was recorded without filters.
 
+use std::collections::BTreeMap;
+
 use tcp_trace_common::config::{Config, filter};
 use tcp_trace_common::folded::{BUCKETS, bucket};
 
@@ -24,12 +26,10 @@ pub struct Filter {
 }
 
 /// A phase of those that pass.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Phase {
-    /// Of events that came since the last rows, in fine buckets.
-    events: Vec<u64>,
-    /// Events whose rows are still to come, by powers of two.
-    ahead: [u64; SPREAD_BUCKETS],
+    /// Of events whose rows are still to come: how many in which fine bucket, by powers of two.
+    held: BTreeMap<usize, BTreeMap<usize, u64>>,
     max: u64,
 }
 
@@ -42,7 +42,7 @@ impl Filter {
             has_rows,
             left_out: 0,
             rows_left_out: 0,
-            phases: std::array::from_fn(|_| Phase { events: Vec::new(), ahead: [0; SPREAD_BUCKETS], max: 0 }),
+            phases: Default::default(),
         }
     }
 
@@ -115,9 +115,7 @@ fn attempts(folded: &Folded) -> u64 {
 
 impl Phase {
     fn event(&mut self, value: u64) {
-        self.events.resize(BUCKETS, 0);
-        self.events[bucket(value)] += 1;
-        self.ahead[power(value)] += 1;
+        *self.held.entry(power(value)).or_default().entry(bucket(value)).or_default() += 1;
     }
 
     /// The values of events as they are; of the other attempts in the rows no more is known than their power of two, and
@@ -130,13 +128,22 @@ impl Phase {
                 *sum += u64::from(*count);
             }
         }
-        let mut buckets = std::mem::take(&mut self.events);
-        buckets.resize(BUCKETS, 0);
-        for (power, (counted, ahead)) in counted.into_iter().zip(&mut self.ahead).enumerate() {
-            let without_event = counted.saturating_sub(*ahead);
-            *ahead = ahead.saturating_sub(counted);
-            for (step, low) in (0..STEPS).map(|step| (step, (1_u64 << power) + ((step << power) / STEPS))) {
-                buckets[bucket(low)] += without_event / STEPS + u64::from(step < without_event % STEPS);
+        let mut buckets = vec![0; BUCKETS];
+        for (power, mut rest) in counted.into_iter().enumerate() {
+            while rest > 0
+                && let Some(mut event) = self.held.get_mut(&power).and_then(BTreeMap::first_entry)
+            {
+                let taken = rest.min(*event.get());
+                buckets[*event.key()] += taken;
+                rest -= taken;
+                *event.get_mut() -= taken;
+                if *event.get() == 0 {
+                    event.remove();
+                }
+            }
+            for step in 0..STEPS {
+                let low = (1_u64 << power) + ((step << power) / STEPS);
+                buckets[bucket(low)] += rest / STEPS + u64::from(step < rest % STEPS);
             }
         }
         FoldedPhase { buckets, max: self.max }
@@ -186,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_before_its_row_counts_once() {
+    fn an_event_counts_with_its_row() {
         let slow = second_pass();
         let mut filter = to_port(slow.dport);
         assert!(filter.passes(&slow));
@@ -196,6 +203,6 @@ mod tests {
             filter.leave_out(&mut stock);
             phases.push(stock.folded.expect("rows").phases[0].buckets.iter().sum::<u64>());
         }
-        assert_eq!(phases, [1, 0, 1]);
+        assert_eq!(phases, [0, 1, 1]);
     }
 }
