@@ -26,6 +26,7 @@ pub mod reckoning;
 pub mod recording;
 pub mod report;
 pub mod road;
+pub mod shutdown;
 pub mod source;
 pub mod view;
 pub mod what_if;
