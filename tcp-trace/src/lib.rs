@@ -21,6 +21,7 @@ pub mod lab;
 pub mod machine;
 pub mod pipeline;
 pub mod probes;
+pub mod proc_text;
 pub mod question;
 pub mod reckoning;
 pub mod recording;
