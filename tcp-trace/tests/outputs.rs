@@ -273,3 +273,32 @@ fn a_replay_refuses_to_record() {
         assert!(!path.exists());
     }
 }
+
+#[test]
+fn what_cannot_be_answered_without_privileges_says_so() {
+    for command in ["bind", "states", "connect-latency"] {
+        let mut command = tool(&[command, "--duration", "100ms"]);
+        let Ok(refused) = std::os::unix::process::CommandExt::uid(&mut command, 65_534).output() else {
+            return eprintln!("not run: another user needs root");
+        };
+        assert_eq!(refused.status.code(), Some(77), "{command:?}: {refused:?}");
+    }
+}
+
+#[test]
+fn too_few_descriptors_are_a_failure_in_words() {
+    for descriptors in ["12", "24", "32", "40", "48", "64"] {
+        for command in ["connect-latency", "ports", "doctor"] {
+            let line = format!("ulimit -n {descriptors}; exec \"$0\" {command} --format json");
+            let duration = if command == "doctor" { "--watch 100ms" } else { "--duration 100ms" };
+            let mut shell = Command::new("sh");
+            let ended = shell.args(["-c", &format!("{line} {duration}"), env!("CARGO_BIN_EXE_tcp-trace")]).output();
+            let ended = ended.expect("a shell");
+            let (code, errors) = (ended.status.code(), String::from_utf8_lossy(&ended.stderr));
+            assert!(!errors.contains("panicked"), "{descriptors} for {command}: {errors}");
+            let may_trace = rustix::process::geteuid().is_root();
+            assert!(matches!(code, Some(0 | 1)) || !may_trace, "{descriptors} for {command}: {code:?}, {errors}");
+            assert!(code == Some(0) || errors.contains("tcp-trace:"), "{descriptors} for {command}: {errors}");
+        }
+    }
+}

@@ -23,7 +23,7 @@ use crate::{
         statistics,
     },
     inventory::{self, surveyor::Surveyor},
-    kernel::{Facts, Roots},
+    kernel::{Facts, Roots, descriptors},
     machine::Machine,
     pipeline::{self, Pace, Sources, Traced},
     probes::{
@@ -227,6 +227,7 @@ pub struct Prepared {
 /// # Errors
 /// Where the command line or the privileges do not allow it, and the question has no answer without.
 pub fn prepare<O: clap::Args>(live: &LiveArgs<O>, asked: &Asked) -> Result<Prepared, Failure> {
+    descriptors::raise_limit();
     let mut config = Config { agent_tgid: std::process::id(), ..Config::EMPTY };
     live.filters.apply(&mut config)?;
     let loader = Loader::prepare();
@@ -269,7 +270,7 @@ pub fn prepare<O: clap::Args>(live: &LiveArgs<O>, asked: &Asked) -> Result<Prepa
     let (mut attached, untraceable) = match attached {
         Ok(attached) => (Some(attached), None),
         // What can be read is an answer too.
-        Err(failure) if asked.question.surveys() && live.tier == TierChoice::Auto => (None, Some(failure)),
+        Err(failure) if asked.question.is_answered_untraced() && live.tier == TierChoice::Auto => (None, Some(failure)),
         Err(failure) => return Err(failure),
     };
     let calibration = match (untraced, &mut attached) {
@@ -318,6 +319,7 @@ pub fn watch<F: Follow, O: clap::Args>(
         let words = failure.in_a_line();
         circumstances.notes.push(format!("nothing is traced, this is what can be read: {words}"));
     }
+    descriptors::ensure_room()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
