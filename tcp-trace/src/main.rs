@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Parse, run, exit: the only place that ends the process.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::Parser as _;
 use tcp_trace::cli::{self, Cli};
@@ -18,7 +21,8 @@ fn main() -> ExitCode {
     match cli::run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprint!("{}", failure.report());
+            // Where nobody can be told, the code still says it.
+            let _ = io::stderr().write_all(failure.report().as_bytes());
             ExitCode::from(failure.code())
         }
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
+    net::UnixStream,
     time::{Instant, MissedTickBehavior, interval_at, sleep_until},
 };
 
@@ -16,6 +16,7 @@ use crate::{
     governor::{Governor, Stock},
     inventory::surveyor::Surveyor,
     road::{Follow, Happening},
+    shutdown,
     source::{live::Live, time_wait_proc},
 };
 
@@ -32,25 +33,6 @@ pub struct Pace {
 const LOOK: Duration = Duration::from_millis(50);
 /// Far enough to never come, near enough to be a moment.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-
-/// SIGINT and SIGTERM: the end, with the final answer; a second one leaves at once.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Stop {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
 
 /// What is traced.
 pub struct Traced {
@@ -81,7 +63,7 @@ pub async fn run(
     pace: Pace,
     ready: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut stop = Stop::listen().map_err(|error| broken("cannot listen to signals", &error))?;
+    let wake = listen().map_err(|error| broken("cannot listen to signals", &error))?;
     ready()?;
     let begin = Instant::now();
     let mut ticks = interval_at(begin + pace.interval, pace.interval);
@@ -90,6 +72,7 @@ pub async fn run(
     let mut looks = interval_at(begin + LOOK, LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = begin + pace.duration.unwrap_or(NEVER);
+    shutdown::end_at(end.into_std());
     loop {
         let due = sources.traced.as_ref().map_or(begin + NEVER, |traced| traced.governor.due());
         tokio::select! {
@@ -122,10 +105,7 @@ pub async fn run(
                 follower.follow(Happening::Event(&Event::Detail(change)))?;
             },
             () = sleep_until(end) => break,
-            () = stop.asked() => {
-                leave_at_once_next_time();
-                break;
-            }
+            () = asked_to_end(&wake) => break,
         }
     }
     if let Some(traced) = &mut sources.traced {
@@ -139,6 +119,13 @@ pub async fn run(
     follower.follow(Happening::End(clock::now()))?;
     follower.flush()?;
     Ok(())
+}
+
+fn listen() -> std::io::Result<UnixStream> {
+    shutdown::listen()?;
+    let wake = shutdown::wake().ok_or(std::io::ErrorKind::NotConnected)?.try_clone()?;
+    wake.set_nonblocking(true)?;
+    UnixStream::from_std(wake)
 }
 
 async fn woken(traced: &mut Option<Traced>) -> std::io::Result<()> {
@@ -184,11 +171,11 @@ impl Sources {
     }
 }
 
-/// From now on a signal does what it does to any program.
-fn leave_at_once_next_time() {
-    for signal in [libc::SIGINT, libc::SIGTERM] {
-        // SAFETY: sets the default disposition of a signal; no handler of ours runs code that depends on it.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+/// Until the first signal.
+async fn asked_to_end(wake: &UnixStream) {
+    // An error here is one of every later wait too: then the time decides, or the second signal.
+    if wake.readable().await.is_err() {
+        std::future::pending().await
     }
 }
 

@@ -78,6 +78,11 @@ impl Question {
         }
     }
 
+    /// Whether sockets as they are answer it, where nothing can be traced.
+    pub fn is_answered_untraced(self) -> bool {
+        matches!(self, Self::Ports | Self::TimeWait | Self::Listen | Self::Doctor)
+    }
+
     /// Whether the answer rests on sockets as they are, too.
     pub fn surveys(self) -> bool {
         self != Self::ConnectLatency

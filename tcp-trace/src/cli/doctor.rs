@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     duration,
     filters::Filters,
-    live::{self, Asked, FailOn, LiveArgs, TierChoice},
+    live::{self, Asked, FailOn, LiveArgs, Ran, TierChoice},
     output::Output,
     replay::Recording,
     share,
@@ -97,7 +97,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         machine = Some(known.machine.clone());
         Answer::new(Question::Doctor, known, wanted, sink)
     };
-    let answer = if live.recording.is_some() {
+    let Ran { follower: answer, recorded } = if live.recording.is_some() {
         live::follow(&live, &asked, answer)?
     } else {
         let mut prepared = live::prepare(&live, &asked)?;
@@ -114,7 +114,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         failed.map_or(Ok(()), Err)?;
         machine.hope()?;
     }
-    Ok(code)
+    recorded.map(|()| code)
 }
 
 fn text(machine: &Machine, format: Format) -> Result<String, Failure> {

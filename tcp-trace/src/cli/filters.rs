@@ -3,11 +3,12 @@
 
 use std::{
     fs,
-    net::{IpAddr, Ipv6Addr},
-    os::unix::fs::MetadataExt as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{Mode, OFlags};
 use tcp_trace_common::{
     COMM_LEN,
     config::{Config, filter},
@@ -76,6 +77,13 @@ fn parse_network(text: &str) -> Result<Network, String> {
 }
 
 impl Network {
+    /// Whether IPv4 addresses are in it, mapped ones.
+    fn has_v4(self) -> bool {
+        let mapped = u128::from_be_bytes(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped().octets());
+        let both = u128::from_be_bytes(self.mask()) & (u128::MAX << 32);
+        (u128::from_be_bytes(self.address) ^ mapped) & both == 0
+    }
+
     fn mask(self) -> [u8; 16] {
         u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0).to_be_bytes()
     }
@@ -144,6 +152,12 @@ impl Filters {
             set(filter::DPORT);
         }
         if let Some(network) = self.daddr {
+            if (self.v4 && !network.has_v4()) || (self.v6 && network.v4) {
+                return Err(Failure::Usage {
+                    headline: "--daddr is of one family, and -4 or -6 asks for the other: nothing would match".into(),
+                    try_next: vec!["leave -4 or -6 out: the address says it".into()],
+                });
+            }
             config.daddr_mask = words(network.mask());
             config.daddr =
                 words((u128::from_be_bytes(network.address) & u128::from_be_bytes(network.mask())).to_be_bytes());
@@ -219,7 +233,26 @@ fn netns_inode(text: &str) -> Result<u32, Failure> {
         let seen = netns_files().any(|file| inode_of(&file) == Some(inode));
         return if seen { Ok(inode) } else { Err(none()) };
     }
-    [PathBuf::from(text), Path::new("/run/netns").join(text)].iter().find_map(|path| inode_of(path)).ok_or_else(none)
+    let paths = [PathBuf::from(text), Path::new("/run/netns").join(text)];
+    let path = paths.iter().find(|path| path.exists()).ok_or_else(none)?;
+    if !is_netns(path) {
+        return Err(missing(format!("{} is no network namespace", path.display()), "lsns -t net"));
+    }
+    inode_of(path).ok_or_else(none)
+}
+
+/// Whether a file stands for a network namespace; nothing else is opened, for that alone could wait or do something.
+fn is_netns(path: &Path) -> bool {
+    /// `_IO(0xb7, 3)`, include/uapi/linux/nsfs.h
+    const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let Ok(found) = rustix::fs::open(path, flags, Mode::empty()) else { return false };
+    if !rustix::fs::fstatfs(&found).is_ok_and(|system| system.f_type == libc::NSFS_MAGIC) {
+        return false;
+    }
+    let Ok(file) = fs::File::open(format!("/proc/self/fd/{}", found.as_raw_fd())) else { return false };
+    // SAFETY: an open file of nsfs, and a request that takes and returns no memory.
+    unsafe { libc::ioctl(file.as_raw_fd(), NS_GET_NSTYPE) == libc::CLONE_NEWNET }
 }
 
 fn inode_of(path: &Path) -> Option<u32> {
@@ -276,6 +309,31 @@ mod tests {
         for text in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "x", "10.0.0.0/"] {
             assert!(parse_network(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn families_that_exclude_each_other_are_refused() {
+        let code = |v4: bool, v6: bool, network: &str| {
+            let daddr = Some(parse_network(network).unwrap());
+            Filters { v4, v6, daddr, ..Filters::default() }
+                .apply(&mut Config::EMPTY.clone())
+                .map_err(|error| error.code())
+        };
+        for (v4, network) in [(true, "::1"), (true, "2001:db8::/32"), (false, "10.0.0.0/8")] {
+            assert_eq!(code(v4, !v4, network), Err(2), "{network}");
+        }
+        for (v4, network) in [(true, "::/0"), (true, "::ffff:1.2.3.4"), (true, "10.0.0.1"), (false, "::1")] {
+            assert_eq!(code(v4, !v4, network), Ok(()), "{network}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_is_one_of_the_network() {
+        for path in ["/etc/passwd", "/proc/self/ns/pid", "/dev/zero", "/proc/self/ns"] {
+            let refused = netns_inode(path).unwrap_err();
+            assert!(refused.code() == 2 && refused.to_string().contains("no network namespace"), "{path}: {refused}");
+        }
+        assert_eq!(netns_inode("/proc/self/ns/net").ok(), inode_of(Path::new("/proc/self/ns/net")));
     }
 
     #[test]

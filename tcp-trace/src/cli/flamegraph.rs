@@ -92,14 +92,14 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         ..Asked::plainly(Question::ConnectLatency, false, verbose)
     };
     let duration = args.live.duration;
-    live::follow(&args.live, &asked, |known| {
+    let ran = live::follow(&args.live, &asked, |known| {
         if let Some(signal) = signals.iter().find(|signal| !known.signals.contains_key(signal)) {
             return Err(without(*signal, known.traced));
         }
         let picture = Picture::new(known, wanted, place);
         Ok(Watched::new(picture, "looking", known.begin.monotonic_ns, duration))
     })?;
-    Ok(0)
+    ran.recorded.map(|()| 0)
 }
 
 /// A recording may have been made without, or this kernel may not have what it takes.

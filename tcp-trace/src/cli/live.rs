@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What every live command has in common: its flags, and the way from them to a run.
 
-use std::{collections::BTreeMap, fs::File, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use tcp_trace_common::{
     attempts,
@@ -17,14 +17,14 @@ use crate::{
     clock::{self, Anchor},
     decode::Decoder,
     exit::{FAIL_ON, Failure, Tried},
-    export::sink::Sink,
+    export::{destination, sink::Sink},
     governor::{
         Governor,
         calibrate::{Calibration, Medians},
         statistics,
     },
     inventory::{self, surveyor::Surveyor},
-    kernel::{Facts, Roots},
+    kernel::{Facts, Roots, descriptors},
     machine::Machine,
     pipeline::{self, Pace, Sources, Traced},
     probes::{
@@ -37,7 +37,7 @@ use crate::{
         tier::Tier,
     },
     question::Question,
-    recording::{recorder::Recorder, writer::Target},
+    recording::{beside::Beside, writer::Target},
     road::Follow,
     source::{live::Live, time_wait_proc},
     view::screen::Layout,
@@ -237,6 +237,7 @@ pub struct Prepared {
 /// # Errors
 /// Where the command line or the privileges do not allow it, and the question has no answer without.
 pub fn prepare<O: clap::Args>(live: &LiveArgs<O>, asked: &Asked) -> Result<Prepared, Failure> {
+    descriptors::raise_limit();
     let mut config = Config { agent_tgid: std::process::id(), ..Config::EMPTY };
     live.filters.apply(&mut config)?;
     let loader = Loader::prepare();
@@ -280,7 +281,7 @@ pub fn prepare<O: clap::Args>(live: &LiveArgs<O>, asked: &Asked) -> Result<Prepa
     let (mut attached, untraceable) = match attached {
         Ok(attached) => (Some(attached), None),
         // What can be read is an answer too.
-        Err(failure) if asked.question.surveys() && live.tier == TierChoice::Auto => (None, Some(failure)),
+        Err(failure) if asked.question.is_answered_untraced() && live.tier == TierChoice::Auto => (None, Some(failure)),
         Err(failure) => return Err(failure),
     };
     let calibration = match (untraced, &mut attached) {
@@ -297,6 +298,15 @@ pub fn prepare<O: clap::Args>(live: &LiveArgs<O>, asked: &Asked) -> Result<Prepa
     Ok(Prepared { facts, machine, attached, untraceable, calibration, netns, scope })
 }
 
+/// A run that came to its end.
+#[derive(Debug)]
+pub struct Ran<F> {
+    /// Who followed.
+    pub follower: F,
+    /// What became of `--record`: asked last, for the answer is there whatever became of it.
+    pub recorded: Result<(), Failure>,
+}
+
 /// Looks until the end; gives back who followed, whom `follower` makes of what is known before the first event.
 ///
 /// # Errors
@@ -306,7 +316,7 @@ pub fn watch<F: Follow, O: clap::Args>(
     live: &LiveArgs<O>,
     asked: &Asked,
     follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
-) -> Result<F, Failure> {
+) -> Result<Ran<F>, Failure> {
     let Prepared { facts, machine, attached, untraceable, calibration, netns, scope } = prepared;
     let mut circumstances = circumstances(live.interval, asked, attached.as_ref(), &facts, machine, scope);
     let limits = asked.question == Question::Doctor;
@@ -320,6 +330,7 @@ pub fn watch<F: Follow, O: clap::Args>(
         let words = failure.in_a_line();
         circumstances.notes.push(format!("nothing is traced, this is what can be read: {words}"));
     }
+    descriptors::ensure_room()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -333,19 +344,19 @@ pub fn watch<F: Follow, O: clap::Args>(
         samples_time_wait: circumstances.time_wait_start.is_some(),
     };
     circumstances.begin = clock::now();
-    let recorder = live.record.as_ref().map(|path| Recorder::begin(Target::plain(path), &circumstances)).transpose()?;
-    let mut followers = (recorder, follower(&circumstances)?);
+    let beside = live.record.as_ref().map(|path| Beside::begin(Target::plain(path), &circumstances)).transpose()?;
+    let mut followers = (beside, follower(&circumstances)?);
     let ready = || match &live.ready_file {
-        Some(path) => match File::create(path) {
-            Ok(_) => Ok(()),
-            Err(source) => Err(Failure::Output { to: path.display().to_string(), source }),
-        },
+        Some(path) => {
+            destination::mark(path).map_err(|source| Failure::Output { to: path.display().to_string(), source })
+        }
         None => Ok(()),
     };
     let pace = Pace { interval: live.interval, duration: live.duration };
     drop(within_runtime);
     runtime.block_on(pipeline::run(sources, &mut followers, pace, ready))?;
-    Ok(followers.1)
+    let (beside, follower) = followers;
+    Ok(Ran { follower, recorded: beside.map_or(Ok(()), Beside::whole) })
 }
 
 /// Traces, or reads the recording, until the end; gives back who followed.
@@ -356,9 +367,13 @@ pub fn follow<F: Follow, O: clap::Args>(
     live: &LiveArgs<O>,
     asked: &Asked,
     follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
-) -> Result<F, Failure> {
+) -> Result<Ran<F>, Failure> {
     match &live.recording {
-        Some(recording) => recording.feed(live, asked, follower),
+        Some(_) if live.record.is_some() => Err(Failure::Usage {
+            headline: "a replay records nothing: --record is for live commands".into(),
+            try_next: vec!["cp, or `tcp-trace replay FILE redact OTHER`".into()],
+        }),
+        Some(recording) => Ok(Ran { follower: recording.feed(live, asked, follower)?, recorded: Ok(()) }),
         None => watch(prepare(live, asked)?, live, asked, follower),
     }
 }
@@ -369,7 +384,8 @@ pub fn follow<F: Follow, O: clap::Args>(
 /// As [`follow`].
 pub fn run(live: &LiveArgs, asked: &Asked, wanted: Wanted, sink: Sink) -> Result<Option<Severity>, Failure> {
     let answer = |circumstances: &Circumstances| Answer::new(asked.question, circumstances, wanted, sink);
-    Ok(follow(live, asked, answer)?.worst())
+    let Ran { follower, recorded } = follow(live, asked, answer)?;
+    recorded.map(|()| follower.worst())
 }
 
 /// What a plain command writes: `events` is a line for each event of its signal.

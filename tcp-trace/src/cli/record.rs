@@ -124,7 +124,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<(), Failure> {
         return live::watch(prepared, &live, &asked, |known| Recorder::begin(target, known)).map(drop);
     };
     let armed = |known: &Circumstances| FlightRecorder::arm(target, trigger, args.after, known);
-    if !live::watch(prepared, &live, &asked, armed)?.has_fired() {
+    if !live::watch(prepared, &live, &asked, armed)?.follower.has_fired() {
         tracing::warn!("--trigger was not met: {} was not written", args.file.display());
     }
     Ok(())

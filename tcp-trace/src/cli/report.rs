@@ -95,13 +95,13 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         ..Asked::plainly(Question::Doctor, false, verbose)
     };
     let top = usize::from(args.top);
-    let watched = live::follow(&live, &asked, |known| {
+    let ran = live::follow(&live, &asked, |known| {
         let begin_ns = known.begin.monotonic_ns;
         Ok(Watched::new(Report::new(known, top), "looking", begin_ns, live.duration))
     })?;
-    let report = watched.follower;
+    let report = ran.follower.follower;
     place.write(report.page().unwrap_or_default())?;
-    Ok(FailOn::code(args.fail_on, report.worst()))
+    ran.recorded.map(|()| FailOn::code(args.fail_on, report.worst()))
 }
 
 impl Args {

@@ -84,17 +84,18 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let traced = Traced::plainly(QUESTION, false, verbose);
     let changes = args.changes();
     let asked = Asked { changes, searches_per_second: args.rate, top: usize::from(args.live.top) };
-    let watched = live::follow(&args.live, &traced, |known| {
+    let ran = live::follow(&args.live, &traced, |known| {
         possible(&asked.changes, known)?;
         Ok(Watched::new(Student::new(known, asked), "looking", known.begin.monotonic_ns, args.live.duration))
     })?;
     let bar = progress::bar("searching", Some(0));
-    let outlook = watched.follower.outlook(|done, all| {
+    let outlook = ran.follower.follower.outlook(|done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     });
     bar.finish_and_clear();
-    page.write(&writer::outlook(&outlook, format, layout)).map(|()| 0)
+    page.write(&writer::outlook(&outlook, format, layout))?;
+    ran.recorded.map(|()| 0)
 }
 
 impl Args {

@@ -3,7 +3,6 @@
 //! once for each place.
 
 use std::collections::HashMap;
-use std::fs;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -11,9 +10,13 @@ use tcp_trace_common::bind::FRAMES;
 
 use super::maps;
 use crate::event::Event;
+use crate::proc_text;
 
 /// Above this many the cache starts anew.
 const LIMIT: usize = 4096;
+
+/// The longest list of mappings that is read.
+const MAX_MAPS: u64 = 16 << 20;
 
 /// Who, and where.
 type Key = (u32, [u64; FRAMES]);
@@ -43,7 +46,7 @@ impl CallSites {
         if self.known.len() >= LIMIT {
             self.known.clear();
         }
-        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok();
+        let maps = proc_text::read_at_most(format!("/proc/{pid}/maps"), MAX_MAPS).ok();
         let name = maps.and_then(|maps| in_words(&maps, frames)).map(Arc::from);
         self.known.insert(key, name.clone());
         name

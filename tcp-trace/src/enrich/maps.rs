@@ -15,6 +15,13 @@ pub(super) struct Mapping<'a> {
     pub(super) path: &'a str,
 }
 
+impl Mapping<'_> {
+    /// The last name of its path.
+    pub(super) fn file_name(&self) -> &str {
+        self.path.trim_end_matches(" (deleted)").rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// `7f1c5a228000-7f1c5a37d000 r-xp 00028000 fd:00 262417    /usr/lib/x86_64-linux-gnu/libc.so.6`
 pub(super) fn executable(maps: &str) -> impl Iterator<Item = Mapping<'_>> {
     maps.lines().filter_map(|line| {

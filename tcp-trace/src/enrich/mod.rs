@@ -3,5 +3,6 @@
 
 pub mod call_site;
 pub mod cgroup;
+mod foreign;
 mod maps;
 pub mod stacks;

@@ -4,6 +4,8 @@
 
 pub mod calendar;
 pub mod csv;
+pub mod destination;
+pub mod draft;
 pub mod json;
 
 mod json_event;
@@ -22,4 +24,5 @@ mod rows_state;
 mod rows_time_wait;
 pub mod rows_what_if;
 pub mod sink;
+pub mod stream;
 pub mod whole_file;

@@ -2,17 +2,17 @@
 //! Where bytes end up: standard output or a file. A pipe that nobody reads any more is an end, not an error.
 
 use std::{
-    fs::File,
-    io::{self, BufWriter, IsTerminal as _, Write},
+    io::{self, BufWriter, IsTerminal as _, Write as _},
     path::Path,
 };
 
+use super::{destination, stream::StreamWriter};
 use crate::exit::Failure;
 
 /// An opened output.
 pub struct Sink {
     name: String,
-    writer: BufWriter<Box<dyn Write + Send>>,
+    writer: BufWriter<StreamWriter>,
     terminal: bool,
 }
 
@@ -26,21 +26,16 @@ pub enum Written {
 }
 
 impl Sink {
-    /// Standard output, or a file that is made anew.
+    /// Standard output, or a file that is emptied first.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// When the file cannot be opened, or somebody else may have planted it.
     pub fn open(path: Option<&Path>) -> Result<Self, Failure> {
-        let (name, writer, terminal): (_, Box<dyn Write + Send>, _) = match path {
-            None => ("standard output".into(), Box::new(io::stdout()), io::stdout().is_terminal()),
-            Some(path) => {
-                let name = path.display().to_string();
-                match File::create(path) {
-                    Ok(file) => (name, Box::new(file), false),
-                    Err(source) => return Err(Failure::Output { to: name, source }),
-                }
-            }
+        let (name, opened, terminal) = match path {
+            None => ("standard output".into(), StreamWriter::stdout(), io::stdout().is_terminal()),
+            Some(path) => (path.display().to_string(), destination::open_output(path).map(StreamWriter::of), false),
         };
+        let writer = opened.map_err(|source| Failure::Output { to: name.clone(), source })?;
         Ok(Self { name, writer: BufWriter::with_capacity(64 << 10, writer), terminal })
     }
 

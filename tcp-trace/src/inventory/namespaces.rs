@@ -14,6 +14,7 @@ use rustix::fd::AsFd as _;
 use rustix::thread::LinkNameSpaceType;
 
 use super::container;
+use crate::proc_text;
 
 /// Namespaces that are kept; more are only counted.
 const LIMIT: usize = 1024;
@@ -106,7 +107,7 @@ impl Namespaces {
         let machine = inode(Path::new("/proc/1/ns/net")).ok();
         let mut search = Search { unnamed: Some(own.inode).into_iter().chain(machine).collect(), ..Search::default() };
         search.enter(own);
-        search.mounts(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
+        search.mounts(&proc_text::read("/proc/self/mountinfo").unwrap_or_default());
         search.processes();
         Ok(search.finish())
     }
@@ -210,7 +211,7 @@ impl Search {
 }
 
 fn container_of(task: &Path) -> Option<String> {
-    let cgroups = fs::read_to_string(task.join("cgroup")).ok()?;
+    let cgroups = proc_text::read(task.join("cgroup")).ok()?;
     // `0::/path` of cgroup v2, `4:memory:/path` of v1.
     cgroups.lines().find_map(|line| container::name(line.splitn(3, ':').nth(2)?))
 }

@@ -4,12 +4,12 @@
 mod tables;
 
 use std::collections::HashMap;
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::mem::MaybeUninit;
 use std::num::NonZeroU32;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -20,6 +20,7 @@ use super::namespaces::numbered;
 use super::socket::Socket;
 use crate::enrich::cgroup;
 use crate::event::{Cgroup, Comm};
+use crate::proc_text;
 
 /// Sockets that are remembered; more are only counted.
 const LIMIT: usize = 1 << 20;
@@ -138,18 +139,19 @@ fn socket_inode(folder: &rustix::fd::OwnedFd, name: &CStr) -> Option<NonZeroU32>
 }
 
 fn read_owner(process: &Path, task: &Path, mount: Option<&Path>) -> Option<Owner> {
-    let comm = fs::read_to_string(task.join("comm")).ok()?;
+    let comm = proc_text::comm(task).ok()?;
     let cgroup = mount.and_then(|mount| read_cgroup(process, mount));
-    Some(Owner { pid: number(process)?, comm: comm.trim_end_matches('\n').into(), cgroup })
+    Some(Owner { pid: number(process)?, comm, cgroup })
 }
 
 fn read_cgroup(process: &Path, mount: &Path) -> Option<Cgroup> {
-    let cgroups = fs::read_to_string(process.join("cgroup")).ok()?;
-    let path = cgroups.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let folder: PathBuf = mount.join(path.trim_start_matches('/'));
+    let cgroups = fs::read(process.join("cgroup")).ok()?;
+    let path = cgroups.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::"))?;
+    let path = Path::new(OsStr::from_bytes(path));
+    let folder = mount.join(path.strip_prefix("/").unwrap_or(path));
     // The id of a cgroup is the inode of its directory.
     let id = fs::metadata(folder).ok()?.ino();
-    Some(Cgroup { id, path: Some(path.into()) })
+    Some(Cgroup { id, path: Some(path.to_string_lossy().into()) })
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ use anyhow::Context as _;
 
 pub use ground::NotPermitted;
 
+use crate::export::destination;
+
 /// The name that every victim's thread bears: what an engineer would look for in the tool's answer.
 const VICTIM: &str = "checkout-api";
 
@@ -125,7 +127,7 @@ struct Stage {
 impl Stage {
     fn ready(&self) -> anyhow::Result<()> {
         let Some(path) = &self.ready_file else { return Ok(()) };
-        std::fs::write(path, "").with_context(|| format!("could not create the ready file {}", path.display()))
+        destination::mark(path).with_context(|| format!("could not create the ready file {}", path.display()))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     probes::{
         attach::Trial,
         plan::{Plan, SAMPLED},
+        refusal::Refusal,
         table::{SIGNALS, Signal},
         tier::Tier,
     },
@@ -39,6 +40,9 @@ pub struct Verdict {
     #[serde(rename = "verdict")]
     outcome: Outcome,
     reason: Option<String>,
+    /// What kind of reason that is, where the kernel refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refusal: Option<Refusal>,
     loses: Vec<String>,
     verifier_log: Option<String>,
 }
@@ -69,6 +73,10 @@ impl Verdict {
                     tier: choice.tier,
                     outcome,
                     reason,
+                    refusal: trial
+                        .and_then(|trial| trial.refusal)
+                        .map(|(kind, _)| kind)
+                        .filter(|_| outcome == Outcome::Refused),
                     loses: trial.map_or_else(|| choice.loses.clone(), |trial| trial.loses.clone()),
                     verifier_log: trial.and_then(|trial| trial.verifier_log.clone()),
                 }
@@ -118,7 +126,7 @@ pub(super) fn text(verdicts: &[Verdict], may_trace: bool) -> String {
             let _ = writeln!(text, "  {:<12} always: {SAMPLED}", "/proc");
         }
     }
-    let forbidden = |verdict: &Verdict| verdict.reason.as_ref().is_some_and(|reason| reason.contains("EPERM"));
+    let forbidden = |verdict: &Verdict| verdict.refusal == Some(Refusal::Forbidden);
     if may_trace && verdicts.iter().any(forbidden) {
         text.push_str("\nEPERM though this process may trace: a security module, a container or a sandbox forbids such programs\n");
     }
@@ -135,7 +143,11 @@ pub(super) fn hope(verdicts: &[Verdict], may_trace: bool) -> Result<(), Failure>
         connect().map(|verdict| Tried::new(verdict.tier.to_string(), verdict.reason.clone().unwrap_or_default()));
     let headline = "cannot trace connect: no tier is available".into();
     let (tried, try_next) = (tried.collect(), Vec::new());
-    Err(if may_trace && connect().any(|verdict| verdict.outcome == Outcome::Refused) {
+    let refused_as = |refusal| connect().any(|verdict| verdict.refusal == Some(refusal));
+    Err(if refused_as(Refusal::Exhausted) {
+        let try_next = vec!["again, with more descriptors (ulimit -n 1024) and memory".into()];
+        Failure::Failed { headline: "cannot trace connect now".into(), tried, try_next }
+    } else if may_trace && refused_as(Refusal::Forbidden) {
         Failure::NotPermitted { headline, tried, try_next }
     } else {
         Failure::KernelLacks { headline, tried, try_next }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Puts a plan's programs up: tier by tier, by trying; what was tried and why it did not do is remembered.
 
-use std::error::Error as _;
-
 use anyhow::{Context as _, anyhow};
 use std::{
     panic::resume_unwind,
@@ -24,6 +22,7 @@ use super::{
     map_sizes, memlock,
     missed::Kprobes,
     plan::{Choice, Plan},
+    refusal::{self, Refusal},
     table::{Kind, Need, Program, Signal},
     tier::Tier,
     tracefs,
@@ -52,6 +51,8 @@ pub struct Trial {
     pub tier: Tier,
     /// Why it could not be had; `None`: it is attached (port probes: loaded).
     pub refused: Option<String>,
+    /// What kind of reason that is, and the kernel's error number if it gave one.
+    pub refusal: Option<(Refusal, Option<i32>)>,
     /// The verifier's logs, where it refused programs.
     pub verifier_log: Option<String>,
     /// Optional programs that could not be had, and what that loses.
@@ -171,13 +172,17 @@ fn not_loaded(error: &aya::EbpfError, limit: Result<(), String>) -> Failure {
     if let Err(why) = limit {
         tried.push(Tried::new("memlock", why));
     }
-    if !matches!(error, aya::EbpfError::MapError(_)) {
+    let errno = refusal::errno(error);
+    if Refusal::of(errno) == Refusal::Exhausted {
+        let headline = "cannot load the kernel side now".into();
+        Failure::Failed { headline, tried, try_next: vec![Refusal::make_room(errno).into()] }
+    } else if !matches!(error, aya::EbpfError::MapError(_)) {
         Failure::Failed {
             headline: "cannot load the kernel side".into(),
             tried,
             try_next: vec!["report it, with the output of `tcp-trace doctor`".into()],
         }
-    } else if is_permission(error) {
+    } else if Refusal::of(errno) == Refusal::Forbidden {
         Failure::NotPermitted {
             headline: "cannot create BPF maps".into(),
             tried,
@@ -212,12 +217,17 @@ impl Attached {
             signal,
             tier: choice.tier,
             refused: choice.ruled_out.clone(),
+            refusal: choice.ruled_out.as_ref().map(|_| {
+                let kind = if choice.is_forbidden { Refusal::Forbidden } else { Refusal::Unsupported };
+                (kind, None)
+            }),
             verifier_log: None,
             loses: choice.loses.clone(),
         };
         // Port probes write to the attempts that connect's programs of the same tier remember.
         if signal == Signal::PortProbes && self.tier(Signal::Connect) != Some(choice.tier) {
             trial.refused.get_or_insert_with(|| "connect is not on this tier".into());
+            trial.refusal.get_or_insert((Refusal::Unsupported, None));
         }
         if trial.refused.is_some() {
             return trial;
@@ -242,6 +252,7 @@ impl Attached {
                 Need::Optional(loses) => trial.lose(loses, &format!("{}: {}", program.hook, brief(&error))),
                 Need::Required | Need::IfPresent(_) | Need::Events => {
                     trial.refused = Some(format!("{} on {}: {}", kind_name(program.kind), program.hook, brief(&error)));
+                    trial.refusal = Some(refusal_of(&error));
                     self.take_down(choice);
                     return trial;
                 }
@@ -293,7 +304,12 @@ impl Attached {
             .map(|trial| Tried::new(trial.tier.to_string(), trial.refused.clone().unwrap_or_default()))
             .collect();
         let headline = format!("cannot trace {signal}: no tier is available");
-        let forbidden = tried.iter().any(|tried| tried.why.contains("EPERM") || tried.why.contains("CAP_"));
+        let refusals = self.trials.iter().filter(|trial| trial.signal == signal).filter_map(|trial| trial.refusal);
+        if let Some((_, errno)) = refusals.clone().find(|(kind, _)| *kind == Refusal::Exhausted) {
+            let try_next = vec![Refusal::make_room(errno).into()];
+            return Err(Failure::Failed { headline: format!("cannot trace {signal} now"), tried, try_next });
+        }
+        let forbidden = refusals.clone().any(|(kind, _)| kind == Refusal::Forbidden);
         let mut try_next = Vec::new();
         if forbidden && plan.may_trace {
             try_next.push("outside the container or sandbox: something other than privileges forbids it here".into());
@@ -340,6 +356,17 @@ fn tick_on_every_cpu(program: &mut programs::PerfEvent) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The verifier says EACCES too, of what a program does.
+fn refusal_of(error: &anyhow::Error) -> (Refusal, Option<i32>) {
+    let errno = refusal::errno(error.as_ref());
+    match Refusal::of(errno) {
+        Refusal::Forbidden if verifier_log(error).is_some_and(|log| !log.trim().is_empty()) => {
+            (Refusal::Unsupported, errno)
+        }
+        kind => (kind, errno),
+    }
+}
+
 /// The whole chain of causes in one line, without the verifier's log.
 fn brief(error: &anyhow::Error) -> String {
     let errno =
@@ -375,17 +402,6 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-fn is_permission(error: &aya::EbpfError) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = error.source();
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return io.kind() == std::io::ErrorKind::PermissionDenied;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 fn kind_name(kind: Kind) -> &'static str {

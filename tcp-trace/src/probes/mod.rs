@@ -10,6 +10,7 @@ mod memlock;
 pub mod missed;
 mod object_info;
 pub mod plan;
+pub mod refusal;
 pub mod runs;
 pub mod table;
 pub mod tier;

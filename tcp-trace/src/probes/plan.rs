@@ -51,6 +51,8 @@ pub struct Choice {
     pub ruled_out: Option<String>,
     /// It is ruled out for this process only: one with more privileges could try.
     pub for_privileges: bool,
+    /// It is ruled out, and privileges have to do with it: here it is a mount that is missing and may not be made.
+    pub is_forbidden: bool,
     /// What to attach, in order.
     pub programs: Vec<&'static Program>,
     /// What this tier cannot tell on this kernel, in words.
@@ -94,6 +96,7 @@ fn choose(facts: &Facts, wanted: &Wanted, signal: Signal, alternative: &'static 
         tier: alternative.tier,
         ruled_out: kernel_lacks(facts).or_else(|| tier_lacks(facts, alternative.tier)),
         for_privileges: false,
+        is_forbidden: false,
         programs: Vec::new(),
         loses: Vec::new(),
     };
@@ -118,6 +121,16 @@ fn choose(facts: &Facts, wanted: &Wanted, signal: Signal, alternative: &'static 
     if choice.ruled_out.is_none() {
         choice.ruled_out = facts.privileges.lacks_for_tracing();
         choice.for_privileges = choice.ruled_out.is_some();
+        choice.is_forbidden = choice.for_privileges;
+    } else if kernel_lacks(facts).is_none() && choice.programs.len() < alternative.programs.len() {
+        choice.is_forbidden = alternative.programs.iter().any(|program| {
+            matches!(program.kind, Kind::Tracepoint { .. })
+                && match facts.hooks.tracefs {
+                    Tracefs::NotMounted => !facts.privileges.may_mount(),
+                    Tracefs::Forbidden => true,
+                    Tracefs::Mounted | Tracefs::Absent => false,
+                }
+        });
     }
     choice
 }

@@ -3,6 +3,7 @@
 //! docs/recordings.md has the layout, and what is promised of it.
 
 mod before;
+pub mod beside;
 pub mod block;
 pub mod bytes;
 mod cells;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where sealed blocks go: a file that is whole at any moment, and the one after it once it is long enough.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +10,8 @@ use super::before::Before;
 use super::block::{Kind, file_head, seal};
 use super::happened::head;
 use crate::circumstances::Circumstances;
+use crate::export::draft::{Draft, is_replaceable};
+use crate::export::stream::StreamWriter;
 use crate::road::Moment;
 
 /// When a file is long enough, and how many of those before it stay.
@@ -27,8 +28,9 @@ pub struct Rotation {
 /// The file that is written.
 #[derive(Debug)]
 pub struct Store {
-    path: PathBuf,
-    file: File,
+    /// `None`: a device or a pipe, which can be neither replaced nor rotated.
+    path: Option<PathBuf>,
+    file: StreamWriter,
     rotation: Rotation,
     begin: Moment,
     size: u64,
@@ -37,8 +39,15 @@ pub struct Store {
 impl Store {
     /// Makes the file, in the place of another once it can be read.
     pub fn begin(path: &Path, known: &Circumstances, before: Option<&Before>, rotation: Rotation) -> io::Result<Self> {
-        let (file, size) = create(path, known, before)?;
-        Ok(Self { path: path.to_owned(), file, rotation, begin: known.begin, size })
+        let start = start(known, before)?;
+        let mut draft = Draft::create(path)?;
+        let path = draft.path().map(Path::to_owned);
+        if path.is_none() && (rotation.size.is_some() || rotation.every.is_some()) {
+            return Err(io::Error::other("it is no regular file, and cannot be rotated"));
+        }
+        draft.writer().write_all(&start)?;
+        let file = draft.put_in_place()?;
+        Ok(Self { path, file, rotation, begin: known.begin, size: start.len() as u64 })
     }
 
     /// Adds a sealed block.
@@ -50,7 +59,8 @@ impl Store {
 
     /// Makes sure that what was written survives the machine.
     pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        // What a pipe takes is nobody's to sync.
+        if self.path.is_some() { self.file.file().sync_data() } else { Ok(()) }
     }
 
     /// Bytes written to this file.
@@ -67,41 +77,32 @@ impl Store {
 
     /// Ends this file and begins another one in its place: FILE becomes FILE.1, and so on.
     pub fn rotate(&mut self, known: &Circumstances, before: &Before) -> io::Result<()> {
-        self.file.sync_data()?;
+        self.sync()?;
+        let Some(path) = self.path.clone() else { return Ok(()) };
         let numbered = |number: u16| {
-            let mut name = self.path.clone().into_os_string();
+            let mut name = path.clone().into_os_string();
             if number > 0 {
                 name.push(format!(".{number}"));
             }
             PathBuf::from(name)
         };
         for number in (0..self.rotation.kept).rev() {
+            is_replaceable(&numbered(number + 1))?;
             match fs::rename(numbered(number), numbered(number + 1)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        *self = Self::begin(&self.path, known, Some(before), self.rotation)?;
+        *self = Self::begin(&path, known, Some(before), self.rotation)?;
         Ok(())
     }
 }
 
-/// Nobody but its owner may read it: it says who talks to whom.
-fn create(path: &Path, known: &Circumstances, before: Option<&Before>) -> io::Result<(File, u64)> {
+fn start(known: &Circumstances, before: Option<&Before>) -> io::Result<Vec<u8>> {
     let mut start = file_head().to_vec();
     start.extend(seal(Kind::Circumstances, &head(known)).ok_or(io::ErrorKind::FileTooLarge)?);
     if let Some(before) = before {
         start.extend(seal(Kind::Before, &before.payload()).ok_or(io::ErrorKind::FileTooLarge)?);
     }
-    let mut beside = path.to_owned().into_os_string();
-    beside.push(".new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    // One that was left behind has the mode that it had.
-    rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(0o600))?;
-    let placed = file.write_all(&start).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
-    if placed.is_err() {
-        // The error that led here says more than one about this.
-        let _ = fs::remove_file(&beside);
-    }
-    placed.map(|()| (file, start.len() as u64))
+    Ok(start)
 }

@@ -83,8 +83,10 @@ impl Live {
     /// The first of `observe`.
     pub fn read<E>(&mut self, mut observe: impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
         let Self { ring, decoder, cgroups, call_sites, stacks, .. } = self;
-        ring.read(|raw| event(decoder, cgroups, call_sites, stacks, raw).map_or(Ok(()), |event| observe(&event)))?;
-        Ok(())
+        ring.read(|raw| {
+            event(decoder, cgroups, call_sites, raw).map_or(Ok(()), |event| stacks.pass(event, &mut observe))
+        })?;
+        stacks.show(&mut observe)
     }
 
     /// Events so far that could not be decoded.
@@ -119,8 +121,9 @@ impl Live {
         let under_way = self.under_way.all();
         let mut ended = HashSet::new();
         let Self { ring, decoder, cgroups, call_sites, stacks, .. } = self;
-        let mut show =
-            |raw: &[u8]| event(decoder, cgroups, call_sites, stacks, raw).map_or(Ok(()), |event| observe(&event));
+        let mut show = |raw: &[u8]| {
+            event(decoder, cgroups, call_sites, raw).map_or(Ok(()), |event| stacks.pass(event, &mut observe))
+        };
         let mut more = true;
         while more {
             more = ring.read(|raw| {
@@ -143,20 +146,13 @@ impl Live {
             };
             show(raw.as_bytes())?;
         }
-        Ok(())
+        stacks.finish(&mut observe)
     }
 }
 
-fn event(
-    decoder: &mut Decoder,
-    cgroups: &mut Cgroups,
-    call_sites: &mut CallSites,
-    stacks: &mut Stacks,
-    raw: &[u8],
-) -> Option<Event> {
+fn event(decoder: &mut Decoder, cgroups: &mut Cgroups, call_sites: &mut CallSites, raw: &[u8]) -> Option<Event> {
     let mut event = decoder.decode(raw)?;
     cgroups.enrich(&mut event);
     call_sites.enrich(&mut event);
-    stacks.enrich(&mut event);
     Some(event)
 }

@@ -1,175 +1,179 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Stacks to frames with names, while the process is there still: what its maps say and the files that its code is in
-//! are kept from the first stack on.
+//! Stacks to frames with names, on a thread of its own and with a time limit: the files that names come from are what the
+//! owners of processes made of them.
 
+mod look_up;
 mod module;
 mod names;
 mod process;
 #[cfg(test)]
 mod tests;
+mod worker;
 
-use std::{collections::HashMap, rc::Rc, sync::Arc};
-
-use foldhash::fast::RandomState;
-use framehop::x86_64::CacheX86_64;
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use self::{
-    names::Names,
-    process::{Modules, Process},
+    look_up::LookUp,
+    worker::{Answer, Worker},
 };
-use crate::{
-    clock,
-    event::{Captured, Event, Frame, Frames, Stack, Taken, UserEnd},
-};
+use crate::event::{Event, Frame, Frames, Stack, UserEnd};
 
-/// Processes, files and call paths that are remembered; above this many their cache starts anew.
-const LIMIT: usize = 4096;
-/// A process maps more as it goes, or becomes another program: its maps are read again after this long.
-const STALE_NS: u64 = 1_000_000_000;
+/// A stack that has waited for so long gets no names. The debug information of a large program takes seconds.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+/// Threads that are started in a run: one that hangs cannot be ended, and keeps what it has.
+const MAX_WORKERS: u32 = 3;
+/// Events that wait; with more of them the stack in front gets no names.
+const MAX_WAITING: usize = 1 << 17;
 
-/// Who called: process, its maps' generation, user addresses, kernel addresses.
-type Path = (u32, u32, Vec<u64>, UserEnd, Vec<u64>);
+/// Makes a function that finds frames, on the thread that it will be called on.
+type NewLookUp = fn() -> Box<dyn FnMut(&mut Stack)>;
 
-/// A process as it was last looked at.
-struct Known {
-    process: Rc<Process>,
-    looked_ns: u64,
-    generation: u32,
-}
-
-/// Looks names up, each once.
-#[derive(Default)]
+/// Events in their order: one with a stack waits for its names, and the others behind it.
 pub struct Stacks {
-    at_work: Option<AtWork>,
+    new_look_up: NewLookUp,
+    time_limit: Duration,
+    worker: Option<Worker>,
+    started: u32,
+    waiting: VecDeque<Waiting>,
+    /// Processes that a worker was lost to.
+    banned: HashSet<u32>,
 }
 
-struct AtWork {
-    names: Names,
-    unwind_cache: CacheX86_64,
-    modules: Modules,
-    processes: HashMap<u32, Known, RandomState>,
-    paths: HashMap<Path, Arc<Frames>, RandomState>,
-    generation: u32,
+#[expect(clippy::large_enum_variant, reason = "most of them are events, which need no memory of their own")]
+enum Waiting {
+    Ready(Event),
+    /// Its memory is with the worker.
+    LookedUp(Stack, Instant),
+}
+
+impl Default for Stacks {
+    fn default() -> Self {
+        Self::with(TIME_LIMIT, || {
+            let mut look_up = LookUp::new();
+            Box::new(move |stack| look_up.enrich(stack))
+        })
+    }
 }
 
 impl Stacks {
-    /// Reads the kernel's list of names now: it takes long enough for a process to come and go.
+    fn with(time_limit: Duration, new_look_up: NewLookUp) -> Self {
+        Self { new_look_up, time_limit, worker: None, started: 0, waiting: VecDeque::new(), banned: HashSet::new() }
+    }
+
+    /// Starts, and waits until the kernel's list of names is read: it takes long enough for a process to come and go.
     pub fn prepare(&mut self) {
-        self.at_work.get_or_insert_with(AtWork::new).names.kernel(&[0]);
+        self.start();
     }
 
-    /// Makes frames of what was captured, if the event has it.
-    pub fn enrich(&mut self, event: &mut Event) {
-        let Event::Stack(stack) = event else { return };
-        if let Some(captured) = stack.captured.take() {
-            stack.frames = self.at_work.get_or_insert_with(AtWork::new).frames(stack, &captured);
+    /// Passes an event on: at once, or once the stacks before it have their names.
+    ///
+    /// # Errors
+    /// The first of `observe`.
+    pub fn pass<E>(&mut self, event: Event, observe: &mut impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
+        match event {
+            Event::Stack(stack) if stack.captured.is_some() => {
+                let waiting = self.send(stack);
+                self.waiting.push_back(waiting);
+            }
+            event if self.waiting.is_empty() => return observe(&event),
+            event => self.waiting.push_back(Waiting::Ready(event)),
+        }
+        self.show(observe)
+    }
+
+    /// Passes on everything that is ready by now.
+    ///
+    /// # Errors
+    /// The first of `observe`.
+    pub fn show<E>(&mut self, observe: &mut impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
+        while let Some(first) = self.waiting.pop_front() {
+            let (stack, since) = match first {
+                Waiting::Ready(event) => {
+                    observe(&event)?;
+                    continue;
+                }
+                Waiting::LookedUp(stack, since) => (stack, since),
+            };
+            let left = if self.waiting.len() >= MAX_WAITING { Duration::ZERO } else { self.time_limit };
+            let stack = match self.worker.as_ref().map_or(Answer::Lost, Worker::answer) {
+                Answer::Stack(stack) => stack,
+                Answer::NotYet if since.elapsed() < left => {
+                    self.waiting.push_front(Waiting::LookedUp(stack, since));
+                    return Ok(());
+                }
+                Answer::NotYet => self.give_up(stack, "they took too long"),
+                Answer::Lost => self.give_up(stack, "they broke their reader"),
+            };
+            observe(&Event::Stack(stack))?;
+        }
+        Ok(())
+    }
+
+    /// Passes on everything, and waits for what is not ready: not longer than the time limit allows.
+    ///
+    /// # Errors
+    /// The first of `observe`.
+    pub fn finish<E>(&mut self, observe: &mut impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
+        loop {
+            self.show(observe)?;
+            match (self.waiting.front(), &self.worker) {
+                (None, _) => return Ok(()),
+                (Some(_), Some(worker)) => worker.wait(Duration::from_millis(10)),
+                (Some(_), None) => {}
+            }
         }
     }
-}
 
-impl AtWork {
-    fn new() -> Self {
-        Self {
-            names: Names::new(),
-            unwind_cache: CacheX86_64::new(),
-            modules: Modules::default(),
-            processes: HashMap::default(),
-            paths: HashMap::default(),
-            generation: 0,
+    fn start(&mut self) {
+        if self.worker.is_none() && self.started < MAX_WORKERS {
+            self.started += 1;
+            self.worker = Worker::start(self.new_look_up)
+                .inspect_err(|error| tracing::warn!("stacks get no names: {error}"))
+                .ok();
         }
     }
 
-    fn frames(&mut self, stack: &Stack, captured: &Captured) -> Arc<Frames> {
-        let known = if captured.ip == 0 { None } else { self.process(stack.pid) };
-        let (addresses, end) = match &known {
-            Some((process, _)) => process.unwind(captured, &mut self.unwind_cache),
-            None if captured.ip == 0 => (Vec::new(), UserEnd::None),
-            None => (Vec::new(), UserEnd::Gone),
+    fn send(&mut self, mut stack: Stack) -> Waiting {
+        self.start();
+        if self.banned.contains(&stack.pid) {
+            return Waiting::Ready(Event::Stack(without_names(
+                stack,
+                "this process's files took too long, or broke their reader",
+            )));
+        }
+        let Some(worker) = &self.worker else {
+            return Waiting::Ready(Event::Stack(without_names(stack, "there is no reader any more")));
         };
-        let generation = known.as_ref().map_or(0, |(_, generation)| *generation);
-        let kernel = captured.kernel.clone().unwrap_or_default();
-        let path = (stack.pid, generation, addresses, end, kernel);
-        if let Some(frames) = self.paths.get(&path) {
-            return Arc::clone(frames);
+        let captured = stack.captured.take();
+        let whole = Stack { captured, ..stack.clone() };
+        match worker.send(whole) {
+            true => Waiting::LookedUp(stack, Instant::now()),
+            false => Waiting::Ready(Event::Stack(without_names(stack, "too many stacks at once"))),
         }
-        let (_, _, addresses, _, kernel) = &path;
-        let mut user = Vec::new();
-        if let Some((process, _)) = &known {
-            for address in addresses.iter().rev() {
-                let code = process.code(*address);
-                user.extend(code.into_iter().flat_map(|code| self.names.user(stack.pid, code, *address)));
-            }
-        }
-        let frames = Arc::new(Frames {
-            user,
-            user_end: end,
-            kernel: up_to_the_hook(self.names.kernel(kernel), stack.taken),
-            kernel_errno: captured.kernel.as_ref().err().copied(),
-        });
-        if self.paths.len() >= LIMIT {
-            self.paths.clear();
-        }
-        self.paths.insert(path, Arc::clone(&frames));
-        frames
     }
 
-    /// As it is, or as it was when it was last there.
-    fn process(&mut self, pid: u32) -> Option<(Rc<Process>, u32)> {
-        let now_ns = clock::monotonic_ns();
-        let known = self.processes.get(&pid);
-        let fresh = known.filter(|known| now_ns.saturating_sub(known.looked_ns) < STALE_NS);
-        if let Some(known) = fresh {
-            return Some((Rc::clone(&known.process), known.generation));
-        }
-        if self.modules.len() >= LIMIT {
-            self.modules.clear();
-        }
-        let process = Process::look(pid, &mut self.modules);
-        match (process, self.processes.get_mut(&pid)) {
-            (Some(process), Some(known)) => {
-                known.looked_ns = now_ns;
-                if !known.process.is_like(&process) {
-                    self.generation += 1;
-                    (known.process, known.generation) = (Rc::new(process), self.generation);
-                }
+    /// The worker is lost to this process, and what else it was given with it.
+    fn give_up(&mut self, stack: Stack, why: &str) -> Stack {
+        self.worker = None;
+        tracing::warn!("no names for stacks of process {}: reading its files was given up, {why}", stack.pid);
+        self.banned.insert(stack.pid);
+        for waiting in &mut self.waiting {
+            if let Waiting::LookedUp(stack, _) = waiting {
+                let stack = without_names(stack.clone(), "another process broke the reader");
+                *waiting = Waiting::Ready(Event::Stack(stack));
             }
-            (Some(process), None) => {
-                if self.processes.len() >= LIMIT {
-                    self.processes.clear();
-                }
-                self.generation += 1;
-                let known = Known { process: Rc::new(process), looked_ns: now_ns, generation: self.generation };
-                self.processes.insert(pid, known);
-            }
-            (None, _) => {}
         }
-        self.processes.get(&pid).map(|known| (Rc::clone(&known.process), known.generation))
+        without_names(stack, why)
     }
 }
 
-/// The outermost first, and without what our own program put on the stack.
-fn up_to_the_hook(innermost_first: Vec<Frame>, taken: Taken) -> Vec<Frame> {
-    const SEARCH: [&str; 3] = ["__inet_hash_connect", "inet_hash_connect", "inet6_hash_connect"];
-    /// Between a hook and our program.
-    const TRACING: [&str; 5] = ["bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_", TRAMPOLINE];
-    const TRAMPOLINE: &str = "bpf_trampoline_";
-    let mut frames = innermost_first;
-    if taken == Taken::Search {
-        let ours = |frame: &Frame| TRACING.iter().any(|name| frame.name.starts_with(name));
-        let search = frames.iter().position(|frame| SEARCH.contains(&&*frame.name));
-        let tracing = frames.iter().position(|frame| !ours(frame)).unwrap_or(0);
-        // A trampoline that is jumped to rather than called leaves no trace of the function that it stands before.
-        let jumped = search.is_none() && frames[..tracing].iter().any(|frame| frame.name.starts_with(TRAMPOLINE));
-        frames.drain(..search.unwrap_or(tracing));
-        if jumped {
-            frames.insert(0, Frame { name: SEARCH[0].into(), module: None });
-        }
-    }
-    frames.reverse();
-    // A traced function stands on both sides of the trampoline that its beginning calls.
-    while let Some(at) = frames.iter().position(|frame| frame.name.starts_with(TRAMPOLINE)) {
-        let twice = at > 0 && frames.get(at + 1).is_some_and(|behind| behind.name == frames[at - 1].name);
-        frames.drain(at..=at + usize::from(twice));
-    }
-    frames
+/// What is not read is a frame that says so.
+fn without_names(stack: Stack, why: &str) -> Stack {
+    let user = vec![Frame { name: format!("[names not looked up: {why}]").into(), module: None }];
+    let frames = Frames { user, user_end: UserEnd::Gone, kernel: Vec::new(), kernel_errno: None };
+    Stack { frames: Arc::new(frames), captured: None, ..stack }
 }

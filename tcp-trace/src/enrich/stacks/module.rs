@@ -14,7 +14,17 @@ use std::{
 use framehop::ExplicitModuleSectionInfo;
 use object::{Object as _, ObjectSection as _, ObjectSegment as _, ReadCache, ReadRef, SegmentFlags};
 
-use crate::enrich::maps::Mapping;
+use crate::enrich::{
+    foreign::{self, Refused},
+    maps::Mapping,
+};
+
+/// The largest file that is read if anybody but root can change it: it is copied.
+const MAX_COPY: u64 = 256 << 20;
+/// The largest section of unwind tables; those of browsers have a third of that.
+const MAX_SECTION: u64 = 64 << 20;
+/// Sections by which a file leads to others, by names that its author chose.
+const LINKS: [&str; 3] = [".gnu_debuglink", ".gnu_debugaltlink", ".debug_sup"];
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -29,6 +39,10 @@ pub(super) struct Module {
     pub(super) id: u64,
     /// Its last name.
     pub(super) name: Arc<str>,
+    /// Bytes of memory that it takes.
+    pub(super) held: u64,
+    /// Its own debug information may be read: that is all there is, or root vouches for where it leads.
+    pub(super) debug_info: bool,
     /// Where its code is loaded: offset in the file, bytes, address.
     segments: Vec<(u64, u64, u64)>,
     eh_frame: Option<(u64, Bytes)>,
@@ -38,20 +52,27 @@ pub(super) struct Module {
 impl Module {
     /// What a process has mapped there. By the mapping itself where that is allowed: the file may have been replaced, or
     /// be in a mount namespace of its own.
-    pub(super) fn open(pid: u32, mapping: &Mapping<'_>) -> Option<Self> {
-        let by_mapping = format!("/proc/{pid}/map_files/{:x}-{:x}", mapping.start, mapping.end);
-        let by_name = || {
-            let path = Path::new(mapping.path).strip_prefix("/").ok()?;
-            File::open(Path::new(&format!("/proc/{pid}/root")).join(path)).ok()
+    pub(super) fn open(pid: u32, mapping: &Mapping<'_>) -> Result<Self, Refused> {
+        let file = match foreign::open_mapped(pid, mapping.start, mapping.end) {
+            Err(Refused::Errno(_) | Refused::Missing) => foreign::open_in_root(pid, Path::new(mapping.path))?,
+            opened => opened?,
         };
-        let file = File::open(by_mapping).ok().or_else(by_name)?;
-        let name = mapping.path.trim_end_matches(" (deleted)").rsplit('/').next()?;
-        Self::read(file, name.into())
+        Self::read(file, mapping.file_name().into())
     }
 
-    fn read(file: File, name: Arc<str>) -> Option<Self> {
-        let cache = ReadCache::new(file.try_clone().ok()?);
-        let elf = object::File::parse(&cache).ok()?;
+    fn read(file: File, name: Arc<str>) -> Result<Self, Refused> {
+        let is_trusted = foreign::is_roots_own(&file);
+        // Libraries map it: a file that shrinks meanwhile would end this process.
+        let (file, copied) = match is_trusted {
+            true => (file, 0),
+            false => {
+                let copy = foreign::copy(&file, MAX_COPY)?;
+                let copied = copy.metadata()?.len();
+                (copy, copied)
+            }
+        };
+        let cache = ReadCache::new(file.try_clone()?);
+        let elf = object::File::parse(&cache).map_err(|_| Refused::Malformed)?;
         let code = elf.segments().filter(
             |segment| matches!(segment.flags(), SegmentFlags::Elf { p_flags } if p_flags & object::elf::PF_X != 0),
         );
@@ -60,9 +81,11 @@ impl Module {
             (offset, size, segment.address())
         });
         let segments = segments.collect();
-        let (eh_frame, eh_frame_hdr) = (section(&elf, ".eh_frame"), section(&elf, ".eh_frame_hdr"));
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Some(Self { file, id, name, segments, eh_frame, eh_frame_hdr })
+        let (eh_frame, eh_frame_hdr) = (section(&elf, ".eh_frame")?, section(&elf, ".eh_frame_hdr")?);
+        let tables = [&eh_frame, &eh_frame_hdr].into_iter().flatten().map(|(_, bytes)| bytes.len() as u64);
+        let debug_info = is_trusted || LINKS.iter().all(|name| elf.section_by_name(name).is_none());
+        let (id, held) = (NEXT.fetch_add(1, Ordering::Relaxed), copied + tables.sum::<u64>());
+        Ok(Self { file, id, name, held, debug_info, segments, eh_frame, eh_frame_hdr })
     }
 
     /// Where this process is told to read it.
@@ -73,14 +96,16 @@ impl Module {
     /// What to add to an address of the file to get one of the process.
     pub(super) fn bias(&self, mapping: &Mapping<'_>) -> Option<u64> {
         // Whole pages are mapped: a segment begins somewhere in the first one.
-        let holds = |(offset, size, _): &&(u64, u64, u64)| (offset & !0xfff..offset + size).contains(&mapping.offset);
+        let holds = |(offset, size, _): &&(u64, u64, u64)| {
+            (offset & !0xfff..offset.saturating_add(*size)).contains(&mapping.offset)
+        };
         let (offset, _, address) = self.segments.iter().find(holds)?;
         Some(mapping.start.wrapping_sub(mapping.offset).wrapping_add(*offset).wrapping_sub(*address))
     }
 
     /// For whoever finds the way out through its frames.
     pub(super) fn unwind_info(&self) -> ExplicitModuleSectionInfo<Bytes> {
-        let range = |(from, bytes): &(u64, Bytes)| *from..from + bytes.len() as u64;
+        let range = |(from, bytes): &(u64, Bytes)| *from..from.saturating_add(bytes.len() as u64);
         let bytes = |(_, bytes): &(u64, Bytes)| Arc::clone(bytes);
         ExplicitModuleSectionInfo {
             eh_frame_svma: self.eh_frame.as_ref().map(range),
@@ -92,7 +117,46 @@ impl Module {
     }
 }
 
-fn section<'a, R: ReadRef<'a>>(elf: &object::File<'a, R>, name: &str) -> Option<(u64, Bytes)> {
-    let section = elf.section_by_name(name)?;
-    Some((section.address(), section.data().ok()?.into()))
+fn section<'a, R: ReadRef<'a>>(elf: &object::File<'a, R>, name: &str) -> Result<Option<(u64, Bytes)>, Refused> {
+    let Some(section) = elf.section_by_name(name) else { return Ok(None) };
+    if section.file_range().is_some_and(|(_, size)| size > MAX_SECTION) {
+        return Err(Refused::TooLong(MAX_SECTION));
+    }
+    Ok(section.data().ok().map(|bytes| (section.address(), bytes.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A program whose section says that it is so long; the file is, too, and nearly all of it a hole.
+    fn with_section(name: &str, size: u64) -> File {
+        let program = fs::read("/proc/self/exe").expect("this program");
+        let at = |offset: usize, bytes: usize| {
+            let mut word = [0; 8];
+            word[..bytes].copy_from_slice(&program[offset..offset + bytes]);
+            u64::from_le_bytes(word) as usize
+        };
+        // Elf64_Ehdr and Elf64_Shdr, elf(5)
+        let (headers, count, names) = (at(0x28, 8), at(0x3c, 2), at(0x3e, 2));
+        let names = at(headers + names * 64 + 0x18, 8);
+        let is_it = |header: &usize| program[names + at(*header, 4)..].starts_with(format!("{name}\0").as_bytes());
+        let header = (0..count).map(|index| headers + index * 64).find(is_it).expect("it has such a section");
+        let mut changed = program.clone();
+        changed[header + 0x20..header + 0x28].copy_from_slice(&size.to_le_bytes());
+        let file = tempfile::tempfile().expect("a file");
+        std::os::unix::fs::FileExt::write_all_at(&file, &changed, 0).expect("written");
+        file.set_len(at(header + 0x18, 8) as u64 + size + 1).expect("a hole");
+        file
+    }
+
+    #[test]
+    fn tables_that_would_fill_the_memory_are_not_read() {
+        let read = |file| Module::read(file, "program".into()).map(|module| module.held > 0);
+        assert_eq!(read(File::open("/proc/self/exe").expect("this program")), Ok(true));
+        assert!(matches!(read(with_section(".eh_frame", 1 << 30)), Err(Refused::TooLong(_))));
+        assert_eq!(read(File::open("/etc/passwd").expect("it is there")), Err(Refused::Malformed));
+    }
 }

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Names of addresses. What has none is told by its place in its file.
 
-use std::{collections::HashMap, fs, sync::Arc};
+use std::{
+    collections::HashMap,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use blazesym::{
     MaybeDefault,
@@ -13,10 +19,23 @@ use blazesym::{
 use foldhash::fast::RandomState;
 
 use super::process::Code;
-use crate::event::Frame;
+use crate::{
+    enrich::foreign::{self, Refused},
+    event::Frame,
+    proc_text,
+};
 
 /// Above this many a cache starts anew.
 const LIMIT: usize = 65_536;
+
+/// The longest list of names that a compiler at run time may leave.
+const MAX_PERF_MAP: u64 = 64 << 20;
+/// How long a list is believed to be complete.
+const PERF_MAP_FRESH: Duration = Duration::from_secs(1);
+/// Bytes of a name; those of templates have no end.
+const MAX_NAME: usize = 1024;
+/// Functions inlined into one another that are told of an address.
+const MAX_INLINED: usize = 64;
 
 /// Asks each address once.
 pub(super) struct Names {
@@ -24,13 +43,21 @@ pub(super) struct Names {
     kernel: HashMap<u64, Arc<str>, RandomState>,
     /// By module and place in it; a function that others were inlined into has several frames, the outermost first.
     user: HashMap<(u64, u64), Vec<Frame>, RandomState>,
+    perf_map: Option<PerfMap>,
+}
+
+/// The list of names of one process, and when it was read.
+struct PerfMap {
+    pid: u32,
+    read: Instant,
+    list: Result<String, Refused>,
 }
 
 impl Names {
     pub(super) fn new() -> Self {
         // The outer half of source lines is not drawn, so it is not asked for.
         let symbolizer = Symbolizer::builder().enable_code_info(false).enable_inlined_fns(true).build();
-        Self { symbolizer, kernel: HashMap::default(), user: HashMap::default() }
+        Self { symbolizer, kernel: HashMap::default(), user: HashMap::default(), perf_map: None }
     }
 
     /// Frames of the kernel in the order given. Where addresses are hidden, they are not told either.
@@ -58,7 +85,11 @@ impl Names {
 
     /// Frames of a user address, the outermost first.
     pub(super) fn user(&mut self, pid: u32, code: &Code, address: u64) -> Vec<Frame> {
-        let Some(module) = &code.module else { return vec![made(pid, code, address)] };
+        let module = match &code.module {
+            Some(Ok(module)) => module,
+            Some(Err(refused)) => return vec![unread(code, address, *refused)],
+            None => return vec![self.made(pid, code, address)],
+        };
         let offset = code.file_offset(address);
         let key = (module.id, offset);
         if let Some(known) = self.user.get(&key) {
@@ -67,11 +98,13 @@ impl Names {
         if self.user.len() >= LIMIT {
             self.user.clear();
         }
-        let frame = |name: &str| Frame { name: name.into(), module: Some(Arc::clone(&module.name)) };
-        let source = Source::Elf(Elf::new(module.path()));
+        let frame = |name: &str| Frame { name: short(name).into(), module: Some(Arc::clone(&module.name)) };
+        let mut elf = Elf::new(module.path());
+        elf.debug_syms = module.debug_info;
+        let source = Source::Elf(elf);
         let frames = match self.symbolizer.symbolize_single(&source, Input::FileOffset(offset)) {
             Ok(Symbolized::Sym(symbol)) => {
-                let inlined = symbol.inlined.iter().map(|inlined| frame(&inlined.name));
+                let inlined = symbol.inlined.iter().take(MAX_INLINED).map(|inlined| frame(&inlined.name));
                 std::iter::once(frame(&symbol.name)).chain(inlined).collect()
             }
             Ok(Symbolized::Unknown(_)) | Err(_) => vec![frame(&format!("{}+{offset:#x}", module.name))],
@@ -79,25 +112,58 @@ impl Names {
         self.user.insert(key, frames.clone());
         frames
     }
+
+    /// Code that belongs to no file: a compiler at run time may have left a list of names, perf(1)'s way.
+    fn made(&mut self, pid: u32, code: &Code, address: u64) -> Frame {
+        if !(code.path.is_empty() || code.path.starts_with("[") || code.path.starts_with("//anon")) {
+            return unread(code, address, Refused::Missing);
+        }
+        let name = match self.perf_map(pid) {
+            Ok(list) => name_in(list, address).map_or("[code made at run time]".into(), |name| short(&name).to_owned()),
+            Err(Refused::Missing) => "[code made at run time]".into(),
+            Err(refused) => format!("[code made at run time; perf map not read: {refused}]"),
+        };
+        Frame { name: name.into(), module: None }
+    }
+
+    fn perf_map(&mut self, pid: u32) -> Result<&str, Refused> {
+        let is_fresh = |map: &PerfMap| map.pid == pid && map.read.elapsed() < PERF_MAP_FRESH;
+        if !self.perf_map.as_ref().is_some_and(is_fresh) {
+            self.perf_map = Some(PerfMap { pid, read: Instant::now(), list: read_perf_map(pid) });
+        }
+        match self.perf_map.as_ref().map(|map| &map.list) {
+            Some(Ok(list)) => Ok(list),
+            Some(Err(refused)) => Err(*refused),
+            None => Err(Refused::Missing),
+        }
+    }
 }
 
-/// Code that belongs to no file: a compiler at run time may have left a list of names, perf(1)'s way. The name of a file
-/// that we may not read is better than none.
-fn made(pid: u32, code: &Code, address: u64) -> Frame {
-    let name = if code.path.is_empty() || code.path.starts_with("[") || code.path.starts_with("//anon") {
-        in_perf_map(pid, address).unwrap_or_else(|| "[code made at run time]".into())
-    } else {
-        format!("{}+{:#x}", code.path.rsplit('/').next().unwrap_or_default(), code.file_offset(address))
-    };
-    Frame { name: name.into(), module: None }
+/// The name of a file that is not read is better than none.
+fn unread(code: &Code, address: u64, refused: Refused) -> Frame {
+    let file = code.path.rsplit('/').next().unwrap_or_default();
+    let place = format!("{file}+{:#x}", code.file_offset(address));
+    let name = if refused == Refused::Missing { place } else { format!("{place} [not read: {refused}]") };
+    Frame { name: short(&name).into(), module: None }
+}
+
+/// As much of a name as anybody reads.
+fn short(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MAX_NAME)]
 }
 
 /// `/tmp/perf-PID.map`, in the process's own mount and pid namespace: `7f3a40001000 1c0 LazyCompile:connect net.js:12`
-fn in_perf_map(pid: u32, address: u64) -> Option<String> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let own_pid = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().next_back()?;
-    let list = fs::read_to_string(format!("/proc/{pid}/root/tmp/perf-{own_pid}.map")).ok()?;
-    name_in(&list, address)
+fn read_perf_map(pid: u32) -> Result<String, Refused> {
+    let status = proc_text::read(format!("/proc/{pid}/status"))?;
+    let field = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::split_whitespace);
+    let own_pid = field("NSpid:").and_then(Iterator::last).ok_or(Refused::Missing)?;
+    let file = foreign::open_in_root(pid, Path::new(&format!("/tmp/perf-{own_pid}.map")))?;
+    let owner = file.metadata()?.uid();
+    // /tmp is everybody's: another user would choose the names.
+    if owner != 0 && !field("Uid:").is_some_and(|mut ids| ids.any(|id| id.parse() == Ok(owner))) {
+        return Err(Refused::NotTheirs);
+    }
+    foreign::read_text(&file, MAX_PERF_MAP)
 }
 
 fn name_in(list: &str, address: u64) -> Option<String> {
@@ -112,6 +178,13 @@ fn name_in(list: &str, address: u64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        fs,
+        os::unix::fs::{chown, symlink},
+    };
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
 
     #[test]
@@ -120,5 +193,24 @@ mod tests {
         assert_eq!(name_in(list, 0x1018).as_deref(), Some("new one"));
         assert_eq!(name_in(list, 0x1008).as_deref(), Some("old one"));
         assert_eq!(name_in(list, 0x2008), None);
+    }
+
+    #[test]
+    fn a_list_that_is_no_file_or_somebody_elses_is_not_read() {
+        let (pid, path) = (std::process::id(), format!("/tmp/perf-{}.map", std::process::id()));
+        mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a FIFO");
+        let fifo = read_perf_map(pid);
+        fs::remove_file(&path).expect("ours");
+        symlink("/dev/zero", &path).expect("a link");
+        let device = read_perf_map(pid);
+        fs::remove_file(&path).expect("ours");
+        fs::write(&path, "1000 20 name\n").expect("written");
+        let ours = read_perf_map(pid);
+        let strangers = chown(&path, Some(54_321), None).map(|()| read_perf_map(pid));
+        fs::remove_file(&path).expect("ours");
+        assert_eq!((fifo, device), (Err(Refused::Irregular), Err(Refused::Irregular)));
+        assert_eq!(ours.as_deref(), Ok("1000 20 name\n"));
+        assert!(matches!(strangers, Err(_) | Ok(Err(Refused::NotTheirs))), "{strangers:?}");
+        assert_eq!(read_perf_map(pid), Err(Refused::Missing));
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a process has mapped, and the way out through its stacks.
 
-use std::{collections::HashMap, fs, rc::Rc};
+use std::{collections::HashMap, rc::Rc};
 
 use foldhash::fast::RandomState;
 use framehop::{
@@ -11,15 +11,55 @@ use framehop::{
 
 use super::module::{Bytes, Module};
 use crate::{
-    enrich::maps,
+    enrich::{foreign::Refused, maps},
     event::{Captured, UserEnd},
+    proc_text,
 };
 
 /// Deeper than that, a way out is a circle.
 const FRAMES: usize = 512;
 
+/// The longest list of mappings that is read: some 100,000 of them.
+const MAX_MAPS: u64 = 16 << 20;
+/// Files that stay open; above this many they are opened anew. 1024 descriptors are what most processes may have.
+const MAX_FILES: usize = 512;
+/// Memory that files take; above this they are read anew.
+const MAX_HELD: u64 = 512 << 20;
+/// Memory that the files of one process take, beside those that others have as well.
+const MAX_OF_ONE: u64 = 256 << 20;
+
 /// Files that are known, by device and inode.
-pub(super) type Modules = HashMap<(String, u64), Option<Rc<Module>>, RandomState>;
+#[derive(Default)]
+pub(super) struct Modules {
+    files: HashMap<(String, u64), Result<Rc<Module>, Refused>, RandomState>,
+    held: u64,
+}
+
+impl Modules {
+    /// Before another process is looked at: they are to be forgotten first.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.held >= MAX_HELD || self.files.len() >= MAX_FILES
+    }
+
+    /// The file of a mapping; `held` is what this process took so far.
+    fn of(&mut self, pid: u32, mapping: &maps::Mapping<'_>, held: &mut u64) -> Result<Rc<Module>, Refused> {
+        let key = (mapping.device.to_owned(), mapping.inode);
+        if let Some(known) = self.files.get(&key) {
+            return known.clone();
+        }
+        if self.files.len() >= MAX_FILES + MAX_FILES / 4 {
+            return Err(Refused::TooMany);
+        }
+        if *held >= MAX_OF_ONE {
+            return Err(Refused::TooMuch(MAX_OF_ONE));
+        }
+        let module = Module::open(pid, mapping).map(Rc::new);
+        let takes = module.as_ref().map_or(0, |module| module.held);
+        (*held, self.held) = (*held + takes, self.held + takes);
+        self.files.insert(key, module.clone());
+        module
+    }
+}
 
 /// One process, at one time of its life.
 pub(super) struct Process {
@@ -33,8 +73,8 @@ pub(super) struct Code {
     start: u64,
     end: u64,
     offset: u64,
-    /// `None`: code that was made while the process ran, or a file that we may not read.
-    pub(super) module: Option<Rc<Module>>,
+    /// `None`: code that was made while the process ran; or why its file is not read.
+    pub(super) module: Option<Result<Rc<Module>, Refused>>,
     /// As the process calls it.
     pub(super) path: Rc<str>,
 }
@@ -42,23 +82,23 @@ pub(super) struct Code {
 impl Code {
     /// Where in its file an address is.
     pub(super) fn file_offset(&self, address: u64) -> u64 {
-        address - self.start + self.offset
+        (address - self.start).wrapping_add(self.offset)
     }
 }
 
 impl Process {
     /// As it is now; `None`: it is gone, or not ours to look at.
     pub(super) fn look(pid: u32, modules: &mut Modules) -> Option<Self> {
-        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok().filter(|maps| !maps.is_empty())?;
+        let maps = proc_text::read_at_most(format!("/proc/{pid}/maps"), MAX_MAPS).ok()?;
+        if maps.is_empty() {
+            return None;
+        }
+        let mut held = 0;
         let mut unwinder = UnwinderX86_64::new();
         let mut code = Vec::new();
         for mapping in maps::executable(&maps) {
-            let key = (mapping.device.to_owned(), mapping.inode);
-            let module = match mapping.inode {
-                0 => None,
-                _ => modules.entry(key).or_insert_with(|| Module::open(pid, &mapping).map(Rc::new)).clone(),
-            };
-            if let Some(module) = &module
+            let module = (mapping.inode != 0).then(|| modules.of(pid, &mapping, &mut held));
+            if let Some(Ok(module)) = &module
                 && let Some(bias) = module.bias(&mapping)
             {
                 let range = mapping.start..mapping.end;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The way out of this very thread: nothing of it has frame pointers.
 
-use std::{arch::asm, fs::File, os::unix::fs::FileExt as _, sync::Arc};
+use std::{arch::asm, fs::File, os::unix::fs::FileExt as _, sync::Arc, thread, time::Duration};
 
-use super::*;
+use super::{look_up::up_to_the_hook, *};
+use crate::event::{Captured, Lost, Taken};
 
 fn captured() -> Captured {
     let (ip, sp, bp): (u64, u64, u64);
@@ -30,7 +31,7 @@ fn outer_function() -> Captured {
 }
 
 fn enriched(captured: Captured, pid: u32) -> Arc<Frames> {
-    let mut event = Event::Stack(Stack {
+    let event = Event::Stack(Stack {
         time: "2026-01-02T03:04:05Z".parse().expect("a time"),
         pid,
         tid: 1,
@@ -39,8 +40,14 @@ fn enriched(captured: Captured, pid: u32) -> Arc<Frames> {
         frames: Arc::default(),
         captured: Some(Box::new(captured)),
     });
-    Stacks::default().enrich(&mut event);
-    let Event::Stack(stack) = event else { unreachable!("it was one") };
+    let mut stacks = Stacks::default();
+    let mut passed = Vec::new();
+    let mut observe = |event: &Event| {
+        passed.push(event.clone());
+        Ok::<_, ()>(())
+    };
+    stacks.pass(event, &mut observe).and_then(|()| stacks.finish(&mut observe)).expect("it takes everything");
+    let Some(Event::Stack(stack)) = passed.pop() else { unreachable!("it was one") };
     assert_eq!(stack.captured, None, "the memory goes no further");
     stack.frames
 }
@@ -64,6 +71,67 @@ fn says_what_it_lacks() {
     let short = Captured { user: short.user[..64].to_vec(), ..short };
     assert_eq!(enriched(Captured { cut: true, ..short.clone() }, std::process::id()).user_end, UserEnd::Cut);
     assert_eq!(enriched(Captured { cut: false, ..short }, std::process::id()).user_end, UserEnd::Lost);
+}
+
+fn stack_of(pid: u32) -> Event {
+    Event::Stack(Stack {
+        time: "2026-01-02T03:04:05Z".parse().expect("a time"),
+        pid,
+        tid: pid,
+        began_ns: 1,
+        taken: Taken::Search,
+        frames: Arc::default(),
+        captured: Some(Box::new(Captured { kernel: Err(14), ip: 1, sp: 2, bp: 3, cut: false, user: Vec::new() })),
+    })
+}
+
+/// What was passed on, in words.
+fn words(event: &Event) -> String {
+    match event {
+        Event::Stack(stack) => format!("{} {}", stack.pid, stack.frames.user.first().map_or("", |frame| &frame.name)),
+        _ => "other".into(),
+    }
+}
+
+#[test]
+fn a_process_whose_files_take_too_long_holds_up_nobody_for_long() {
+    let mut stacks = Stacks::with(Duration::from_millis(500), || {
+        Box::new(|stack: &mut Stack| {
+            if stack.pid == 7 {
+                thread::sleep(Duration::from_secs(3600));
+            }
+            assert_ne!(stack.pid, 8, "files that break their reader");
+            stack.captured = None;
+        })
+    });
+    let mut passed = Vec::new();
+    let mut observe = |event: &Event| {
+        passed.push(words(event));
+        Ok::<_, ()>(())
+    };
+    let begin = Instant::now();
+    for event in [stack_of(1), stack_of(7), Event::Lost(Lost { ring_buffer: 1, map_full: 0, missed: 0 }), stack_of(2)] {
+        stacks.pass(event, &mut observe).expect("it takes everything");
+    }
+    stacks.finish(&mut observe).expect("it takes everything");
+    for pid in [7, 3, 8] {
+        stacks.pass(stack_of(pid), &mut observe).expect("it takes everything");
+    }
+    stacks.finish(&mut observe).expect("it takes everything");
+    assert!(begin.elapsed() < Duration::from_secs(5));
+    let refused = |pid: u32, why: &str| format!("{pid} [names not looked up: {why}]");
+    assert_eq!(
+        passed,
+        [
+            "1 ".to_owned(),
+            refused(7, "they took too long"),
+            "other".into(),
+            refused(2, "another process broke the reader"),
+            refused(7, "this process's files took too long, or broke their reader"),
+            "3 ".into(),
+            refused(8, "they broke their reader"),
+        ]
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 use super::Taken;
-use crate::kernel::Roots;
+use crate::{kernel::Roots, proc_text};
 
 /// Those that are kept: the nearest to their limit.
 const KEPT: usize = 8;
@@ -65,7 +65,7 @@ fn open(folder: &Path) -> io::Result<u64> {
 fn described(folder: &Path, pid: u32, open: u64) -> Option<Descriptors> {
     let text = |name: &str| fs::read_to_string(folder.join(name)).ok();
     let (soft, hard) = limit(&text("limits")?)?;
-    let comm = text("comm")?.trim_end().to_owned();
+    let comm = proc_text::comm(folder).ok()?.to_string();
     Some(Descriptors { pid, comm, taken: Taken { used: Some(open), limit: soft }, hard })
 }
 

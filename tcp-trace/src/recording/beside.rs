@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A recording beside an answer: when it cannot be written any more, the answer goes on without it.
+
+use super::recorder::Recorder;
+use super::writer::Target;
+use crate::circumstances::Circumstances;
+use crate::exit::Failure;
+use crate::export::sink::Written;
+use crate::road::{Follow, Happening};
+
+/// Writes as long as it can.
+#[derive(Debug)]
+pub struct Beside {
+    recorder: Result<Recorder, Failure>,
+}
+
+impl Beside {
+    /// Begins.
+    ///
+    /// # Errors
+    /// When the file cannot be created.
+    pub fn begin(target: Target, known: &Circumstances) -> Result<Self, Failure> {
+        Ok(Self { recorder: Ok(Recorder::begin(target, known)?) })
+    }
+
+    /// Why it ended before the answer did.
+    ///
+    /// # Errors
+    /// When it did.
+    pub fn whole(self) -> Result<(), Failure> {
+        self.recorder.map(drop)
+    }
+}
+
+impl Follow for Beside {
+    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
+        if let Ok(recorder) = &mut self.recorder
+            && let Err(failure) = recorder.follow(happening)
+        {
+            tracing::warn!("{failure}; the answer goes on without it");
+            self.recorder = Err(failure);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<Written, Failure> {
+        Ok(Written::Yes)
+    }
+}
