@@ -252,7 +252,8 @@ pub struct FoldedSpread {
     /// The largest; 0 while none is known.
     pub max: u64,
     /// How many values have their highest bit here: 0 and 1 in the first, 2 and 3 in the second. At most
-    /// [`SPREAD_BUCKETS`], the last holds what is beyond it; zeros at the end are cut.
+    /// [`SPREAD_BUCKETS`], the last holds what is beyond it; zeros at the end are cut. Times below 256 ns may be in the
+    /// ninth.
     pub buckets: Vec<u32>,
 }
 

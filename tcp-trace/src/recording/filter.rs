@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use tcp_trace_common::config::{Config, filter};
+use tcp_trace_common::connect_rows::{FIRST_OF_PORTS, FIRST_OF_TIMES};
 use tcp_trace_common::folded::{BUCKETS, bucket};
 
 use crate::aggregate::folded::{Folded, FoldedCounts, FoldedPhase, FoldedRow, FoldedSpread, SPREAD_BUCKETS};
@@ -26,8 +27,10 @@ pub struct Filter {
 }
 
 /// A phase of those that pass.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Phase {
+    /// Powers of two below this one are counted with it, in rows.
+    least: u32,
     /// Of events whose rows are still to come: how many in which fine bucket, by powers of two.
     held: BTreeMap<usize, BTreeMap<usize, u64>>,
     max: u64,
@@ -42,7 +45,12 @@ impl Filter {
             has_rows,
             left_out: 0,
             rows_left_out: 0,
-            phases: Default::default(),
+            // The ports visited are the last.
+            phases: [FIRST_OF_TIMES, FIRST_OF_TIMES, FIRST_OF_TIMES, FIRST_OF_PORTS].map(|least| Phase {
+                least,
+                held: BTreeMap::new(),
+                max: 0,
+            }),
         }
     }
 
@@ -115,7 +123,8 @@ fn attempts(folded: &Folded) -> u64 {
 
 impl Phase {
     fn event(&mut self, value: u64) {
-        *self.held.entry(power(value)).or_default().entry(bucket(value)).or_default() += 1;
+        let power = value.max(1).ilog2().max(self.least).min(SPREAD_BUCKETS as u32 - 1) as usize;
+        *self.held.entry(power).or_default().entry(bucket(value)).or_default() += 1;
     }
 
     /// The values of events as they are; of the other attempts in the rows no more is known than their power of two, and
@@ -152,10 +161,6 @@ impl Phase {
 
 /// Fine buckets in a power of two.
 const STEPS: u64 = 32;
-
-fn power(value: u64) -> usize {
-    (value.max(1).ilog2() as usize).min(SPREAD_BUCKETS - 1)
-}
 
 #[cfg(test)]
 mod tests {

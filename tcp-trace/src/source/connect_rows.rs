@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Attempts by who and where, as the kernel side adds them up: drained, shards summed, without its layout.
 
-use std::{
-    collections::HashMap,
-    io,
-    os::fd::{AsFd as _, AsRawFd as _, RawFd},
-};
+use std::{collections::HashMap, io};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use aya::{
     Ebpf,
-    maps::{Array, HashMap as MapOfRows, Map, MapData, PerCpuArray},
+    maps::{Array, MapData, PerCpuArray},
 };
 use tcp_trace_common::{
     connect_rows::{FIRST_OF_PORTS, FIRST_OF_TIMES, RawRow, RawRowKey, RawSpread, RawSum},
@@ -18,7 +14,7 @@ use tcp_trace_common::{
 };
 use zerocopy::FromZeros as _;
 
-use super::batch;
+use super::batch::Table;
 use crate::{
     aggregate::folded::{FoldedCounts, FoldedRow, FoldedSpread, FoldedSum},
     decode,
@@ -27,9 +23,7 @@ use crate::{
 
 /// The two generations, and what found no room in them.
 pub struct ConnectRows {
-    maps: [MapOfRows<MapData, RawRowKey, RawRow>; 2],
-    fds: [RawFd; 2],
-    room: usize,
+    tables: [Table<RawRowKey, RawRow>; 2],
     full: Array<MapData, u64>,
     other: PerCpuArray<MapData, RawRow>,
     /// What `other` held when it was last looked at.
@@ -56,15 +50,10 @@ impl ConnectRows {
     /// # Errors
     /// When it has not the maps of the contract.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let tables = [Table::take(ebpf, names::CONNECT_ROWS_0)?, Table::take(ebpf, names::CONNECT_ROWS_1)?];
         let mut take = |name| ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
-        let (first, second) = (take(names::CONNECT_ROWS_0)?, take(names::CONNECT_ROWS_1)?);
-        let fds = [fd(&first)?, fd(&second)?];
-        let Map::HashMap(data) = &first else { bail!("{} is no hash map", names::CONNECT_ROWS_0) };
-        let room = data.info()?.max_entries() as usize;
         Ok(Self {
-            maps: [MapOfRows::try_from(first)?, MapOfRows::try_from(second)?],
-            fds,
-            room,
+            tables,
             full: Array::try_from(take(names::CONNECT_ROWS_FULL)?)?,
             other: PerCpuArray::try_from(take(names::CONNECT_OTHER)?)?,
             seen_other: [RawRow::new_zeroed(); 2],
@@ -80,7 +69,7 @@ impl ConnectRows {
     /// When a map cannot be read.
     pub fn drain(&mut self, turn: impl FnOnce(u32)) -> anyhow::Result<Drained> {
         let (old, new) = (self.generation as usize, 1 - self.generation as usize);
-        if let Err(error) = batch::put(self.fds[new], &self.heavy, RawRow::new_zeroed()) {
+        if let Err(error) = self.tables[new].put(&self.heavy, RawRow::new_zeroed()) {
             tracing::debug!("no places kept for the largest rows: {error}");
         }
         turn(new as u32);
@@ -88,7 +77,7 @@ impl ConnectRows {
         let mut sums = HashMap::<RawRowKey, RawRow>::new();
         let mut taken = 0;
         let mut attempts = Vec::new();
-        self.take_all(old, |key, row| {
+        self.tables[old].drain(|key, row| {
             taken += 1;
             let count = row.attempts();
             if count > 0 {
@@ -98,30 +87,15 @@ impl ConnectRows {
         })?;
         self.full.set(old as u32, 0, 0)?;
         self.heavy.clear();
-        if taken > self.room / 4 {
+        let share = self.tables[old].room() / 4;
+        if taken > share {
             attempts.sort_unstable_by_key(|(count, _)| std::cmp::Reverse(*count));
-            self.heavy.extend(attempts.iter().take(self.room / 4).map(|(_, key)| *key));
+            self.heavy.extend(attempts.iter().take(share).map(|(_, key)| *key));
         }
         let other = self.other_since_last(old)?;
         let mut rows: Vec<_> = sums.iter().map(|(key, row)| folded_row(key, row)).collect();
         rows.sort_unstable_by_key(|row| (row.netns, row.pid, row.process_start_ns, row.daddr, row.dport));
         Ok(Drained { rows, other })
-    }
-
-    fn take_all(&mut self, generation: usize, mut show: impl FnMut(&RawRowKey, &RawRow)) -> anyhow::Result<()> {
-        let empty = (RawRowKey::new_zeroed(), RawRow::new_zeroed());
-        let refused = match batch::take_all(self.fds[generation], empty, &mut show) {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        tracing::debug!("rows are read one by one: {refused}");
-        let map = &mut self.maps[generation];
-        let left: Vec<_> = map.iter().collect::<Result<_, _>>()?;
-        for (key, row) in left {
-            map.remove(&key)?;
-            show(&key, &row);
-        }
-        Ok(())
     }
 
     fn other_since_last(&mut self, generation: usize) -> io::Result<FoldedCounts> {
@@ -132,13 +106,6 @@ impl ConnectRows {
         }
         let seen = std::mem::replace(&mut self.seen_other[generation], now);
         Ok(counts(&since(&now, &seen)))
-    }
-}
-
-fn fd(map: &Map) -> anyhow::Result<RawFd> {
-    match map {
-        Map::HashMap(data) => Ok(data.fd().as_fd().as_raw_fd()),
-        _ => bail!("not a hash map"),
     }
 }
 

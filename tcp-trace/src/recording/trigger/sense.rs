@@ -2,6 +2,8 @@
 //! Whether a trigger is met by what happens: asked at each connect, at each look at the rows of attempts, which are there
 //! whether or not an event of each is, and of each interval as it ends.
 
+use tcp_trace_common::connect_rows::FIRST_OF_TIMES;
+
 use super::{Order, Phase, Rank, Trigger};
 use crate::aggregate::distribution::Distribution;
 use crate::aggregate::folded::{FoldedCounts, FoldedRow, FoldedSpread};
@@ -146,7 +148,8 @@ impl FoldedSpread {
         let least = self.buckets.iter().position(|count| *count > 0);
         // All values of the first bucket are below this.
         let below = least.map_or(u64::MAX, |power| (2_u64 << power) - 1);
-        let at_least = least.map_or(0, |power| if power == 0 { 0 } else { 1 << power });
+        // The first that the kernel side has of times holds all that is less, too.
+        let at_least = least.filter(|power| *power > FIRST_OF_TIMES as usize).map_or(0, |power| 1 << power);
         let every = self.known == all;
         match order {
             Order::More | Order::AtLeast if self.known == 0 || !order.holds(self.max, bound) => Met::None,
