@@ -10,10 +10,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use aya::{
     Ebpf,
-    maps::{Array, HashMap as MapOfRows, Map, MapData, PerCpuArray},
+    maps::{Array, HashMap as MapOfRows, Map, MapData, MapError, PerCpuArray},
 };
 use tcp_trace_common::{
-    connect_rows::{FIRST_OF_PORTS, FIRST_OF_TIMES, RawRow, RawRowKey, RawSpread, RawSum},
+    connect_rows::{self, FIRST_OF_PORTS, FIRST_OF_TIMES, RawRow, RawRowKey, RawSpread, RawSum},
     names,
 };
 use zerocopy::FromZeros as _;
@@ -23,7 +23,11 @@ use crate::{
     aggregate::folded::{FoldedCounts, FoldedRow, FoldedSpread, FoldedSum},
     decode,
     event::Comm,
+    governor::statistics,
 };
+
+/// Only where there is none yet.
+const BPF_NOEXIST: u64 = 1;
 
 /// The two generations, and what found no room in them.
 pub struct ConnectRows {
@@ -87,20 +91,29 @@ impl ConnectRows {
         self.generation = new as u32;
         let mut sums = HashMap::<RawRowKey, RawRow>::new();
         let mut taken = 0;
-        let mut attempts = Vec::new();
         self.take_all(old, |key, row| {
             taken += 1;
-            let count = row.attempts();
-            if count > 0 {
-                attempts.push((count, *key));
+            if row.attempts() > 0 {
                 add(sums.entry(RawRowKey { shard: 0, ..*key }).or_insert_with(RawRow::new_zeroed), row);
             }
         })?;
         self.full.set(old as u32, 0, 0)?;
         self.heavy.clear();
         if taken > self.room / 4 {
+            let mut attempts: Vec<_> = sums.iter().map(|(key, row)| (row.attempts(), *key)).collect();
             attempts.sort_unstable_by_key(|(count, _)| std::cmp::Reverse(*count));
-            self.heavy.extend(attempts.iter().take(self.room / 4).map(|(_, key)| *key));
+            // On each CPU: a shard that was not there yet would not find any room either.
+            let shards = connect_rows::shards(statistics::cpus());
+            let heaviest = attempts.iter().take(self.room / 4 / shards as usize);
+            let places = heaviest.flat_map(|(_, key)| (0..shards).map(|shard| RawRowKey { shard, ..*key }));
+            self.heavy.extend(places);
+            // Whoever fills the map may have had time for a part of it only. Programs add to it already: a place that is
+            // taken stays as it is.
+            for key in &self.heavy {
+                if self.maps[new].insert(key, RawRow::new_zeroed(), BPF_NOEXIST).is_err_and(|error| is_full(&error)) {
+                    break;
+                }
+            }
         }
         let other = self.other_since_last(old)?;
         let mut rows: Vec<_> = sums.iter().map(|(key, row)| folded_row(key, row)).collect();
@@ -133,6 +146,10 @@ impl ConnectRows {
         let seen = std::mem::replace(&mut self.seen_other[generation], now);
         Ok(counts(&since(&now, &seen)))
     }
+}
+
+fn is_full(error: &MapError) -> bool {
+    matches!(error, MapError::SyscallError(error) if error.io_error.raw_os_error() == Some(libc::E2BIG))
 }
 
 fn fd(map: &Map) -> anyhow::Result<RawFd> {
