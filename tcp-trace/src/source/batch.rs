@@ -3,7 +3,17 @@
 //!
 //! While the kernel looks at a map for us it runs no tracing programs on that CPU: the fewer calls, the fewer are missed.
 
-use std::{io, os::fd::RawFd};
+use std::{
+    hash::Hash,
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, RawFd},
+};
+
+use anyhow::{Context as _, bail};
+use aya::{
+    Ebpf, Pod,
+    maps::{HashMap, Map, MapData},
+};
 
 /// `union bpf_attr` of the commands.
 #[repr(C)]
@@ -19,6 +29,7 @@ struct Request {
     flags: u64,
 }
 
+const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
 const BPF_MAP_LOOKUP_AND_DELETE_BATCH: libc::c_long = 25;
 const BPF_MAP_UPDATE_BATCH: libc::c_long = 26;
 
@@ -31,56 +42,129 @@ fn call(command: libc::c_long, request: &mut Request) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Takes all out of a hash map of such keys and values, which is empty then unless somebody adds to it.
-///
-/// # Errors
-/// When the kernel refuses; what was taken until then was shown.
-pub fn take_all<K: aya::Pod, V: aya::Pod>(fd: RawFd, empty: (K, V), mut show: impl FnMut(&K, &V)) -> io::Result<()> {
-    let (mut keys, mut values) = (vec![empty.0; AT_ONCE], vec![empty.1; AT_ONCE]);
-    let mut cursor = 0_u32;
-    let mut begun = false;
-    loop {
-        let mut next = 0_u32;
-        let mut request = Request {
-            in_batch: if begun { (&raw mut cursor) as u64 } else { 0 },
-            out_batch: (&raw mut next) as u64,
-            keys: keys.as_mut_ptr() as u64,
-            values: values.as_mut_ptr() as u64,
-            count: AT_ONCE as u32,
-            map_fd: fd as u32,
-            ..Request::default()
-        };
-        let result = call(BPF_MAP_LOOKUP_AND_DELETE_BATCH, &mut request);
-        let over = match result {
-            Ok(()) => false,
-            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
-            Err(error) => return Err(error),
-        };
-        for (key, value) in keys.iter().zip(&values).take(request.count as usize) {
-            show(key, value);
-        }
-        if over {
-            return Ok(());
-        }
-        (cursor, begun) = (next, true);
-    }
+/// A hash map of the kernel side, read and emptied as a whole.
+pub struct Table<K, V> {
+    map: HashMap<MapData, K, V>,
+    fd: RawFd,
+    room: usize,
 }
 
-/// Puts the same value under each of these keys.
-///
-/// # Errors
-/// When the kernel refuses.
-pub fn put<K: aya::Pod, V: aya::Pod>(fd: RawFd, keys: &[K], value: V) -> io::Result<()> {
-    let values = vec![value; keys.len().min(AT_ONCE)];
-    for keys in keys.chunks(AT_ONCE) {
-        let mut request = Request {
-            keys: keys.as_ptr() as u64,
-            values: values.as_ptr() as u64,
-            count: keys.len() as u32,
-            map_fd: fd as u32,
-            ..Request::default()
-        };
-        call(BPF_MAP_UPDATE_BATCH, &mut request)?;
+impl<K: Pod + Eq + Hash, V: Pod> Table<K, V> {
+    /// Takes it out of the object.
+    ///
+    /// # Errors
+    /// When there is no such map.
+    pub fn take(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<Self> {
+        let map = ebpf.take_map(name).with_context(|| format!("no map {name} in the object"))?;
+        let Map::HashMap(data) = &map else { bail!("{name} is no hash map") };
+        let (fd, room) = (data.fd().as_fd().as_raw_fd(), data.info()?.max_entries() as usize);
+        Ok(Self { map: HashMap::try_from(map)?, fd, room })
     }
-    Ok(())
+
+    /// How many elements it has room for.
+    pub fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Shows all that is in it.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn read(&self, show: impl FnMut(&K, &V)) -> anyhow::Result<()> {
+        let mut show = show;
+        match self.each(BPF_MAP_LOOKUP_BATCH, &mut show) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                for entry in self.map.iter() {
+                    let (key, value) = entry?;
+                    show(&key, &value);
+                }
+                Ok(())
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// Shows all that is in it and takes it out.
+    ///
+    /// # Errors
+    /// When the kernel refuses; what was taken until then was shown.
+    pub fn drain(&mut self, show: impl FnMut(&K, &V)) -> anyhow::Result<()> {
+        let mut show = show;
+        match self.each(BPF_MAP_LOOKUP_AND_DELETE_BATCH, &mut show) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                let left: Vec<_> = self.map.iter().collect::<Result<_, _>>()?;
+                for (key, value) in left {
+                    self.map.remove(&key)?;
+                    show(&key, &value);
+                }
+                Ok(())
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// Puts a value where there is none, if there is room.
+    pub fn put_if_absent(&mut self, key: &K, value: V) -> bool {
+        const BPF_NOEXIST: u64 = 1;
+        self.map.insert(key, value, BPF_NOEXIST).is_ok()
+    }
+
+    /// Takes one out; `false`: it was not there.
+    pub fn remove(&mut self, key: &K) -> bool {
+        self.map.remove(key).is_ok()
+    }
+
+    /// Puts the same value under each of these keys.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn put(&mut self, keys: &[K], value: V) -> io::Result<()> {
+        let values = vec![value; keys.len().min(AT_ONCE)];
+        for keys in keys.chunks(AT_ONCE) {
+            let mut request = Request {
+                keys: keys.as_ptr() as u64,
+                values: values.as_ptr() as u64,
+                count: keys.len() as u32,
+                map_fd: self.fd as u32,
+                ..Request::default()
+            };
+            call(BPF_MAP_UPDATE_BATCH, &mut request)?;
+        }
+        Ok(())
+    }
+
+    fn each(&self, command: libc::c_long, show: &mut impl FnMut(&K, &V)) -> io::Result<()> {
+        let (mut keys, mut values) = (Vec::<K>::with_capacity(AT_ONCE), Vec::<V>::with_capacity(AT_ONCE));
+        let mut cursor = None::<u32>;
+        loop {
+            let mut next = 0_u32;
+            let mut request = Request {
+                in_batch: cursor.as_mut().map_or(0, |cursor| std::ptr::from_mut(cursor) as u64),
+                out_batch: (&raw mut next) as u64,
+                keys: keys.as_mut_ptr() as u64,
+                values: values.as_mut_ptr() as u64,
+                count: AT_ONCE as u32,
+                map_fd: self.fd as u32,
+                ..Request::default()
+            };
+            let over = match call(command, &mut request) {
+                Ok(()) => false,
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
+                Err(error) => return Err(error),
+            };
+            let count = (request.count as usize).min(AT_ONCE);
+            // SAFETY: there is room for so many, and the kernel wrote them; plain data, valid for every bit pattern.
+            unsafe {
+                keys.set_len(count);
+                values.set_len(count);
+            }
+            for (key, value) in keys.iter().zip(&values) {
+                show(key, value);
+            }
+            if over {
+                return Ok(());
+            }
+            cursor = Some(next);
+        }
+    }
 }

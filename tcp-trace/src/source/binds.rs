@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use aya::{
     Ebpf,
-    maps::{HashMap, MapData, PerCpuArray},
+    maps::{MapData, PerCpuArray},
 };
 use tcp_trace_common::{
     bind::{A_PORT, ANY_PORT, RawBindSite, RawBindTotals, RawBinder},
@@ -14,6 +14,7 @@ use tcp_trace_common::{
     names,
 };
 
+use super::{batch::Table, retired::Retiring, totals::all};
 use crate::{aggregate::folded::FoldedPhase, enrich::call_site::CallSites};
 
 /// Since the start.
@@ -44,34 +45,33 @@ pub struct BindSite {
 
 /// The maps.
 pub(super) struct BindMaps {
-    totals: HashMap<MapData, RawBinder, RawBindTotals>,
-    sites: HashMap<MapData, RawBindSite, u64>,
+    totals: Retiring<RawBinder, RawBindTotals>,
+    sites: Table<RawBindSite, u64>,
     times: PerCpuArray<MapData, RawHistogram>,
     names: CallSites,
 }
 
 impl BindMaps {
     pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let mut take = |name| ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
+        let times = ebpf.take_map(names::BIND_TIMES).context("no map BIND_TIMES in the object")?;
         Ok(Self {
-            totals: HashMap::try_from(take(names::BIND_TOTALS)?)?,
-            sites: HashMap::try_from(take(names::BIND_SITES)?)?,
-            times: PerCpuArray::try_from(take(names::BIND_TIMES)?)?,
+            totals: Retiring::take(ebpf, names::BIND_TOTALS)?,
+            sites: Table::take(ebpf, names::BIND_SITES)?,
+            times: PerCpuArray::try_from(times)?,
             names: CallSites::default(),
         })
     }
 
-    /// A key that vanishes while its map is walked is left out.
     pub(super) fn read(&mut self) -> BindTotals {
         let Self { totals, sites, times, names } = self;
-        let sites = sites.iter().filter_map(Result::ok).map(|(site, calls)| BindSite {
+        let sites = all(sites).into_iter().map(|(site, calls)| BindSite {
             pid: site.tgid,
             any_port: site.any_port != 0,
             name: names.name(site.tgid, &site.frames),
             calls,
         });
         BindTotals {
-            binders: totals.iter().filter_map(Result::ok).collect(),
+            binders: totals.read(),
             sites: sites.collect(),
             any_port: times_of(times, ANY_PORT),
             a_port: times_of(times, A_PORT),

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Attempts by who and where, as the kernel side adds them up: drained, shards summed, without its layout.
 
-use std::{
-    collections::HashMap,
-    io,
-    os::fd::{AsFd as _, AsRawFd as _, RawFd},
-};
+use std::{collections::HashMap, io};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use aya::{
     Ebpf,
-    maps::{Array, HashMap as MapOfRows, Map, MapData, MapError, PerCpuArray},
+    maps::{Array, MapData, PerCpuArray},
 };
 use tcp_trace_common::{
     connect_rows::{self, FIRST_OF_PORTS, FIRST_OF_TIMES, RawRow, RawRowKey, RawSpread, RawSum},
@@ -18,7 +14,7 @@ use tcp_trace_common::{
 };
 use zerocopy::FromZeros as _;
 
-use super::batch;
+use super::batch::Table;
 use crate::{
     aggregate::folded::{FoldedCounts, FoldedRow, FoldedSpread, FoldedSum},
     decode,
@@ -26,14 +22,12 @@ use crate::{
     governor::statistics,
 };
 
-/// Only where there is none yet.
-const BPF_NOEXIST: u64 = 1;
+/// Places that are made in a generation that is added to already: each takes a system call.
+const HEAVIEST: usize = 64;
 
 /// The two generations, and what found no room in them.
 pub struct ConnectRows {
-    maps: [MapOfRows<MapData, RawRowKey, RawRow>; 2],
-    fds: [RawFd; 2],
-    room: usize,
+    tables: [Table<RawRowKey, RawRow>; 2],
     full: Array<MapData, u64>,
     other: PerCpuArray<MapData, RawRow>,
     /// What `other` held when it was last looked at.
@@ -60,15 +54,10 @@ impl ConnectRows {
     /// # Errors
     /// When it has not the maps of the contract.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let tables = [Table::take(ebpf, names::CONNECT_ROWS_0)?, Table::take(ebpf, names::CONNECT_ROWS_1)?];
         let mut take = |name| ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
-        let (first, second) = (take(names::CONNECT_ROWS_0)?, take(names::CONNECT_ROWS_1)?);
-        let fds = [fd(&first)?, fd(&second)?];
-        let Map::HashMap(data) = &first else { bail!("{} is no hash map", names::CONNECT_ROWS_0) };
-        let room = data.info()?.max_entries() as usize;
         Ok(Self {
-            maps: [MapOfRows::try_from(first)?, MapOfRows::try_from(second)?],
-            fds,
-            room,
+            tables,
             full: Array::try_from(take(names::CONNECT_ROWS_FULL)?)?,
             other: PerCpuArray::try_from(take(names::CONNECT_OTHER)?)?,
             seen_other: [RawRow::new_zeroed(); 2],
@@ -84,14 +73,14 @@ impl ConnectRows {
     /// When a map cannot be read.
     pub fn drain(&mut self, turn: impl FnOnce(u32)) -> anyhow::Result<Drained> {
         let (old, new) = (self.generation as usize, 1 - self.generation as usize);
-        if let Err(error) = batch::put(self.fds[new], &self.heavy, RawRow::new_zeroed()) {
+        if let Err(error) = self.tables[new].put(&self.heavy, RawRow::new_zeroed()) {
             tracing::debug!("no places kept for the largest rows: {error}");
         }
         turn(new as u32);
         self.generation = new as u32;
         let mut sums = HashMap::<RawRowKey, RawRow>::new();
         let mut taken = 0;
-        self.take_all(old, |key, row| {
+        self.tables[old].drain(|key, row| {
             taken += 1;
             if row.attempts() > 0 {
                 add(sums.entry(RawRowKey { shard: 0, ..*key }).or_insert_with(RawRow::new_zeroed), row);
@@ -99,42 +88,24 @@ impl ConnectRows {
         })?;
         self.full.set(old as u32, 0, 0)?;
         self.heavy.clear();
-        if taken > self.room / 4 {
+        let share = self.tables[old].room() / 4;
+        if taken > share {
             let mut attempts: Vec<_> = sums.iter().map(|(key, row)| (row.attempts(), *key)).collect();
             attempts.sort_unstable_by_key(|(count, _)| std::cmp::Reverse(*count));
             // On each CPU: a shard that was not there yet would not find any room either.
             let shards = connect_rows::shards(statistics::cpus());
-            let heaviest = attempts.iter().take(self.room / 4 / shards as usize);
+            let heaviest = attempts.iter().take(share / shards as usize);
             let places = heaviest.flat_map(|(_, key)| (0..shards).map(|shard| RawRowKey { shard, ..*key }));
             self.heavy.extend(places);
-            // Whoever fills the map may have had time for a part of it only. Programs add to it already: a place that is
-            // taken stays as it is.
-            for key in &self.heavy {
-                if self.maps[new].insert(key, RawRow::new_zeroed(), BPF_NOEXIST).is_err_and(|error| is_full(&error)) {
-                    break;
-                }
+            // Whoever fills the map may not have had the time yet, and the very heaviest need not wait for the next turn.
+            for key in self.heavy.iter().take(HEAVIEST) {
+                self.tables[new].put_if_absent(key, RawRow::new_zeroed());
             }
         }
         let other = self.other_since_last(old)?;
         let mut rows: Vec<_> = sums.iter().map(|(key, row)| folded_row(key, row)).collect();
         rows.sort_unstable_by_key(|row| (row.netns, row.pid, row.process_start_ns, row.daddr, row.dport));
         Ok(Drained { rows, other })
-    }
-
-    fn take_all(&mut self, generation: usize, mut show: impl FnMut(&RawRowKey, &RawRow)) -> anyhow::Result<()> {
-        let empty = (RawRowKey::new_zeroed(), RawRow::new_zeroed());
-        let refused = match batch::take_all(self.fds[generation], empty, &mut show) {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        tracing::debug!("rows are read one by one: {refused}");
-        let map = &mut self.maps[generation];
-        let left: Vec<_> = map.iter().collect::<Result<_, _>>()?;
-        for (key, row) in left {
-            map.remove(&key)?;
-            show(&key, &row);
-        }
-        Ok(())
     }
 
     fn other_since_last(&mut self, generation: usize) -> io::Result<FoldedCounts> {
@@ -145,17 +116,6 @@ impl ConnectRows {
         }
         let seen = std::mem::replace(&mut self.seen_other[generation], now);
         Ok(counts(&since(&now, &seen)))
-    }
-}
-
-fn is_full(error: &MapError) -> bool {
-    matches!(error, MapError::SyscallError(error) if error.io_error.raw_os_error() == Some(libc::E2BIG))
-}
-
-fn fd(map: &Map) -> anyhow::Result<RawFd> {
-    match map {
-        Map::HashMap(data) => Ok(data.fd().as_fd().as_raw_fd()),
-        _ => bail!("not a hash map"),
     }
 }
 

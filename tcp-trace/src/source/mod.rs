@@ -10,5 +10,6 @@ pub mod live;
 pub mod time_wait_proc;
 pub mod totals;
 
+mod retired;
 mod ring;
 mod under_way;

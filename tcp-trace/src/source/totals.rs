@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Totals that the kernel side keeps whatever is streamed, counted since the start.
 
-use std::sync::Arc;
+use std::{hash::Hash, sync::Arc};
 
-use anyhow::Context as _;
-use aya::maps::{HashMap, MapData};
+use aya::Pod;
 use tcp_trace_common::{
     listen::{RawListener, RawListenerKey},
     names,
@@ -13,7 +12,11 @@ use tcp_trace_common::{
     time_wait::{RawTimeWaitOwner, RawTimeWaitTotals},
 };
 
-use super::binds::{BindMaps, BindTotals};
+use super::{
+    batch::Table,
+    binds::{BindMaps, BindTotals},
+    retired::Retiring,
+};
 use crate::{
     clock,
     probes::{attach::Attached, table::Signal},
@@ -58,12 +61,12 @@ impl Totals {
 
 /// The maps that hold them.
 pub struct TotalsMaps {
-    time_wait: HashMap<MapData, u32, RawTimeWaitTotals>,
-    listeners: HashMap<MapData, RawListenerKey, RawListener>,
+    time_wait: Table<u32, RawTimeWaitTotals>,
+    listeners: Table<RawListenerKey, RawListener>,
     sees_listeners: bool,
     binds: BindMaps,
-    time_wait_owners: HashMap<MapData, RawPeer, RawTimeWaitOwner>,
-    states: HashMap<MapData, RawPeer, RawStateTotals>,
+    time_wait_owners: Retiring<RawPeer, RawTimeWaitOwner>,
+    states: Retiring<RawPeer, RawStateTotals>,
 }
 
 impl TotalsMaps {
@@ -75,27 +78,35 @@ impl TotalsMaps {
         let sees_listeners = attached.tier(Signal::Listen).is_some();
         let ebpf = &mut attached.ebpf;
         let binds = BindMaps::take(ebpf)?;
-        let mut take = |name| ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
         Ok(Self {
-            time_wait: HashMap::try_from(take(names::TIME_WAIT_TOTALS)?)?,
-            listeners: HashMap::try_from(take(names::LISTENERS)?)?,
+            time_wait: Table::take(ebpf, names::TIME_WAIT_TOTALS)?,
+            listeners: Table::take(ebpf, names::LISTENERS)?,
             sees_listeners,
             binds,
-            time_wait_owners: HashMap::try_from(take(names::TIME_WAIT_OWNERS)?)?,
-            states: HashMap::try_from(take(names::STATE_TOTALS)?)?,
+            time_wait_owners: Retiring::take(ebpf, names::TIME_WAIT_OWNERS)?,
+            states: Retiring::take(ebpf, names::STATE_TOTALS)?,
         })
     }
 
-    /// Reads them, without names. A key that vanishes while its map is walked is left out.
+    /// Reads them, without names.
     pub fn read(&mut self) -> Totals {
         Totals {
-            time_wait: self.time_wait.iter().filter_map(Result::ok).collect(),
+            time_wait: all(&self.time_wait),
             binds: self.binds.read(),
-            listeners: self.sees_listeners.then(|| self.listeners.iter().filter_map(Result::ok).collect()),
-            time_wait_owners: self.time_wait_owners.iter().filter_map(Result::ok).collect(),
-            states: self.states.iter().filter_map(Result::ok).collect(),
+            listeners: self.sees_listeners.then(|| all(&self.listeners)),
+            time_wait_owners: self.time_wait_owners.read(),
+            states: self.states.read(),
             cgroups: Vec::new(),
             read_ns: clock::monotonic_ns(),
         }
     }
+}
+
+/// All that is in a map.
+pub(super) fn all<K: Pod + Eq + Hash, V: Pod>(table: &Table<K, V>) -> Vec<(K, V)> {
+    let mut rows = Vec::new();
+    if let Err(error) = table.read(|key, value| rows.push((*key, *value))) {
+        tracing::warn!("totals of the kernel side cannot be read: {error:#}");
+    }
+    rows
 }
