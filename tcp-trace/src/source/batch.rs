@@ -103,6 +103,12 @@ impl<K: Pod + Eq + Hash, V: Pod> Table<K, V> {
         }
     }
 
+    /// Puts a value where there is none, if there is room.
+    pub fn put_if_absent(&mut self, key: &K, value: V) -> bool {
+        const BPF_NOEXIST: u64 = 1;
+        self.map.insert(key, value, BPF_NOEXIST).is_ok()
+    }
+
     /// Takes one out; `false`: it was not there.
     pub fn remove(&mut self, key: &K) -> bool {
         self.map.remove(key).is_ok()

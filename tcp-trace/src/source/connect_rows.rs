@@ -9,7 +9,7 @@ use aya::{
     maps::{Array, MapData, PerCpuArray},
 };
 use tcp_trace_common::{
-    connect_rows::{FIRST_OF_PORTS, FIRST_OF_TIMES, RawRow, RawRowKey, RawSpread, RawSum},
+    connect_rows::{self, FIRST_OF_PORTS, FIRST_OF_TIMES, RawRow, RawRowKey, RawSpread, RawSum},
     names,
 };
 use zerocopy::FromZeros as _;
@@ -19,7 +19,11 @@ use crate::{
     aggregate::folded::{FoldedCounts, FoldedRow, FoldedSpread, FoldedSum},
     decode,
     event::Comm,
+    governor::statistics,
 };
+
+/// Places that are made in a generation that is added to already: each takes a system call.
+const HEAVIEST: usize = 64;
 
 /// The two generations, and what found no room in them.
 pub struct ConnectRows {
@@ -76,12 +80,9 @@ impl ConnectRows {
         self.generation = new as u32;
         let mut sums = HashMap::<RawRowKey, RawRow>::new();
         let mut taken = 0;
-        let mut attempts = Vec::new();
         self.tables[old].drain(|key, row| {
             taken += 1;
-            let count = row.attempts();
-            if count > 0 {
-                attempts.push((count, *key));
+            if row.attempts() > 0 {
                 add(sums.entry(RawRowKey { shard: 0, ..*key }).or_insert_with(RawRow::new_zeroed), row);
             }
         })?;
@@ -89,8 +90,17 @@ impl ConnectRows {
         self.heavy.clear();
         let share = self.tables[old].room() / 4;
         if taken > share {
+            let mut attempts: Vec<_> = sums.iter().map(|(key, row)| (row.attempts(), *key)).collect();
             attempts.sort_unstable_by_key(|(count, _)| std::cmp::Reverse(*count));
-            self.heavy.extend(attempts.iter().take(share).map(|(_, key)| *key));
+            // On each CPU: a shard that was not there yet would not find any room either.
+            let shards = connect_rows::shards(statistics::cpus());
+            let heaviest = attempts.iter().take(share / shards as usize);
+            let places = heaviest.flat_map(|(_, key)| (0..shards).map(|shard| RawRowKey { shard, ..*key }));
+            self.heavy.extend(places);
+            // Whoever fills the map may not have had the time yet, and the very heaviest need not wait for the next turn.
+            for key in self.heavy.iter().take(HEAVIEST) {
+                self.tables[new].put_if_absent(key, RawRow::new_zeroed());
+            }
         }
         let other = self.other_since_last(old)?;
         let mut rows: Vec<_> = sums.iter().map(|(key, row)| folded_row(key, row)).collect();
