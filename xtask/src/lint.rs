@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask lint`: format and clippy, warnings as errors, the kernel side and the fuzz target too.
+//! `cargo xtask lint`: format and clippy, warnings as errors, the kernel side and the fuzz target too; and what dependencies
+//! may be.
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use anyhow::Result;
 
 use crate::{
     ebpf::KERNEL_SIDES,
+    setup,
     workspace::{TARGET, cargo, run as run_command, target},
 };
 
@@ -26,5 +28,17 @@ pub fn run(_: &Options) -> Result<ExitCode> {
     clippy.args(["clippy", "--locked", "--profile", "ebpf", "--target", TARGET, "--target-dir"]).arg(target("ebpf"));
     clippy.args(KERNEL_SIDES.iter().flat_map(|side| ["--package", side.package])).args(["--", "-Dwarnings"]);
     run_command(clippy.env("RUSTFLAGS", "--cfg bpf_target_arch=\"x86_64\""))?;
+    dependencies()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Licences, bans and sources, by deny.toml.
+fn dependencies() -> Result<()> {
+    if env::var_os("CI").is_some() {
+        setup::cargo_deny()?;
+    } else if !setup::has_cargo_deny() {
+        eprintln!("lint: not run: cargo deny, which is not installed ({})", setup::INSTALL_CARGO_DENY.join(" "));
+        return Ok(());
+    }
+    run_command(cargo().args(["deny", "--locked", "check", "licenses", "bans", "sources"]))
 }

@@ -10,6 +10,7 @@ mod guest;
 mod initramfs;
 mod kernels;
 mod lint;
+mod notices;
 mod peers;
 mod run;
 mod rustc_wrapper;

@@ -50,6 +50,9 @@ pub struct Args {
     /// So many times as fast as it happened [default: as fast as it can]
     #[arg(long, value_name = "FACTOR", value_parser = speed, allow_hyphen_values = true)]
     speed: Option<f64>,
+    /// Read on however much memory and work it takes: only for recordings whose origin you know
+    #[arg(long)]
+    unlimited: bool,
     /// What to answer
     #[command(subcommand)]
     command: Command,
@@ -107,6 +110,8 @@ pub struct Recording {
     pub file: PathBuf,
     /// So many times as fast as it happened; `None`: as fast as it can.
     pub speed: Option<f64>,
+    /// Whatever it takes.
+    pub unlimited: bool,
 }
 
 /// Answers; the exit code says whether `--fail-on` was met.
@@ -114,7 +119,7 @@ pub struct Recording {
 /// # Errors
 /// When the recording cannot be read, or does not hold what is asked.
 pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
-    let recording = Recording { file: args.file, speed: args.speed };
+    let recording = Recording { file: args.file, speed: args.speed, unlimited: args.unlimited };
     match args.command {
         Command::ConnectLatency(mut args) => {
             args.live.recording = Some(recording);
@@ -181,7 +186,12 @@ impl Recording {
             interval: live.interval,
             duration: live.duration,
         };
-        self.play(Player::open(&self.file)?, cut, follower)
+        self.play(self.open()?, cut, follower)
+    }
+
+    fn open(&self) -> Result<Player<BufReader<File>>, Failure> {
+        let player = Player::open(&self.file)?;
+        Ok(if self.unlimited { player.unlimited() } else { player })
     }
 
     fn play<F: Follow>(
@@ -202,7 +212,7 @@ impl Recording {
 
     /// Plays everything that is in it.
     fn whole<F: Follow>(&self, follower: impl FnOnce(&Circumstances) -> Result<F, Failure>) -> Result<F, Failure> {
-        let player = Player::open(&self.file)?;
+        let player = self.open()?;
         let cut = Cut::whole(Question::ConnectLatency, player.known());
         self.play(player, cut, follower)
     }

@@ -80,12 +80,10 @@ impl Base {
             binds(&mut now.a_port, &before.a_port);
             less(&mut now.in_range, before.in_range);
         });
+        let sites = before.binds.sites.iter().map(|site| ((site.pid, site.any_port, &site.name), site.calls));
+        let sites: HashMap<_, u64, RandomState> = sites.collect();
         for site in &mut totals.binds.sites {
-            let same =
-                before.binds.sites.iter().find(|before| {
-                    (before.pid, before.any_port, &before.name) == (site.pid, site.any_port, &site.name)
-                });
-            less(&mut site.calls, same.map_or(0, |same| same.calls));
+            less(&mut site.calls, sites.get(&(site.pid, site.any_port, &site.name)).copied().unwrap_or(0));
         }
         phase(&mut totals.binds.any_port, &before.binds.any_port);
         phase(&mut totals.binds.a_port, &before.binds.a_port);

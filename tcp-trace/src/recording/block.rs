@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use thiserror::Error;
 
 use super::bytes::{Bytes, Malformed};
+use super::happened::MAX_HEAD;
 
 /// What a recording begins with; a version follows, in four bytes.
 pub const MAGIC: [u8; 8] = *b"TCPTRACE";
@@ -71,6 +72,10 @@ pub fn file_head() -> [u8; 12] {
 
 /// A block as it is written; `None`: it is longer than any may be.
 pub fn seal(kind: Kind, payload: &[u8]) -> Option<Vec<u8>> {
+    let head = payload.first_chunk().map_or(0, |len| u32::from_le_bytes(*len) as usize);
+    if kind != Kind::Events && head > MAX_HEAD && head < payload.len() {
+        return None;
+    }
     let compressed =
         zstd::bulk::compress(payload, LEVEL).ok().filter(|bytes| bytes.len().max(payload.len()) <= LONGEST)?;
     let mut block = Vec::with_capacity(HEAD + compressed.len());
@@ -110,6 +115,14 @@ pub enum Broken {
         /// Where the last whole block ends.
         at: u64,
         /// What is wrong.
+        what: Malformed,
+    },
+    /// What follows takes more than it may.
+    #[error("stopped at byte {at}: {what}")]
+    Costly {
+        /// Where the last whole block ends.
+        at: u64,
+        /// What it would take.
         what: Malformed,
     },
     /// It cannot be read.

@@ -65,6 +65,11 @@ const NULLS: u8 = 1;
 /// Each value is told as its difference from the one before.
 const DELTA: u8 = 2;
 
+/// Entries of the dictionary have lengths of 32 bits, not 16.
+const LONG: u8 = 4;
+/// The longest entry.
+pub const MAX_ENTRY: usize = 8 << 20;
+
 /// A column that grows.
 #[derive(Clone, Debug)]
 pub struct Column {
@@ -74,13 +79,26 @@ pub struct Column {
     /// Bits, the lowest first; empty as long as all are known.
     nulls: Vec<u8>,
     dictionary: HashMap<Box<[u8]>, u64, RandomState>,
-    /// The entries of the dictionary, in their order, as they are written.
+    /// The entries of the dictionary, in their order.
     entries: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
+    /// One of them is longer than 16 bits tell.
+    is_long: bool,
 }
 
 impl Column {
     pub(super) fn new(name: String, kind: Kind) -> Self {
-        Self { name, kind, values: Vec::new(), nulls: Vec::new(), dictionary: HashMap::default(), entries: Vec::new() }
+        Self {
+            name,
+            kind,
+            values: Vec::new(),
+            nulls: Vec::new(),
+            dictionary: HashMap::default(),
+            entries: Vec::new(),
+            ends: Vec::new(),
+            is_long: false,
+        }
     }
 
     /// Under which it is written.
@@ -103,11 +121,8 @@ impl Column {
 
     /// The entries of its dictionary, in the order of their places.
     pub fn dictionary(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = Bytes(&self.entries);
-        std::iter::from_fn(move || {
-            let len = rest.u16().ok()?;
-            rest.take(len.into()).ok()
-        })
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, end)| &self.entries[begin..*end])
     }
 
     pub(super) fn push(&mut self, value: Option<u64>) {
@@ -120,20 +135,34 @@ impl Column {
         self.values.push(value.or(self.values.last().copied()).unwrap_or(0));
     }
 
-    pub(super) fn push_bytes(&mut self, bytes: Option<&[u8]>) {
-        let Some(bytes) = bytes else { return self.push(None) };
+    /// Gives how many bytes were added to the dictionary.
+    pub(super) fn push_bytes(&mut self, bytes: Option<&[u8]>) -> usize {
+        let Some(bytes) = bytes.map(|bytes| self.cut(bytes)) else {
+            self.push(None);
+            return 0;
+        };
         if let Some(place) = self.dictionary.get(bytes) {
             let place = *place;
-            return self.push(Some(place));
+            self.push(Some(place));
+            return 0;
         }
         let place = self.dictionary.len() as u64;
-        // Nothing of ours is as long; what is would not be told apart from its beginning.
-        let len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-        let bytes = &bytes[..usize::from(len)];
+        self.is_long |= bytes.len() > usize::from(u16::MAX);
         self.dictionary.insert(bytes.into(), place);
-        self.entries.extend(len.to_le_bytes());
         self.entries.extend(bytes);
+        self.ends.push(self.entries.len());
         self.push(Some(place));
+        bytes.len()
+    }
+
+    /// As much as an entry may have; text stays text.
+    fn cut<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        let mut end = bytes.len().min(MAX_ENTRY);
+        let within_a_letter = |end: usize| bytes.get(end).is_some_and(|byte| byte & 0xc0 == 0x80);
+        while self.kind == Kind::Text && within_a_letter(end) {
+            end -= 1;
+        }
+        &bytes[..end]
     }
 
     pub(super) fn encode(&self, to: &mut Vec<u8>) {
@@ -146,7 +175,9 @@ impl Column {
         let delta = delta_width < plain_width;
         let (values, width) = if delta { (&differences, delta_width) } else { (&self.values, plain_width) };
         put_name(to, &self.name);
-        let form = if self.nulls.is_empty() { 0 } else { NULLS } | if delta { DELTA } else { 0 };
+        let form = if self.nulls.is_empty() { 0 } else { NULLS }
+            | if delta { DELTA } else { 0 }
+            | if self.is_long { LONG } else { 0 };
         to.extend([self.kind as u8, form, width as u8]);
         let body_at = to.len();
         to.extend([0; 4]);
@@ -159,7 +190,13 @@ impl Column {
         }
         if self.kind.has_dictionary() {
             to.extend((self.dictionary.len() as u32).to_le_bytes());
-            to.extend(&self.entries);
+            for entry in self.dictionary() {
+                match self.is_long {
+                    true => to.extend((entry.len() as u32).to_le_bytes()),
+                    false => to.extend((entry.len() as u16).to_le_bytes()),
+                }
+                to.extend(entry);
+            }
         }
         let len = (to.len() - body_at - 4) as u32;
         to[body_at..body_at + 4].copy_from_slice(&len.to_le_bytes());
@@ -192,8 +229,10 @@ pub struct Read<'a> {
     width: usize,
     nulls: Option<&'a [u8]>,
     values: &'a [u8],
-    dictionary: Vec<&'a [u8]>,
-    /// Entries that were asked for as text, shared.
+    /// Where each entry is in `entries`, and how long: there may be millions of them.
+    dictionary: Vec<(u32, u32)>,
+    entries: &'a [u8],
+    /// Entries that were asked for as text, shared; empty until the first is.
     texts: Vec<Option<Arc<str>>>,
     row: usize,
     before: u64,
@@ -212,16 +251,33 @@ impl<'a> Read<'a> {
         }
         let nulls = (form & NULLS != 0).then(|| body.take(rows.div_ceil(8))).transpose()?;
         let values = body.take(rows * width)?;
-        let mut dictionary = Vec::new();
+        let (mut dictionary, mut entries) = (Vec::new(), &[][..]);
         if kind.has_dictionary() {
-            for _ in 0..body.u32()? {
-                let len = body.u16()?;
-                dictionary.push(body.take(len.into())?);
+            let count = body.u32()? as usize;
+            if count > rows {
+                return Err(Malformed::new(format!("column {name}: a dictionary of {count} for {rows} rows")));
+            }
+            entries = body.0;
+            for _ in 0..count {
+                let len = if form & LONG == 0 { body.u16()?.into() } else { body.u32()? };
+                dictionary.push(((entries.len() - body.0.len()) as u32, len));
+                body.take(len as usize)?;
             }
         }
-        let texts = vec![None; dictionary.len()];
         let delta = form & DELTA != 0;
-        Ok(Some(Self { name, kind, delta, width, nulls, values, dictionary, texts, row: 0, before: 0 }))
+        Ok(Some(Self {
+            name,
+            kind,
+            delta,
+            width,
+            nulls,
+            values,
+            dictionary,
+            entries,
+            texts: Vec::new(),
+            row: 0,
+            before: 0,
+        }))
     }
 
     /// The value of the next row; `None`: not known. There must be one.
@@ -245,7 +301,7 @@ impl<'a> Read<'a> {
     /// When the dictionary has no such entry.
     pub fn bytes(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
         let Some(place) = self.value() else { return Ok(None) };
-        self.dictionary.get(place as usize).copied().map(Some).ok_or_else(|| self.no_entry())
+        self.entry(place as usize).map(Some)
     }
 
     /// The same as text, shared by all rows that have it.
@@ -258,12 +314,18 @@ impl<'a> Read<'a> {
         if let Some(Some(text)) = self.texts.get(place) {
             return Ok(Some(Arc::clone(text)));
         }
-        let bytes = self.dictionary.get(place).ok_or_else(|| self.no_entry())?;
+        let bytes = self.entry(place)?;
         let text =
             std::str::from_utf8(bytes).map_err(|_| Malformed::new(format!("column {}: not UTF-8", self.name)))?;
         let text: Arc<str> = text.into();
+        self.texts.resize(self.dictionary.len(), None);
         self.texts[place] = Some(Arc::clone(&text));
         Ok(Some(text))
+    }
+
+    fn entry(&self, place: usize) -> Result<&'a [u8], Malformed> {
+        let (begin, len) = self.dictionary.get(place).ok_or_else(|| self.no_entry())?;
+        Ok(&self.entries[*begin as usize..][..*len as usize])
     }
 
     fn no_entry(&self) -> Malformed {

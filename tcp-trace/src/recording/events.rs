@@ -2,12 +2,14 @@
 //! A heap of events: a table a signal, and one of the order in which they came.
 
 use super::bytes::{Bytes, Malformed};
-use super::happened::ROWS;
 use super::table::{Read, Table};
 use crate::event::Event;
 
 /// A heap is written once it has so many.
 pub const FULL: u32 = 1 << 14;
+
+/// Or so many bytes of names and frames: far from what a block may have.
+const FULL_BYTES: usize = 16 << 20;
 
 /// The tables. Their names and their places in the order stand in files.
 const TABLES: [&str; 7] = ["connect", "time_wait", "listen_drop", "bind", "state", "detail", "stack"];
@@ -47,6 +49,11 @@ impl Events {
         self.order.rows()
     }
 
+    /// Whether it is time to write them.
+    pub fn are_many(&self) -> bool {
+        self.count() >= FULL || self.tables.iter().map(Table::held).sum::<usize>() >= FULL_BYTES
+    }
+
     /// The tables that have rows, by name.
     pub fn tables(&self) -> impl Iterator<Item = (&'static str, &Table)> {
         TABLES.into_iter().zip(&self.tables).filter(|(_, table)| table.rows() > 0)
@@ -73,7 +80,7 @@ impl Events {
         let mut order = None;
         let mut tables: [Option<Read<'_>>; TABLES.len()] = Default::default();
         while !bytes.0.is_empty() {
-            let table = Read::parse(bytes, ROWS)?;
+            let table = Read::parse(bytes, FULL as usize)?;
             match TABLES.iter().position(|name| *name == table.name) {
                 Some(place) => tables[place] = Some(table),
                 None if table.name == ORDER => order = Some(table),

@@ -21,6 +21,9 @@ use crate::source::totals::Totals;
 /// The most rows that a table is believed to have: an inventory holds half as many sockets.
 pub const ROWS: usize = 1 << 20;
 
+/// The longest head, of a thousand network namespaces with all their counters: what is made of it takes several times that.
+pub const MAX_HEAD: usize = 16 << 20;
+
 /// A happening that owns all of itself.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are events, which need no memory of their own")]
@@ -106,6 +109,9 @@ pub fn head<T: Serialize>(value: &T) -> Vec<u8> {
 /// When it is something else.
 pub fn take_head<T: DeserializeOwned>(bytes: &mut Bytes<'_>) -> Result<T, Malformed> {
     let len = bytes.u32()? as usize;
+    if len > MAX_HEAD {
+        return Err(Malformed::new(format!("a head of {len} bytes; at most {MAX_HEAD} are read")));
+    }
     serde_json::from_slice(bytes.take(len)?).map_err(|error| Malformed::new(error.to_string()))
 }
 

@@ -5,6 +5,7 @@
 mod before;
 pub mod beside;
 pub mod block;
+mod budget;
 pub mod bytes;
 mod cells;
 pub mod column;
@@ -24,6 +25,8 @@ pub mod table;
 pub mod trigger;
 pub mod writer;
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]

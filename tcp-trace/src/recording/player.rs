@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::before::Base;
 use super::block::{Blocks, Broken, Kind};
+use super::budget::Budget;
 use super::bytes::{Bytes, Malformed};
 use super::happened::{Happened, read, take_head};
 use crate::circumstances::Circumstances;
@@ -40,6 +41,7 @@ impl From<Malformed> for Stopped {
 #[derive(Debug)]
 pub struct Player<R> {
     blocks: Blocks<R>,
+    budget: Budget,
     known: Circumstances,
     base: Option<Base>,
     /// Blocks of kinds that this version does not know.
@@ -73,7 +75,13 @@ impl<R: Read> Player<R> {
             }
             _ => return Err(blocks.damaged("it does not begin with its circumstances")),
         };
-        Ok(Self { blocks, last: known.begin, known, base: None, unknown: 0 })
+        Ok(Self { blocks, budget: Budget::default(), last: known.begin, known, base: None, unknown: 0 })
+    }
+
+    /// Takes whatever time and memory it takes: for who knows where the recording comes from.
+    #[must_use]
+    pub fn unlimited(self) -> Self {
+        Self { budget: Budget::unlimited(), ..self }
     }
 
     /// What was known before the first event.
@@ -110,6 +118,9 @@ impl<R: Read> Player<R> {
             self.unknown += 1;
             return Ok(None);
         };
+        if let Err(malformed) = self.budget.charge(kind, &block.payload, self.blocks.at()) {
+            return Ok(Some(Ending::Damaged(Broken::Costly { at: self.blocks.at(), what: malformed })));
+        }
         if kind == Kind::Before {
             return Ok(match Base::read(&block.payload) {
                 Ok(base) => {
@@ -144,7 +155,9 @@ fn unreadable(path: &Path, broken: &Broken) -> Failure {
         try_next: vec![match broken {
             Broken::Newer(_) => "the version of tcp-trace that wrote it, or a later one".into(),
             Broken::Foreign | Broken::Io(_) => "tcp-trace record FILE makes one".into(),
-            Broken::Cut { .. } | Broken::Damaged { .. } => "another copy of it: nothing of this one can be read".into(),
+            Broken::Cut { .. } | Broken::Damaged { .. } | Broken::Costly { .. } => {
+                "another copy of it: nothing of this one can be read".into()
+            }
         }],
     }
 }

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::block::Kind;
-use super::events::{Events, FULL};
+use super::events::Events;
 use super::happened::{head, payload};
 use super::writer::{Target, Writer};
 use crate::circumstances::Circumstances;
@@ -54,7 +54,7 @@ impl Recorder {
         let now_ns = event.time().map(|time| time.as_nanosecond());
         self.since_ns = self.since_ns.or(now_ns);
         let old = now_ns.zip(self.since_ns).is_some_and(|(now_ns, since_ns)| now_ns - since_ns >= AT_LEAST_EVERY_NS);
-        if old || self.events.count() >= FULL { self.put_events() } else { Ok(()) }
+        if old || self.events.are_many() { self.put_events() } else { Ok(()) }
     }
 
     fn put_events(&mut self) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tcp_trace_common::config::Config;
 
+use super::block::Broken;
 use super::filter::Filter;
 use super::happened::Happened;
 use super::pacing::Pacing;
@@ -125,7 +126,7 @@ impl<R: Read> Replay<R> {
         self.end(&mut follower, &ending)?;
         follower.flush()?;
         match ending {
-            Ending::Damaged(broken) => Err(self.damaged(&broken.to_string())),
+            Ending::Damaged(broken) => Err(self.damaged(&broken)),
             Ending::Whole | Ending::Cut => Ok(follower),
         }
     }
@@ -146,11 +147,17 @@ impl<R: Read> Replay<R> {
         follower.follow(Happening::End(last))
     }
 
-    fn damaged(&self, what: &str) -> Failure {
+    fn damaged(&self, broken: &Broken) -> Failure {
+        let (state, try_next) = match broken {
+            Broken::Costly { .. } => {
+                ("costs too much", "`tcp-trace replay --unlimited`, if you know where it comes from")
+            }
+            _ => ("is damaged", "another copy of it"),
+        };
         Failure::Failed {
-            headline: format!("{} is damaged; answered up to {}", self.path.display(), self.player.last().wall),
-            tried: vec![Tried::new("read", what)],
-            try_next: vec!["another copy of it".into()],
+            headline: format!("{} {state}; answered up to {}", self.path.display(), self.player.last().wall),
+            tried: vec![Tried::new("read", broken.to_string())],
+            try_next: vec![try_next.into()],
         }
     }
 }

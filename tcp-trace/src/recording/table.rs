@@ -38,6 +38,8 @@ impl fmt::Display for Path<'_> {
 pub struct Table {
     rows: u32,
     columns: Vec<Column>,
+    /// Bytes in dictionaries.
+    held: usize,
     /// The column of the next cell: each row has the same ones in the same order.
     cursor: usize,
 }
@@ -67,6 +69,11 @@ impl Table {
         self.rows
     }
 
+    /// Bytes in its dictionaries.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
     /// Appends it.
     pub fn encode(&self, name: &str, to: &mut Vec<u8>) {
         put_name(to, name);
@@ -82,7 +89,7 @@ impl Table {
     }
 
     pub(super) fn bytes(&mut self, path: Path<'_>, kind: Kind, bytes: Option<&[u8]>) {
-        self.column(path, kind).push_bytes(bytes);
+        self.held += self.column(path, kind).push_bytes(bytes);
     }
 
     fn column(&mut self, path: Path<'_>, kind: Kind) -> &mut Column {

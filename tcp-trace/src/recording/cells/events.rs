@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use super::super::bytes::Malformed;
-use super::super::column::Kind;
+use super::super::column::{Kind, MAX_ENTRY};
 use super::super::table::{Path, Read, Table};
 use super::{Cells, Value, cells, words};
 use crate::event::{
-    Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, Frames, LeaveReason, ListenDrop, Outcome,
-    Passage, Side, SourcePort, Stack, State, Taken, TimeWait,
+    Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, Frame, Frames, LeaveReason, ListenDrop, Outcome,
+    Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd,
 };
 use crate::governor::level::Level;
 
@@ -236,10 +236,21 @@ impl Cells for Stack {
     }
 }
 
+fn too_long() -> Frames {
+    let user = vec![Frame { name: "[a stack that is too long to be recorded]".into(), module: None }];
+    Frames { user, user_end: UserEnd::Gone, kernel: Vec::new(), kernel_errno: None }
+}
+
 /// As JSON: the same text comes again and again, and is compressed away.
 impl Value for Arc<Frames> {
     fn write(value: Option<&Self>, path: Path<'_>, to: &mut Table) {
-        let text = value.and_then(|frames| serde_json::to_vec(&**frames).ok());
+        let json = |frames: &Frames| serde_json::to_vec(frames).ok();
+        let text = value.and_then(|frames| json(frames));
+        let text = match text {
+            // Half of it would be no JSON.
+            Some(text) if text.len() > MAX_ENTRY => json(&too_long()),
+            text => text,
+        };
         to.bytes(path, Kind::Text, text.as_deref());
     }
 

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What reading a recording may take: a few kilobytes can promise millions of rows, and each of them costs memory and time
+//! whoever wrote it. Counted before anything is read.
+
+use super::block::Kind;
+use super::bytes::{Bytes, Malformed};
+
+/// Cells of a block: those of half a million sockets, with room to spare.
+const MAX_CELLS: u64 = 1 << 25;
+/// Rows of a table without a byte: a table of one row may be zeros throughout.
+const FREE_ROWS: u64 = 64;
+/// Bytes and cells of any recording, however short.
+const BASE: u64 = 1 << 26;
+/// The same, for each byte of the file: real ones stay far below.
+const PER_BYTE: u64 = 512;
+
+/// What was spent on a recording.
+#[derive(Debug, Default)]
+pub struct Budget {
+    unlimited: bool,
+    spent: u64,
+    /// What an interval's answer goes through again: the last inventory and totals.
+    inventory: u64,
+    totals: u64,
+}
+
+impl Budget {
+    /// For who knows where a recording comes from.
+    pub fn unlimited() -> Self {
+        Self { unlimited: true, ..Self::default() }
+    }
+
+    /// Charges a block, `read` bytes into the file.
+    ///
+    /// # Errors
+    /// When it is more than a recording of that length may take.
+    pub fn charge(&mut self, kind: Kind, payload: &[u8], read: u64) -> Result<(), Malformed> {
+        if self.unlimited {
+            return Ok(());
+        }
+        let cells = cells(kind, payload)?;
+        if cells > MAX_CELLS {
+            return Err(Malformed::new(format!("{cells} cells in a block; at most {MAX_CELLS} are read")));
+        }
+        match kind {
+            Kind::Inventory => self.inventory = cells,
+            Kind::Totals | Kind::Stock => self.totals = self.totals.max(cells),
+            _ => {}
+        }
+        let again = if matches!(kind, Kind::Tick | Kind::End) { self.inventory + self.totals } else { 0 };
+        self.spent = self.spent.saturating_add(payload.len() as u64 + cells + again);
+        if self.spent > BASE.saturating_add(read.saturating_mul(PER_BYTE)) {
+            let words = format!("{read} bytes take more memory and work than any recording of ours as short");
+            return Err(Malformed::new(words));
+        }
+        Ok(())
+    }
+}
+
+/// Cells of all tables of a payload, as their heads say; a table that is cut off is the reader's to refuse.
+fn cells(kind: Kind, payload: &[u8]) -> Result<u64, Malformed> {
+    let mut rest = Bytes(payload);
+    let heads = match kind {
+        Kind::Events => 0,
+        Kind::Before => 2,
+        _ => 1,
+    };
+    for _ in 0..heads {
+        let skipped = rest.u32().and_then(|len| rest.take(len as usize));
+        if skipped.is_err() {
+            return Ok(0);
+        }
+    }
+    let mut cells = 0_u64;
+    while !rest.0.is_empty() {
+        let Ok((rows, columns, bytes)) = table(&mut rest) else { break };
+        // The order of events is a table, too, and all zeros where all are of one kind.
+        if kind != Kind::Events && rows > FREE_ROWS + bytes {
+            return Err(Malformed::new(format!("{rows} rows in {bytes} bytes")));
+        }
+        cells = cells.saturating_add(rows * columns);
+    }
+    Ok(cells)
+}
+
+/// Rows, columns and bytes of the next table, which is passed over.
+fn table(rest: &mut Bytes<'_>) -> Result<(u64, u64, u64), Malformed> {
+    rest.name()?;
+    let (rows, columns) = (rest.u32()?, rest.u16()?);
+    let mut bytes = 0;
+    for _ in 0..columns {
+        rest.name()?;
+        rest.take(3)?;
+        let len = rest.u32()?;
+        rest.take(len as usize)?;
+        bytes += u64::from(len);
+    }
+    Ok((rows.into(), columns.into(), bytes))
+}
