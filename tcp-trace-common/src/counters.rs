@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What was made, lost or missed, counted in the kernel: slots of the per-CPU array `COUNTERS`.
+//! What was made, lost or missed, counted in the kernel: slots of the only element of the per-CPU array `COUNTERS`.
 //!
 //! `CONNECT_MADE` = events delivered + `CONNECT_SUMMED` + `CONNECT_SHED` + `CONNECT_RING_FULL`, and all of them are in the
 //! rows.
@@ -27,4 +27,4 @@ pub const SIGNAL_SHED: u32 = 9;
 /// Attempts of which no event was asked for.
 pub const CONNECT_SUMMED: u32 = 10;
 /// Number of slots.
-pub const COUNT: u32 = 11;
+pub const COUNT: usize = 11;

@@ -26,6 +26,8 @@ pub const STOPPED: u64 = 1 << 2;
 pub const GENERATION: u64 = 1 << 3;
 /// Attempts are not sent as exemplars any more.
 pub const NO_EXEMPLARS: u64 = 1 << 4;
+/// The agent looks at the ring buffer only if it is woken.
+pub const ASLEEP: u64 = 1 << 5;
 /// Where N begins.
 pub const ONE_IN_SHIFT: u32 = 32;
 

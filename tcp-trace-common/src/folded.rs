@@ -50,6 +50,12 @@ pub fn bucket_by_log2(value: u64, log2: u32) -> usize {
     if bucket < BUCKETS { bucket } else { BUCKETS - 1 }
 }
 
+/// The least value of a bucket.
+pub fn least(bucket: usize) -> u64 {
+    let shift = (bucket >> GROUPING_POWER).saturating_sub(1);
+    ((bucket - (shift << GROUPING_POWER)) as u64) << shift
+}
+
 #[cfg(feature = "user")]
 mod user {
     // SAFETY: `repr(C)`, u64 only.
@@ -67,5 +73,13 @@ mod tests {
         assert_eq!(bucket(64), 64);
         assert_eq!(bucket(65), 64);
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn the_least_of_each_bucket_is_in_it() {
+        for index in 0..BUCKETS {
+            assert_eq!(bucket(least(index)), index);
+            assert!(index == 0 || bucket(least(index) - 1) == index - 1);
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 /// Ring buffer of raw events.
 pub const EVENTS: &str = "EVENTS";
-/// Per-CPU array of the counters in [`counters`](crate::counters).
+/// Per-CPU array of one element: the counters in [`counters`](crate::counters).
 pub const COUNTERS: &str = "COUNTERS";
 /// Array of attempts under way, as [`RawConnect`](crate::connect::RawConnect).
 pub const ATTEMPTS: &str = "ATTEMPTS";

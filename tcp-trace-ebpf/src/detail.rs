@@ -2,7 +2,7 @@
 //! How much to tell at the moment, as user space has decided.
 
 use aya_ebpf::helpers::bpf_get_prandom_u32;
-use tcp_trace_common::detail::{FOLD, FOLLOW_AGENT, GENERATION, NO_EXEMPLARS, ONE_IN_SHIFT, STOPPED};
+use tcp_trace_common::detail::{ASLEEP, FOLD, FOLLOW_AGENT, GENERATION, NO_EXEMPLARS, ONE_IN_SHIFT, STOPPED};
 
 use crate::maps::DETAIL;
 
@@ -21,6 +21,12 @@ impl Detail {
     #[inline(always)]
     pub fn folds(self) -> bool {
         self.0 & FOLD != 0
+    }
+
+    /// Whether the agent has to be woken for what it is to see soon.
+    #[inline(always)]
+    pub fn agent_sleeps(self) -> bool {
+        self.0 & ASLEEP != 0
     }
 
     /// Whether exemplars are sent.

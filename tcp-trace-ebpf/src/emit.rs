@@ -39,9 +39,10 @@ pub fn count(slot: u32) {
 /// Adds to a slot of `COUNTERS`, and gives its sum on this CPU. Atomically: a program in softirq may come in between.
 #[inline(always)]
 pub fn count_by(slot: u32, more: u64) -> u64 {
-    let Some(counter) = COUNTERS.get_ptr_mut(slot) else { return 0 };
-    // SAFETY: a valid, aligned u64 of the map that is only ever changed so.
+    let Some(counters) = COUNTERS.get_ptr_mut(0) else { return 0 };
+    // SAFETY: a slot of the only element: a valid, aligned u64 that is only ever changed so.
     unsafe {
+        let counter = counters.cast::<u64>().add(slot as usize);
         AtomicU64::from_ptr(counter).fetch_add(more, Ordering::Relaxed);
         counter.read_volatile()
     }
@@ -50,22 +51,19 @@ pub fn count_by(slot: u32, more: u64) -> u64 {
 /// Sends an event, which is made of whole words, the `number`th of its kind on this CPU; counts it in `full` if it
 /// was lost.
 ///
-/// User space looks at the ring at every tick of its own, so it is woken only when much is waiting: a wake-up costs
-/// more than all the rest of an event. How much is waiting is asked now and then.
+/// While there are events user space looks at the ring at every tick of its own, so it is woken only when much is waiting:
+/// a wake-up costs more than all the rest of an event. How much is waiting is asked now and then.
 #[inline(always)]
-pub fn emit<T: 'static>(event: &T, number: u64, full: u32) {
-    emit_filled(number, full, |place| copy_words(event, place));
+pub fn emit<T: 'static>(event: &T, number: u64, detail: Detail, full: u32) {
+    emit_filled(number, detail, full, |place| copy_words(event, place));
 }
 
 /// The same of an event that is written where it stays: too large for the stack. `fill` writes all that user space reads.
 #[inline(always)]
-fn emit_filled<T: 'static>(number: u64, full: u32, fill: impl FnOnce(*mut T)) {
+fn emit_filled<T: 'static>(number: u64, detail: Detail, full: u32, fill: impl FnOnce(*mut T)) {
     let asks = number & u64::from(config!(wake_mask)) == 0;
-    let wake = if asks && EVENTS.query(RINGBUF_AVAIL_DATA) >= u64::from(config!(wake_bytes)) {
-        RINGBUF_FORCE_WAKEUP
-    } else {
-        RINGBUF_NO_WAKEUP
-    };
+    let much = asks && EVENTS.query(RINGBUF_AVAIL_DATA) >= u64::from(config!(wake_bytes));
+    let wake = if much || detail.agent_sleeps() { RINGBUF_FORCE_WAKEUP } else { RINGBUF_NO_WAKEUP };
     let Some(mut entry) = EVENTS.reserve::<T>(0) else {
         count(full);
         return;
@@ -91,6 +89,6 @@ pub fn send_filled<T: 'static>(fill: impl FnOnce(*mut T)) {
     if detail.folds() {
         count(counters::SIGNAL_SHED);
     } else {
-        emit_filled(number, counters::SIGNAL_RING_FULL, fill);
+        emit_filled(number, detail, counters::SIGNAL_RING_FULL, fill);
     }
 }

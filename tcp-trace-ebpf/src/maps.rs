@@ -28,7 +28,7 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
 /// What was made, lost, missed: see `counters`. Per CPU, and still counted atomically: softirqs come in between.
 #[map]
-pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(counters::COUNT, 0);
+pub static COUNTERS: PerCpuArray<[u64; counters::COUNT]> = PerCpuArray::with_max_entries(1, 0);
 
 /// Attempts under way, at the places of their sockets in `ATTEMPT_SETS`. A place is given up when the attempt ends, at the
 /// latest when the socket is destroyed. Both are sized by the agent.

@@ -31,6 +31,8 @@ pub struct Pace {
 
 /// The kernel side wakes us only when much is waiting, so what is little is looked for this often.
 const LOOK: Duration = Duration::from_millis(50);
+/// Looks in a row that found nothing, after which the next event is to wake us.
+const IN_VAIN: u32 = 10;
 /// Far enough to never come, near enough to be a moment.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
@@ -71,6 +73,7 @@ pub async fn run(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut looks = interval_at(begin + LOOK, LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut in_vain = 0;
     let end = begin + pace.duration.unwrap_or(NEVER);
     shutdown::end_at(end.into_std());
     loop {
@@ -78,13 +81,25 @@ pub async fn run(
         tokio::select! {
             woken = woken(&mut sources.traced) => {
                 woken.map_err(|error| ring_ended(&error))?;
-                if read(&mut sources.traced, follower)? == Written::NobodyReads {
+                if in_vain >= IN_VAIN {
+                    sleep(&mut sources.traced, false);
+                    looks.reset();
+                }
+                in_vain = 0;
+                if read(&mut sources.traced, follower)?.1 == Written::NobodyReads {
                     return Ok(());
                 }
             }
-            _ = looks.tick(), if sources.traced.is_some() => {
-                if read(&mut sources.traced, follower)? == Written::NobodyReads {
+            _ = looks.tick(), if sources.traced.is_some() && in_vain < IN_VAIN => {
+                let (events, written) = read(&mut sources.traced, follower)?;
+                if written == Written::NobodyReads {
                     return Ok(());
+                }
+                in_vain = if events > 0 { 0 } else { in_vain + 1 };
+                if in_vain == IN_VAIN {
+                    sleep(&mut sources.traced, true);
+                    // What came before that was heard does not wake us.
+                    read(&mut sources.traced, follower)?;
                 }
             }
             _ = ticks.tick() => {
@@ -135,9 +150,15 @@ async fn woken(traced: &mut Option<Traced>) -> std::io::Result<()> {
     }
 }
 
-/// The events that wait, and on its way what they made us write.
-fn read(traced: &mut Option<Traced>, follower: &mut impl Follow) -> Result<Written, Failure> {
-    let Some(Traced { source, governor }) = traced else { return Ok(Written::Yes) };
+fn sleep(traced: &mut Option<Traced>, asleep: bool) {
+    if let Some(traced) = traced {
+        traced.governor.sleep(asleep);
+    }
+}
+
+/// The events that wait, how many they were, and on its way what they made us write.
+fn read(traced: &mut Option<Traced>, follower: &mut impl Follow) -> Result<(u64, Written), Failure> {
+    let Some(Traced { source, governor }) = traced else { return Ok((0, Written::Yes)) };
     let (mut events, begin_ns) = (0_u64, clock::thread_cpu_ns());
     source.read(|event| {
         events += 1;
@@ -147,7 +168,7 @@ fn read(traced: &mut Option<Traced>, follower: &mut impl Follow) -> Result<Writt
     if events > 0 {
         governor.spent_on_events(clock::thread_cpu_ns().saturating_sub(begin_ns));
     }
-    Ok(written)
+    Ok((events, written))
 }
 
 impl Sources {

@@ -266,7 +266,7 @@ fn tell(attempt: &RawConnect, detail: Detail) {
     let notable = fold(attempt, detail);
     let each = config!(streams) & stream::CONNECT != 0;
     if (each && !detail.folds()) || (detail.has_exemplars() && exemplar::is_one(attempt, number, notable)) {
-        emit(attempt, number, counters::CONNECT_RING_FULL);
+        emit(attempt, number, detail, counters::CONNECT_RING_FULL);
     } else {
         count(if each { counters::CONNECT_SHED } else { counters::CONNECT_SUMMED });
     }

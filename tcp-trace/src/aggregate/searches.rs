@@ -23,6 +23,8 @@ pub struct Searched {
     pub known: u64,
     /// Ports that these visited.
     pub visited: u64,
+    /// Of all, those whose time is known.
+    pub timed: u64,
     /// Time in the search of these.
     pub search_ns: u64,
 }
@@ -48,7 +50,7 @@ impl Searched {
 
     /// Time of a search on average.
     pub fn mean_ns(&self) -> Option<f64> {
-        self.is_whole().then(|| self.search_ns as f64 / self.known as f64)
+        (self.is_whole() && self.timed > 0).then(|| self.search_ns as f64 / self.timed as f64)
     }
 
     /// The first after boot may be missing. Where steps are random it is the short ones that are not known.
@@ -74,11 +76,10 @@ impl Searches {
         let destination = Destination { netns: row.netns, daddr: row.daddr, dport: row.dport };
         let searched = self.destinations.add(&destination, searches);
         searched.searches = searched.searches.saturating_add(searches);
-        if counts.search_ns.known > 0 {
-            searched.known = searched.known.saturating_add(counts.visited.known);
-            searched.visited = searched.visited.saturating_add(counts.visited.sum);
-            searched.search_ns = searched.search_ns.saturating_add(counts.search_ns.sum);
-        }
+        searched.known = searched.known.saturating_add(counts.visited.known);
+        searched.visited = searched.visited.saturating_add(counts.visited.sum);
+        searched.timed = searched.timed.saturating_add(counts.search_ns.known);
+        searched.search_ns = searched.search_ns.saturating_add(counts.search_ns.sum);
     }
 
     /// From now on each connect is told, or not.

@@ -141,8 +141,11 @@ pub struct Tally {
     pub range: Option<(u16, u16)>,
     /// Searches of the socket's own range.
     pub local_range: u64,
-    /// Who called last.
+    /// Who called: of several the one that had most trouble in an interval, then the one that made most attempts, then the
+    /// last.
     pub caller: Option<Process>,
+    /// Trouble and attempts of that one.
+    pub(super) caller_weight: (u64, u64),
     /// The program of the last caller.
     pub(super) program: Option<ProgramId>,
     /// Processes that were seen here for the first time; counted of programs alone.
@@ -185,6 +188,7 @@ impl Tally {
             range: counts.range,
             local_range: counts.local_range,
             caller: None,
+            caller_weight: (0, 0),
             program: None,
             processes: Processes::default(),
         }
@@ -193,7 +197,14 @@ impl Tally {
     /// Of a row.
     pub(super) fn of_row(row: &FoldedRow) -> Self {
         let caller = Some(Process { pid: row.pid, comm: row.comm });
-        Self { caller, program: Some(ProgramId::of(row)), ..Self::of(&row.counts) }
+        let tally = Self::of(&row.counts);
+        let caller_weight = (tally.trouble(), tally.connects);
+        Self { caller, caller_weight, program: Some(ProgramId::of(row)), ..tally }
+    }
+
+    /// Attempts that somebody should look at.
+    pub(super) fn trouble(&self) -> u64 {
+        self.failures.saturating_add(self.second_pass)
     }
 
     /// Adds what came later.
@@ -230,7 +241,9 @@ impl Tally {
             sum.merge(later);
         }
         self.range = later.range.or(self.range);
-        self.caller = later.caller.or(self.caller);
+        if later.caller.is_some() && later.caller_weight >= self.caller_weight {
+            (self.caller, self.caller_weight) = (later.caller, later.caller_weight);
+        }
         self.program = later.program.or(self.program);
     }
 }

@@ -7,7 +7,7 @@ use aya::{
     maps::{Array, MapData},
 };
 use tcp_trace_common::{
-    detail::{GENERATION, RawDetail},
+    detail::{ASLEEP, GENERATION, RawDetail},
     names,
 };
 
@@ -33,10 +33,24 @@ impl Control {
         self.detail.word
     }
 
-    /// How much is told: all bits but the generation.
+    /// How much is told: all bits but those that have a way of their own.
     pub(super) fn set(&mut self, word: u64) {
-        self.detail.word = word | self.detail.word & GENERATION;
+        self.detail.word = word | self.detail.word & (GENERATION | ASLEEP);
         self.write();
+    }
+
+    /// Whether the next event has to wake us.
+    pub(super) fn sleep(&mut self, asleep: bool) {
+        self.detail.word = self.detail.word & !ASLEEP | if asleep { ASLEEP } else { 0 };
+        self.write();
+    }
+
+    /// From how long on an attempt is an exemplar, in all and of its search; 0: none is for that.
+    pub(super) fn slow(&mut self, total_ns: u64, search_ns: u64) {
+        if (self.detail.slow_total_ns, self.detail.slow_search_ns) != (total_ns, search_ns) {
+            (self.detail.slow_total_ns, self.detail.slow_search_ns) = (total_ns, search_ns);
+            self.write();
+        }
     }
 
     /// Attempts are added up in this generation from now on; returns when none is added to the other one any more.

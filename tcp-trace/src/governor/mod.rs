@@ -75,6 +75,8 @@ struct Look {
     agent_ns: u64,
     events_ns: u64,
     attempts: u64,
+    /// A second.
+    rate: f64,
     /// In the last window without a burst.
     programs: Option<f64>,
 }
@@ -193,7 +195,10 @@ impl Governor {
         // A machine that stalls is looked at once, not once for each second that it stood still.
         self.next_look = now + LOOK;
         let change = self.look();
-        self.open_window();
+        // Statistics cost something, and nobody connects.
+        if self.last.rate > 0.0 {
+            self.open_window();
+        }
         change
     }
 
@@ -207,6 +212,11 @@ impl Governor {
         self.close_window();
         self.bursts.begin(&mut self.attached.ebpf, now);
         self.open_window();
+    }
+
+    /// From now on the next event wakes us, or not any more.
+    pub fn sleep(&mut self, asleep: bool) {
+        self.control.sleep(asleep);
     }
 
     /// Events took so much of this process's processor time.
@@ -231,6 +241,10 @@ impl Governor {
             tracing::warn!("cannot read what the kernel side added up: {error:#}");
             None
         });
+        if folded.is_some() {
+            let (total_ns, search_ns) = self.folded.slow();
+            self.control.slow(total_ns, search_ns);
+        }
         let kprobes_missed = self.attached.kprobes.missed();
         // As many as were given out: attempts went on while the counters were read.
         let made = self.folded.attempts();
@@ -308,6 +322,7 @@ impl Governor {
             agent_ns: self.agent_ns(),
             events_ns: self.events_ns,
             attempts: self.counts().attempts(),
+            rate: 0.0,
             programs: None,
         };
         let last = std::mem::replace(&mut self.last, now);
@@ -315,6 +330,7 @@ impl Governor {
         let cpus = f64::from(self.cpus);
         let share = |now: u64, then: u64| now.saturating_sub(then) as f64 / 1e9 / seconds / cpus;
         let rate = now.attempts.saturating_sub(last.attempts) as f64 / seconds;
+        self.last.rate = rate;
         let spent = Spent {
             programs: last.programs.or_else(|| self.reckoned(rate)).map(|share| share / cpus),
             agent: share(now.agent_ns, last.agent_ns),

@@ -7,11 +7,11 @@ use tcp_trace_common::counters;
 use crate::aggregate::ledger::Counts;
 
 /// The counters of the kernel side.
-pub struct Counters(PerCpuArray<MapData, u64>);
+pub struct Counters(PerCpuArray<MapData, [u64; counters::COUNT]>);
 
 impl Counters {
     /// Of this map.
-    pub fn new(map: PerCpuArray<MapData, u64>) -> Self {
+    pub fn new(map: PerCpuArray<MapData, [u64; counters::COUNT]>) -> Self {
         Self(map)
     }
 
@@ -20,24 +20,21 @@ impl Counters {
     /// # Errors
     /// When the map cannot be read.
     pub fn read(&self) -> Result<Counts, MapError> {
-        let parts = Counts {
-            ring_full: self.sum(counters::CONNECT_RING_FULL)?,
-            attempts_full: self.sum(counters::ATTEMPTS_FULL)?,
-            returns_missed: self.sum(counters::RETURN_MISSED)?,
-            signals_shed: self.sum(counters::SIGNAL_SHED)?,
-            signals_ring_full: self.sum(counters::SIGNAL_RING_FULL)?,
-            signals_map_full: self.sum(counters::SIGNAL_MAP_FULL)?,
-            shed: self.sum(counters::CONNECT_SHED)?,
-            not_followed: self.sum(counters::NOT_FOLLOWED)?,
-            summed: self.sum(counters::CONNECT_SUMMED)?,
+        let per_cpu = self.0.get(&0, 0)?;
+        let sum = |slot: u32| per_cpu.iter().map(|counters| counters[slot as usize]).sum();
+        Ok(Counts {
+            made: sum(counters::CONNECT_MADE),
+            ring_full: sum(counters::CONNECT_RING_FULL),
+            attempts_full: sum(counters::ATTEMPTS_FULL),
+            returns_missed: sum(counters::RETURN_MISSED),
+            signals_made: sum(counters::SIGNAL_MADE),
+            signals_shed: sum(counters::SIGNAL_SHED),
+            signals_ring_full: sum(counters::SIGNAL_RING_FULL),
+            signals_map_full: sum(counters::SIGNAL_MAP_FULL),
+            summed: sum(counters::CONNECT_SUMMED),
+            shed: sum(counters::CONNECT_SHED),
+            not_followed: sum(counters::NOT_FOLLOWED),
             ..Counts::default()
-        };
-        // Read last: attempts go on meanwhile, and one that is in a part has been made before.
-        let (made, signals_made) = (self.sum(counters::CONNECT_MADE)?, self.sum(counters::SIGNAL_MADE)?);
-        Ok(Counts { made, signals_made, ..parts })
-    }
-
-    fn sum(&self, slot: u32) -> Result<u64, MapError> {
-        Ok(self.0.get(&slot, 0)?.iter().sum())
+        })
     }
 }

@@ -7,7 +7,7 @@ use aya::{
     maps::{MapData, MapError, PerCpuArray},
 };
 use tcp_trace_common::{
-    folded::{BUCKETS, HANDSHAKE, PORT_SEARCH, PORTS_VISITED, RawHistogram, TOTAL},
+    folded::{BUCKETS, HANDSHAKE, PORT_SEARCH, PORTS_VISITED, RawHistogram, TOTAL, least},
     names,
 };
 
@@ -18,6 +18,21 @@ use crate::aggregate::{
 };
 
 const PHASES: [u32; 4] = [PORT_SEARCH, HANDSHAKE, TOTAL, PORTS_VISITED];
+
+/// So many times the median is slow.
+const SLOW: u64 = 8;
+/// Fewer have no median worth the name.
+const FEW: u64 = 64;
+
+fn median(buckets: &[u64]) -> Option<u64> {
+    let all: u64 = buckets.iter().sum();
+    let mut before = 0;
+    let middle = buckets.iter().position(|count| {
+        before += count;
+        2 * before >= all
+    });
+    middle.filter(|_| all >= FEW).map(least)
+}
 
 /// The maps, and what they said the last time.
 pub struct FoldedTotals {
@@ -50,6 +65,15 @@ impl FoldedTotals {
     /// Attempts so far, as many as are in all that was given out.
     pub fn attempts(&self) -> u64 {
         self.attempts
+    }
+
+    /// From how long on an attempt is unusually slow, in all and in its search; 0: too few were seen to say so.
+    pub fn slow(&self) -> (u64, u64) {
+        let limit = |phase: u32| {
+            let index = PHASES.iter().position(|slot| *slot == phase);
+            index.and_then(|index| median(&self.seen_buckets[index])).map_or(0, |median| SLOW * median.max(1))
+        };
+        (limit(TOTAL), limit(PORT_SEARCH))
     }
 
     /// Forgets how many attempts there were: what comes is counted from here on.

@@ -102,9 +102,8 @@ impl Tables {
         K: Clone + Eq + Ord + Hash,
     {
         let mut rows: Vec<_> = top.iter().collect();
-        let trouble = |tally: &Tally| tally.failures.saturating_add(tally.second_pass);
         rows.sort_unstable_by(|(a, x, ..), (b, y, ..)| {
-            (trouble(y), y.connects).cmp(&(trouble(x), x.connects)).then_with(|| a.cmp(b))
+            (y.trouble(), y.connects).cmp(&(x.trouble(), x.connects)).then_with(|| a.cmp(b))
         });
         rows.into_iter()
             .map(|(key, tally, _, replaced_another)| Row {

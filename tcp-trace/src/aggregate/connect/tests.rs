@@ -106,6 +106,19 @@ fn a_pid_that_is_used_again_is_another_process() {
 }
 
 #[test]
+fn the_caller_of_a_destination_is_the_one_with_most_trouble() {
+    let mut aggregate = ConnectAggregate::default();
+    let mut walks = row(5, 1, 80, 2);
+    (0..3).for_each(|_| walks.counts.add(&second_pass()));
+    aggregate.observe_folded(&rows(vec![walks, row(6, 1, 80, 900), row(9, 1, 80, 1)]), true);
+    let pid = |snapshot: ConnectSnapshot| snapshot.destinations[0].value.caller.map(|caller| caller.pid);
+    assert_eq!(pid(aggregate.tick()), Some(5));
+    aggregate.observe_folded(&rows(vec![row(7, 1, 80, 2), row(8, 1, 80, 1)]), true);
+    assert_eq!(pid(aggregate.tick()), Some(7));
+    assert_eq!(pid(aggregate.total()), Some(5));
+}
+
+#[test]
 fn what_is_still_pending_is_of_the_process_that_its_rows_are_of() {
     let mut aggregate = ConnectAggregate::default();
     aggregate.observe_folded(&rows(vec![row(7, 100, 80, 3)]), true);
