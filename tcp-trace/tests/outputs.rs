@@ -287,7 +287,7 @@ fn what_cannot_be_answered_without_privileges_says_so() {
 
 #[test]
 fn too_few_descriptors_are_a_failure_in_words() {
-    for descriptors in ["12", "24", "32", "40", "48", "64"] {
+    for descriptors in ["12", "32", "48"] {
         for command in ["connect-latency", "ports", "doctor"] {
             let line = format!("ulimit -n {descriptors}; exec \"$0\" {command} --format json");
             let duration = if command == "doctor" { "--watch 100ms" } else { "--duration 100ms" };
