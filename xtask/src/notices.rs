@@ -44,7 +44,7 @@ pub fn text() -> Result<String> {
     }
     let mut text = String::from(
         "tcp-trace is licensed under MIT OR Apache-2.0. The programs that are given away contain, unchanged, code of the\n\
-         following packages, each under its own licence. Their source is at the addresses below and on https://crates.io.\n",
+         following packages, each under its own licence. Their source is at the addresses below.\n",
     );
     let is_linked = |package: &&Package| {
         package.source.is_some() && linked.contains(&(package.name.clone(), package.version.clone()))
@@ -52,7 +52,7 @@ pub fn text() -> Result<String> {
     for package in metadata.packages.iter().filter(is_linked) {
         let Package { name, version, license, repository, manifest_path, .. } = package;
         let license = license.as_deref().unwrap_or("licence: see below");
-        let repository = repository.as_deref().unwrap_or("https://crates.io");
+        let repository = repository.as_deref().unwrap_or("source: in the package of that name and version");
         // A `String` takes every write.
         let _ = write!(text, "\n{}\n{name} {version}: {license}\n{repository}\n", "=".repeat(100));
         for file in licence_files(manifest_path.parent().context("a manifest without a folder")?)? {

@@ -39,9 +39,6 @@ const ENGINES: [&str; 4] = ["duckdb==2.0.0", "chdb==4.4.0", "pandas==3.1.1", "py
 /// The bpf-linker that reads the pinned toolchain's bitcode.
 const BPF_LINKER: &str = "0.10.4";
 
-/// Reads deny.toml; it takes a quarter of an hour to build.
-pub const INSTALL_CARGO_DENY: [&str; 5] = ["install", "--quiet", "--locked", "--version=0.20.2", "cargo-deny"];
-
 /// Install what building, testing and running in a virtual machine need
 #[derive(clap::Args)]
 pub struct Options {}
@@ -103,21 +100,6 @@ pub fn bpf_linker() -> Result<()> {
     let install = ["install", "--quiet", "--locked", "--force", "--version", BPF_LINKER, "bpf-linker"];
     let installed = run_command(cargo().args(install));
     installed.with_context(|| format!("missing: bpf-linker {BPF_LINKER}; try: cargo {}", install.join(" ")))
-}
-
-/// Whether there is a `cargo deny`.
-pub fn has_cargo_deny() -> bool {
-    find("cargo-deny").is_some()
-}
-
-/// Installs `cargo deny` where it is missing.
-pub fn cargo_deny() -> Result<()> {
-    if has_cargo_deny() {
-        return Ok(());
-    }
-    eprintln!("setup: installing cargo-deny (cargo install; a quarter of an hour)");
-    let installed = run_command(cargo().args(INSTALL_CARGO_DENY));
-    installed.with_context(|| format!("missing: cargo-deny; try: cargo {}", INSTALL_CARGO_DENY.join(" ")))
 }
 
 /// A program that loads the pinned toolchain's LLVM.

@@ -154,8 +154,9 @@ impl Storm {
 }
 
 fn destination(summary: &Value, netns: u64, remote: SocketAddr) -> Result<&Value> {
-    let is_it =
-        |row: &&Value| row["netns"] == netns && row["daddr"] == remote.ip().to_string() && row["dport"] == remote.port();
+    let is_it = |row: &&Value| {
+        row["netns"] == netns && row["daddr"] == remote.ip().to_string() && row["dport"] == remote.port()
+    };
     let rows = summary["destinations"].as_array().context("no destinations")?;
     rows.iter().find(is_it).with_context(|| format!("no row for {remote}: {rows:?}"))
 }
