@@ -22,7 +22,7 @@ use super::process::Code;
 use crate::{
     enrich::foreign::{self, Refused},
     event::Frame,
-    proc_text,
+    outside, proc_text,
 };
 
 /// Above this many a cache starts anew.
@@ -75,7 +75,9 @@ impl Names {
             });
             let mut found = found.into_iter();
             for address in unknown {
-                let name = found.next().and_then(|symbol| symbol.into_sym().map(|symbol| Arc::from(&*symbol.name)));
+                let name = found
+                    .next()
+                    .and_then(|symbol| symbol.into_sym().map(|symbol| Arc::from(outside::one_line(&symbol.name))));
                 self.kernel.insert(address, name.unwrap_or_else(|| "[no name in /proc/kallsyms]".into()));
             }
         }
@@ -98,7 +100,8 @@ impl Names {
         if self.user.len() >= LIMIT {
             self.user.clear();
         }
-        let frame = |name: &str| Frame { name: short(name).into(), module: Some(Arc::clone(&module.name)) };
+        let frame =
+            |name: &str| Frame { name: outside::one_line(short(name)).into(), module: Some(Arc::clone(&module.name)) };
         let mut elf = Elf::new(module.path());
         elf.debug_syms = module.debug_info;
         let source = Source::Elf(elf);
@@ -119,7 +122,8 @@ impl Names {
             return unread(code, address, Refused::Missing);
         }
         let name = match self.perf_map(pid) {
-            Ok(list) => name_in(list, address).map_or("[code made at run time]".into(), |name| short(&name).to_owned()),
+            Ok(list) => name_in(list, address)
+                .map_or("[code made at run time]".into(), |name| outside::one_line(short(&name)).into_owned()),
             Err(Refused::Missing) => "[code made at run time]".into(),
             Err(refused) => format!("[code made at run time; perf map not read: {refused}]"),
         };
@@ -144,7 +148,7 @@ fn unread(code: &Code, address: u64, refused: Refused) -> Frame {
     let file = code.path.rsplit('/').next().unwrap_or_default();
     let place = format!("{file}+{:#x}", code.file_offset(address));
     let name = if refused == Refused::Missing { place } else { format!("{place} [not read: {refused}]") };
-    Frame { name: short(&name).into(), module: None }
+    Frame { name: outside::one_line(short(&name)).into(), module: None }
 }
 
 /// As much of a name as anybody reads.
