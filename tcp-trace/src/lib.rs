@@ -19,6 +19,7 @@ pub mod inventory;
 pub mod kernel;
 pub mod lab;
 pub mod machine;
+pub mod outside;
 pub mod pipeline;
 pub mod probes;
 pub mod proc_text;

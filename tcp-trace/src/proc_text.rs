@@ -3,6 +3,7 @@
 //! refused: a name must not hide its process.
 
 use std::{
+    borrow::Cow,
     fs::{self, File},
     io::{self, Read as _},
     path::Path,
@@ -10,9 +11,9 @@ use std::{
 
 use tcp_trace_common::COMM_LEN;
 
-use crate::event::Comm;
+use crate::{event::Comm, outside};
 
-/// Reads a file of /proc; what is not UTF-8 becomes U+FFFD.
+/// Reads a file of /proc; what is not UTF-8, or could do something on a terminal, becomes U+FFFD.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -46,7 +47,11 @@ pub fn comm(task: &Path) -> io::Result<Comm> {
 }
 
 fn lossy(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    match outside::lines(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(harmless) => harmless,
+    }
 }
 
 #[cfg(test)]
@@ -56,7 +61,9 @@ mod tests {
     #[test]
     fn a_name_that_is_not_utf8_is_a_name() {
         let folder = tempfile::tempdir().expect("a folder");
-        for (written, name) in [(&b"\xff\xfex\n"[..], "\u{fffd}\u{fffd}x"), (b"a\n\n", "a\n"), (b"nginx\n", "nginx")] {
+        for (written, name) in
+            [(&b"\xff\xfex\n"[..], "\u{fffd}\u{fffd}x"), (b"a\n\n", "a\u{fffd}"), (b"nginx\n", "nginx")]
+        {
             fs::write(folder.path().join("comm"), written).expect("written");
             assert_eq!(&*comm(folder.path()).expect("a name"), name);
         }

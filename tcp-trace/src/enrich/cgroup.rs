@@ -12,6 +12,7 @@ use foldhash::fast::RandomState;
 use rustix::fs::{Mode, OFlags};
 
 use crate::event::Event;
+use crate::outside;
 use crate::source::totals::{NamedCgroup, Totals};
 
 /// Above this many the cache starts anew.
@@ -79,7 +80,7 @@ impl Cgroups {
         let directory = open_by_id(mount_fd, id)?;
         let path = fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd())).ok()?;
         let below = path.strip_prefix(mount).ok()?;
-        Some(format!("/{}", below.display()))
+        Some(outside::one_line(&format!("/{}", below.display())).into_owned())
     }
 }
 

@@ -7,6 +7,8 @@ use std::ops::Deref;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tcp_trace_common::COMM_LEN;
 
+use crate::outside;
+
 /// Each byte that is not UTF-8 becomes U+FFFD, which takes three.
 const CAPACITY: usize = 3 * COMM_LEN;
 
@@ -19,7 +21,7 @@ pub struct Comm {
 }
 
 impl Comm {
-    /// The kernel's `comm` up to its NUL; bytes that are not UTF-8 are replaced.
+    /// The kernel's `comm` up to its NUL; bytes that are not UTF-8, and what could do something, are replaced.
     pub fn from_kernel(raw: &[u8; COMM_LEN]) -> Self {
         const ONES: u128 = u128::from_le_bytes([0x01; COMM_LEN]);
         const HIGH_BITS: u128 = u128::from_le_bytes([0x80; COMM_LEN]);
@@ -29,13 +31,21 @@ impl Comm {
         let len = nul_bits.trailing_zeros() as usize / 8;
         let before_nul = all & 1_u128.checked_shl(8 * len as u32).map_or(u128::MAX, |bit| bit - 1);
         let mut comm = Self { bytes: [0; CAPACITY], len: 0 };
-        if before_nul & HIGH_BITS == 0 {
+        let is_plain = {
+            const BLANKS: u128 = 0x20 * ONES;
+            // Blanks from the NUL on; a borrow comes only from a byte that is one of those looked for.
+            let padded = before_nul | BLANKS.checked_shl(8 * len as u32).unwrap_or(0);
+            let delete = padded ^ (0x7f * ONES);
+            let below = padded.wrapping_sub(BLANKS) & !padded;
+            (before_nul | below | (delete.wrapping_sub(ONES) & !delete)) & HIGH_BITS == 0
+        };
+        if is_plain {
             comm.bytes[..COMM_LEN].copy_from_slice(&before_nul.to_le_bytes());
             comm.len = len as u8;
             return comm;
         }
         for chunk in raw[..len].utf8_chunks() {
-            comm.push(chunk.valid());
+            comm.push(&outside::one_line(chunk.valid()));
             if !chunk.invalid().is_empty() {
                 comm.push("\u{fffd}");
             }
@@ -46,7 +56,8 @@ impl Comm {
     /// A name as it was written down; `None`: it is longer than any.
     pub fn from_text(text: &str) -> Option<Self> {
         let mut comm = Self { bytes: [0; CAPACITY], len: 0 };
-        (text.len() <= CAPACITY).then(|| comm.push(text))?;
+        let text = outside::one_line(text);
+        (text.len() <= CAPACITY).then(|| comm.push(&text))?;
         Some(comm)
     }
 
@@ -141,10 +152,11 @@ mod tests {
     proptest! {
         #[test]
         fn is_what_a_lossy_string_would_be(
-            raw in prop_oneof![any::<[u8; COMM_LEN]>(), uniform16(0..3_u8), uniform16(b'a'..b'c')],
+            raw in prop_oneof![any::<[u8; COMM_LEN]>(), uniform16(0..3_u8), uniform16(b'a'..b'c'), uniform16(0x1c..0x24_u8), uniform16(0x7c..0x81_u8)],
         ) {
             let end = raw.iter().position(|byte| *byte == 0).unwrap_or(COMM_LEN);
-            prop_assert_eq!(&*Comm::from_kernel(&raw), &*String::from_utf8_lossy(&raw[..end]));
+            let lossy = String::from_utf8_lossy(&raw[..end]);
+            prop_assert_eq!(&*Comm::from_kernel(&raw), outside::one_line(&lossy));
         }
 
         #[test]

@@ -114,6 +114,10 @@ impl Row<'_> {
 
     /// Names come from processes and cgroups: anything may be in them.
     fn text(&mut self, text: &str) {
+        // A spreadsheet would take it for a formula.
+        if text.starts_with(['=', '+', '-', '@']) {
+            return self.text(&format!("'{text}"));
+        }
         self.0.push(b',');
         if !text.contains(['"', ',', '\n', '\r']) {
             return self.0.extend_from_slice(text.as_bytes());
@@ -126,5 +130,19 @@ impl Row<'_> {
             self.0.push(byte);
         }
         self.0.push(b'"');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_no_formula() {
+        let mut out = Vec::new();
+        for name in ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "nginx", "a\"b"] {
+            Row(&mut out).text(name);
+        }
+        assert_eq!(String::from_utf8_lossy(&out), ",'=cmd|' /C calc'!A0,'+1,'-1,'@x,nginx,\"a\"\"b\"");
     }
 }

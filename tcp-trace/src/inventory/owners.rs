@@ -20,7 +20,7 @@ use super::namespaces::numbered;
 use super::socket::Socket;
 use crate::enrich::cgroup;
 use crate::event::{Cgroup, Comm};
-use crate::proc_text;
+use crate::{outside, proc_text};
 
 /// Sockets that are remembered; more are only counted.
 const LIMIT: usize = 1 << 20;
@@ -151,7 +151,7 @@ fn read_cgroup(process: &Path, mount: &Path) -> Option<Cgroup> {
     let folder = mount.join(path.strip_prefix("/").unwrap_or(path));
     // The id of a cgroup is the inode of its directory.
     let id = fs::metadata(folder).ok()?.ino();
-    Some(Cgroup { id, path: Some(path.to_string_lossy().into()) })
+    Some(Cgroup { id, path: Some(outside::one_line(&path.to_string_lossy()).into()) })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::bytes::{Bytes, Malformed, put_name};
+use crate::outside;
 
 /// What a column holds. The numbers stand in files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -317,7 +318,7 @@ impl<'a> Read<'a> {
         let bytes = self.entry(place)?;
         let text =
             std::str::from_utf8(bytes).map_err(|_| Malformed::new(format!("column {}: not UTF-8", self.name)))?;
-        let text: Arc<str> = text.into();
+        let text: Arc<str> = outside::one_line(text).into();
         self.texts.resize(self.dictionary.len(), None);
         self.texts[place] = Some(Arc::clone(&text));
         Ok(Some(text))

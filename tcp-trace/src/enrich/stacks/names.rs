@@ -22,7 +22,7 @@ use super::process::Code;
 use crate::{
     enrich::foreign::{self, Refused},
     event::Frame,
-    proc_text,
+    outside, proc_text,
 };
 
 /// Above this many a cache starts anew.
@@ -75,7 +75,9 @@ impl Names {
             });
             let mut found = found.into_iter();
             for address in unknown {
-                let name = found.next().and_then(|symbol| symbol.into_sym().map(|symbol| Arc::from(&*symbol.name)));
+                let name = found
+                    .next()
+                    .and_then(|symbol| symbol.into_sym().map(|symbol| Arc::from(outside::one_line(&symbol.name))));
                 self.kernel.insert(address, name.unwrap_or_else(|| "[no name in /proc/kallsyms]".into()));
             }
         }
@@ -87,8 +89,9 @@ impl Names {
     pub(super) fn user(&mut self, pid: u32, code: &Code, address: u64) -> Vec<Frame> {
         let module = match &code.module {
             Some(Ok(module)) => module,
-            Some(Err(refused)) => return vec![unread(code, address, *refused)],
-            None => return vec![self.made(pid, code, address)],
+            Some(Err(refused)) if *refused != Refused::Malformed => return vec![unread(code, address, *refused)],
+            // Shared memory and memfds have an inode too, and compilers at run time use them.
+            Some(Err(_)) | None => return vec![self.made(pid, code, address)],
         };
         let offset = code.file_offset(address);
         let key = (module.id, offset);
@@ -98,7 +101,8 @@ impl Names {
         if self.user.len() >= LIMIT {
             self.user.clear();
         }
-        let frame = |name: &str| Frame { name: short(name).into(), module: Some(Arc::clone(&module.name)) };
+        let frame =
+            |name: &str| Frame { name: outside::one_line(short(name)).into(), module: Some(Arc::clone(&module.name)) };
         let mut elf = Elf::new(module.path());
         elf.debug_syms = module.debug_info;
         let source = Source::Elf(elf);
@@ -115,13 +119,12 @@ impl Names {
 
     /// Code that belongs to no file: a compiler at run time may have left a list of names, perf(1)'s way.
     fn made(&mut self, pid: u32, code: &Code, address: u64) -> Frame {
-        if !(code.path.is_empty() || code.path.starts_with("[") || code.path.starts_with("//anon")) {
-            return unread(code, address, Refused::Missing);
-        }
+        let is_anonymous = code.path.is_empty() || code.path.starts_with('[') || code.path.starts_with("//anon");
+        let made = if is_anonymous { "[code made at run time]".to_owned() } else { place(code, address) };
         let name = match self.perf_map(pid) {
-            Ok(list) => name_in(list, address).map_or("[code made at run time]".into(), |name| short(&name).to_owned()),
-            Err(Refused::Missing) => "[code made at run time]".into(),
-            Err(refused) => format!("[code made at run time; perf map not read: {refused}]"),
+            Ok(list) => name_in(list, address).map_or(made, |name| outside::one_line(short(&name)).into_owned()),
+            Err(Refused::Missing) => made,
+            Err(refused) => format!("{made} [perf map not read: {refused}]"),
         };
         Frame { name: name.into(), module: None }
     }
@@ -141,10 +144,15 @@ impl Names {
 
 /// The name of a file that is not read is better than none.
 fn unread(code: &Code, address: u64, refused: Refused) -> Frame {
-    let file = code.path.rsplit('/').next().unwrap_or_default();
-    let place = format!("{file}+{:#x}", code.file_offset(address));
+    let place = place(code, address);
     let name = if refused == Refused::Missing { place } else { format!("{place} [not read: {refused}]") };
-    Frame { name: short(&name).into(), module: None }
+    Frame { name: name.into(), module: None }
+}
+
+/// `nginx+0x3f2a10`
+fn place(code: &Code, address: u64) -> String {
+    let file = code.path.rsplit('/').next().unwrap_or_default();
+    outside::one_line(short(&format!("{file}+{:#x}", code.file_offset(address)))).into_owned()
 }
 
 /// As much of a name as anybody reads.

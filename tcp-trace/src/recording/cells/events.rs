@@ -12,6 +12,7 @@ use crate::event::{
     Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd,
 };
 use crate::governor::level::Level;
+use crate::outside;
 
 cells!(Connect {
     time,
@@ -256,7 +257,14 @@ impl Value for Arc<Frames> {
 
     fn read(path: Path<'_>, from: &mut Read<'_>) -> Result<Option<Self>, Malformed> {
         let Some(text) = Arc::<str>::read(path, from)? else { return Ok(None) };
-        let frames = serde_json::from_str(&text).map_err(|error| Malformed::new(format!("column {path}: {error}")))?;
-        Ok(Some(frames))
+        let frames = match text.contains('\\') {
+            // An escape may stand for what the text itself may not hold.
+            true => serde_json::from_str(&text).and_then(|mut value| {
+                outside::clean(&mut value);
+                serde_json::from_value(value)
+            }),
+            false => serde_json::from_str(&text),
+        };
+        frames.map(Some).map_err(|error| Malformed::new(format!("column {path}: {error}")))
     }
 }

