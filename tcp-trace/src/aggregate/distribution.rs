@@ -60,6 +60,9 @@ impl Recorder {
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
         self.histogram.checked_add_assign(&other.histogram).expect("same buckets, counts of events");
         self.count += other.count;
         self.min = self.min.min(other.min);
@@ -88,6 +91,9 @@ impl Recorder {
     }
 
     pub(super) fn clear(&mut self) {
+        if self.count == 0 {
+            return;
+        }
         self.histogram.reset();
         (self.count, self.min, self.max) = (0, u64::MAX, 0);
     }

@@ -271,9 +271,34 @@ impl FoldedSpread {
         self.buckets[bucket] = self.buckets[bucket].saturating_add(1);
     }
 
-    /// Without the values.
-    pub fn total(&self) -> FoldedSum {
-        FoldedSum { known: self.known, sum: self.sum, max: self.max }
+    /// Adds what was added up elsewhere.
+    pub fn merge(&mut self, other: &Self) {
+        self.known = self.known.saturating_add(other.known);
+        self.sum = self.sum.saturating_add(other.sum);
+        self.max = self.max.max(other.max);
+        if other.buckets.len() > self.buckets.len() {
+            self.buckets.resize(other.buckets.len(), 0);
+        }
+        for (sum, count) in self.buckets.iter_mut().zip(&other.buckets) {
+            *sum = sum.saturating_add(*count);
+        }
+    }
+
+    /// `None` while no value is known.
+    pub fn mean(&self) -> Option<u64> {
+        self.sum.checked_div(self.known)
+    }
+
+    /// So large a share of the values is not above this: the end of a power of two, or the largest.
+    pub fn within(&self, share: f64) -> Option<u64> {
+        let all: u64 = self.buckets.iter().map(|count| u64::from(*count)).sum();
+        let rank = (all as f64 * share).ceil().max(1.0) as u64;
+        let mut below = 0;
+        let power = self.buckets.iter().position(|count| {
+            below += u64::from(*count);
+            below >= rank
+        })?;
+        Some(self.max.min((2_u64 << power) - 1))
     }
 }
 
@@ -312,6 +337,18 @@ mod tests {
     fn read(buckets: Vec<u64>) -> Result<FoldedPhase, String> {
         let written = serde_json::to_string(&FoldedPhase { buckets, max: 1 }).expect("numbers");
         serde_json::from_str(&written).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn so_many_are_within_a_power_of_two() {
+        let mut spread = FoldedSpread::default();
+        assert_eq!((spread.within(0.99), spread.mean()), (None, None));
+        (0..99).for_each(|_| spread.add(Some(5_000)));
+        let mut slow = FoldedSpread::default();
+        slow.add(Some(3_000_000));
+        spread.merge(&slow);
+        assert_eq!([0.5, 0.99, 1.0].map(|share| spread.within(share)), [Some(8_191), Some(8_191), Some(3_000_000)]);
+        assert_eq!((spread.known, spread.max, spread.mean()), (100, 3_000_000, Some(34_950)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::folded::{FoldedCounts, FoldedRow, FoldedSum};
+use super::folded::{FoldedCounts, FoldedRow, FoldedSpread, FoldedSum};
 use crate::event::{Cgroup, Comm, Outcome};
 
 /// A process: its thread group and the name of the thread that called.
@@ -120,19 +120,19 @@ pub struct Tally {
     /// SYNs sent again.
     pub syn_retransmits: u64,
     /// Ports visited.
-    pub visited: FoldedSum,
+    pub visited: FoldedSpread,
     /// Ports visited by the searches of `second_pass`.
     pub second_pass_visited: FoldedSum,
     /// Time in the port search.
-    pub search_ns: FoldedSum,
+    pub search_ns: FoldedSpread,
     /// Time in the searches of `second_pass`.
     pub second_pass_search_ns: FoldedSum,
     /// Time in the searches that found a port in their first pass.
     pub first_pass_search_ns: FoldedSum,
     /// Time from SYN to the end.
-    pub handshake_ns: FoldedSum,
+    pub handshake_ns: FoldedSpread,
     /// Time from the call to the end.
-    pub total_ns: FoldedSum,
+    pub total_ns: FoldedSpread,
     /// Candidates refused because a live connection holds the four-tuple; sampled.
     pub in_use: FoldedSum,
     /// Candidates refused because of TIME_WAIT; sampled.
@@ -176,13 +176,13 @@ impl Tally {
             second_pass: counts.second_pass,
             second_pass_known: counts.second_pass_known,
             syn_retransmits: counts.syn_retransmits,
-            visited: counts.visited.total(),
+            visited: counts.visited.clone(),
             second_pass_visited: counts.second_pass_visited,
-            search_ns: counts.search_ns.total(),
+            search_ns: counts.search_ns.clone(),
             second_pass_search_ns: counts.second_pass_search_ns,
             first_pass_search_ns: counts.first_pass_search_ns,
-            handshake_ns: counts.handshake_ns.total(),
-            total_ns: counts.total_ns.total(),
+            handshake_ns: counts.handshake_ns.clone(),
+            total_ns: counts.total_ns.clone(),
             in_use: counts.in_use,
             time_wait: counts.time_wait,
             range: counts.range,
@@ -227,18 +227,23 @@ impl Tally {
             *count = count.saturating_add(later);
         }
         let sums = [
-            (&mut self.visited, &later.visited),
             (&mut self.second_pass_visited, &later.second_pass_visited),
-            (&mut self.search_ns, &later.search_ns),
             (&mut self.second_pass_search_ns, &later.second_pass_search_ns),
             (&mut self.first_pass_search_ns, &later.first_pass_search_ns),
-            (&mut self.handshake_ns, &later.handshake_ns),
-            (&mut self.total_ns, &later.total_ns),
             (&mut self.in_use, &later.in_use),
             (&mut self.time_wait, &later.time_wait),
         ];
         for (sum, later) in sums {
             sum.merge(later);
+        }
+        let spreads = [
+            (&mut self.visited, &later.visited),
+            (&mut self.search_ns, &later.search_ns),
+            (&mut self.handshake_ns, &later.handshake_ns),
+            (&mut self.total_ns, &later.total_ns),
+        ];
+        for (spread, later) in spreads {
+            spread.merge(later);
         }
         self.range = later.range.or(self.range);
         if later.caller.is_some() && later.caller_weight >= self.caller_weight {

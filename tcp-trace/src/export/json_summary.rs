@@ -10,7 +10,7 @@ use super::json::{LostCounts, VERSION, family, rounded};
 use super::json_ledger::LedgerObject;
 use crate::aggregate::connect::{self, ConnectSnapshot, OUTCOMES};
 use crate::aggregate::distribution::Distribution;
-use crate::aggregate::folded::FoldedSum;
+use crate::aggregate::folded::FoldedSpread;
 use crate::aggregate::summary::Summary;
 use crate::aggregate::tally::{self, ProcessKey, ProgramKey, Tally};
 use crate::aggregate::time_wait::TimeWaitTotals;
@@ -316,6 +316,7 @@ impl Other {
     }
 }
 
+/// 99 in a hundred are not above the `p99`s: ends of powers of two, finer ones are known of the run alone.
 #[derive(Serialize)]
 struct Counts {
     connects: u64,
@@ -328,17 +329,20 @@ struct Counts {
     ports_visited_mean: Option<u64>,
     ports_visited_max: Option<u64>,
     port_search_sum_ns: Option<u64>,
+    port_search_p99_ns: Option<u64>,
     port_search_max_ns: Option<u64>,
     handshake_sum_ns: Option<u64>,
+    handshake_p99_ns: Option<u64>,
     handshake_max_ns: Option<u64>,
     total_sum_ns: Option<u64>,
+    total_p99_ns: Option<u64>,
     total_max_ns: Option<u64>,
 }
 
 impl From<&Tally> for Counts {
     fn from(tally: &Tally) -> Self {
-        let sum = |of: &FoldedSum| (of.known > 0).then_some(of.sum);
-        let max = |of: &FoldedSum| (of.known > 0).then_some(of.max);
+        let sum = |of: &FoldedSpread| (of.known > 0).then_some(of.sum);
+        let max = |of: &FoldedSpread| (of.known > 0).then_some(of.max);
         Self {
             connects: tally.connects,
             failures: tally.failures,
@@ -351,10 +355,13 @@ impl From<&Tally> for Counts {
             ports_visited_mean: tally.visited.mean(),
             ports_visited_max: max(&tally.visited),
             port_search_sum_ns: sum(&tally.search_ns),
+            port_search_p99_ns: tally.search_ns.within(0.99),
             port_search_max_ns: max(&tally.search_ns),
             handshake_sum_ns: sum(&tally.handshake_ns),
+            handshake_p99_ns: tally.handshake_ns.within(0.99),
             handshake_max_ns: max(&tally.handshake_ns),
             total_sum_ns: sum(&tally.total_ns),
+            total_p99_ns: tally.total_ns.within(0.99),
             total_max_ns: max(&tally.total_ns),
         }
     }

@@ -259,7 +259,7 @@ fn cut_anywhere_it_is_whole_up_to_the_last_block() {
     let bytes = recorded(&folder);
     let whole = debugged(&run());
     let mut most = 0;
-    for len in (0..bytes.len()).step_by(7) {
+    for len in (0..bytes.len()).step_by(13) {
         let Ok((back, ending)) = replayed(&bytes[..len]) else { continue };
         assert!(matches!(ending, Ending::Cut), "{len}: {ending:?}");
         assert_eq!(whole[..back.len()], debugged(&back));

@@ -125,9 +125,9 @@ fn tallies(out: &mut String, theme: Theme, layout: Layout, title: &str, rows: &[
     if rows.is_empty() {
         return;
     }
-    let name_width = layout.width.saturating_sub(54).max(20);
+    let name_width = layout.width.saturating_sub(57).max(20);
     let head = format!(
-        "{title:<name_width$}{:>10}{:>8}{:>8}{:>9}{:>9}{:>10}",
+        "{title:<name_width$}{:>11}{:>10}{:>8}{:>9}{:>9}{:>10}",
         "connects", "failed", "no_port", "2nd pass", "visited", "search"
     );
     let _ = writeln!(out, "\n{}", theme.title(&head));
@@ -144,7 +144,7 @@ fn tallies(out: &mut String, theme: Theme, layout: Layout, title: &str, rows: &[
         let search = (tally.search_ns.known > 0).then_some(tally.search_ns.max);
         let _ = writeln!(
             out,
-            "{name:<name_width$}{connects:>10}{:>8}{:>8}{:>9}{:>9}{:>10}",
+            "{name:<name_width$}{connects:>11}{:>10}{:>8}{:>9}{:>9}{:>10}",
             about(tally.failures),
             about(tally.no_port),
             second_pass.map_or("?".to_owned(), about),

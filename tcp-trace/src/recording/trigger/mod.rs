@@ -2,6 +2,7 @@
 //! When a flight recorder writes down what came before: a condition about connects, intervals and findings.
 
 mod parse;
+mod rows;
 mod sense;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use super::{Block, Material};
 use crate::{
     aggregate::{
         connect::{self, Estimate},
-        folded::FoldedSum,
+        folded::FoldedSpread,
         tally::Tally,
         words::grouped,
     },
@@ -69,7 +69,7 @@ fn table(caption: &str, of: &'static str) -> Table {
 }
 
 fn cells(name: String, tally: &Tally, at_least: bool, estimate: Option<Estimate>) -> [String; 9] {
-    let known = |sum: &FoldedSum| (sum.known > 0).then_some(sum.max);
+    let known = |sum: &FoldedSpread| (sum.known > 0).then_some(sum.max);
     // Of a sample each count stands for more.
     let about = |count: u64| match estimate {
         Some(estimate) => format!("{ABOUT}{}", grouped(estimate.of(count))),
