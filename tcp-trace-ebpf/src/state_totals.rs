@@ -12,26 +12,25 @@ use crate::{
 /// The totals of this key, made if there are none yet; the names are the owner's.
 #[inline(always)]
 pub fn totals(peer: &RawPeer, owner: &Followed) -> Option<&'static mut RawStateTotals> {
-    if STATE_TOTALS.get_ptr(peer).is_none() {
-        let none = NO_STATES.get(0)?;
-        // Fails if somebody else was faster, which is as good.
-        let _ = STATE_TOTALS.insert(peer, none, BPF_NOEXIST.into());
-        if let Some(made) = STATE_TOTALS.get_ptr_mut(peer)
-            && peer.tgid != 0
-        {
-            // SAFETY: a live value; whoever else writes these writes the same.
-            unsafe {
-                (*made).cgroup_id = owner.cgroup_id;
-                (*made).comm = owner.comm;
-            }
+    // SAFETY: here and below, live values of the map; counts are added atomically.
+    if let Some(totals) = STATE_TOTALS.get_ptr_mut(peer) {
+        return unsafe { totals.as_mut() };
+    }
+    let none = NO_STATES.get(0)?;
+    // Fails if somebody else was faster, which is as good.
+    let _ = STATE_TOTALS.insert(peer, none, BPF_NOEXIST.into());
+    let Some(made) = STATE_TOTALS.get_ptr_mut(peer) else {
+        count(counters::SIGNAL_MAP_FULL);
+        return None;
+    };
+    if peer.tgid != 0 {
+        // SAFETY: whoever else writes these writes the same.
+        unsafe {
+            (*made).cgroup_id = owner.cgroup_id;
+            (*made).comm = owner.comm;
         }
     }
-    let totals = STATE_TOTALS.get_ptr_mut(peer);
-    if totals.is_none() {
-        count(counters::SIGNAL_MAP_FULL);
-    }
-    // SAFETY: a live value of the map; counts are added atomically.
-    totals.and_then(|totals| unsafe { totals.as_mut() })
+    unsafe { made.as_mut() }
 }
 
 /// Keeps the larger one.

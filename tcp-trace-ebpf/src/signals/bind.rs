@@ -122,18 +122,19 @@ fn add_counts(counts: &mut RawBindCounts, bind: &RawBind) {
 
 #[inline(always)]
 fn totals(binder: &RawBinder, bind: &RawBind) -> Option<&'static mut RawBindTotals> {
-    if BIND_TOTALS.get_ptr(binder).is_none() {
-        let mut place = MaybeUninit::uninit();
-        let fresh: &mut RawBindTotals = zeroed(&mut place);
-        fresh.comm = bind.comm;
-        // 1 = BPF_NOEXIST: another CPU may have been first, and its counts stay.
-        let _ = BIND_TOTALS.insert(binder, fresh, 1);
+    // SAFETY: here and below, live values of the map; counts are added atomically, the rest may be the last writer's.
+    if let Some(totals) = BIND_TOTALS.get_ptr_mut(binder) {
+        return unsafe { totals.as_mut() };
     }
+    let mut place = MaybeUninit::uninit();
+    let fresh: &mut RawBindTotals = zeroed(&mut place);
+    fresh.comm = bind.comm;
+    // 1 = BPF_NOEXIST: another CPU may have been first, and its counts stay.
+    let _ = BIND_TOTALS.insert(binder, fresh, 1);
     let totals = BIND_TOTALS.get_ptr_mut(binder);
     if totals.is_none() {
         count(counters::SIGNAL_MAP_FULL);
     }
-    // SAFETY: a live value of the map; counts are added atomically, the rest may be the last writer's.
     totals.and_then(|totals| unsafe { totals.as_mut() })
 }
 

@@ -61,7 +61,7 @@ fn find(sk: u64) -> Option<&'static mut Followed> {
 pub fn changed(sk: impl Pointer, from: u8, to: u8) {
     // A connection that enters SYN_RECV is the listener's copy still, with the listener's addresses.
     let listener = from == tcp_state::LISTEN || to == tcp_state::LISTEN || to == tcp_state::SYN_RECV;
-    if listener || Detail::now().stopped() || !sock::is_tcp(sk) {
+    if listener || Detail::now().stopped() {
         return;
     }
     let Some(socket) = follow(sk, from, to) else { return };
@@ -103,15 +103,18 @@ fn follow(sk: impl Pointer, from: u8, to: u8) -> Option<&'static mut Followed> {
         }
         forget(socket);
     }
-    let (sport, bucket) = match sk.tcp() {
-        Some(tcp) => (sock::bound_local_port(tcp), sock::chosen_by_connect(tcp)),
-        None => (0, None),
-    };
+    // Those that are followed already are.
+    if !sock::is_tcp(sk) {
+        return None;
+    }
+    let tcp = sk.tcp();
+    // Before it has one, or where it does not matter, it is not asked for.
+    let sport = if to == tcp_state::SYN_SENT { 0 } else { tcp.map_or(0, sock::bound_local_port) };
     let ends = Ends::of(sk, sport);
     let side = match (from, to) {
         (_, tcp_state::SYN_SENT) => side::OPENED,
         (tcp_state::SYN_RECV, tcp_state::ESTABLISHED) => side::ACCEPTED,
-        _ => ends.side(sk, bucket),
+        _ => ends.side(sk, tcp.and_then(sock::chosen_by_connect)),
     };
     let fresh = Followed {
         since_ns: 0,
@@ -234,7 +237,7 @@ fn count_change(sk: impl Pointer, socket: &Followed, now: u64, change: Change) -
     }
     if change.to != tcp_state::CLOSE {
         enter(totals, change.to, now);
-        add(&mut totals.opened, u64::from(change.to == tcp_state::ESTABLISHED));
+        add_if(change.to == tcp_state::ESTABLISHED, &mut totals.opened);
     } else if change.from != tcp_state::SYN_SENT {
         count_end(totals, socket, change.end);
         if let Some(tcp) = sk.tcp() {
@@ -248,12 +251,23 @@ fn count_change(sk: impl Pointer, socket: &Followed, now: u64, change: Change) -
 #[inline(always)]
 fn count_end(totals: &mut RawStateTotals, socket: &Followed, end: u8) {
     add(&mut totals.closed, 1);
-    add(&mut totals.closed_first, u64::from(socket.seen & seen::CLOSED_FIRST != 0));
-    add(&mut totals.peer_closed_first, u64::from(socket.seen & seen::PEER_CLOSED_FIRST != 0));
-    add(&mut totals.linger_resets, u64::from(end == end::LINGER_RESET));
-    add(&mut totals.unread_resets, u64::from(end == end::UNREAD_RESET));
-    add(&mut totals.peer_resets, u64::from(end == end::PEER_RESET));
-    add(&mut totals.timed_out, u64::from(end == end::TIMED_OUT));
+    add_if(socket.seen & seen::CLOSED_FIRST != 0, &mut totals.closed_first);
+    add_if(socket.seen & seen::PEER_CLOSED_FIRST != 0, &mut totals.peer_closed_first);
+    match end {
+        end::LINGER_RESET => add(&mut totals.linger_resets, 1),
+        end::UNREAD_RESET => add(&mut totals.unread_resets, 1),
+        end::PEER_RESET => add(&mut totals.peer_resets, 1),
+        end::TIMED_OUT => add(&mut totals.timed_out, 1),
+        _ => {}
+    }
+}
+
+/// One more, or not even a look at it.
+#[inline(always)]
+fn add_if(condition: bool, counter: &mut u64) {
+    if condition {
+        add(counter, 1);
+    }
 }
 
 #[inline(always)]
