@@ -8,6 +8,7 @@ pub mod books;
 pub mod circumstances;
 pub mod cli;
 pub mod clock;
+pub mod confine;
 pub mod decode;
 pub mod enrich;
 pub mod event;

@@ -15,6 +15,7 @@ use crate::{
     answer::{Answer, Wanted},
     circumstances::{AtWork, Circumstances},
     clock::{self, Anchor},
+    confine::confine,
     decode::Decoder,
     exit::{FAIL_ON, Failure, Tried},
     export::{destination, sink::Sink},
@@ -238,6 +239,7 @@ pub struct Prepared {
 /// Where the command line or the privileges do not allow it, and the question has no answer without.
 pub fn prepare<O: clap::Args>(live: &LiveArgs<O>, asked: &Asked) -> Result<Prepared, Failure> {
     descriptors::raise_limit();
+    confine();
     let mut config = Config { agent_tgid: std::process::id(), ..Config::EMPTY };
     live.filters.apply(&mut config)?;
     let loader = Loader::prepare();
