@@ -82,6 +82,7 @@ fn ends(report: &mut Report, tiers: &[Tier]) {
         filters::run(report, tier);
         ledger::run(report, tier);
     }
+    storm::with_trouble(report, best);
     what_if::run(report, best);
     ledger::storms(report, tiers);
     privileges::run(report);
