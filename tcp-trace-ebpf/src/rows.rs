@@ -44,32 +44,38 @@ fn key(attempt: &RawConnect) -> RawRowKey {
 pub fn place(attempt: &RawConnect, detail: Detail) -> Option<Place> {
     let key = key(attempt);
     let generation = detail.generation();
-    // SAFETY: here and below, live values of maps, of which counts are added atomically.
     if let Some(row) = find(&key, generation) {
-        return Some(Place { row: unsafe { row.as_mut()? }, fresh: false });
+        return Some(Place { row, fresh: false });
     }
     let full = CONNECT_ROWS_FULL.get_ptr_mut(generation)?;
     // Asked before each attempt to insert, which looks for a place through the lists of all CPUs.
+    // SAFETY: a live word of the map; volatile, because others write it too.
     if unsafe { full.read_volatile() } == 0 {
         let none = NO_ROW.get(0)?;
         let inserted = if generation == 0 {
-            CONNECT_ROWS_0.insert(&key, none, BPF_NOEXIST.into())
+            CONNECT_ROWS_0.insert(key, none, BPF_NOEXIST.into())
         } else {
-            CONNECT_ROWS_1.insert(&key, none, BPF_NOEXIST.into())
+            CONNECT_ROWS_1.insert(key, none, BPF_NOEXIST.into())
         };
         // It fails as well if somebody else was faster, which is as good.
         if let Some(row) = find(&key, generation) {
-            return Some(Place { row: unsafe { row.as_mut()? }, fresh: inserted.is_ok() });
+            return Some(Place { row, fresh: inserted.is_ok() });
         }
         if inserted == Err(-E2BIG) {
+            // SAFETY: as above.
             unsafe { full.write_volatile(1) };
         }
     }
-    let other = CONNECT_OTHER.get_ptr_mut(generation)?;
-    Some(Place { row: unsafe { other.as_mut()? }, fresh: false })
+    Some(Place { row: live(CONNECT_OTHER.get_ptr_mut(generation)?)?, fresh: false })
 }
 
 #[inline(always)]
-fn find(key: &RawRowKey, generation: u32) -> Option<*mut RawRow> {
-    if generation == 0 { CONNECT_ROWS_0.get_ptr_mut(key) } else { CONNECT_ROWS_1.get_ptr_mut(key) }
+fn find(key: &RawRowKey, generation: u32) -> Option<&'static mut RawRow> {
+    live(if generation == 0 { CONNECT_ROWS_0.get_ptr_mut(key) } else { CONNECT_ROWS_1.get_ptr_mut(key) }?)
+}
+
+#[inline(always)]
+fn live(row: *mut RawRow) -> Option<&'static mut RawRow> {
+    // SAFETY: a value of a map, which nobody takes away before this program has ended; counts are added atomically.
+    unsafe { row.as_mut() }
 }
