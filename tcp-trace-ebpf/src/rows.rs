@@ -40,6 +40,7 @@ fn key(attempt: &RawConnect) -> RawRowKey {
 }
 
 /// The place of this attempt, in the generation that is added to now.
+#[expect(clippy::needless_borrows_for_generic_args, reason = "a copy of the key is too much for the stack of 5.10")]
 #[inline(always)]
 pub fn place(attempt: &RawConnect, detail: Detail) -> Option<Place> {
     let key = key(attempt);
@@ -53,9 +54,9 @@ pub fn place(attempt: &RawConnect, detail: Detail) -> Option<Place> {
     if unsafe { full.read_volatile() } == 0 {
         let none = NO_ROW.get(0)?;
         let inserted = if generation == 0 {
-            CONNECT_ROWS_0.insert(key, none, BPF_NOEXIST.into())
+            CONNECT_ROWS_0.insert(&key, none, BPF_NOEXIST.into())
         } else {
-            CONNECT_ROWS_1.insert(key, none, BPF_NOEXIST.into())
+            CONNECT_ROWS_1.insert(&key, none, BPF_NOEXIST.into())
         };
         // It fails as well if somebody else was faster, which is as good.
         if let Some(row) = find(&key, generation) {
