@@ -40,6 +40,7 @@ fn key(attempt: &RawConnect) -> RawRowKey {
 }
 
 /// The place of this attempt, in the generation that is added to now.
+#[expect(clippy::needless_borrows_for_generic_args, reason = "a copy of the key is too much for the stack of 5.10")]
 #[inline(always)]
 pub fn place(attempt: &RawConnect, detail: Detail) -> Option<Place> {
     let key = key(attempt);
@@ -49,13 +50,13 @@ pub fn place(attempt: &RawConnect, detail: Detail) -> Option<Place> {
     }
     let full = CONNECT_ROWS_FULL.get_ptr_mut(generation)?;
     // Asked before each attempt to insert, which looks for a place through the lists of all CPUs.
-    // SAFETY: a live value of the map; whoever writes it writes the same.
+    // SAFETY: a live word of the map; volatile, because others write it too.
     if unsafe { full.read_volatile() } == 0 {
         let none = NO_ROW.get(0)?;
         let inserted = if generation == 0 {
-            CONNECT_ROWS_0.insert(key, none, BPF_NOEXIST.into())
+            CONNECT_ROWS_0.insert(&key, none, BPF_NOEXIST.into())
         } else {
-            CONNECT_ROWS_1.insert(key, none, BPF_NOEXIST.into())
+            CONNECT_ROWS_1.insert(&key, none, BPF_NOEXIST.into())
         };
         // It fails as well if somebody else was faster, which is as good.
         if let Some(row) = find(&key, generation) {
@@ -66,14 +67,16 @@ pub fn place(attempt: &RawConnect, detail: Detail) -> Option<Place> {
             unsafe { full.write_volatile(1) };
         }
     }
-    // SAFETY: a live value of the map, of which counts are added atomically.
-    let row = unsafe { CONNECT_OTHER.get_ptr_mut(generation)?.as_mut()? };
-    Some(Place { row, fresh: false })
+    Some(Place { row: live(CONNECT_OTHER.get_ptr_mut(generation)?)?, fresh: false })
 }
 
 #[inline(always)]
 fn find(key: &RawRowKey, generation: u32) -> Option<&'static mut RawRow> {
-    let row = if generation == 0 { CONNECT_ROWS_0.get_ptr_mut(key) } else { CONNECT_ROWS_1.get_ptr_mut(key) }?;
-    // SAFETY: a live value of the map, of which counts are added atomically.
+    live(if generation == 0 { CONNECT_ROWS_0.get_ptr_mut(key) } else { CONNECT_ROWS_1.get_ptr_mut(key) }?)
+}
+
+#[inline(always)]
+fn live(row: *mut RawRow) -> Option<&'static mut RawRow> {
+    // SAFETY: a value of a map, which nobody takes away before this program has ended; counts are added atomically.
     unsafe { row.as_mut() }
 }

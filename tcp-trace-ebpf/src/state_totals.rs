@@ -12,8 +12,8 @@ use crate::{
 /// The totals of this key, made if there are none yet; the names are the owner's.
 #[inline(always)]
 pub fn totals(peer: &RawPeer, owner: &Followed) -> Option<&'static mut RawStateTotals> {
-    // SAFETY: here and below, live values of the map; counts are added atomically.
     if let Some(totals) = STATE_TOTALS.get_ptr_mut(peer) {
+        // SAFETY: a live value of the map; counts are added atomically.
         return unsafe { totals.as_mut() };
     }
     let none = NO_STATES.get(0)?;
@@ -30,6 +30,7 @@ pub fn totals(peer: &RawPeer, owner: &Followed) -> Option<&'static mut RawStateT
             (*made).comm = owner.comm;
         }
     }
+    // SAFETY: as above.
     unsafe { made.as_mut() }
 }
 

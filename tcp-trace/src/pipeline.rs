@@ -33,6 +33,8 @@ pub struct Pace {
 const LOOK: Duration = Duration::from_millis(50);
 /// Looks in a row that found nothing, after which the next event is to wake us.
 const IN_VAIN: u32 = 10;
+/// Where answers are further apart, the books are looked at in between if there is need.
+const IN_TIME: Duration = Duration::from_secs(1);
 /// Far enough to never come, near enough to be a moment.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
@@ -116,8 +118,13 @@ pub async fn run(
                     return Ok(());
                 }
             }
-            () = sleep_until(due) => if let Some(change) = sources.traced.as_mut().and_then(|traced| traced.governor.act()) {
-                follower.follow(Happening::Event(&Event::Detail(change)))?;
+            () = sleep_until(due) => if let Some(Traced { source, governor }) = &mut sources.traced {
+                if let Some(change) = governor.act() {
+                    follower.follow(Happening::Event(&Event::Detail(change)))?;
+                }
+                if pace.interval > IN_TIME && governor.is_pressed() {
+                    follower.follow(Happening::Stock(&governor.stock(source.undecoded())))?;
+                }
             },
             () = sleep_until(end) => break,
             () = asked_to_end(&wake) => break,

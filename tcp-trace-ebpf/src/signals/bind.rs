@@ -122,8 +122,8 @@ fn add_counts(counts: &mut RawBindCounts, bind: &RawBind) {
 
 #[inline(always)]
 fn totals(binder: &RawBinder, bind: &RawBind) -> Option<&'static mut RawBindTotals> {
-    // SAFETY: here and below, live values of the map; counts are added atomically, the rest may be the last writer's.
     if let Some(totals) = BIND_TOTALS.get_ptr_mut(binder) {
+        // SAFETY: a live value of the map; counts are added atomically, the rest may be the last writer's.
         return unsafe { totals.as_mut() };
     }
     let mut place = MaybeUninit::uninit();
@@ -135,6 +135,7 @@ fn totals(binder: &RawBinder, bind: &RawBind) -> Option<&'static mut RawBindTota
     if totals.is_none() {
         count(counters::SIGNAL_MAP_FULL);
     }
+    // SAFETY: as above.
     totals.and_then(|totals| unsafe { totals.as_mut() })
 }
 

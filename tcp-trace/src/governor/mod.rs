@@ -231,6 +231,11 @@ impl Governor {
         grace::period();
     }
 
+    /// Whether the books should be looked at before the interval ends: what is counted by who and where finds no room.
+    pub fn is_pressed(&self) -> bool {
+        self.last.rate > 0.0 && self.folded.rows_are_full()
+    }
+
     /// What the books say now; `undecoded` events could not be read so far.
     pub fn stock(&mut self, undecoded: u64) -> Stock {
         let runs_missed = Runs::of(&self.attached.ebpf).missed;

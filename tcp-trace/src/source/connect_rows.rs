@@ -66,6 +66,11 @@ impl ConnectRows {
         })
     }
 
+    /// Whether there was a row that found no room since the last time.
+    pub fn are_full(&self) -> bool {
+        self.full.get(&self.generation, 0).is_ok_and(|full| full != 0)
+    }
+
     /// What was added up since the last time. `turn` makes programs add to the generation that it is given, and returns
     /// when none adds to the other one any more.
     ///

@@ -67,6 +67,11 @@ impl FoldedTotals {
         self.attempts
     }
 
+    /// Whether there was a row that found no room since the last time.
+    pub fn rows_are_full(&self) -> bool {
+        self.rows.are_full()
+    }
+
     /// From how long on an attempt is unusually slow, in all and in its search; 0: too few were seen to say so.
     pub fn slow(&self) -> (u64, u64) {
         let limit = |phase: u32| {
