@@ -52,7 +52,9 @@ pub fn connect_state_tp(ctx: RawTracePointContext) -> i32 {
 }
 
 /// Always in the context of the caller: tcp_v4_connect and tcp_v6_connect set this state before they search a port.
-#[inline(always)]
+///
+/// A function of its own, with a stack of its own: what ends an attempt has none to spare.
+#[inline(never)]
 fn syn_sent(ctx: &RawTracePointContext, sk: Untyped) {
     let mut place = MaybeUninit::uninit();
     let attempt: &mut RawConnect = zeroed(&mut place);
