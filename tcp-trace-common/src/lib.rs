@@ -38,7 +38,7 @@ pub struct RawHeader {
     pub kind: u16,
     /// Bytes of the whole raw event, this header included.
     pub size: u16,
-    /// Explicit padding.
+    /// Explicit padding. The kernel side leaves what it likes here.
     pub pad: u32,
 }
 

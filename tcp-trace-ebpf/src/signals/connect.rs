@@ -261,7 +261,7 @@ pub fn refused_early(sk: impl Pointer, attempt: &mut RawConnect) {
 
 /// Adds up an attempt that ended, and sends it where each is asked for, or where it is an exemplar.
 #[inline(always)]
-fn tell(attempt: &RawConnect, detail: Detail) {
+fn tell(attempt: &mut RawConnect, detail: Detail) {
     let number = count_by(counters::CONNECT_MADE, 1);
     let notable = fold(attempt, detail);
     let each = config!(streams) & stream::CONNECT != 0;
