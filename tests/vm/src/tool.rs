@@ -36,6 +36,10 @@ pub fn temporary(what: &str) -> PathBuf {
     PathBuf::from(format!("/tmp/tcp-trace-test-{}-{number}-{what}", std::process::id()))
 }
 
+/// Runs of programs that the kernel may leave out of thousands: where another task or an interrupt comes to a program that is
+/// under way on the same CPU (programs can be preempted where the kernel can). They are reported as missed.
+pub const LEFT_OUT: u64 = 16;
+
 /// `connect-latency`, attached.
 pub struct Tool {
     child: Child,

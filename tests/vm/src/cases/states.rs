@@ -14,13 +14,11 @@ use crate::harness::Report;
 use crate::netns::{self, Netns};
 use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
 use crate::tiers::Tier;
-use crate::tool::{self, Answer, Tool};
+use crate::tool::{self, Answer, LEFT_OUT, Tool};
 
 const PORT: u16 = 2301;
 /// Connections of each act.
 const COUNT: u64 = 6;
-/// Runs of programs that the kernel may leave out of thousands: it does so in interrupts of the same program.
-const LEFT_OUT: u64 = 16;
 const CLOSE_WAIT: &str = "08";
 const UNREAD: &[u8] = b"nobody reads this";
 
