@@ -26,7 +26,10 @@ pub fn shell_word(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Strings of a JSON value, and their keys; the verifier's logs have several lines.
+/// Names of strings that have several lines: the verifier's logs, and facts in words.
+const OF_SEVERAL_LINES: [&str; 2] = ["verifier_log", "words"];
+
+/// Strings of a JSON value, and their keys.
 pub fn clean(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::String(text) => {
@@ -38,7 +41,9 @@ pub fn clean(value: &mut serde_json::Value) {
         serde_json::Value::Object(fields) => {
             for (name, value) in fields.iter_mut() {
                 match value {
-                    serde_json::Value::String(text) if name == "verifier_log" => *text = lines(text).into_owned(),
+                    serde_json::Value::String(text) if OF_SEVERAL_LINES.contains(&name.as_str()) => {
+                        *text = lines(text).into_owned();
+                    }
                     value => clean(value),
                 }
             }
@@ -75,9 +80,10 @@ mod tests {
         assert_eq!(one_line("\x1b]0;x\x07\u{9b}31m\u{202e}\r"), "\u{fffd}]0;x\u{fffd}\u{fffd}31m\u{fffd}\u{fffd}");
         assert!(matches!(one_line("nginx: wörker"), Cow::Borrowed(_)));
         assert_eq!(lines("a\n\tb\x1b"), "a\n\tb\u{fffd}");
-        let mut value = serde_json::json!({"comm": "a\nb", "list": ["\x1b"], "verifier_log": "1\n2\r"});
+        let mut value =
+            serde_json::json!({"comm": "a\nb", "list": ["\x1b"], "verifier_log": "1\n2\r", "words": "3\n4\r"});
         clean(&mut value);
-        let harmless = serde_json::json!({"comm": "a\u{fffd}b", "list": ["\u{fffd}"], "verifier_log": "1\n2\u{fffd}"});
+        let harmless = serde_json::json!({"comm": "a\u{fffd}b", "list": ["\u{fffd}"], "verifier_log": "1\n2\u{fffd}", "words": "3\n4\u{fffd}"});
         assert_eq!(value, harmless);
     }
 

@@ -5,10 +5,11 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::Value;
 
 use super::ports_default_range;
@@ -331,12 +332,28 @@ fn statistics_end(tier: Tier) -> Result<()> {
     let witness = Witness::attach()?;
     let before = sysctl()?;
     let mut tool = Tool::start(tier, &[])?;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !keeps_statistics(tool.pid()) {
-        ensure!(Instant::now() < deadline, "no window in 20 seconds");
-        thread::sleep(Duration::from_millis(1));
-    }
-    tool.signal(libc::SIGKILL);
+    // Windows are opened while somebody connects.
+    let found = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let connects = scope.spawn(|| {
+            netns::within("caller", |netns| {
+                while !found.load(Ordering::Relaxed) {
+                    burst(netns, 20)?;
+                }
+                Ok(())
+            })
+        });
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !keeps_statistics(tool.pid()) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let in_time = Instant::now() < deadline;
+        tool.signal(libc::SIGKILL);
+        found.store(true, Ordering::Relaxed);
+        connects.join().map_err(|_| anyhow!("panicked"))??;
+        ensure!(in_time, "no window in a minute");
+        Ok(())
+    })?;
     tool.wait(Duration::from_secs(20))?;
     let counted = witness.runs()?;
     netns::within("caller", |netns| burst(netns, 10))?;
