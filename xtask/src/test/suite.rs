@@ -52,7 +52,7 @@ pub fn host() -> Result<Tally> {
 }
 
 /// What of the guests' suite runs under this machine's own kernel: in network namespaces of its own, as root.
-const NATIVE: &str = "storm";
+const NATIVE: &str = "storm/";
 
 /// The tests of [`NATIVE`], with the programs that guests get.
 pub fn native() -> Result<Tally> {
