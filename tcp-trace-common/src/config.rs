@@ -39,8 +39,8 @@ pub struct Config {
     pub exemplar_one_in_log2: u32,
     /// Exemplars at most, per CPU and second.
     pub exemplars: u32,
-    /// Explicit padding.
-    pub pad: u32,
+    /// Bits of [`set_state`](crate::set_state): the signals that were asked for and look at changes of state.
+    pub set_state: u32,
     /// Address family.
     pub family: u16,
     /// Remote port.
@@ -76,7 +76,7 @@ impl Config {
         shard_mask: 0,
         exemplar_one_in_log2: 6,
         exemplars: 32,
-        pad: 0,
+        set_state: 0,
         family: 0,
         dport: 0,
         streams: 0,

@@ -22,6 +22,7 @@ pub mod outcome;
 pub mod peer;
 pub mod phases;
 pub mod port_search;
+pub mod set_state;
 pub mod stack;
 pub mod state;
 pub mod time_wait;

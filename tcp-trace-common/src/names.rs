@@ -25,6 +25,8 @@ pub const CLOSERS: &str = "CLOSERS";
 pub const PROBE_EPOCH: &str = "PROBE_EPOCH";
 /// Array of one [`RawDetail`](crate::detail::RawDetail).
 pub const DETAIL: &str = "DETAIL";
+/// Array of one u64: see [`set_state`](crate::set_state).
+pub const SET_STATE: &str = "SET_STATE";
 /// Hash map: [`RawRowKey`](crate::connect_rows::RawRowKey) -> [`RawRow`](crate::connect_rows::RawRow).
 pub const CONNECT_ROWS_0: &str = "CONNECT_ROWS_0";
 /// The other generation.

@@ -72,6 +72,10 @@ pub static CONNECTING: Array<u64> = Array::with_max_entries(calls::PLACES, 0);
 #[map]
 pub static DETAIL: Array<RawDetail> = Array::with_max_entries(1, 0);
 
+/// Which signals look at changes of state, and on which tier: see `tcp_trace_common::set_state`. Written by user space.
+#[map]
+pub static SET_STATE: Array<u64> = Array::with_max_entries(1, 0);
+
 /// How many exemplars were sent: see `exemplar`.
 #[map]
 pub static EXEMPLARS: PerCpuArray<Exemplars> = PerCpuArray::with_max_entries(1, 0);

@@ -24,10 +24,7 @@ pub struct Place {
 }
 
 #[inline(always)]
-fn key(attempt: &RawConnect) -> RawRowKey {
-    let shards = config!(shard_mask);
-    // SAFETY: the helper has no precondition.
-    let cpu = if shards == 0 { 0 } else { unsafe { bpf_get_smp_processor_id() } };
+fn key(attempt: &RawConnect, shard: u32) -> RawRowKey {
     RawRowKey {
         process_start_ns: attempt.process_start_ns,
         address: attempt.daddr,
@@ -35,18 +32,35 @@ fn key(attempt: &RawConnect) -> RawRowKey {
         tgid: attempt.tgid,
         port: attempt.dport,
         family: attempt.family,
-        shard: cpu & shards,
+        shard,
     }
 }
 
+#[inline(always)]
+fn shard() -> u32 {
+    let shards = config!(shard_mask);
+    // SAFETY: the helper has no precondition.
+    if shards == 0 { 0 } else { unsafe { bpf_get_smp_processor_id() & shards } }
+}
+
 /// The place of this attempt, in the generation that is added to now.
+///
+/// Shard 0 comes first, whichever CPU its first attempt is on: so a row that found a place has one for whatever CPU its
+/// process moves to, and a destination that is met once takes one place.
 #[expect(clippy::needless_borrows_for_generic_args, reason = "a copy of the key is too much for the stack of 5.10")]
 #[inline(always)]
 pub fn place(attempt: &RawConnect, detail: Detail) -> Option<Place> {
-    let key = key(attempt);
+    let shard = shard();
+    let mut key = key(attempt, shard);
     let generation = detail.generation();
     if let Some(row) = find(&key, generation) {
         return Some(Place { row, fresh: false });
+    }
+    if shard != 0 {
+        key.shard = 0;
+        if find(&key, generation).is_some() {
+            key.shard = shard;
+        }
     }
     let full = CONNECT_ROWS_FULL.get_ptr_mut(generation)?;
     // Asked before each attempt to insert, which looks for a place through the lists of all CPUs.
@@ -60,12 +74,18 @@ pub fn place(attempt: &RawConnect, detail: Detail) -> Option<Place> {
         };
         // It fails as well if somebody else was faster, which is as good.
         if let Some(row) = find(&key, generation) {
-            return Some(Place { row, fresh: inserted.is_ok() });
+            return Some(Place { row, fresh: key.shard == 0 && inserted.is_ok() });
         }
         if inserted == Err(-E2BIG) {
             // SAFETY: as above.
             unsafe { full.write_volatile(1) };
         }
+    }
+    key.shard = 0;
+    if shard != 0
+        && let Some(row) = find(&key, generation)
+    {
+        return Some(Place { row, fresh: false });
     }
     Some(Place { row: live(CONNECT_OTHER.get_ptr_mut(generation)?)?, fresh: false })
 }

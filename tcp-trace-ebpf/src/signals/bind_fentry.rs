@@ -2,8 +2,8 @@
 //! The bind signal on fentry and fexit.
 
 use aya_ebpf::{
-    macros::{btf_tracepoint, fentry, fexit},
-    programs::{BtfTracePointContext, FEntryContext, FExitContext},
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
 };
 
 use super::bind;
@@ -19,11 +19,5 @@ pub fn bind_enter_fentry(ctx: FEntryContext) -> i32 {
 #[fexit(function = "inet_csk_get_port")]
 pub fn bind_exit_fentry(ctx: FExitContext) -> i32 {
     bind::left(&ctx, Typed(ctx.arg(0)), ctx.arg(2));
-    0
-}
-
-#[btf_tracepoint(function = "inet_sock_set_state")]
-pub fn bind_state_fentry(ctx: BtfTracePointContext) -> i32 {
-    bind::state_changed(Typed(ctx.arg(0)), ctx.arg::<u32>(2) as u8);
     0
 }

@@ -2,8 +2,8 @@
 //! The bind signal on a kprobe and a kretprobe.
 
 use aya_ebpf::{
-    macros::{kprobe, kretprobe, raw_tracepoint},
-    programs::{ProbeContext, RawTracePointContext, RetProbeContext},
+    macros::{kprobe, kretprobe},
+    programs::{ProbeContext, RetProbeContext},
 };
 
 use super::{bind, connect_kprobe::arg};
@@ -20,12 +20,5 @@ pub fn bind_exit_kprobe(ctx: RetProbeContext) -> u32 {
     if let Some(call) = calls::current() {
         bind::left(&ctx, Untyped(call.sk), ctx.ret());
     }
-    0
-}
-
-/// On the tracepoint tier as well.
-#[raw_tracepoint(tracepoint = "inet_sock_set_state")]
-pub fn bind_state_tp(ctx: RawTracePointContext) -> i32 {
-    bind::state_changed(Untyped(ctx.arg(0)), ctx.arg(2));
     0
 }

@@ -52,13 +52,6 @@ pub fn call_exit_fentry(ctx: FExitContext) -> i32 {
     0
 }
 
-/// A tracepoint in tcp_set_state: it costs half of what a fentry on that function does.
-#[btf_tracepoint(function = "inet_sock_set_state")]
-pub fn state_fentry(ctx: BtfTracePointContext) -> i32 {
-    connect::state_changed(Typed(ctx.arg(0)), ctx.arg::<u32>(1) as u8, ctx.arg::<u32>(2) as u8);
-    0
-}
-
 /// A tracepoint in tcp_v4_destroy_sock.
 #[btf_tracepoint(function = "tcp_destroy_sock")]
 pub fn destroy_fentry(ctx: BtfTracePointContext) -> i32 {

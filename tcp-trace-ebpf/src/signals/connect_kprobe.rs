@@ -5,8 +5,8 @@
 use super::connect;
 use crate::{calls, globals::offset, maps::Call, memory::Untyped, sock};
 use aya_ebpf::{
-    macros::{kprobe, kretprobe, raw_tracepoint},
-    programs::{ProbeContext, RawTracePointContext, RetProbeContext},
+    macros::{kprobe, kretprobe},
+    programs::{ProbeContext, RetProbeContext},
 };
 
 /// An argument of the probed function. The six register arguments are always there.
@@ -72,13 +72,6 @@ pub fn call_exit_kprobe(ctx: RetProbeContext) -> u32 {
     {
         connect::interrupted(Untyped(call.sk));
     }
-    0
-}
-
-/// A tracepoint in tcp_set_state: it costs a fraction of what a kprobe does.
-#[raw_tracepoint(tracepoint = "inet_sock_set_state")]
-pub fn state_kprobe(ctx: RawTracePointContext) -> i32 {
-    connect::state_changed(Untyped(ctx.arg(0)), ctx.arg(1), ctx.arg(2));
     0
 }
 

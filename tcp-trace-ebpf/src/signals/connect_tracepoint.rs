@@ -34,12 +34,12 @@ const CALL_DESCRIPTOR: usize = 16;
 const CALL_ADDRESS: usize = 24;
 const CALL_RETURN: usize = 16;
 
-/// TP_PROTO(const struct sock *sk, const int oldstate, const int newstate), fires before the state is stored.
-#[raw_tracepoint(tracepoint = "inet_sock_set_state")]
-pub fn connect_state_tp(ctx: RawTracePointContext) -> i32 {
+/// For `set_state`.
+#[inline(always)]
+pub fn state_changed(ctx: &RawTracePointContext) {
     let (sk, old_state, new_state): (_, u8, u8) = (Untyped(ctx.arg(0)), ctx.arg(1), ctx.arg(2));
     match new_state {
-        tcp_state::SYN_SENT if sock::is_tcp(sk) => syn_sent(&ctx, sk),
+        tcp_state::SYN_SENT if sock::is_tcp(sk) => syn_sent(ctx, sk),
         tcp_state::ESTABLISHED if connect::connecting(old_state) => {
             if let Some(attempt) = attempts::find(sk.0) {
                 connect::finish(sk, attempt, ended::ESTABLISHED);
@@ -48,7 +48,6 @@ pub fn connect_state_tp(ctx: RawTracePointContext) -> i32 {
         tcp_state::CLOSE if connect::connecting(old_state) => closed(sk),
         _ => {}
     }
-    0
 }
 
 /// Always in the context of the caller: tcp_v4_connect and tcp_v6_connect set this state before they search a port.

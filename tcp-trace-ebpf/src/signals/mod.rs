@@ -14,6 +14,7 @@ mod listen;
 mod listen_fentry;
 mod listen_kprobe;
 mod port_probes;
+mod set_state;
 mod stack;
 mod stack_fentry;
 mod stack_kprobe;

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The state signal on fentry, fexit and tracepoints with types.
+//! The state signal on fentry and fexit; changes of state are seen in `set_state`.
 
 use aya_ebpf::{
-    macros::{btf_tracepoint, fentry, fexit},
-    programs::{BtfTracePointContext, FEntryContext, FExitContext},
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
 };
 
 use super::state;
 use crate::memory::Typed;
-
-#[btf_tracepoint(function = "inet_sock_set_state")]
-pub fn state_change_fentry(ctx: BtfTracePointContext) -> i32 {
-    state::changed(Typed(ctx.arg(0)), ctx.arg::<u32>(1) as u8, ctx.arg::<u32>(2) as u8);
-    0
-}
 
 /// proto: struct sock *inet_csk_accept(struct sock *sk, int flags, int *err, bool kern)
 #[fexit(function = "inet_csk_accept")]

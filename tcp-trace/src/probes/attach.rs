@@ -23,6 +23,7 @@ use super::{
     missed::Kprobes,
     plan::{Choice, Plan},
     refusal::{self, Refusal},
+    set_state::{self, SetState},
     table::{Kind, Need, Program, Signal},
     tier::Tier,
     tracefs,
@@ -85,6 +86,7 @@ pub struct Attached {
     pub logs: bool,
     /// Port probes: loaded, and attached only now and then.
     pub(super) port_probes: Vec<&'static Program>,
+    set_state: SetState,
     /// To ask how often they were missed.
     pub kprobes: Kprobes,
 }
@@ -116,13 +118,15 @@ impl Loader {
 pub fn try_all(loader: Loader, object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Failure> {
     // Where maps count as locked memory the libraries' own feature tests depend on the limit too, and are made once.
     let limit = if plan.locks_memory { memlock::raise() } else { Ok(()) };
-    let ebpf = load_object(loader.wait(), object, plan, load).map_err(|error| not_loaded(&error, limit))?;
+    let loaded = load_object(loader.wait(), object, plan, load);
+    let (ebpf, set_state) = loaded.map_err(|error| not_loaded(&error, limit))?;
     let btf = KernelBtf::new(|| Btf::from_sys_fs().ok());
     let mut attached = Attached {
         ebpf,
         trials: Vec::new(),
         logs: load.log_level != 0,
         port_probes: Vec::new(),
+        set_state,
         kprobes: Kprobes::default(),
     };
     for planned in &plan.signals {
@@ -147,11 +151,12 @@ fn load_object(
     object: &[u8],
     plan: &Plan,
     load: Load<'_>,
-) -> Result<Ebpf, aya::EbpfError> {
-    let sets = load.config.attempt_sets_mask + 1;
+) -> Result<(Ebpf, SetState), aya::EbpfError> {
+    let config = Config { set_state: set_state::asked(plan), ..*load.config };
+    let sets = config.attempt_sets_mask + 1;
     let mut loader: EbpfLoader<'_> = loader;
     loader
-        .override_global(names::CONFIG, load.config, true)
+        .override_global(names::CONFIG, &config, true)
         .override_global(names::OFFSETS, load.offsets, true)
         .override_global("AYA_LOG_LEVEL", &load.log_level, true)
         .map_max_entries(names::EVENTS, load.ring_bytes)
@@ -164,7 +169,9 @@ fn load_object(
         // Nobody writes to it: one page, the least a ring buffer can have.
         loader.map_max_entries("AYA_LOGS", 4096);
     }
-    loader.load(object)
+    let mut ebpf = loader.load(object)?;
+    let set_state = SetState::take(&mut ebpf)?;
+    Ok((ebpf, set_state))
 }
 
 fn not_loaded(error: &aya::EbpfError, limit: Result<(), String>) -> Failure {
@@ -240,7 +247,7 @@ impl Attached {
             }
             let tried = match refusals.remove(program.name) {
                 Some(refusal) => Err(refusal),
-                None => self.put_up(program, btf, signal != Signal::PortProbes),
+                None => self.put_up(program, btf, (signal, choice.tier)),
             };
             let Err(error) = tried else {
                 needless = (program.need == Need::OrNext).then_some(program.hook);
@@ -253,7 +260,7 @@ impl Attached {
                 Need::Required | Need::IfPresent(_) | Need::Events => {
                     trial.refused = Some(format!("{} on {}: {}", kind_name(program.kind), program.hook, brief(&error)));
                     trial.refusal = Some(refusal_of(&error));
-                    self.take_down(choice);
+                    self.take_down(choice, signal);
                     return trial;
                 }
             }
@@ -264,18 +271,35 @@ impl Attached {
         trial
     }
 
-    fn put_up(&mut self, row: &'static Program, btf: &KernelBtf, attach: bool) -> anyhow::Result<()> {
+    fn put_up(&mut self, row: &'static Program, btf: &KernelBtf, (signal, tier): (Signal, Tier)) -> anyhow::Result<()> {
         let program =
             self.ebpf.program_mut(row.name).with_context(|| format!("no program {} in the object", row.name))?;
         if program.fd().is_err() {
             load::one(program, row, btf)?;
         }
-        if attach { attach_program(program, row) } else { Ok(()) }
+        if signal == Signal::PortProbes {
+            return Ok(());
+        }
+        if row.is_shared() {
+            if !self.set_state.is_on(tier) {
+                attach_program(program, row)?;
+            }
+            return self.set_state.set(signal, tier, true);
+        }
+        attach_program(program, row)
     }
 
     /// Unloading a program detaches it.
-    fn take_down(&mut self, choice: &Choice) {
+    fn take_down(&mut self, choice: &Choice, signal: Signal) {
         for row in &choice.programs {
+            if row.is_shared() {
+                if let Err(error) = self.set_state.set(signal, choice.tier, false) {
+                    tracing::warn!("{error:#}");
+                }
+                if self.set_state.is_on(choice.tier) {
+                    continue;
+                }
+            }
             // Fails for those that were not loaded: nothing to take down.
             let _ = match self.ebpf.program_mut(row.name) {
                 Some(programs::Program::FEntry(program)) => program.unload(),

@@ -12,6 +12,7 @@ mod object_info;
 pub mod plan;
 pub mod refusal;
 pub mod runs;
+mod set_state;
 pub mod table;
 pub mod tier;
 mod tracefs;

@@ -7,6 +7,7 @@ mod connect;
 mod listen;
 mod listener_lookup;
 mod port_probes;
+pub mod set_state;
 mod stack;
 mod state;
 mod time_wait;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Programs of the bind signal.
 
+use super::set_state::{SET_STATE_FENTRY, SET_STATE_KPROBE, SET_STATE_TRACEPOINT};
 use super::{Alternative, Kind, Program, Row, Signal, optional, program};
 use crate::probes::tier::Tier;
 
@@ -20,7 +21,7 @@ pub(super) const ROW: Row = Row {
             tier: Tier::Fentry,
             programs: &[
                 MARKS_ROW,
-                program("bind_state_fentry", "inet_sock_set_state", Kind::BtfTracepoint),
+                SET_STATE_FENTRY,
                 program("bind_exit_fentry", "inet_csk_get_port", Kind::Fexit),
                 program("bind_enter_fentry", "inet_csk_get_port", Kind::Fentry),
             ],
@@ -30,7 +31,7 @@ pub(super) const ROW: Row = Row {
             tier: Tier::Kprobe,
             programs: &[
                 MARKS_ROW,
-                program("bind_state_tp", "inet_sock_set_state", Kind::RawTracepoint),
+                SET_STATE_KPROBE,
                 program("bind_exit_kprobe", "inet_csk_get_port", Kind::Kretprobe),
                 program("bind_enter_kprobe", "inet_csk_get_port", Kind::Kprobe),
             ],
@@ -40,7 +41,7 @@ pub(super) const ROW: Row = Row {
             tier: Tier::Tracepoint,
             programs: &[
                 MARKS_ROW,
-                program("bind_state_tp", "inet_sock_set_state", Kind::RawTracepoint),
+                SET_STATE_TRACEPOINT,
                 program("bind_call_exit_tp", "sys_exit_bind", SYSCALLS),
                 program("bind_call_enter_tp", "sys_enter_bind", SYSCALLS),
             ],

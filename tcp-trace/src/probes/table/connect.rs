@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Programs of the connect signal.
 
+use super::set_state::{SET_STATE_FENTRY, SET_STATE_KPROBE, SET_STATE_TRACEPOINT};
 use super::{Alternative, Kind, Need, Program, Row, Signal, ipv6, optional, program, variant};
 use crate::probes::tier::Tier;
 
@@ -20,7 +21,7 @@ pub(super) const ROW: Row = Row {
             tier: Tier::Fentry,
             programs: &[
                 program("destroy_fentry", "tcp_destroy_sock", Kind::BtfTracepoint),
-                program("state_fentry", "inet_sock_set_state", Kind::BtfTracepoint),
+                SET_STATE_FENTRY,
                 program("call_exit_fentry", "__inet_stream_connect", Kind::Fexit),
                 variant("search_exit_4_fentry", "__inet_hash_connect", 4),
                 variant("search_exit_5_fentry", "__inet_hash_connect", 5),
@@ -38,7 +39,7 @@ pub(super) const ROW: Row = Row {
             tier: Tier::Kprobe,
             programs: &[
                 program("connect_destroy_tp", "tcp_destroy_sock", Kind::RawTracepoint),
-                program("state_kprobe", "inet_sock_set_state", Kind::RawTracepoint),
+                SET_STATE_KPROBE,
                 ipv6("connect_exit_kprobe", "tcp_v6_connect", Kind::Kretprobe),
                 program("connect_exit_kprobe", "tcp_v4_connect", Kind::Kretprobe),
                 program("search_exit_kprobe", "__inet_hash_connect", Kind::Kretprobe),
@@ -57,7 +58,7 @@ pub(super) const ROW: Row = Row {
             tier: Tier::Tracepoint,
             programs: &[
                 program("connect_destroy_tp", "tcp_destroy_sock", Kind::RawTracepoint),
-                program("connect_state_tp", "inet_sock_set_state", Kind::RawTracepoint),
+                SET_STATE_TRACEPOINT,
                 optional("connect_call_exit_tp", "sys_exit_connect", SYSCALLS, NO_CALL),
                 optional("connect_call_enter_tp", "sys_enter_connect", SYSCALLS, NO_CALL),
             ],

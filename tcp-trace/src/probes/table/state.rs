@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Programs of the state signal.
 
-use super::{Alternative, Kind, Need, Program, Row, Signal, optional, program, variant};
+use super::set_state::{SET_STATE_FENTRY, SET_STATE_KPROBE, SET_STATE_TRACEPOINT};
+use super::{Alternative, Kind, Need, Program, Row, Signal, optional, variant};
 use crate::probes::tier::Tier;
 
 const NO_OWNER: &str = "accepted connections have no owner until it closes them";
@@ -18,7 +19,7 @@ pub(super) const ROW: Row = Row {
                 Program { need: Need::Optional(NO_OWNER), ..variant("state_accept_4_fentry", "inet_csk_accept", 4) },
                 optional("state_lingered_fentry", "tcp_close", Kind::Fexit, NO_LINGERING),
                 optional("state_closing_fentry", "tcp_close", Kind::Fentry, NO_LINGERING),
-                program("state_change_fentry", "inet_sock_set_state", Kind::BtfTracepoint),
+                SET_STATE_FENTRY,
             ],
             loses: "",
         },
@@ -28,13 +29,13 @@ pub(super) const ROW: Row = Row {
                 optional("state_accept_kprobe", "inet_csk_accept", Kind::Kretprobe, NO_OWNER),
                 optional("state_lingered_kprobe", "tcp_close", Kind::Kretprobe, NO_LINGERING),
                 optional("state_closing_kprobe", "tcp_close", Kind::Kprobe, NO_LINGERING),
-                program("state_change_tp", "inet_sock_set_state", Kind::RawTracepoint),
+                SET_STATE_KPROBE,
             ],
             loses: "the owner of an accepted connection may be missed while many wait in accept()",
         },
         Alternative {
             tier: Tier::Tracepoint,
-            programs: &[program("state_change_tp", "inet_sock_set_state", Kind::RawTracepoint)],
+            programs: &[SET_STATE_TRACEPOINT],
             loses: "accepted connections have no owner until it closes them; a close() that SO_LINGER lets wait is not seen",
         },
     ],
