@@ -8,6 +8,7 @@ mod modes;
 mod native;
 mod page;
 mod peers;
+mod scale;
 mod tables;
 
 use std::{process::ExitCode, thread};
@@ -83,6 +84,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         figures.native = native::measure().context("the native part")?;
     }
     figures.bounds = bounds::verdicts(&figures.guests);
+    figures.scale = scale::simulate();
     print!("{}", tables::all(&figures));
     if options.is_whole() && !options.check {
         page::write(&figures)?;

@@ -3,7 +3,7 @@
 //! target/peers rather than installed: a package of a daemon would start it.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -16,11 +16,21 @@ use crate::{
 };
 
 /// Each is the name of its package, too.
-const PEERS: [&str; 2] = ["curl", "nginx"];
+const PEERS: [&str; 3] = ["curl", "nginx", "wrk"];
 
 /// Where the unpacked ones find their libraries.
 pub fn library_path() -> PathBuf {
     target("peers/usr/lib/x86_64-linux-gnu")
+}
+
+/// Variables with which a program of this machine finds them, and they their libraries.
+pub fn environment() -> [String; 2] {
+    let path = env::var("PATH").unwrap_or_default();
+    let [programs, daemons] = ["usr/bin", "usr/sbin"].map(|folder| target("peers").join(folder));
+    [
+        format!("PATH={path}:{}:{}", programs.display(), daemons.display()),
+        format!("LD_LIBRARY_PATH={}", library_path().display()),
+    ]
 }
 
 /// Paths of all the programs, on this machine or under target/peers.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use connect_load::{Answer, Measured, Plan, Run, Stage, Traced};
 
 use crate::busy;
@@ -31,13 +31,18 @@ pub fn run(plan: &Path) -> Result<()> {
     for stage in &plan.stages {
         let family = Family::parse(&stage.family.to_string()).map_err(anyhow::Error::msg)?;
         let ground = Ground::enter()?;
-        let destination = Destination::listen(family)?;
+        let destination = match (family, stage.destinations) {
+            (_, 1) => Destination::listen(family)?,
+            (Family::Ipv4, many) => Destination::listen_on_many(many)?,
+            (Family::Ipv6, many) => bail!("there is one loopback address of IPv6, not {many}"),
+        };
         let _crowd = Crowd::fill(&ground, &destination, stage.fill)?;
         thread::sleep(REST);
         timing::run(&destination, stage.connects / WARM_UP)?;
         for run in &stage.runs {
             let measured = measure(stage, run, &destination).map_err(|error| format!("{error:#}"));
-            let answer = Answer { family: stage.family, fill: stage.fill, mode: run.mode.clone(), measured };
+            let &Stage { family, fill, destinations, .. } = stage;
+            let answer = Answer { family, fill, destinations, mode: run.mode.clone(), measured };
             println!("{}", serde_json::to_string(&answer)?);
         }
     }

@@ -17,6 +17,8 @@ pub struct Stage {
     pub family: u32,
     /// Percent of the local ports that are taken.
     pub fill: u32,
+    /// How many addresses the connects go to, one after the other; more than one with IPv4 alone.
+    pub destinations: u32,
     /// How many connects every run makes.
     pub connects: u32,
     /// In this order.
@@ -63,6 +65,8 @@ pub struct Answer {
     pub family: u32,
     /// Of the stage.
     pub fill: u32,
+    /// Of the stage.
+    pub destinations: u32,
     /// Of the run.
     pub mode: String,
     /// Or why there is none.

@@ -33,7 +33,10 @@ impl Family {
 
 /// A listening socket on loopback.
 pub struct Destination {
+    /// Of several the first.
     address: SocketAddr,
+    /// How many it is: addresses of 127.0.0.0/8 that follow one another.
+    addresses: u32,
     listener: OwnedFd,
 }
 
@@ -44,11 +47,21 @@ impl Destination {
             Family::Ipv6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
         };
         let address = SocketAddr::new(ip, PORT);
-        let listener = tcp(address, SocketFlags::NONBLOCK)?;
+        Self::listen_at(address, address, 1)
+    }
+
+    /// So many addresses of IPv4, behind one socket.
+    pub fn listen_on_many(addresses: u32) -> Result<Self> {
+        let first = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT);
+        Self::listen_at(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT), first, addresses)
+    }
+
+    fn listen_at(bound: SocketAddr, address: SocketAddr, addresses: u32) -> Result<Self> {
+        let listener = tcp(bound, SocketFlags::NONBLOCK)?;
         sockopt::set_socket_reuseaddr(&listener, true)?;
-        bind(&listener, &address).with_context(|| format!("could not bind {address}"))?;
+        bind(&listener, &bound).with_context(|| format!("could not bind {bound}"))?;
         listen(&listener, BACKLOG)?;
-        Ok(Self { address, listener })
+        Ok(Self { address, addresses, listener })
     }
 
     /// A socket that will leave nothing behind: its close() sends a reset, so its port is free at once.
@@ -69,6 +82,13 @@ impl Destination {
 
     pub fn connect(&self, socket: &OwnedFd) -> rustix::io::Result<()> {
         connect(socket, &self.address)
+    }
+
+    /// To one of its addresses, in turn.
+    pub fn connect_in_turn(&self, socket: &OwnedFd, number: u32) -> rustix::io::Result<()> {
+        let IpAddr::V4(first) = self.address.ip() else { return self.connect(socket) };
+        let ip = Ipv4Addr::from_bits(first.to_bits() + number % self.addresses);
+        connect(socket, &SocketAddr::new(IpAddr::V4(ip), self.address.port()))
     }
 
     /// The other ends of all connections that were not accepted yet.

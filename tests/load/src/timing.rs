@@ -18,7 +18,7 @@ pub fn run(destination: &Destination, connects: u32) -> Result<Timed> {
     for number in 1..=connects {
         let socket = destination.client()?;
         let before = now_ns();
-        let result = destination.connect(&socket);
+        let result = destination.connect_in_turn(&socket, number);
         times.push(now_ns() - before);
         errors += u32::from(result.is_err());
         drop(socket);

@@ -79,7 +79,7 @@ pub fn verdicts(guests: &[Guest]) -> Vec<Verdict> {
 
 impl Bound {
     fn is_about(&self, row: &Row) -> bool {
-        self.mode == row.mode && self.fill == row.fill
+        self.mode == row.mode && (self.fill, 1) == (row.fill, row.destinations)
     }
 
     fn verdict(&self, guest: &Guest, row: &Row) -> Verdict {
@@ -87,7 +87,7 @@ impl Bound {
             Measure::Median => cost.median_ratio,
             Measure::Whole => cost.whole_ratio,
         };
-        let mut stage = guest.rows.iter().filter(|other| (other.family, other.fill) == (row.family, row.fill));
+        let mut stage = guest.rows.iter().filter(|other| other.stage() == row.stage());
         let again = stage.find(|other| other.mode == UNTRACED_AGAIN).and_then(|other| other.cost.as_ref());
         let repeats = again.is_some_and(|cost| (of(cost) - 1.0).abs() <= self.measure.tolerance());
         let ratio = row.cost.as_ref().filter(|_| repeats).map(of);
@@ -113,7 +113,7 @@ mod tests {
         let (connects, median, mean, p99, busy, whole) = (60, 1, 1, 1, 1, 1);
         let cost =
             Cost { connects, median, median_ratio, mean, p99, busy, busy_ratio: 1.0, whole, whole_ratio, tracer: None };
-        Row { family: 6, fill: 0, mode: mode.to_owned(), cost: Some(cost), not_run: None }
+        Row { family: 6, fill: 0, destinations: 1, mode: mode.to_owned(), cost: Some(cost), not_run: None }
     }
 
     /// The median and the whole of fentry with all ports free: the ratio, and whether it will do.

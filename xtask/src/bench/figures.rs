@@ -7,7 +7,7 @@ use anyhow::Result;
 use connect_load::{Answer, Measured};
 use serde::{Deserialize, Serialize};
 
-use super::{bounds::Verdict, modes::UNTRACED, native::Native};
+use super::{bounds::Verdict, modes::UNTRACED, native::Native, scale::Scale};
 use crate::workspace::output;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub struct Figures {
     pub guests: Vec<Guest>,
     pub native: Vec<Native>,
     pub bounds: Vec<Verdict>,
+    #[serde(default)]
+    pub scale: Vec<Scale>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -42,6 +44,8 @@ pub struct Guest {
 pub struct Row {
     pub family: u32,
     pub fill: u32,
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub destinations: u32,
     pub mode: String,
     #[serde(flatten)]
     pub cost: Option<Cost>,
@@ -81,19 +85,43 @@ pub struct Tracer {
     pub lines: u64,
 }
 
+impl Row {
+    /// Which runs it is compared with.
+    pub fn stage(&self) -> (u32, u32, u32) {
+        (self.family, self.fill, self.destinations)
+    }
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_one(destinations: &u32) -> bool {
+    *destinations == 1
+}
+
 impl Guest {
     pub fn new(line: &str, release: &str, peers: Vec<String>, answers: &[Answer]) -> Self {
         let rows = answers.iter().map(|answer| {
             let cost = cost(answer, answers);
-            let Answer { family, fill, ref mode, .. } = *answer;
-            Row { family, fill, mode: mode.clone(), not_run: cost.as_ref().err().cloned(), cost: cost.ok() }
+            let Answer { family, fill, destinations, ref mode, .. } = *answer;
+            Row {
+                family,
+                fill,
+                destinations,
+                mode: mode.clone(),
+                not_run: cost.as_ref().err().cloned(),
+                cost: cost.ok(),
+            }
         });
         Self { line: line.to_owned(), release: release.to_owned(), peers, rows: rows.collect() }
     }
 }
 
 fn cost(answer: &Answer, all: &[Answer]) -> Result<Cost, String> {
-    let same_stage = |other: &&Answer| (other.family, other.fill) == (answer.family, answer.fill);
+    let stage = |answer: &Answer| (answer.family, answer.fill, answer.destinations);
+    let same_stage = |other: &&Answer| stage(other) == stage(answer);
     let untraced = all.iter().filter(same_stage).find(|other| other.mode == UNTRACED);
     let untraced = untraced.ok_or("nothing to compare with")?.measured.as_ref()?;
     let Measured { timed, busy_ns, traced } = answer.measured.as_ref()?;
@@ -141,7 +169,7 @@ impl Machine {
 impl Figures {
     pub fn row(&self, line: &str, family: u32, fill: u32, mode: &str) -> Option<&Row> {
         let guest = self.guests.iter().find(|guest| guest.line == line)?;
-        guest.rows.iter().find(|row| row.family == family && row.fill == fill && row.mode == mode)
+        guest.rows.iter().find(|row| row.stage() == (family, fill, 1) && row.mode == mode)
     }
 
     /// What is not as it must be, in words.

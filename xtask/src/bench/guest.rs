@@ -8,7 +8,7 @@ use connect_load::{Answer, Plan, Run, Stage};
 
 use super::{
     Options, figures,
-    modes::{FAMILIES, FILLS, Mode, UNTRACED, UNTRACED_AGAIN},
+    modes::{CONNECTS_TO_DESTINATIONS, DEFAULTS, DESTINATIONS, FAMILIES, FILLS, Mode, UNTRACED, UNTRACED_AGAIN},
     peers,
 };
 use crate::{
@@ -58,7 +58,8 @@ pub fn measure(line: &str, options: &Options) -> Result<figures::Guest> {
         Accelerator::Counting,
         Screen::Lines(&mut |text| match serde_json::from_str::<Answer>(text) {
             Ok(answer) => {
-                eprintln!("{line:>5} | IPv{} {:>2} % {}: {}", answer.family, answer.fill, answer.mode, brief(&answer));
+                let Answer { family, fill, destinations, ref mode, .. } = answer;
+                eprintln!("{line:>5} | IPv{family} {fill:>2} % to {destinations} {mode}: {}", brief(&answer));
                 answers.push(answer);
             }
             Err(_) => said += &format!("{text}\n"),
@@ -76,14 +77,23 @@ fn brief(answer: &Answer) -> String {
 }
 
 fn plan_of(options: &Options) -> Plan {
+    let is_asked = |asked: Option<u32>, value| asked.is_none_or(|asked| asked == value);
+    let untraced = |name: &str| [Run { mode: name.to_owned(), tracer: None }];
+    let around =
+        |traced: Vec<Run>| untraced(UNTRACED).into_iter().chain(traced).chain(untraced(UNTRACED_AGAIN)).collect();
+    let run = |mode: &Mode| Run { mode: mode.name.to_owned(), tracer: Some(mode.tracer()) };
     let mut plan = Plan::default();
-    for family in FAMILIES.into_iter().filter(|family| options.family.is_none_or(|asked| asked == *family)) {
-        for (fill, connects) in FILLS.into_iter().filter(|(fill, _)| options.fill.is_none_or(|asked| asked == *fill)) {
-            let modes = options.wanted().filter(|mode| mode.fills.contains(&fill));
-            let traced = modes.map(|mode| Run { mode: mode.name.to_owned(), tracer: Some(mode.tracer()) });
-            let untraced = |name: &str| [Run { mode: name.to_owned(), tracer: None }];
-            let runs = untraced(UNTRACED).into_iter().chain(traced).chain(untraced(UNTRACED_AGAIN)).collect();
-            plan.stages.push(Stage { family, fill, connects, runs });
+    for family in FAMILIES.into_iter().filter(|family| is_asked(options.family, *family)) {
+        for (fill, connects) in FILLS.into_iter().filter(|(fill, _)| is_asked(options.fill, *fill)) {
+            let traced = options.wanted().filter(|mode| mode.fills.contains(&fill)).map(run).collect();
+            plan.stages.push(Stage { family, fill, destinations: 1, connects, runs: around(traced) });
+        }
+    }
+    let to_many = options.wanted().find(|mode| mode.name == DEFAULTS);
+    if let Some(mode) = to_many.filter(|_| is_asked(options.family, 4) && is_asked(options.fill, 0)) {
+        for destinations in DESTINATIONS {
+            let (connects, runs) = (CONNECTS_TO_DESTINATIONS, around(vec![run(mode)]));
+            plan.stages.push(Stage { family: 4, fill: 0, destinations, connects, runs });
         }
     }
     plan

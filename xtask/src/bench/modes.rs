@@ -13,6 +13,14 @@ pub const FILLS: [(u32, u32); 4] = [(0, 20_000), (49, 2_000), (51, 60), (95, 60)
 
 pub const FAMILIES: [u32; 2] = [4, 6];
 
+/// Addresses that connects go to in turn, all ports free, IPv4: whether a row for each costs more than one for all. The
+/// number of connects is such that each address is met.
+pub const DESTINATIONS: [u32; 2] = [1_000, 100_000];
+pub const CONNECTS_TO_DESTINATIONS: u32 = 100_000;
+
+/// What users get who type no option; it is measured at these destinations as well.
+pub const DEFAULTS: &str = "text, defaults";
+
 pub struct Mode {
     pub name: &'static str,
     pub who: Who,
@@ -21,8 +29,10 @@ pub struct Mode {
 }
 
 pub enum Who {
-    /// `tcp-trace connect-latency` with these arguments, JSON to a file.
+    /// `tcp-trace connect-latency` with these arguments, JSON to a file: a line by the connect, whatever it costs.
     Connects(&'static [&'static str]),
+    /// `tcp-trace` with these arguments, and the defaults of everything else.
+    Defaults(&'static [&'static str]),
     /// `tcp-trace flamegraph` with these arguments.
     Stacks(&'static [&'static str]),
     /// A program out of the Debian that the guest's kernel is from.
@@ -34,7 +44,11 @@ const EVERYWHERE: &[u32] = &[0, 49, 51, 95];
 const HISTOGRAM: &str = "kfunc:tcp_v4_connect,kfunc:tcp_v6_connect { @start[tid] = nsecs; } \
      kretfunc:tcp_v4_connect,kretfunc:tcp_v6_connect /@start[tid]/ { @ns = hist(nsecs - @start[tid]); delete(@start[tid]); }";
 
-pub const MODES: [Mode; 13] = [
+pub const MODES: [Mode; 17] = [
+    Mode { name: DEFAULTS, who: Who::Defaults(&["connect-latency"]), fills: EVERYWHERE },
+    Mode { name: "text, kprobe", who: Who::Defaults(&["connect-latency", "--tier", "kprobe"]), fills: &[0] },
+    Mode { name: "text, tracepoint", who: Who::Defaults(&["connect-latency", "--tier", "tracepoint"]), fills: &[0] },
+    Mode { name: "doctor", who: Who::Defaults(&["doctor", "--watch", "1h"]), fills: &[0, 51] },
     Mode { name: "fentry", who: Who::Connects(&["--tier", "fentry"]), fills: EVERYWHERE },
     Mode {
         name: "fentry, port probes always",
@@ -99,18 +113,18 @@ impl Mode {
 
     pub fn tracer(&self) -> Tracer {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        let tcp_trace = |command: &[&str], arguments| {
-            let mut argv = words(&["tcp-trace"]);
-            argv.extend(words(command));
-            argv.extend(words(&["--output", OUTPUT, "--ready-file", READY]));
-            // Without a pause in between, connects are over any budget: what is compared is each of them told.
-            argv.extend(words(&["--max-overhead", "100%"]));
-            argv.extend(words(arguments));
-            Tracer { argv, ready: Ready::File }
+        let tcp_trace = |command: &[&str], arguments: &[&str]| {
+            let parts = [&["tcp-trace"], command, &["--output", OUTPUT, "--ready-file", READY], arguments];
+            Tracer { argv: parts.into_iter().flat_map(words).collect(), ready: Ready::File }
+        };
+        // Without a pause in between, connects are over any budget: what is compared is each of them told.
+        let each = |command: &[&str], arguments: &[&str]| {
+            tcp_trace(command, &[&["--max-overhead", "100%"], arguments].concat())
         };
         match self.who {
-            Who::Connects(arguments) => tcp_trace(&["connect-latency", "--format", "json"], arguments),
-            Who::Stacks(arguments) => tcp_trace(&["flamegraph", "--format", "folded"], arguments),
+            Who::Connects(arguments) => each(&["connect-latency", "--format", "json"], arguments),
+            Who::Stacks(arguments) => each(&["flamegraph", "--format", "folded"], arguments),
+            Who::Defaults(command) => tcp_trace(command, &[]),
             Who::Peer(argv) => Tracer { argv: words(argv), ready: Ready::Quiet },
         }
     }

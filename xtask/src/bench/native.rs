@@ -4,6 +4,7 @@
 //! Others use this machine too. Times are the best of several short runs, as whatever else runs only ever takes away.
 
 mod agent;
+mod rest;
 mod road;
 mod start;
 mod stream;
@@ -40,6 +41,7 @@ pub fn measure() -> Result<Vec<Native>> {
     let built = Built { tcp_trace, connect_load };
     let mut figures = road::measure()?;
     figures.extend(start::measure(&built)?);
+    figures.extend(rest::measure(&built)?);
     figures.extend(stream::measure(&built)?);
     for figure in &figures {
         let value = figure.value.map_or_else(|| "not run".to_owned(), |value| format!("{value} {}", figure.unit));

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use super::{
     bounds::{Measure, Verdict},
     figures::{Cost, Figures, Guest, Row},
-    modes::LEFT_OUT,
+    modes::{DEFAULTS, LEFT_OUT, UNTRACED},
+    scale::Scale,
 };
 
 /// Everything that was measured.
@@ -17,16 +18,18 @@ pub fn all(figures: &Figures) -> String {
             ratios(&mut text, guest, family);
         }
     }
+    by_destinations(&mut text, figures);
     details(&mut text, figures);
     verdicts(&mut text, &figures.bounds);
     native(&mut text, figures);
+    scale(&mut text, figures);
     not_run(&mut text, figures);
     text
 }
 
 /// Modes by fillings, untraced = 1.
 fn ratios(text: &mut String, guest: &Guest, family: u32) {
-    let rows: Vec<_> = guest.rows.iter().filter(|row| row.family == family).collect();
+    let rows: Vec<_> = guest.rows.iter().filter(|row| row.family == family && row.destinations == 1).collect();
     let mut fills: Vec<_> = rows.iter().map(|row| row.fill).collect();
     fills.dedup();
     if rows.is_empty() {
@@ -71,6 +74,33 @@ fn cell(cost: Option<&Cost>, ratio: impl Fn(&Cost) -> f64) -> String {
     cost.map_or_else(String::new, |cost| format!("{:.4}", ratio(cost)))
 }
 
+/// The totals of 1, 1,000, 100,000 destinations: what each connect takes with the tracer's part, all ports free.
+fn by_destinations(text: &mut String, figures: &Figures) {
+    let _ = writeln!(
+        text,
+        "\n### By number of destinations, IPv4, all ports free\n\n\
+         | kernel | destinations | connects | | median connect() | busy, instructions a connect | untraced = 1 |\n\
+         |---|---:|---:|---|---:|---:|---:|"
+    );
+    let is_of = |row: &&Row| row.family == 4 && row.fill == 0 && [UNTRACED, DEFAULTS].contains(&row.mode.as_str());
+    for guest in &figures.guests {
+        for row in guest.rows.iter().filter(is_of) {
+            let Some(cost) = &row.cost else { continue };
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} | {} | {} | {:.4} |",
+                guest.line,
+                thousands(row.destinations.into()),
+                thousands(cost.connects.into()),
+                row.mode,
+                thousands(cost.median),
+                thousands(cost.busy / u64::from(cost.connects)),
+                cost.busy_ratio,
+            );
+        }
+    }
+}
+
 /// Instructions behind the ratios, IPv4 alone.
 fn details(text: &mut String, figures: &Figures) {
     let _ = writeln!(
@@ -80,7 +110,7 @@ fn details(text: &mut String, figures: &Figures) {
          |---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|"
     );
     for guest in &figures.guests {
-        for row in guest.rows.iter().filter(|row| row.family == 4) {
+        for row in guest.rows.iter().filter(|row| row.family == 4 && row.destinations == 1) {
             let Some(cost) = &row.cost else { continue };
             let (agent, lines, start, stop) = cost.tracer.as_ref().map_or_else(Default::default, |tracer| {
                 (thousands(tracer.agent), thousands(tracer.lines), thousands(tracer.start), thousands(tracer.stop))
@@ -133,12 +163,40 @@ fn native(text: &mut String, figures: &Figures) {
     }
 }
 
+/// Machines that nobody here has.
+fn scale(text: &mut String, figures: &Figures) {
+    text.push_str(
+        "\n### Larger machines, by simulation\n\n\
+         xtask/src/bench/scale.rs: the rows of the kernel side and the agent's two generations, an interval of one second, \
+         the fourth of them. That adding to a row takes 150 ns, and 100 ns more for each of eight lines that another CPU had \
+         last, is assumed.\n\n\
+         | CPUs | connects/s | destinations | how they are met | in the remainder | exact rows, from the heaviest on | \
+         to find the row, instructions a connect | to add to it, ns a connect | busiest row, share of the time | \
+         to read all of an interval, ms | memory of the maps, MiB |\n\
+         |---:|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|\n",
+    );
+    for scale in &figures.scale {
+        let Scale { cpus, connects_per_second, destinations, spread, in_remainder, exact_from_heaviest, .. } = scale;
+        let Scale { finding_instructions, adding_ns, busiest_row, drain_ms, memory_mib, .. } = scale;
+        let _ = writeln!(
+            text,
+            "| {cpus} | {} | {} | {spread} | {:.2} % | {exact_from_heaviest} | {finding_instructions} | {adding_ns} | \
+             {:.1} % | {drain_ms} | {memory_mib} |",
+            thousands((*connects_per_second).into()),
+            thousands((*destinations).into()),
+            in_remainder * 100.0,
+            busiest_row * 100.0,
+        );
+    }
+}
+
 fn not_run(text: &mut String, figures: &Figures) {
     let rows = figures.guests.iter().flat_map(|guest| guest.rows.iter().map(move |row| (guest, row)));
     let lines: Vec<_> = rows
         .filter_map(|(guest, row)| {
             let why = row.not_run.as_ref()?;
-            Some(format!("- {}, IPv{}, {} %: {}: {why}\n", guest.line, row.family, row.fill, row.mode))
+            let Row { family, fill, destinations, ref mode, .. } = *row;
+            Some(format!("- {}, IPv{family}, {fill} %, to {destinations}: {mode}: {why}\n", guest.line))
         })
         .collect();
     let _ = write!(text, "\n### Not run\n\n{}", lines.concat());

@@ -59,6 +59,14 @@ pub fn native() -> Result<Tally> {
     let programs = static_build::built(guest::PROFILE);
     let mut suite = setup::as_root("env");
     suite.arg(format!("TCP_TRACE={}", programs.join("tcp-trace").display()));
+    match peers::get() {
+        Ok(_) => suite.args(peers::environment()),
+        // The tests that want one say that they did not run.
+        Err(error) => {
+            eprintln!("setup: {error:#}");
+            &mut suite
+        }
+    };
     suite.arg(programs.join("tcp-trace-vm-tests")).arg(NATIVE);
     let (mut tally, success) = watch(&mut suite, "own")?;
     if !success && tally.failed.is_empty() {

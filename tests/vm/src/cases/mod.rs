@@ -25,6 +25,8 @@ mod recording;
 mod signals;
 mod states;
 mod storm;
+mod storm_doctor;
+mod storm_proxy;
 mod theme;
 mod time_wait;
 mod time_wait_owners;
@@ -71,6 +73,7 @@ fn kernel(report: &mut Report, tiers: &[Tier]) {
         storm::run(report, tier);
     }
     storm::by_default(report);
+    storm_doctor::run(report);
     ports_default_range::run(report, tiers);
     inventory::run(report);
 }
@@ -83,6 +86,7 @@ fn ends(report: &mut Report, tiers: &[Tier]) {
         ledger::run(report, tier);
     }
     storm::with_trouble(report, best);
+    storm_proxy::run(report, best);
     what_if::run(report, best);
     ledger::storms(report, tiers);
     privileges::run(report);

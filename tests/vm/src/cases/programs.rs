@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,15 +18,19 @@ use crate::tiers::Tier;
 use crate::tool::{self, Answer, Tool};
 
 const REQUESTS: usize = 20;
-const NGINX: [&str; 2] = ["/usr/sbin/nginx", "/bin/nginx"];
+pub const NGINX: &str = "nginx";
+pub const WRK: &str = "wrk";
 
 pub fn run(report: &mut Report, tier: Tier) {
     report.test("programs/curl", || curl(tier));
     report.test("programs/nginx", || nginx(tier));
 }
 
-fn present(places: &[&'static str]) -> Result<&'static str> {
-    places.iter().copied().find(|place| Path::new(place).exists()).ok_or_else(|| not_run("not in the guest"))
+/// The path of a program that need not be here.
+pub fn present(name: &str) -> Result<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.ok_or_else(|| not_run("not in the guest"))
 }
 
 /// Answers that many requests, and gives the ports that they came from: what the server saw is the witness.
@@ -46,7 +50,7 @@ fn lines<'a>(answer: &'a Answer, netns: u64, comm: &str) -> Vec<&'a Value> {
 }
 
 fn curl(tier: Tier) -> Result<()> {
-    let program = present(&["/bin/curl", "/usr/bin/curl"])?;
+    let program = &present("curl")?;
     let tool = Tool::start_with_each_event(tier, &["--comm", "curl"])?;
     let (netns, ports) = netns::within("caller", |netns| {
         let ipv4 = Socket::listener(SocketAddr::new(LOCALHOST, 2001), 16)?;
@@ -75,7 +79,18 @@ fn curl(tier: Tier) -> Result<()> {
 }
 
 /// Ends it whatever happens.
-struct Running(Child);
+pub struct Running(pub Child);
+
+impl Running {
+    /// Lets it end what it is at, and waits for that.
+    pub fn quit(mut self) -> Result<()> {
+        // SAFETY: signals our own child.
+        unsafe { libc::kill(self.0.id() as i32, libc::SIGQUIT) };
+        let status = self.0.wait()?;
+        ensure!(status.success(), "it ended with {status}");
+        Ok(())
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -104,7 +119,7 @@ http {
 ";
 
 fn nginx(tier: Tier) -> Result<()> {
-    present(&NGINX)?;
+    present(NGINX)?;
     let tool = Tool::start_with_each_event(tier, &["--comm", "nginx"])?;
     let (netns, ports) = netns::within("caller", |netns| {
         let upstream = Socket::listener(SocketAddr::new(LOCALHOST, 2002), 64)?;
@@ -123,7 +138,7 @@ fn nginx(tier: Tier) -> Result<()> {
 /// Requests through nginx, each of which makes it connect; the ports that it came from. `upstream` listens on port 2002
 /// of this network namespace.
 pub fn proxied(upstream: &Socket) -> Result<Vec<u16>> {
-    let program = present(&NGINX)?;
+    let program = present(NGINX)?;
     let configuration = tool::temporary("nginx.cfg");
     fs::write(&configuration, CONFIGURATION)?;
     let ports = thread::scope(|scope| {
@@ -143,21 +158,26 @@ pub fn proxied(upstream: &Socket) -> Result<Vec<u16>> {
     ports
 }
 
-/// One request through the proxy, which takes a moment to start.
+/// One request through the proxy.
 fn request(nginx: &mut Running, remote: SocketAddr) -> Result<()> {
+    let socket = wait_for_listener(nginx, remote)?;
+    let reply = socket.exchange(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
+    ensure!(reply.starts_with(b"HTTP/1.1 200"), "nginx said {:?}", String::from_utf8_lossy(&reply));
+    Ok(())
+}
+
+/// A connection to a program that takes a moment to start.
+pub fn wait_for_listener(server: &mut Running, remote: SocketAddr) -> Result<Socket> {
     let deadline = Instant::now() + Duration::from_secs(120);
-    let socket = loop {
+    loop {
         let socket = Socket::tcp(remote.ip())?;
         if socket.connect(remote) == 0 {
-            break socket;
+            return Ok(socket);
         }
-        if let Some(status) = nginx.0.try_wait()? {
+        if let Some(status) = server.0.try_wait()? {
             bail!("nginx ended: {status}");
         }
         ensure!(Instant::now() < deadline, "nginx does not listen");
         thread::sleep(Duration::from_millis(50));
-    };
-    let reply = socket.exchange(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
-    ensure!(reply.starts_with(b"HTTP/1.1 200"), "nginx said {:?}", String::from_utf8_lossy(&reply));
-    Ok(())
+    }
 }

@@ -29,16 +29,23 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts it, and waits until it is attached.
+    /// Starts it so that each connect is told, and waits until it is attached.
     pub fn start(tcp_trace: &Path, arguments: &[&str]) -> Result<Self> {
+        const EACH: [&str; 4] = ["connect-latency", "--max-overhead", "100%", "--tier"];
+        Self::spawn(tcp_trace, &[&EACH[..], &["tracepoint", "--format", "json"], arguments].concat())
+    }
+
+    /// Starts it as users do.
+    pub fn by_default(tcp_trace: &Path, command: &[&str]) -> Result<Self> {
+        Self::spawn(tcp_trace, command)
+    }
+
+    fn spawn(tcp_trace: &Path, arguments: &[&str]) -> Result<Self> {
         let folder = target("bench/native");
         fs::create_dir_all(&folder)?;
         let (output, ready) = (folder.join("tcp-trace.jsonl"), folder.join("ready"));
         let mut command = Command::new(tcp_trace);
-        command
-            .args(["connect-latency", "--max-overhead", "100%", "--tier", "tracepoint", "--format", "json", "--output"])
-            .arg(&output);
-        command.arg("--ready-file").arg(&ready).args(arguments);
+        command.args(arguments).arg("--output").arg(&output).arg("--ready-file").arg(&ready);
         let begin = Instant::now();
         remove(&ready)?;
         let mut child = command.spawn().with_context(|| format!("could not start {}", tcp_trace.display()))?;
@@ -51,6 +58,17 @@ impl Agent {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in its status")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
+    /// Processor time that it had so far, in ns.
+    pub fn ran_ns(&self) -> Result<u64> {
+        let mut ran_ns = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            // One that has just ended is gone.
+            let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+            ran_ns += text.split(' ').next().and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+        }
+        Ok(ran_ns)
     }
 
     pub fn signal(&self, signal: Signal) -> Result<()> {

@@ -21,13 +21,14 @@ const THE_LOAD: [&str; 2] = ["--comm", "connect-load"];
 
 pub fn measure(built: &Built<'_>) -> Result<Vec<Native>> {
     let mut figures = nothing_lost(built)?;
+    figures.extend(by_default(built)?);
     figures.extend(exactly_lost(built)?);
     Ok(figures)
 }
 
 fn nothing_lost(built: &Built<'_>) -> Result<Vec<Native>> {
     let agent = Agent::start(built.tcp_trace, &THE_LOAD)?;
-    let load = load(built, "5", || Ok(()))?;
+    let load = load(built, "5", "2", || Ok(()))?;
     let resident = agent.peak_kib()?;
     let summary = agent.finish()?;
     let lost = ["lost_ring", "lost_map", "missed_returns", "shed", "not_followed"];
@@ -43,10 +44,36 @@ fn nothing_lost(built: &Built<'_>) -> Result<Vec<Native>> {
     ])
 }
 
+/// What users start, in front of eight threads: all is added up, and the programs are not left out.
+fn by_default(built: &Built<'_>) -> Result<Vec<Native>> {
+    const THREADS: &str = "8";
+    let json = ["--events", "summary", "--format", "json"];
+    let agent = Agent::by_default(built.tcp_trace, &[&["connect-latency"], &json[..], &THE_LOAD].concat())?;
+    let load = load(built, "5", THREADS, || Ok(()))?;
+    let summary = agent.finish()?;
+    let made = number(&load, "connects")?;
+    let ledger = &summary["ledger"];
+    let of_10_000 = ledger["missed_runs"].as_f64().map(|missed| (missed * 10_000.0 / made * 10.0).round() / 10.0);
+    Ok(vec![
+        Native::new(
+            "of eight threads' connects, by default, neither told nor counted",
+            "connects",
+            made - number(&summary, "connects")?,
+        )
+        .exactly(0.0),
+        Native::new(
+            "programs' time a connect, by default, eight threads",
+            "ns",
+            ledger["programs_ns_per_connect"].as_f64(),
+        ),
+        Native::new("runs that the kernel left out, of 10,000 connects", "runs", of_10_000).at_most(1.0),
+    ])
+}
+
 /// A ring of one page, and a reader that stands still in the middle.
 fn exactly_lost(built: &Built<'_>) -> Result<Vec<Native>> {
     let agent = Agent::start(built.tcp_trace, &[&THE_LOAD[..], &["--ring-kib", "4"]].concat())?;
-    let load = load(built, "2", || {
+    let load = load(built, "2", "2", || {
         thread::sleep(Duration::from_millis(500));
         agent.signal(Signal::STOP)?;
         thread::sleep(Duration::from_millis(500));
@@ -65,9 +92,9 @@ fn exactly_lost(built: &Built<'_>) -> Result<Vec<Native>> {
 }
 
 /// What the load says it made; `meanwhile` runs beside it.
-fn load(built: &Built<'_>, seconds: &str, meanwhile: impl FnOnce() -> Result<()>) -> Result<Value> {
+fn load(built: &Built<'_>, seconds: &str, threads: &str, meanwhile: impl FnOnce() -> Result<()>) -> Result<Value> {
     let mut command = Command::new(built.connect_load);
-    command.args(["pace", "--rate", RATE, "--seconds", seconds, "--threads", "2"]);
+    command.args(["pace", "--rate", RATE, "--seconds", seconds, "--threads", threads]);
     let child = command.stdout(Stdio::piped()).spawn().context("could not start connect-load")?;
     let happened = meanwhile();
     let output = child.wait_with_output()?;
