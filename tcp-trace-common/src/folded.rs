@@ -31,10 +31,36 @@ pub const PORTS_VISITED: u32 = 3;
 pub const PHASES: u32 = 4;
 
 /// The logarithm of a value to base 2, rounded down; of 0 too it is 0.
+///
+/// BPF has no instruction that counts zeros, and what compilers make of it instead counts bits: half as much again as this.
 #[inline(always)]
 pub fn log2(value: u64) -> u32 {
-    63 - (value | 1).leading_zeros()
+    // The highest bit, and all below it.
+    let mut bits = value | 1;
+    bits |= bits >> 1;
+    bits |= bits >> 2;
+    bits |= bits >> 4;
+    bits |= bits >> 8;
+    bits |= bits >> 16;
+    bits |= bits >> 32;
+    let highest = bits - (bits >> 1);
+    u32::from(LOG2[(highest.wrapping_mul(DE_BRUIJN) >> 58) as usize])
 }
+
+/// A sequence of bits in which each six that follow one another are others: Leiserson, Prokop, Randall, "Using de Bruijn
+/// Sequences to Index a 1 in a Computer Word", 1998.
+const DE_BRUIJN: u64 = 0x03f7_9d71_b4cb_0a89;
+
+/// By the six bits that a power of two moves to the top, which one it is.
+static LOG2: [u8; 64] = {
+    let mut table = [0; 64];
+    let mut power = 0;
+    while power < 64 {
+        table[(DE_BRUIJN.wrapping_shl(power) >> 58) as usize] = power as u8;
+        power += 1;
+    }
+    table
+};
 
 /// The bucket of a value.
 #[inline(always)]
@@ -65,6 +91,15 @@ mod user {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_logarithm_is_that_of_the_highest_bit() {
+        assert_eq!(log2(0), 0);
+        for power in 0..64 {
+            assert_eq!(log2(1 << power), power);
+            assert_eq!(log2(u64::MAX >> (63 - power)), power);
+        }
+    }
 
     #[test]
     fn every_value_has_a_bucket() {

@@ -164,13 +164,21 @@ impl Range {
     /// Candidates in one pass.
     #[inline(always)]
     fn pass(&self) -> u32 {
-        (self.remaining / self.step).max(1)
+        if self.step == 2 { (self.remaining / 2).max(1) } else { self.remaining }
+    }
+
+    /// Counted from the low end again; no place is further than one beyond the end.
+    #[inline(always)]
+    fn within(&self, place: u32) -> u32 {
+        if place >= self.remaining { place - self.remaining } else { place }
     }
 
     /// Steps from one place to a later one of the same pass, the wrap at the high end included.
     #[inline(always)]
     fn steps(&self, from: u32, to: u32) -> u32 {
-        (to % self.remaining + self.remaining - from % self.remaining) % self.remaining / self.step
+        let (from, to) = (self.within(from), self.within(to));
+        let distance = if from <= to { to - from } else { to + self.remaining - from };
+        if self.step == 2 { distance / 2 } else { distance }
     }
 }
 

@@ -86,16 +86,22 @@ pub fn remember(sk: u64, attempt: &RawConnect) -> bool {
     }
     let Some(here) = at(place) else { return false };
     copy_words(attempt, here);
+    here.header.pad = place;
     if fresh && let Some(set) = set(place / WAYS) {
         set.sockets[(place % WAYS) as usize] = sk;
     }
     true
 }
 
-/// Forgets the attempt on this socket.
+/// The place of an attempt that is remembered: until it ends, its header has nothing else to hold.
 #[inline(always)]
-pub fn forget(sk: u64) {
-    let place = place(sk);
+pub fn place_of(attempt: &RawConnect) -> u32 {
+    attempt.header.pad
+}
+
+/// Forgets the attempt at this place.
+#[inline(always)]
+pub fn forget(place: u32) {
     if let Some(set) = set(place / WAYS) {
         let way = (place % WAYS) as usize;
         set.sockets[way] = 0;

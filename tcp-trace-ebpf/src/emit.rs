@@ -30,22 +30,38 @@ pub fn header<T>(kind: u16) -> RawHeader {
     RawHeader { ktime_ns: now_ns(), kind, size: size_of::<T>() as u16, pad: 0 }
 }
 
+/// `COUNTERS` of this CPU.
+#[derive(Clone, Copy)]
+pub struct Counters(*mut u64);
+
+impl Counters {
+    #[inline(always)]
+    pub fn of_this_cpu() -> Option<Self> {
+        COUNTERS.get_ptr_mut(0).map(|counters| Self(counters.cast()))
+    }
+
+    /// Adds to a slot, and gives its sum on this CPU. Atomically: a program in softirq may come in between.
+    #[inline(always)]
+    pub fn add(self, slot: u32, more: u64) -> u64 {
+        // SAFETY: a slot of the only element: a valid, aligned u64 that is only ever changed so.
+        unsafe {
+            let counter = self.0.add(slot as usize);
+            AtomicU64::from_ptr(counter).fetch_add(more, Ordering::Relaxed);
+            counter.read_volatile()
+        }
+    }
+}
+
 /// Adds one to a slot of `COUNTERS`.
 #[inline(always)]
 pub fn count(slot: u32) {
     count_by(slot, 1);
 }
 
-/// Adds to a slot of `COUNTERS`, and gives its sum on this CPU. Atomically: a program in softirq may come in between.
+/// Adds to a slot of `COUNTERS`, and gives its sum on this CPU.
 #[inline(always)]
 pub fn count_by(slot: u32, more: u64) -> u64 {
-    let Some(counters) = COUNTERS.get_ptr_mut(0) else { return 0 };
-    // SAFETY: a slot of the only element: a valid, aligned u64 that is only ever changed so.
-    unsafe {
-        let counter = counters.cast::<u64>().add(slot as usize);
-        AtomicU64::from_ptr(counter).fetch_add(more, Ordering::Relaxed);
-        counter.read_volatile()
-    }
+    Counters::of_this_cpu().map_or(0, |counters| counters.add(slot, more))
 }
 
 /// Sends an event, which is made of whole words, the `number`th of its kind on this CPU; counts it in `full` if it

@@ -4,7 +4,7 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use tcp_trace_common::{
-    connect::{RawConnect, flag},
+    connect::{RawConnect, ended, flag},
     connect_rows::{self, FIRST_OF_PORTS, FIRST_OF_TIMES, RawRow, RawSpread, RawSum, bucket_of_log2},
     folded::{BUCKETS, HANDSHAKE, PORT_SEARCH, PORTS_VISITED, RawHistogram, TOTAL, bucket, bucket_by_log2, log2},
     outcome, phases,
@@ -47,7 +47,8 @@ mod found {
 /// them anew otherwise.
 #[inline(never)]
 pub fn fold(attempt: &mut RawConnect, detail: Detail) -> u32 {
-    let outcome = how_it_ended(attempt);
+    // Most do, and a call costs more than the question.
+    let outcome = if attempt.ended_by == ended::ESTABLISHED { outcome::ESTABLISHED } else { how_it_ended(attempt) };
     let search = search(attempt);
     let mut notable = 0;
     if let Some(Place { row, fresh }) = rows::place(attempt, detail) {

@@ -19,7 +19,7 @@ use super::port_probes;
 use crate::{
     attempts,
     detail::Detail,
-    emit::{count, count_by, emit, header, now_ns},
+    emit::{Counters, count, emit, header, now_ns},
     exemplar, filter,
     fold::fold,
     globals::config,
@@ -262,13 +262,14 @@ pub fn refused_early(sk: impl Pointer, attempt: &mut RawConnect) {
 /// Adds up an attempt that ended, and sends it where each is asked for, or where it is an exemplar.
 #[inline(always)]
 fn tell(attempt: &mut RawConnect, detail: Detail) {
-    let number = count_by(counters::CONNECT_MADE, 1);
+    let Some(counters) = Counters::of_this_cpu() else { return };
+    let number = counters.add(counters::CONNECT_MADE, 1);
     let notable = fold(attempt, detail);
     let each = config!(streams) & stream::CONNECT != 0;
     if (each && !detail.folds()) || (detail.has_exemplars() && exemplar::is_one(attempt, number, notable)) {
         emit(attempt, number, detail, counters::CONNECT_RING_FULL);
     } else {
-        count(if each { counters::CONNECT_SHED } else { counters::CONNECT_SUMMED });
+        counters.add(if each { counters::CONNECT_SHED } else { counters::CONNECT_SUMMED }, 1);
     }
 }
 
@@ -279,6 +280,7 @@ pub fn finish<P: Pointer>(sk: P, attempt: &mut RawConnect, ended_by: u8) {
     if detail.stopped() {
         return;
     }
+    let place = attempts::place_of(attempt);
     attempt.header = header::<RawConnect>(kind::CONNECT);
     attempt.ended_by = ended_by;
     if ended_by != ended::ESTABLISHED {
@@ -313,5 +315,5 @@ pub fn finish<P: Pointer>(sk: P, attempt: &mut RawConnect, ended_by: u8) {
     }
     attempt.flags = flags;
     tell(attempt, detail);
-    attempts::forget(sk.address());
+    attempts::forget(place);
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::tool;
+use crate::{netns, tool};
 
 /// Filling a whole range takes its time on an emulated machine that is busy with more than this.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -30,6 +30,11 @@ impl Lab {
         lab.wait(|_| ready.exists())?;
         let _ = fs::remove_file(ready);
         Ok(lab)
+    }
+
+    /// Gives its network namespace another range of ports.
+    pub fn set_range(&self, (low, high): (u16, u16)) -> Result<()> {
+        netns::within_that_of(self.child.id(), |netns| netns.set_range(low, high))
     }
 
     /// Waits until it has said these words.

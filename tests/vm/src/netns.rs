@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::thread;
 
@@ -20,6 +21,20 @@ pub fn within<T: Send>(name: &str, work: impl FnOnce(&Netns) -> Result<T> + Send
         let thread = thread::Builder::new().name(name.to_owned());
         let handle = thread.spawn_scoped(scope, || work(&enter()?)).context("could not start a thread")?;
         handle.join().map_err(|panic| anyhow!("panicked: {:?}", panic.downcast_ref::<String>()))?
+    })
+}
+
+/// Runs `work` in a thread of its own, in the network namespace of a process.
+pub fn within_that_of(pid: u32, work: impl FnOnce(&Netns) -> Result<()> + Send) -> Result<()> {
+    let namespace = fs::File::open(format!("/proc/{pid}/ns/net"))?;
+    let there = || {
+        // SAFETY: no descriptor changes tables, and the thread ends with its work.
+        let entered = unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) };
+        ensure!(entered == 0, "not let in: {}", io::Error::last_os_error());
+        work(&Netns { inode: namespace.metadata()?.ino() })
+    };
+    thread::scope(|scope| {
+        scope.spawn(there).join().map_err(|panic| anyhow!("panicked: {:?}", panic.downcast_ref::<String>()))?
     })
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One kernel, one guest, every stage and mode in it.
 
-use std::{fs, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Result, ensure};
 use connect_load::{Answer, Plan, Run, Stage};
@@ -29,9 +29,10 @@ const PROGRAMS: &[&str] = &["tcp-trace", "connect-load"];
 /// What users are given, not what tests look into.
 const PROFILE: &str = "release";
 
-/// Builds once what all guests take along.
-pub fn build() -> Result<()> {
-    static_build::build(PROGRAMS, PROFILE).map(drop)
+/// Builds once what all guests take along, and this machine runs; where that is. All of it at once, as a guest asks for it: by
+/// itself a package has other features of its dependencies, and all of them would be built again.
+pub fn build() -> Result<PathBuf> {
+    static_build::build(&[&["tcp-trace-guest-init"], PROGRAMS].concat(), PROFILE)
 }
 
 pub fn measure(line: &str, options: &Options) -> Result<figures::Guest> {

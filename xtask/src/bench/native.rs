@@ -14,7 +14,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::static_build;
+use super::guest;
 
 /// One figure, and whether it is as it must be.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ struct Built<'a> {
 }
 
 pub fn measure() -> Result<Vec<Native>> {
-    let programs = static_build::build(&["tcp-trace", "connect-load"], "release")?;
+    let programs = guest::build()?;
     let (tcp_trace, connect_load) = (&programs.join("tcp-trace"), &programs.join("connect-load"));
     let built = Built { tcp_trace, connect_load };
     let mut figures = road::measure()?;

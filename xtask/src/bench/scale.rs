@@ -95,7 +95,7 @@ impl Random {
     }
 
     fn below(&mut self, end: u32) -> u32 {
-        (u64::from(end) * (self.next() >> 32) >> 32) as u32
+        ((u64::from(end) * (self.next() >> 32)) >> 32) as u32
     }
 }
 
