@@ -21,7 +21,8 @@ use modes::{MODES, Mode};
 
 /// Measure what tracing costs, in virtual machines that count instructions and on this machine
 ///
-/// Writes docs/benchmarks.md and docs/benchmarks.json when everything was measured; a part is printed only.
+/// Writes docs/benchmarks.md and docs/benchmarks.json when everything was measured, or one of the two parts as a whole; what
+/// is less than that is printed only.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Options {
@@ -65,7 +66,9 @@ const KERNELS: [&str; 2] = ["6.1", "6.12"];
 pub fn run(options: &Options) -> Result<ExitCode> {
     setup::packages(&setup::MACHINE)?;
     let mut figures = Figures { machine: Machine::this()?, ..Figures::default() };
-    if options.only != Some(Part::Native) {
+    if options.only == Some(Part::Native) && options.has_all_modes() {
+        figures.guests = page::before()?.guests;
+    } else if options.only != Some(Part::Native) {
         guest::build()?;
         let kernels = KERNELS
             .iter()
@@ -82,11 +85,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     if options.only != Some(Part::Guest) {
         figures.native = native::measure().context("the native part")?;
+    } else if options.has_all_modes() {
+        figures.native = page::before()?.native;
     }
     figures.bounds = bounds::verdicts(&figures.guests);
     figures.scale = scale::simulate();
     print!("{}", tables::all(&figures));
-    if options.is_whole() && !options.check {
+    if options.has_all_modes() && !options.check {
         page::write(&figures)?;
     }
     let left = figures.out_of_bounds();
@@ -95,9 +100,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 }
 
 impl Options {
-    fn is_whole(&self) -> bool {
-        let Self { check: _, only, kernel, family, fill, mode } = self;
-        only.is_none() && kernel.is_empty() && family.is_none() && fill.is_none() && mode.is_none()
+    /// Of the part that is measured nothing is left out.
+    fn has_all_modes(&self) -> bool {
+        let Self { check: _, only: _, kernel, family, fill, mode } = self;
+        kernel.is_empty() && family.is_none() && fill.is_none() && mode.is_none()
     }
 
     fn wanted(&self) -> impl Iterator<Item = &'static Mode> {

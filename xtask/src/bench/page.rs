@@ -6,7 +6,11 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 
-use super::{figures::Figures, modes::UNTRACED, tables};
+use super::{
+    figures::Figures,
+    modes::{DEFAULTS, UNTRACED},
+    tables,
+};
 use crate::workspace::root;
 
 /// From here on the page is written by hand, and kept.
@@ -17,9 +21,11 @@ const QUOTE: [&str; 2] =
     ["<!-- quoted from docs/benchmarks.json by cargo xtask bench -->\n", "<!-- end of the quote -->\n"];
 
 /// What it quotes: a name, and the mode that it is of.
-const QUOTED: [(&str, &str); 9] = [
+const QUOTED: [(&str, &str); 11] = [
     ("nobody traces", UNTRACED),
-    ("**tcp-trace, fentry, a line by the connect**", "fentry"),
+    ("**tcp-trace, as users start it**", DEFAULTS),
+    ("tcp-trace doctor --watch", "doctor"),
+    ("tcp-trace, fentry, a line by the connect", "fentry"),
     ("tcp-trace, kprobe", "kprobe"),
     ("tcp-trace, tracepoint", "tracepoint"),
     ("tcpconnlat (libbpf-tools)", "tcpconnlat (libbpf-tools)"),
@@ -28,6 +34,13 @@ const QUOTED: [(&str, &str); 9] = [
     ("tcp-trace, `--port-probes always`", "fentry, port probes always"),
     ("bpftrace, kprobe per candidate", "bpftrace, kprobe per candidate"),
 ];
+
+/// What was measured the last time.
+pub fn before() -> Result<Figures> {
+    let path = root().join("docs/benchmarks.json");
+    let text = fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} holds other figures than these", path.display()))
+}
 
 pub fn write(figures: &Figures) -> Result<()> {
     let folder = root().join("docs");

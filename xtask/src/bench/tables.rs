@@ -135,6 +135,7 @@ fn verdicts(text: &mut String, verdicts: &[Verdict]) {
     for Verdict { kernel, family, fill, mode, measure, ratio, at_most, stretch, met } in verdicts {
         let what = match measure {
             Measure::Median => "median connect()",
+            Measure::Busy => "busy guest",
             Measure::Whole => "whole guest",
         };
         let measured = ratio.map_or_else(|| "?".to_owned(), |ratio| format!("{ratio:.4}"));
