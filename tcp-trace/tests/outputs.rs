@@ -305,28 +305,3 @@ fn too_few_descriptors_are_a_failure_in_words() {
         }
     }
 }
-
-#[test]
-fn a_live_command_gives_up_what_it_never_needs() {
-    let folder = folder();
-    let ready = folder.path().join("ready");
-    let mut command = live();
-    let mut child = command.arg("--ready-file").arg(&ready).stdout(Stdio::null()).spawn().expect("it runs");
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !ready.exists() {
-        assert!(Instant::now() < deadline, "it never gets ready");
-        thread::sleep(Duration::from_millis(5));
-    }
-    for task in fs::read_dir(format!("/proc/{}/task", child.id())).expect("it is there").flatten() {
-        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
-        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-        assert_eq!(field("NoNewPrivs:"), Some("1"), "{status}");
-        let effective = field("CapEff:").and_then(|mask| u64::from_str_radix(mask, 16).ok()).expect("a mask");
-        // chown, setuid, net_raw, sys_module, sys_rawio, sys_boot, mknod
-        for needless in [0, 7, 13, 16, 17, 22, 27] {
-            assert_eq!(effective >> needless & 1, 0, "capability {needless}: {status}");
-        }
-    }
-    signal(&child, Signal::TERM);
-    assert!(ends_within(&mut child, Duration::from_secs(20)).is_some());
-}

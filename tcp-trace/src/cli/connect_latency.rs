@@ -77,6 +77,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         port_probes: args.port_probes,
         max_attempts: args.max_attempts,
         calibrate: args.calibrate,
+        outputs: Vec::new(),
         verbose,
     };
     let worst = live::run(&args.live, &asked, wanted, sink)?;

@@ -89,6 +89,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let asked = Asked {
         events: vec![Signal::Stack],
         extra: signals.clone(),
+        outputs: output.clone().into_iter().collect(),
         ..Asked::plainly(Question::ConnectLatency, false, verbose)
     };
     let duration = args.live.duration;

@@ -15,10 +15,10 @@ use crate::{
     answer::{Answer, Wanted},
     circumstances::{AtWork, Circumstances},
     clock::{self, Anchor},
-    confine::confine,
+    confine::{self, Needs, Reattach},
     decode::Decoder,
     exit::{FAIL_ON, Failure, Tried},
-    export::{destination, sink::Sink},
+    export::{destination, output_thread, sink::Sink},
     governor::{
         Governor,
         calibrate::{Calibration, Medians},
@@ -160,6 +160,8 @@ pub struct Asked {
     pub max_attempts: u32,
     /// Measure what tracing adds, before it begins.
     pub calibrate: bool,
+    /// Files that are opened, or get their names, after tracing began; beside those of the shared flags.
+    pub outputs: Vec<PathBuf>,
     /// `-v`s.
     pub verbose: u8,
 }
@@ -175,6 +177,7 @@ impl Asked {
             port_probes: PortProbes::Never,
             max_attempts: 16_384,
             calibrate: false,
+            outputs: Vec::new(),
             verbose,
         }
     }
@@ -198,6 +201,25 @@ impl Asked {
         let each_connect = records || self.each_connect || self.events.contains(&Signal::Stack);
         let connects = if each_connect { stream::CONNECT } else { 0 };
         self.streamed().into_iter().map(bit).fold(owners | connects, |bits, bit| bits | bit)
+    }
+
+    /// What the run does after everything is attached.
+    fn needs<O: clap::Args>(&self, live: &LiveArgs<O>, attached: Option<&Attached>, facts: &Facts) -> Needs {
+        let is_attached = |signal| attached.is_some_and(|attached| attached.tier(signal).is_some());
+        let probes = attached.and_then(|attached| attached.tier(Signal::PortProbes));
+        let bursts = probes.filter(|_| self.port_probes != PortProbes::Never).map(|tier| match tier {
+            Tier::Kprobe => Reattach::Breakpoint,
+            _ if facts.trampolines_attach_again => Reattach::Trampoline,
+            _ => Reattach::TrampolineOfNewProgram,
+        });
+        Needs {
+            traces: attached.is_some(),
+            surveys: self.question.surveys(),
+            call_sites: is_attached(Signal::Bind),
+            stacks: is_attached(Signal::Stack),
+            bursts,
+            outputs: self.outputs.iter().chain(&live.record).chain(&live.ready_file).cloned().collect(),
+        }
     }
 
     /// It costs a probe on each segment for a minisocket, so it is not asked by the way.
@@ -239,7 +261,7 @@ pub struct Prepared {
 /// Where the command line or the privileges do not allow it, and the question has no answer without.
 pub fn prepare<O: clap::Args>(live: &LiveArgs<O>, asked: &Asked) -> Result<Prepared, Failure> {
     descriptors::raise_limit();
-    confine();
+    confine::before_attaching();
     let mut config = Config { agent_tgid: std::process::id(), ..Config::EMPTY };
     live.filters.apply(&mut config)?;
     let loader = Loader::prepare();
@@ -338,6 +360,14 @@ pub fn watch<F: Follow, O: clap::Args>(
         .build()
         .map_err(|error| broken("cannot start the event loop", &error.into()))?;
     let within_runtime = runtime.enter();
+    let needs = asked.needs(live, attached.as_ref(), &facts);
+    // Threads that are started later are confined as the one that starts them.
+    if !needs.outputs.is_empty() {
+        let outputs = needs.outputs.clone();
+        output_thread::start(move || confine::outputs(&outputs))
+            .map_err(|error| broken("cannot start the thread that opens outputs", &error.into()))?;
+    }
+    confine::tracing(&needs);
     let traced = attached.map(|attached| trace(attached, live, asked, &facts, calibration)).transpose()?;
     let look = inventory::Wanted { netns, limits, marks: marks.map(Arc::new), ..inventory::Wanted::ALL };
     let sources = Sources {
@@ -350,7 +380,9 @@ pub fn watch<F: Follow, O: clap::Args>(
     let mut followers = (beside, follower(&circumstances)?);
     let ready = || match &live.ready_file {
         Some(path) => {
-            destination::mark(path).map_err(|source| Failure::Output { to: path.display().to_string(), source })
+            let file = path.clone();
+            output_thread::run(move || destination::mark(&file))
+                .map_err(|source| Failure::Output { to: path.display().to_string(), source })
         }
         None => Ok(()),
     };

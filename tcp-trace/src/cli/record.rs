@@ -104,6 +104,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<(), Failure> {
         each_connect: true,
         extra: stacks.into_iter().collect(),
         port_probes: PortProbes::Auto,
+        outputs: vec![args.file.clone()],
         ..Asked::plainly(Question::Doctor, false, verbose)
     };
     let reach = Reach { time: args.keep, bytes: usize::try_from(args.keep_size).unwrap_or(usize::MAX) };

@@ -92,6 +92,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         events: stacks.into_iter().collect(),
         extra: stacks.into_iter().collect(),
         port_probes: PortProbes::Auto,
+        outputs: args.output.clone().into_iter().collect(),
         ..Asked::plainly(Question::Doctor, false, verbose)
     };
     let top = usize::from(args.top);

@@ -81,7 +81,8 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         };
         return page.write(&writer::tier(&tier, format, layout)).map(|()| 0);
     }
-    let traced = Traced::plainly(QUESTION, false, verbose);
+    let outputs = args.live.output.output.clone().into_iter().collect();
+    let traced = Traced { outputs, ..Traced::plainly(QUESTION, false, verbose) };
     let changes = args.changes();
     let asked = Asked { changes, searches_per_second: args.rate, top: usize::from(args.live.top) };
     let ran = live::follow(&args.live, &traced, |known| {

@@ -108,6 +108,16 @@ pub fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Where a path leads, links followed, whoever they belong to; as far as that can be found out.
+pub fn target(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(link) = fs::read_link(&path) else { break };
+        path = folder(&path).join(link);
+    }
+    path
+}
+
 /// Nothing but a regular file passes: what the path leads to may have changed since it was looked at.
 fn create(path: &Path, flags: OFlags) -> io::Result<File> {
     let flags = flags | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;

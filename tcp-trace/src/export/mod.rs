@@ -12,6 +12,7 @@ mod json_event;
 mod json_ledger;
 mod json_summary;
 mod json_watched;
+pub mod output_thread;
 pub mod parquet;
 mod put;
 pub mod rows;

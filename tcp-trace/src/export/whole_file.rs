@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::draft::Draft;
+use super::{draft::Draft, output_thread};
 use crate::exit::Failure;
 
 /// A file on its way.
@@ -37,7 +37,8 @@ impl WholeFile {
     pub fn keep(self) -> Result<(), Failure> {
         let Self { path, writer } = self;
         let written = writer.into_inner().map_err(io::IntoInnerError::into_error);
-        written.and_then(|Writing(draft)| draft.put_in_place()).map(drop).map_err(|source| failed(&path, source))
+        let placed = written.and_then(|Writing(draft)| output_thread::run(move || draft.put_in_place()));
+        placed.map(drop).map_err(|source| failed(&path, source))
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Facts {
     pub ring_buffer: bool,
     /// BPF maps count as locked memory (before 5.11).
     pub accounts_locked_memory: bool,
+    /// A program that left its trampoline can be attached to it again (f3a95075549e, 5.13; told by a helper of 5.13).
+    pub trampolines_attach_again: bool,
     /// What there is to hook.
     pub hooks: Hooks,
     /// How the port search works.
@@ -100,6 +102,8 @@ impl Facts {
             release,
             ring_buffer: btf.is_some_and(|btf| btf.enumerator(Some("bpf_map_type"), "BPF_MAP_TYPE_RINGBUF").is_some()),
             accounts_locked_memory: btf.is_some_and(|btf| btf.has_struct("bpf_map_memory")),
+            trampolines_attach_again: btf
+                .is_some_and(|btf| btf.enumerator(Some("bpf_func_id"), "BPF_FUNC_snprintf").is_some()),
             offsets: resolved.as_ref().map_or(Offsets::ABSENT, |resolved| resolved.offsets),
             missing: resolved.map(|resolved| resolved.missing).unwrap_or_default(),
             hooks: Hooks::survey(roots, btf),

@@ -14,6 +14,7 @@ use super::happened::{books, take_head};
 use super::ring::{Reach, Ring};
 use super::store::{Rotation, Store};
 use crate::circumstances::Circumstances;
+use crate::export::output_thread;
 use crate::road::Moment;
 
 /// Payloads on their way to the disk.
@@ -54,13 +55,17 @@ pub struct Writer {
 impl Writer {
     /// Makes the file, unless it is only to be made once something fires.
     pub fn start(target: Target, known: &Circumstances) -> io::Result<Self> {
-        let place = match target.reach {
-            None => Place::File(Store::begin(&target.path, known, None, target.rotation)?),
-            Some(reach) => Place::Ring(Ring::new(reach, known.begin)),
-        };
         let (orders, waiting) = sync_channel(UNDER_WAY);
-        let desk = Desk { target, known: known.clone(), place, before: Before::default() };
-        let thread = thread::Builder::new().name("recorder".into()).spawn(move || desk.work(&waiting))?;
+        let known = known.clone();
+        // Its thread makes files too, and so is of that one's kind.
+        let thread = output_thread::run(move || {
+            let place = match target.reach {
+                None => Place::File(Store::begin(&target.path, &known, None, target.rotation)?),
+                Some(reach) => Place::Ring(Ring::new(reach, known.begin)),
+            };
+            let desk = Desk { target, known, place, before: Before::default() };
+            thread::Builder::new().name("recorder".into()).spawn(move || desk.work(&waiting))
+        })?;
         Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
 

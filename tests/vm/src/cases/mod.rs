@@ -89,7 +89,7 @@ fn ends(report: &mut Report, tiers: &[Tier]) {
     storm_proxy::run(report, best);
     what_if::run(report, best);
     ledger::storms(report, tiers);
-    privileges::run(report);
+    privileges::run(report, tiers);
     programs::run(report, best);
     flamegraph::run(report, tiers);
     proxy::run(report, best);

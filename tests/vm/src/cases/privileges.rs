@@ -8,20 +8,26 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::harness::{Report, not_run};
 use crate::netns;
 use crate::seen;
 use crate::socket::{LOCALHOST, Socket};
-use crate::tiers;
+use crate::tiers::{self, Tier};
 use crate::tool::{self, Tool};
 
-pub fn run(report: &mut Report) {
+pub fn run(report: &mut Report, tiers: &[Tier]) {
     report.test("privileges/only_bpf_and_perfmon", only_bpf_and_perfmon);
     report.test("privileges/no_syslog", no_syslog);
+    report.test("privileges/one_less_is_refused_in_words", one_less);
+    for tier in tiers {
+        report.test(&format!("privileges/{tier}/confined_once_attached"), || confined(*tier));
+    }
 }
 
+const CAP_DAC_READ_SEARCH: u32 = 2;
+const CAP_SYS_ADMIN: u32 = 21;
 const CAP_SYSLOG: u32 = 34;
 const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;
@@ -30,10 +36,10 @@ fn checked(result: libc::c_long) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Nobody, with two capabilities that survive the exec.
-fn become_nobody_with_bpf() -> io::Result<()> {
-    const CAPABILITIES: u64 = 1 << CAP_BPF | 1 << CAP_PERFMON;
-    let (low, high) = (CAPABILITIES as u32, (CAPABILITIES >> 32) as u32);
+/// Nobody, with capabilities that survive the exec.
+fn become_nobody_with(capabilities: &[u32]) -> io::Result<()> {
+    let mask = capabilities.iter().fold(0_u64, |mask, capability| mask | 1 << capability);
+    let (low, high) = (mask as u32, (mask >> 32) as u32);
     // struct __user_cap_header_struct of version 3; two of effective, permitted, inheritable.
     let header = [0x2008_0522_u32, 0];
     let sets = [low, low, low, high, high, high];
@@ -42,7 +48,8 @@ fn become_nobody_with_bpf() -> io::Result<()> {
         checked(libc::prctl(libc::PR_SET_KEEPCAPS, 1).into())?;
         checked(libc::syscall(libc::SYS_setresuid, 65534, 65534, 65534))?;
         checked(libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()))?;
-        for capability in [CAP_BPF, CAP_PERFMON] {
+        for capability in capabilities {
+            let capability = *capability;
             checked(libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0).into())?;
         }
     }
@@ -55,7 +62,7 @@ fn only_bpf_and_perfmon() -> Result<()> {
     }
     let mut command = connect_latency();
     // SAFETY: the function only makes system calls.
-    unsafe { command.pre_exec(become_nobody_with_bpf) };
+    unsafe { command.pre_exec(|| become_nobody_with(&[CAP_BPF, CAP_PERFMON])) };
     // The output is a file in /tmp that root has made: nobody has to be able to write it.
     let folder = tool::temporary("nobody");
     fs::create_dir_all(&folder)?;
@@ -70,6 +77,44 @@ fn no_syslog() -> Result<()> {
     // SAFETY: the closure only makes a system call.
     unsafe { command.pre_exec(|| checked(libc::prctl(libc::PR_CAPBSET_DROP, CAP_SYSLOG, 0, 0, 0).into())) };
     sees_a_connect(command, None)
+}
+
+fn one_less() -> Result<()> {
+    if tiers::kernel() < (6, 1) {
+        return Err(not_run("before 6.1 more capabilities are needed"));
+    }
+    for (kept, missing) in [(CAP_PERFMON, "CAP_BPF"), (CAP_BPF, "CAP_PERFMON")] {
+        let mut command = connect_latency();
+        command.args(["--duration", "1s"]);
+        // SAFETY: the function only makes system calls.
+        unsafe { command.pre_exec(move || become_nobody_with(&[kept])) };
+        let ended = command.output()?;
+        let words = String::from_utf8_lossy(&ended.stderr);
+        ensure!(ended.status.code() == Some(77), "without {missing}: {:?}, {words}", ended.status);
+        ensure!(words.contains(missing), "without {missing}: {words}");
+    }
+    Ok(())
+}
+
+/// With the port probes attached now and then, and without them.
+fn confined(tier: Tier) -> Result<()> {
+    for port_probes in ["auto", "never"] {
+        let mut command = connect_latency();
+        command.args(["--port-probes", port_probes, "--tier", &tier.to_string()]);
+        let tool = Tool::spawn_in(command, None)?;
+        let status = fs::read_to_string(format!("/proc/{}/status", tool.pid()))?;
+        tool.stop()?;
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let what = format!("{tier}, port probes {port_probes}");
+        ensure!(field("NoNewPrivs:") == Some("1") && field("Seccomp:") == Some("2"), "{what}: {status}");
+        let effective = u64::from_str_radix(field("CapEff:").context("no CapEff")?, 16)?;
+        let mut expected = 1 << CAP_DAC_READ_SEARCH | 1 << CAP_SYS_ADMIN | 1_u64 << CAP_BPF;
+        if port_probes == "auto" && tier.sees_search() {
+            expected |= 1 << CAP_PERFMON;
+        }
+        ensure!(effective == expected, "{what}: {effective:x} is not {expected:x}");
+    }
+    Ok(())
 }
 
 /// The tool works: one connect has its line, with visits that are right or null.

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Gives up what a live command does not need: in a first step, before anything from outside is read, what no live command
+//! ever needs; in a second one, once everything is attached, what this run does not need any more. All of it is a thread's
+//! own, and passed on to the threads that it starts.
+//!
+//! Two duties divide the run. Threads that trace look at other processes and open no file for writing. One thread
+//! ([`output_thread`](crate::export::output_thread)) and those that it starts open and name outputs, and look at nothing.
+//! Landlock confines the second only: it hides every other process from who is confined by it (ptrace_access_check), and so
+//! the sockets, mappings and namespaces that the first are there to look at.
+
+mod capabilities;
+mod files;
+mod system_calls;
+
+use std::path::PathBuf;
+
+use rustix::thread::set_no_new_privs;
+
+/// What the rest of a run does. What is not named here it cannot do any more.
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    /// Programs are attached: their maps are read, their cost is measured, cgroups get their paths.
+    pub traces: bool,
+    /// Sockets of every network namespace, and who holds them.
+    pub surveys: bool,
+    /// Places in the programs that called.
+    pub call_sites: bool,
+    /// Files and mappings of other processes are read for the names of functions.
+    pub stacks: bool,
+    /// Programs are attached again and again.
+    pub bursts: Option<Reattach>,
+    /// Files that are opened, or get their names, from now on.
+    pub outputs: Vec<PathBuf>,
+}
+
+/// What it takes to attach port probes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reattach {
+    /// A link to a trampoline.
+    Trampoline,
+    /// Before 5.13 a trampoline's program can be attached once, so it is loaded again.
+    TrampolineOfNewProgram,
+    /// A perf event with a breakpoint.
+    Breakpoint,
+}
+
+/// What never is needed after this. To be called while this thread is the only one.
+pub fn before_attaching() {
+    if let Err(error) = set_no_new_privs(true).and_then(|()| capabilities::keep(capabilities::EVER_NEEDED)) {
+        tracing::info!("privileges that are not needed are kept: {error}");
+    }
+}
+
+/// Of the calling thread, which traces from now on.
+pub fn tracing(needs: &Needs) {
+    capabilities_of(capabilities::tracing(needs));
+    system_calls_of(system_calls::tracing(needs));
+}
+
+/// Of the calling thread, which opens outputs from now on.
+pub fn outputs(paths: &[PathBuf]) {
+    match files::only(paths) {
+        Ok(files::Enforced::Yes) => {}
+        Ok(files::Enforced::InPart) => tracing::info!("this kernel's Landlock confines outputs in part only"),
+        Ok(files::Enforced::No) => tracing::info!("outputs are not confined to their folders: no Landlock here"),
+        Err(error) => tracing::warn!("outputs are not confined to their folders: {error}"),
+    }
+    capabilities_of(capabilities::OUTPUTS);
+    system_calls_of(system_calls::outputs());
+}
+
+fn capabilities_of(kept: rustix::thread::CapabilitySet) {
+    if let Err(error) = capabilities::keep(kept) {
+        tracing::warn!("privileges that are not needed any more are kept: {error}");
+    }
+}
+
+fn system_calls_of(allowed: Result<system_calls::Allowed, seccompiler::Error>) {
+    if let Err(error) = system_calls::only(allowed) {
+        tracing::warn!("system calls are not restricted: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests;
