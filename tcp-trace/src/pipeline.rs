@@ -122,8 +122,11 @@ pub async fn run(
                 if let Some(change) = governor.act() {
                     follower.follow(Happening::Event(&Event::Detail(change)))?;
                 }
-                if pace.interval > IN_TIME && governor.is_pressed() {
-                    follower.follow(Happening::Stock(&governor.stock(source.undecoded())))?;
+                if pace.interval > IN_TIME
+                    && governor.is_pressed()
+                    && let Some(stock) = governor.stock(source.undecoded())
+                {
+                    follower.follow(Happening::Stock(&stock))?;
                 }
             },
             () = sleep_until(end) => break,
@@ -187,8 +190,10 @@ impl Sources {
                 source.set_clock();
                 source.log_kernel_side();
                 let stock = governor.stock(source.undecoded());
-                follower.follow(Happening::Stock(&stock))?;
-                let rows = stock.folded.iter().flat_map(|folded| &folded.rows);
+                if let Some(stock) = &stock {
+                    follower.follow(Happening::Stock(stock))?;
+                }
+                let rows = stock.iter().flat_map(|stock| &stock.folded).flat_map(|folded| &folded.rows);
                 follower.follow(Happening::Totals(&source.totals(rows.map(|row| row.cgroup_id))))?;
             }
         }

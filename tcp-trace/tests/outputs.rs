@@ -236,6 +236,27 @@ fn standard_error_that_takes_nothing_changes_no_code() {
 }
 
 #[test]
+fn standard_error_that_is_closed_or_full_under_few_descriptors_changes_no_code() {
+    for errors in ["2>&-", "2>/dev/full"] {
+        for (descriptors, command) in
+            [("48", "ports --duration 100ms"), ("48", "bind --duration 100ms"), ("20", "ports --duration 100ms")]
+        {
+            let run = |errors: &str| {
+                let line = format!("ulimit -n {descriptors}; exec \"$0\" -vv {command} {errors} >/dev/null");
+                Command::new("sh")
+                    .args(["-c", &line, env!("CARGO_BIN_EXE_tcp-trace")])
+                    .status()
+                    .expect("a shell")
+                    .code()
+            };
+            let code = run(errors);
+            assert_eq!(code, run("2>/dev/null"), "{errors}, {descriptors} descriptors, {command}");
+            assert!(matches!(code, Some(0 | 1 | 77)), "{errors}, {descriptors} descriptors, {command}: {code:?}");
+        }
+    }
+}
+
+#[test]
 fn log_lines_in_files_have_no_colours() {
     let folder = folder();
     let path = folder.path().join("cut.rec");

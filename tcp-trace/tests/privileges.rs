@@ -52,13 +52,13 @@ impl Drop for Run {
     }
 }
 
-fn start(command: &str, folder: &Path) -> Run {
+fn start(command: &str, folder: &Path, errors: Stdio) -> Run {
     let ready = folder.join("ready");
     let output = folder.join("out");
     let line = command.replace("OUT", output.to_str().expect("ASCII"));
     let mut tool = Command::new(env!("CARGO_BIN_EXE_tcp-trace"));
     tool.args(line.split(' ')).args(["--tier", "tracepoint", "--ready-file"]).arg(&ready);
-    let mut run = Run(tool.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("it runs"));
+    let mut run = Run(tool.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().expect("it runs"));
     let deadline = Instant::now() + Duration::from_secs(120);
     while !ready.exists() {
         assert!(Instant::now() < deadline, "{command} never gets ready");
@@ -76,7 +76,7 @@ fn every_thread_of_a_live_command_has_what_is_documented_and_no_more() {
     }
     for (command, activities) in COMMANDS {
         let folder = tempfile::tempdir().expect("a folder");
-        let run = start(command, folder.path());
+        let run = start(command, folder.path(), Stdio::inherit());
         let mut threads = 0;
         for task in fs::read_dir(format!("/proc/{}/task", run.0.id())).expect("it runs").flatten() {
             let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
@@ -94,5 +94,45 @@ fn every_thread_of_a_live_command_has_what_is_documented_and_no_more() {
             threads += 1;
         }
         assert!(threads > 1, "{command} has a thread for its outputs");
+    }
+}
+
+#[test]
+fn a_run_that_may_open_nothing_any_more_ends_with_what_it_counted() {
+    let own = capabilities(None).expect("ours").effective;
+    if !own.contains(CapabilitySet::BPF | CapabilitySet::PERFMON | CapabilitySet::SYS_ADMIN) {
+        return eprintln!("not run: tracing needs root");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (answer, words) = (folder.path().join("answer"), folder.path().join("words"));
+    let command = format!("connect-latency --format json --interval 100ms --output {}", answer.display());
+    let errors = fs::File::create(&words).expect("a file");
+    let mut run = start(&command, folder.path(), Stdio::from(errors));
+    for _ in 0..20 {
+        assert!(std::net::TcpStream::connect("127.0.0.1:1").is_err(), "the port is closed");
+    }
+    let made = |text: &str| -> Vec<u64> {
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        lines.filter_map(|line| line["ledger"]["made"].as_u64()).collect()
+    };
+    let read = || fs::read_to_string(&answer).unwrap_or_default();
+    until("20 connects are counted", || made(&read()).last() >= Some(&20));
+    let answers = made(&read()).len();
+    let pid = rustix::process::Pid::from_child(&run.0);
+    let none_left = rustix::process::Rlimit { current: Some(3), maximum: Some(3) };
+    rustix::process::prlimit(Some(pid), rustix::process::Resource::Nofile, none_left).expect("a child of ours");
+    until("answers go on", || made(&read()).len() > answers + 3);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    let status = run.0.wait().expect("a child");
+    let (all, words) = (made(&read()), fs::read_to_string(&words).unwrap_or_default());
+    assert!(all.is_sorted() && all.last() >= Some(&20), "{status}: {all:?}, {words}");
+    assert!(!words.contains("panicked"), "{words}");
+}
+
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        thread::sleep(Duration::from_millis(20));
     }
 }

@@ -144,9 +144,11 @@ impl Governor {
         let mut folded = FoldedTotals::take(&mut attached.ebpf)?;
         let mut control = Control::take(&mut attached.ebpf)?;
         let mut baseline = Counts::default();
+        // What cannot be read now would be nothing at the end.
+        let counted = counters.read()?;
         // A calibration leaves word that nothing is to be sent: what was added up so far is none of this run.
         if control.word() & FOLD != 0 {
-            baseline = counters.read()?;
+            baseline = counted;
             folded.since_last(&baseline, |generation| control.turn_to(generation))?;
             folded.begin();
             control.set(0);
@@ -236,10 +238,11 @@ impl Governor {
         self.last.rate > 0.0 && self.folded.rows_are_full()
     }
 
-    /// What the books say now; `undecoded` events could not be read so far.
-    pub fn stock(&mut self, undecoded: u64) -> Stock {
+    /// What the books say now; `undecoded` events could not be read so far. `None`: they cannot be read, which is not to say
+    /// that nothing was counted.
+    pub fn stock(&mut self, undecoded: u64) -> Option<Stock> {
         let runs_missed = Runs::of(&self.attached.ebpf).missed;
-        let counts = self.counts();
+        let counts = self.counts()?;
         let Self { folded, control, .. } = self;
         let folded = folded.since_last(&counts, |generation| control.turn_to(generation));
         let folded = folded.unwrap_or_else(|error| {
@@ -260,7 +263,7 @@ impl Governor {
             bursts: self.bursts.count(),
             ..self.cost
         };
-        Stock {
+        Some(Stock {
             counts,
             folded,
             cost,
@@ -270,33 +273,29 @@ impl Governor {
             cpus: self.cpus,
             resident_bytes: memory::resident_bytes(),
             locked_bytes: self.locked_bytes,
-        }
+        })
     }
 
-    fn counts(&self) -> Counts {
-        self.counters.read().unwrap_or_else(|error| {
-            tracing::warn!("cannot read the counters: {error}");
-            Counts::default()
-        })
+    fn counts(&self) -> Option<Counts> {
+        let failed =
+            |error: &_| tracing::warn!("the accounts are those of an earlier moment: no counter can be read: {error}");
+        self.counters.read().inspect_err(failed).ok()
     }
 
     fn agent_ns(&self) -> u64 {
         clock::own_cpu_ns().saturating_sub(self.begin_cpu_ns)
     }
 
-    fn reading(&self) -> Reading {
-        Reading {
-            runs: Runs::of(&self.attached.ebpf),
-            connects: self.counts().attempts(),
-            at_ns: clock::monotonic_ns(),
-        }
+    fn reading(&self) -> Option<Reading> {
+        let connects = self.counts()?.attempts();
+        Some(Reading { runs: Runs::of(&self.attached.ebpf), connects, at_ns: clock::monotonic_ns() })
     }
 
     fn open_window(&mut self) {
         if !matches!(self.statistics, Ok(None)) {
             return;
         }
-        self.statistics = Window::open(|| self.reading()).map(Some);
+        self.statistics = Window::open(|| self.reading());
         if let Err(why) = &self.statistics {
             tracing::info!("no run-time statistics of programs: {why}");
         }
@@ -305,7 +304,7 @@ impl Governor {
     fn close_window(&mut self) {
         let Ok(window) = &mut self.statistics else { return };
         let Some(window) = window.take() else { return };
-        let measured = window.close(|| self.reading());
+        let Some(measured) = window.close(|| self.reading()) else { return };
         if self.bursts.end().is_some() {
             self.cost.in_bursts = self.cost.in_bursts.plus(measured);
         } else {
@@ -326,7 +325,7 @@ impl Governor {
             at_ns: clock::monotonic_ns(),
             agent_ns: self.agent_ns(),
             events_ns: self.events_ns,
-            attempts: self.counts().attempts(),
+            attempts: self.counts()?.attempts(),
             rate: 0.0,
             programs: None,
         };

@@ -105,17 +105,17 @@ pub struct Window {
 }
 
 impl Window {
-    /// Switches them on; `reading` is taken afterwards.
+    /// Switches them on; `reading` is taken afterwards, and without one there is no window.
     ///
     /// # Errors
     /// Without CAP_SYS_ADMIN, and before 5.8.
-    pub fn open(reading: impl FnOnce() -> Reading) -> Result<Self, String> {
+    pub fn open(reading: impl FnOnce() -> Option<Reading>) -> Result<Option<Self>, String> {
         let on = enable_stats(Stats::RunTime).map_err(|error| error.io_error.to_string())?;
-        Ok(Self { _on: on, begin: reading(), end: Instant::now() + WINDOW })
+        Ok(reading().map(|begin| Self { _on: on, begin, end: Instant::now() + WINDOW }))
     }
 
     /// Switches them off again.
-    pub fn close(self, reading: impl FnOnce() -> Reading) -> Measured {
-        reading().since(&self.begin)
+    pub fn close(self, reading: impl FnOnce() -> Option<Reading>) -> Option<Measured> {
+        Some(reading()?.since(&self.begin))
     }
 }
