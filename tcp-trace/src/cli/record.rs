@@ -41,7 +41,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Where to; one that is there already is replaced
+    /// Where to; one that is there already is replaced, but not by --trigger: then it is FILE.1, FILE.2 and so on
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Stop by itself after this long [default: until Ctrl-C]

@@ -9,12 +9,15 @@ use std::{
 };
 
 use rustix::fs::{AtFlags, CWD};
-use tempfile::Builder;
+use tempfile::{Builder, TempPath};
 
 use super::{
     destination::{Destination, OWNER_ONLY, folder},
     stream::StreamWriter,
 };
+
+/// The highest number that a name gets.
+const MOST_NUMBERED: u16 = 9999;
 
 /// A file on its way to its place.
 #[derive(Debug)]
@@ -55,34 +58,74 @@ impl Draft {
     ///
     /// # Errors
     /// When not all of it could be written; then there is nothing new.
-    pub fn put_in_place(mut self) -> io::Result<StreamWriter> {
+    pub fn put_in_place(self) -> io::Result<StreamWriter> {
+        let replace = |draft: TempPath, path: &Path| {
+            is_replaceable(path)?;
+            draft.persist(path)?;
+            Ok(path.to_owned())
+        };
+        self.named(replace).map(|(writer, _)| writer)
+    }
+
+    /// Gives it a name that no file has, so that nothing is replaced: FILE, or FILE.1, FILE.2 and so on. Gives the file
+    /// back, to write on, and its name; a device or a pipe has none.
+    ///
+    /// # Errors
+    /// As [`put_in_place`](Self::put_in_place), and when all of these are taken.
+    pub fn put_beside(self) -> io::Result<(StreamWriter, Option<PathBuf>)> {
+        self.named(first_free)
+    }
+
+    fn named(
+        mut self,
+        name: impl FnOnce(TempPath, &Path) -> io::Result<PathBuf>,
+    ) -> io::Result<(StreamWriter, Option<PathBuf>)> {
         self.writer.flush()?;
-        let Some(path) = &self.path else { return Ok(self.writer) };
+        let Some(path) = &self.path else { return Ok((self.writer, None)) };
         let file = self.writer.file();
         file.sync_all()?;
-        is_replaceable(path)?;
         let mut beside = Builder::new();
         beside.prefix(".tcp-trace.").suffix(".part").permissions(Permissions::from_mode(OWNER_ONLY));
         let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
         let link = |beside: &Path| Ok(rustix::fs::linkat(CWD, &unnamed, CWD, beside, AtFlags::SYMLINK_FOLLOW)?);
-        let writer = match beside.make_in(folder(path), link) {
-            Ok(linked) => {
-                linked.into_temp_path().persist(path)?;
-                self.writer
-            }
+        let (writer, draft) = match beside.make_in(folder(path), link) {
+            Ok(linked) => (self.writer, linked.into_temp_path()),
             // This file system knows no files without names.
             Err(_) => {
                 let (mut file, mut copy) = (file, beside.tempfile_in(folder(path))?);
                 file.rewind()?;
                 io::copy(&mut file, copy.as_file_mut())?;
                 copy.as_file().sync_all()?;
-                StreamWriter::of(copy.persist(path)?)
+                let (file, draft) = copy.into_parts();
+                (StreamWriter::of(file), draft)
             }
         };
+        let path = name(draft, path)?;
         // The name is on the disk only with its directory; one that cannot be opened is left to the kernel.
-        File::open(folder(path)).and_then(|folder| folder.sync_all()).or(Ok::<_, io::Error>(()))?;
-        Ok(writer)
+        File::open(folder(&path)).and_then(|folder| folder.sync_all()).or(Ok::<_, io::Error>(()))?;
+        Ok((writer, Some(path)))
     }
+}
+
+fn first_free(mut draft: TempPath, path: &Path) -> io::Result<PathBuf> {
+    for number in 0..=MOST_NUMBERED {
+        let path = numbered(path, number);
+        match draft.persist_noclobber(&path) {
+            Ok(()) => return Ok(path),
+            Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => draft = taken.path,
+            Err(failed) => return Err(failed.error),
+        }
+    }
+    Err(io::Error::other(format!("it is there already, and so are {MOST_NUMBERED} with a number")))
+}
+
+/// FILE, FILE.1, FILE.2
+pub fn numbered(path: &Path, number: u16) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    if number > 0 {
+        name.push(format!(".{number}"));
+    }
+    PathBuf::from(name)
 }
 
 /// Whether a file may take the place of what is there.

@@ -37,8 +37,18 @@ impl FlightRecorder {
     /// Armed from now on. `target` says how far back it reaches; `after`: it goes on for so long.
     ///
     /// # Errors
-    /// When it cannot begin.
+    /// When it cannot begin, when the file could not be written even now, and when its trigger can never be met.
     pub fn arm(target: Target, trigger: Trigger, after: Duration, known: &Circumstances) -> Result<Self, Failure> {
+        if let Some(what) = trigger.never_known(known) {
+            return Err(Failure::KernelLacks {
+                headline: format!("--trigger would wait in vain: {what} is never known on the tracepoint tier"),
+                tried: Vec::new(),
+                try_next: vec![
+                    "conditions about handshake, total, outcome, comm, pid, port or finding".into(),
+                    "`tcp-trace doctor` says why there is no other tier".into(),
+                ],
+            });
+        }
         let recorder = Recorder::begin(target, known)?;
         Ok(Self { recorder, sense: Sense::new(trigger, known), after, stage: Stage::Armed })
     }
@@ -64,7 +74,8 @@ impl Follow for FlightRecorder {
                 Stage::Fired => self.stage = Stage::Writes(now),
                 Stage::Writes(since) => {
                     let written_ns = u128::from(now.monotonic_ns.saturating_sub(since.monotonic_ns));
-                    if written_ns >= self.after.as_nanos() {
+                    // What cannot be written yet is not given up before the run ends.
+                    if written_ns >= self.after.as_nanos() && self.recorder.has_file()? {
                         self.recorder.follow(Happening::End(now))?;
                         self.stage = Stage::Done;
                     }

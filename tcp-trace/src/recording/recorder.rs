@@ -49,6 +49,15 @@ impl Recorder {
         self.judge(fired)
     }
 
+    /// Whether it writes to a file, and not to memory only.
+    ///
+    /// # Errors
+    /// When it cannot be written any more.
+    pub fn has_file(&mut self) -> Result<bool, Failure> {
+        let has_file = self.writer.has_file();
+        has_file.or_else(|error| self.judge(Err(error)).map(|()| false))
+    }
+
     fn event(&mut self, event: &Event) -> Result<(), Failure> {
         self.events.push(event);
         let now_ns = event.time().map(|time| time.as_nanosecond());

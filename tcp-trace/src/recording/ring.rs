@@ -31,19 +31,21 @@ pub struct Ring {
     reach: Reach,
     intervals: VecDeque<Interval>,
     bytes: usize,
+    /// Nothing is too old any more.
+    held: bool,
 }
 
 impl Ring {
     /// From this moment on.
     pub fn new(reach: Reach, begin: Moment) -> Self {
-        let mut ring = Self { reach, intervals: VecDeque::new(), bytes: 0 };
+        let mut ring = Self { reach, intervals: VecDeque::new(), bytes: 0, held: false };
         ring.begin(begin, Before::default());
         ring
     }
 
-    /// How far back it reaches.
-    pub fn reach(&self) -> Reach {
-        self.reach
+    /// What it holds is to be written: from now on only room makes it forget.
+    pub fn hold(&mut self) {
+        self.held = true;
     }
 
     /// Adds a sealed block to the interval that lasts.
@@ -62,7 +64,8 @@ impl Ring {
         let reaches = |interval: &Interval| {
             u128::from(now.monotonic_ns.saturating_sub(interval.begin.monotonic_ns)) >= self.reach.time.as_nanos()
         };
-        let old = self.intervals.iter().skip(1).filter(|interval| reaches(interval)).count();
+        let old =
+            if self.held { 0 } else { self.intervals.iter().skip(1).filter(|interval| reaches(interval)).count() };
         (0..old).for_each(|_| self.forget());
         self.begin(now, before);
     }
@@ -80,9 +83,9 @@ impl Ring {
     }
 
     /// When it reaches back to, what had been counted then, and all blocks since.
-    pub fn into_parts(self) -> (Moment, Before, impl Iterator<Item = Vec<u8>>) {
-        let mut intervals = self.intervals.into_iter();
-        let oldest = intervals.next().expect("one lasts");
-        (oldest.begin, oldest.before, oldest.blocks.into_iter().chain(intervals.flat_map(|interval| interval.blocks)))
+    pub fn parts(&self) -> (Moment, &Before, impl Iterator<Item = &[u8]>) {
+        let oldest = self.intervals.front().expect("one lasts");
+        let blocks = self.intervals.iter().flat_map(|interval| &interval.blocks).map(Vec::as_slice);
+        (oldest.begin, &oldest.before, blocks)
     }
 }

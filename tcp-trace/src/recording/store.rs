@@ -10,7 +10,8 @@ use super::before::Before;
 use super::block::{Kind, file_head, seal};
 use super::happened::head;
 use crate::circumstances::Circumstances;
-use crate::export::draft::{Draft, is_replaceable};
+use crate::export::destination::target;
+use crate::export::draft::{Draft, is_replaceable, numbered};
 use crate::export::stream::StreamWriter;
 use crate::road::Moment;
 
@@ -50,6 +51,43 @@ impl Store {
         Ok(Self { path, file, rotation, begin: known.begin, size: start.len() as u64 })
     }
 
+    /// Makes a file that begins with these blocks; beside those that are there already, for each is of an incident. If it
+    /// fails there is no new file.
+    pub fn begin_beside<'a>(
+        path: &Path,
+        known: &Circumstances,
+        before: &Before,
+        blocks: impl Iterator<Item = &'a [u8]>,
+    ) -> io::Result<Self> {
+        let mut draft = Draft::create(path)?;
+        let start = start(known, Some(before))?;
+        draft.writer().write_all(&start)?;
+        let mut size = start.len() as u64;
+        for block in blocks {
+            draft.writer().write_all(block)?;
+            size += block.len() as u64;
+        }
+        let (file, named) = draft.put_beside()?;
+        if let Some(named) = named.as_deref().filter(|named| **named != target(path)) {
+            tracing::warn!("{} is there already: this incident is in {}", path.display(), named.display());
+        }
+        Ok(Self { path: named, file, rotation: Rotation::default(), begin: known.begin, size })
+    }
+
+    /// Whether there could be a file now: its folder is there, and the disk takes its first block.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(path: &Path, known: &Circumstances) -> io::Result<()> {
+        let mut draft = Draft::create(path)?;
+        // A device or a pipe takes nothing on trial.
+        if draft.path().is_some() {
+            draft.writer().write_all(&start(known, None)?)?;
+            draft.writer().file().sync_all()?;
+        }
+        Ok(())
+    }
+
     /// Adds a sealed block.
     pub fn write(&mut self, block: &[u8]) -> io::Result<()> {
         self.file.write_all(block)?;
@@ -79,16 +117,9 @@ impl Store {
     pub fn rotate(&mut self, known: &Circumstances, before: &Before) -> io::Result<()> {
         self.sync()?;
         let Some(path) = self.path.clone() else { return Ok(()) };
-        let numbered = |number: u16| {
-            let mut name = path.clone().into_os_string();
-            if number > 0 {
-                name.push(format!(".{number}"));
-            }
-            PathBuf::from(name)
-        };
         for number in (0..self.rotation.kept).rev() {
-            is_replaceable(&numbered(number + 1))?;
-            match fs::rename(numbered(number), numbered(number + 1)) {
+            is_replaceable(&numbered(&path, number + 1))?;
+            match fs::rename(numbered(&path, number), numbered(&path, number + 1)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }

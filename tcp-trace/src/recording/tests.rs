@@ -26,11 +26,12 @@ use crate::aggregate::folded::Folded;
 use crate::aggregate::ledger::Counts;
 use crate::aggregate::sample::{established, rows, second_pass};
 use crate::answer::{Answer, Format, Wanted};
+use crate::circumstances::Circumstances;
 use crate::event::{Connect, Event, Outcome};
 use crate::exit::Failure;
 use crate::export::sink::Sink;
 use crate::governor::Stock;
-use crate::probes::table::Signal;
+use crate::probes::{table::Signal, tier::Tier};
 use crate::question::Question;
 use crate::road::Follow;
 use crate::view::screen::Layout;
@@ -361,6 +362,82 @@ fn a_flight_recorder_writes_what_came_before_its_trigger() {
     assert_eq!(ticks, 2, "the interval that fired, and one more");
 }
 
+fn armed(path: &Path, trigger: &str, known: &Circumstances) -> Result<FlightRecorder, Failure> {
+    let reach = Reach { time: Duration::from_millis(900), bytes: 1 << 20 };
+    let target = Target { path: path.to_owned(), rotation: Rotation::default(), reach: Some(reach) };
+    FlightRecorder::arm(target, Trigger::parse(trigger).expect("a trigger"), Duration::from_millis(500), known)
+}
+
+fn fly(mut recorder: FlightRecorder) -> Result<(), Failure> {
+    run().iter().try_for_each(|happened| recorder.follow(happened.as_happening()))
+}
+
+#[test]
+fn a_second_incident_leaves_the_first_one_as_it_is() {
+    let folder = Folder::new("incidents");
+    let path = folder.file("run.rec");
+    fs::write(&path, "the first").expect("a file");
+    for _ in 0..2 {
+        fly(armed(&path, "count(no_port) > 1", &known()).expect("a thread")).expect("written");
+    }
+    assert_eq!(fs::read(&path).expect("a file"), b"the first");
+    for name in ["run.rec.1", "run.rec.2"] {
+        let (_, ending) = replayed(&fs::read(folder.file(name)).expect("a file")).expect("a recording");
+        assert!(matches!(ending, Ending::Whole), "{name}: {ending:?}");
+    }
+    assert_eq!(fs::read_dir(&folder.0).expect("a folder").count(), 3);
+}
+
+#[test]
+fn what_could_not_be_written_is_refused_when_it_is_armed() {
+    let folder = Folder::new("armed");
+    let missing = armed(&folder.file("none/run.rec"), "total > 1s", &known());
+    assert!(matches!(missing, Err(Failure::Output { .. })), "{:?}", missing.map(drop));
+    assert_eq!(fs::read_dir(&folder.0).expect("a folder").count(), 0);
+    assert!(armed(&folder.file("run.rec"), "total > 1s", &known()).is_ok());
+    assert_eq!(fs::read_dir(&folder.0).expect("a folder").count(), 0, "nothing of the trial is left");
+}
+
+#[test]
+fn a_trigger_that_can_never_be_met_is_refused_when_it_is_armed() {
+    let folder = Folder::new("never");
+    let mut known = known();
+    let connect = known.signals.get_mut(&Signal::Connect).expect("it is traced");
+    connect.tier = Tier::Tracepoint;
+    for trigger in ["p99(port_search) > 1ms", "outcome = no_port or (pid = 1 and ports_visited > 5000)"] {
+        let refused = armed(&folder.file("run.rec"), trigger, &known).map(drop).expect_err("it cannot be known");
+        assert!(matches!(refused, Failure::KernelLacks { .. }) && refused.to_string().contains("port"), "{refused}");
+    }
+    assert!(armed(&folder.file("run.rec"), "max(total) > 1ms or count(no_port) > 1", &known).is_ok());
+}
+
+#[test]
+fn what_cannot_be_written_at_once_is_kept_and_written_later() {
+    let folder = Folder::new("kept");
+    let (there, away) = (folder.file("there"), folder.file("away"));
+    fs::create_dir(&there).expect("a folder");
+    let path = there.join("run.rec");
+    let mut recorder = armed(&path, "count(no_port) > 1", &known()).expect("a thread");
+    fs::rename(&there, &away).expect("renamed");
+    for happened in run() {
+        recorder.follow(happened.as_happening()).expect("it is kept");
+        if recorder.has_fired() && away.exists() {
+            // Until the first try failed.
+            std::thread::sleep(Duration::from_millis(200));
+            fs::rename(&away, &there).expect("renamed");
+        }
+    }
+    drop(recorder);
+    let (back, ending) = replayed(&fs::read(&path).expect("it was tried again")).expect("a recording");
+    assert!(matches!(ending, Ending::Whole), "{ending:?}");
+    let ticks = back.iter().filter(|happened| matches!(happened, Happened::Tick(_))).count();
+    assert!(ticks >= 2, "what came before is in it: {ticks}");
+    let mut lost = armed(&path, "count(no_port) > 1", &known()).expect("a thread");
+    fs::rename(&there, &away).expect("renamed");
+    let ended = run().iter().try_for_each(|happened| lost.follow(happened.as_happening()));
+    assert!(ended.is_err(), "at the end it is no secret");
+}
+
 #[test]
 fn pseudonyms_are_the_same_throughout_and_names_are_gone() {
     let folder = Folder::new("redact");
@@ -393,7 +470,7 @@ fn a_ring_forgets_what_is_too_old_or_too_much() {
             ring.push(vec![second; 100]);
             ring.tick(at(f64::from(second)), Before::default());
         }
-        let (begin, _, blocks) = ring.into_parts();
+        let (begin, _, blocks) = ring.parts();
         (begin, blocks.map(|block| block[0]).collect::<Vec<_>>())
     };
     assert_eq!(ring(1 << 20), (at(4.0), vec![5, 6]));

@@ -19,6 +19,8 @@ use crate::road::Moment;
 
 /// Payloads on their way to the disk.
 const UNDER_WAY: usize = 64;
+/// Intervals between two tries to write what fired.
+const MOST_PAUSE: u32 = 16;
 
 /// Where to.
 #[derive(Clone, Debug)]
@@ -43,6 +45,7 @@ enum Order {
     Tick(Moment, Vec<u8>),
     /// What came before is to be kept.
     Fire,
+    HasFile(SyncSender<bool>),
 }
 
 /// The near end.
@@ -53,7 +56,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Makes the file, unless it is only to be made once something fires.
+    /// Makes the file, or makes sure that it could be made once something fires.
     pub fn start(target: Target, known: &Circumstances) -> io::Result<Self> {
         let (orders, waiting) = sync_channel(UNDER_WAY);
         let known = known.clone();
@@ -61,12 +64,23 @@ impl Writer {
         let thread = output_thread::run(move || {
             let place = match target.reach {
                 None => Place::File(Store::begin(&target.path, &known, None, target.rotation)?),
-                Some(reach) => Place::Ring(Ring::new(reach, known.begin)),
+                Some(reach) => {
+                    Store::check(&target.path, &known)?;
+                    Place::Ring(Ring::new(reach, known.begin))
+                }
             };
-            let desk = Desk { target, known, place, before: Before::default() };
+            let desk = Desk { target, known, place, before: Before::default(), retry: None };
             thread::Builder::new().name("recorder".into()).spawn(move || desk.work(&waiting))
         })?;
         Ok(Self { orders: Some(orders), thread: Some(thread) })
+    }
+
+    /// Whether what was sent so far went to a file, and not to memory only. Waits for it.
+    pub fn has_file(&mut self) -> io::Result<bool> {
+        let (answer, answered) = sync_channel(1);
+        self.send(Order::HasFile(answer))?;
+        // It ended before it came to this; the next order gets to know why.
+        Ok(answered.recv().unwrap_or(false))
     }
 
     /// A block.
@@ -109,6 +123,15 @@ struct Desk {
     known: Circumstances,
     place: Place,
     before: Before,
+    /// It fired, and what came before is not in a file yet.
+    retry: Option<Retry>,
+}
+
+/// Intervals until the next try, and how many they were before this one.
+#[derive(Clone, Copy)]
+struct Retry {
+    left: u32,
+    pause: u32,
 }
 
 impl Desk {
@@ -123,12 +146,17 @@ impl Desk {
                     self.write(Kind::Tick, &payload)?;
                     self.tick(now)?;
                 }
-                Order::Fire => self.fire()?,
+                Order::Fire => self.fire(),
+                Order::HasFile(answer) => {
+                    // Who asked waits for it.
+                    let _ = answer.send(matches!(self.place, Place::File(_)));
+                }
             }
         }
-        match &self.place {
-            Place::File(store) => store.sync(),
-            Place::Ring(_) => Ok(()),
+        match (&self.place, self.retry) {
+            (Place::File(store), _) => store.sync(),
+            (Place::Ring(_), Some(_)) => self.write_out(),
+            (Place::Ring(_), None) => Ok(()),
         }
     }
 
@@ -162,7 +190,10 @@ impl Desk {
     fn tick(&mut self, now: Moment) -> io::Result<()> {
         self.known.begin = now;
         match &mut self.place {
-            Place::Ring(ring) => ring.tick(now, self.before.clone()),
+            Place::Ring(ring) => {
+                ring.tick(now, self.before.clone());
+                self.try_again();
+            }
             Place::File(store) => {
                 store.sync()?;
                 if store.is_long(now) {
@@ -173,17 +204,35 @@ impl Desk {
         Ok(())
     }
 
-    fn fire(&mut self) -> io::Result<()> {
-        let Place::Ring(ring) = &mut self.place else { return Ok(()) };
-        let ring = std::mem::replace(ring, Ring::new(ring.reach(), self.known.begin));
-        let (begin, before, blocks) = ring.into_parts();
-        let known = Circumstances { begin, ..self.known.clone() };
-        let mut store = Store::begin(&self.target.path, &known, Some(&before), self.target.rotation)?;
-        for block in blocks {
-            store.write(&block)?;
+    /// What cannot be written now is kept, as far as there is room, and tried again.
+    fn fire(&mut self) {
+        let Place::Ring(ring) = &mut self.place else { return };
+        ring.hold();
+        self.retry = Some(Retry { left: 0, pause: 1 });
+        self.try_again();
+    }
+
+    fn try_again(&mut self) {
+        let Some(Retry { left, pause }) = self.retry else { return };
+        if left > 0 {
+            self.retry = Some(Retry { left: left - 1, pause });
+            return;
         }
-        store.sync()?;
+        if let Err(error) = self.write_out() {
+            let path = self.target.path.display();
+            tracing::warn!("{path} cannot be written: {error}; what is to be in it is kept in memory, and tried again");
+            // A full disk is not asked for all of it each second.
+            self.retry = Some(Retry { left: pause, pause: (pause * 2).min(MOST_PAUSE) });
+        }
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        let Place::Ring(ring) = &self.place else { return Ok(()) };
+        let (begin, before, blocks) = ring.parts();
+        let known = Circumstances { begin, ..self.known.clone() };
+        let store = Store::begin_beside(&self.target.path, &known, before, blocks)?;
         self.place = Place::File(store);
+        self.retry = None;
         Ok(())
     }
 }

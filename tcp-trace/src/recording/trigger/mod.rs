@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! When a flight recorder writes down what came before: a condition about connects, intervals and findings.
 
+mod known;
 mod parse;
 mod rows;
 mod sense;

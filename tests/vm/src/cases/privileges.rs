@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::harness::{Report, not_run};
+use crate::lab::Lab;
 use crate::netns;
 use crate::seen;
 use crate::socket::{LOCALHOST, Socket};
@@ -23,6 +24,9 @@ pub fn run(report: &mut Report, tiers: &[Tier]) {
     report.test("privileges/one_less_is_refused_in_words", one_less);
     for tier in tiers {
         report.test(&format!("privileges/{tier}/confined_once_attached"), || confined(*tier));
+        if tier.sees_search() {
+            report.test(&format!("privileges/{tier}/port_probes_again_and_again"), || port_probes(*tier));
+        }
     }
 }
 
@@ -114,6 +118,20 @@ fn confined(tier: Tier) -> Result<()> {
         }
         ensure!(effective == expected, "{what}: {effective:x} is not {expected:x}");
     }
+    Ok(())
+}
+
+/// What it takes to attach them is still allowed: on some kernels their programs are loaded anew each time.
+fn port_probes(tier: Tier) -> Result<()> {
+    let _lab = Lab::stage("parity-cliff", &["--rate", "10"])?;
+    let mut command = Command::new(tool::path());
+    command.args(["-v", "connect-latency", "--tier", &tier.to_string(), "--duration", "45s"]).args(tool::UNBOUNDED);
+    let ended = command.args(["--format", "json", "--events", "summary"]).output()?;
+    let words = String::from_utf8_lossy(&ended.stderr);
+    ensure!(ended.status.success() && !words.contains("no port probes"), "{words}");
+    let answer = tool::parse(&String::from_utf8_lossy(&ended.stdout))?;
+    let summary = answer.final_summary()?;
+    ensure!(summary["port_probe_bursts"].as_u64() > Some(1), "no second burst: {summary}");
     Ok(())
 }
 

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a trigger asks for and this run cannot know.
+
+use super::{Phase, Trigger};
+use crate::circumstances::Circumstances;
+use crate::probes::{table::Signal, tier::Tier};
+
+impl Trigger {
+    /// Something that is never known here, by the name that was typed; also where another part of an `or` could be met,
+    /// because the user counts on both.
+    pub fn never_known(&self, known: &Circumstances) -> Option<&'static str> {
+        let tier = known.signals.get(&Signal::Connect).map(|at_work| at_work.tier);
+        if tier == Some(Tier::Tracepoint) { self.of_the_search() } else { None }
+    }
+
+    fn of_the_search(&self) -> Option<&'static str> {
+        match self {
+            Self::Any(parts) | Self::All(parts) => parts.iter().find_map(Self::of_the_search),
+            Self::Quantile(_, Phase::PortSearch, ..) | Self::Takes(Phase::PortSearch, ..) => Some("port_search"),
+            Self::Quantile(_, Phase::PortsVisited, ..) | Self::Takes(Phase::PortsVisited, ..) => Some("ports_visited"),
+            Self::Quantile(..)
+            | Self::Takes(..)
+            | Self::Count(..)
+            | Self::Ends(..)
+            | Self::Comm(..)
+            | Self::Pid(..)
+            | Self::Port(..)
+            | Self::Finds(..) => None,
+        }
+    }
+}
