@@ -2,7 +2,7 @@
 //! Whatever a file holds, replaying it ends, and ends in words. What is changed is what blocks hold, with checksums that
 //! are right, for a wrong one keeps everything else from being looked at.
 //!
-//! `cargo +nightly fuzz run recording -O --fuzz-dir . corpus ../tcp-trace/tests/fixtures/recordings`
+//! `cargo xtask fuzz recording`
 
 #![no_main]
 

@@ -16,6 +16,7 @@ pub mod exit;
 pub mod export;
 pub mod flame;
 pub mod governor;
+pub mod hostile;
 pub mod inventory;
 pub mod kernel;
 pub mod lab;

@@ -46,7 +46,8 @@ pub fn comm(task: &Path) -> io::Result<Comm> {
     Ok(Comm::from_kernel(&raw))
 }
 
-fn lossy(bytes: Vec<u8>) -> String {
+/// What is not UTF-8, or could do something on a terminal, becomes U+FFFD.
+pub(crate) fn lossy(bytes: Vec<u8>) -> String {
     let text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     match outside::lines(&text) {
         Cow::Borrowed(_) => text,

@@ -6,6 +6,7 @@ mod apt;
 mod bench;
 mod dist;
 mod ebpf;
+mod fuzz;
 mod guest;
 mod initramfs;
 mod kernels;
@@ -32,6 +33,7 @@ enum Xtask {
     Bench(bench::Options),
     Dist(dist::Options),
     Ebpf(ebpf::Options),
+    Fuzz(fuzz::Options),
     Lint(lint::Options),
     Run(run::Options),
     Setup(setup::Options),
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Xtask::Bench(options) => bench::run(&options),
         Xtask::Dist(options) => dist::run(&options),
         Xtask::Ebpf(options) => ebpf::run(&options),
+        Xtask::Fuzz(options) => fuzz::run(&options),
         Xtask::Lint(options) => lint::run(&options),
         Xtask::Run(options) => run::run(&options),
         Xtask::Setup(options) => setup::run(&options),

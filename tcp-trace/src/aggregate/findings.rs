@@ -7,6 +7,8 @@ mod bind_before_connect;
 mod close_wait_leak;
 mod conntrack_full;
 mod fix;
+#[cfg(test)]
+mod hostile_tests;
 mod limit_near;
 mod linger_reset;
 mod listener_chain;

@@ -102,7 +102,7 @@ fn open_by_id(mount: &OwnedFd, id: u64) -> Option<OwnedFd> {
 }
 
 /// Where cgroup2 is mounted: `36 35 0:30 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw`.
-fn mount_point(mountinfo: &[u8]) -> Option<PathBuf> {
+pub(crate) fn mount_point(mountinfo: &[u8]) -> Option<PathBuf> {
     mountinfo.split(|byte| *byte == b'\n').find_map(|line| {
         let mut fields = line.split(|byte| *byte == b' ');
         let path = fields.nth(4)?;

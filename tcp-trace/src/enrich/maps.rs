@@ -3,27 +3,27 @@
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mapping<'a> {
-    pub(super) start: u64,
-    pub(super) end: u64,
+pub(crate) struct Mapping<'a> {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
     /// Where in its file it begins.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
     /// Device and inode; together they name a file, whatever it is called by whom.
-    pub(super) device: &'a str,
-    pub(super) inode: u64,
+    pub(crate) device: &'a str,
+    pub(crate) inode: u64,
     /// As the process sees it, empty for memory that belongs to no file.
-    pub(super) path: &'a str,
+    pub(crate) path: &'a str,
 }
 
 impl Mapping<'_> {
     /// The last name of its path.
-    pub(super) fn file_name(&self) -> &str {
+    pub(crate) fn file_name(&self) -> &str {
         self.path.trim_end_matches(" (deleted)").rsplit('/').next().unwrap_or_default()
     }
 }
 
 /// `7f1c5a228000-7f1c5a37d000 r-xp 00028000 fd:00 262417    /usr/lib/x86_64-linux-gnu/libc.so.6`
-pub(super) fn executable(maps: &str) -> impl Iterator<Item = Mapping<'_>> {
+pub(crate) fn executable(maps: &str) -> impl Iterator<Item = Mapping<'_>> {
     maps.lines().filter_map(|line| {
         let mut words = line.splitn(6, ' ');
         let (start, end) = words.next()?.split_once('-')?;

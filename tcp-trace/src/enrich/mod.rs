@@ -4,5 +4,5 @@
 pub mod call_site;
 pub mod cgroup;
 mod foreign;
-mod maps;
+pub(crate) mod maps;
 pub mod stacks;

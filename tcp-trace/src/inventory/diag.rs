@@ -58,6 +58,11 @@ pub fn visit(netns: u32, states: u32, mut each: impl FnMut(&Socket)) -> io::Resu
     Ok(visit)
 }
 
+/// Looks at every message of a datagram.
+pub(crate) fn parse(datagram: &[u8]) {
+    wire::parts(0, datagram, &mut 0).for_each(drop);
+}
+
 /// Reads one datagram; whether it was the last.
 fn datagram(
     kernel: &OwnedFd,

@@ -97,6 +97,13 @@ pub fn within<T: Send>(namespace: &Namespace, work: impl FnOnce() -> T + Send) -
 }
 
 impl Namespaces {
+    /// Those that are mounted, by mountinfo.
+    pub(crate) fn of_mounts(mountinfo: &str) -> Self {
+        let mut search = Search::default();
+        search.mounts(mountinfo);
+        search.finish()
+    }
+
     /// Every namespace that a process or thread is in, or that is mounted somewhere (`ip netns`, container runtimes).
     ///
     /// # Errors
@@ -240,14 +247,12 @@ mod tests {
 
     #[test]
     fn names_of_mounts() {
-        let mut search = Search::default();
-        search.mounts(
+        let found = Namespaces::of_mounts(
             "35 24 0:31 / /sys rw - sysfs sysfs rw\n\
              36 35 0:4 net:[4026532281] /run/netns/blue rw shared:1 - nsfs nsfs rw\n\
              37 35 0:4 net:[4026532281] /var/run/netns/blue rw shared:1 - nsfs nsfs rw\n\
              38 35 0:4 mnt:[4026532282] /run/x rw - nsfs nsfs rw\nbroken",
         );
-        let found = search.finish();
         assert_eq!(found.list.len(), 1);
         assert_eq!((found.list[0].inode, found.list[0].name.as_deref()), (4_026_532_281, Some("blue")));
     }

@@ -2,6 +2,7 @@
 //! Stacks to frames with names, on a thread of its own and with a time limit: the files that names come from are what the
 //! owners of processes made of them.
 
+pub(crate) mod hostile;
 mod look_up;
 mod module;
 mod names;

@@ -60,7 +60,8 @@ impl Module {
         Self::read(file, mapping.file_name().into())
     }
 
-    fn read(file: File, name: Arc<str>) -> Result<Self, Refused> {
+    /// Reads what is needed of it.
+    pub(super) fn read(file: File, name: Arc<str>) -> Result<Self, Refused> {
         let is_trusted = foreign::is_roots_own(&file);
         // Libraries map it: a file that shrinks meanwhile would end this process.
         let (file, copied) = match is_trusted {

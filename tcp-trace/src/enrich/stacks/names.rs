@@ -122,7 +122,7 @@ impl Names {
         let is_anonymous = code.path.is_empty() || code.path.starts_with('[') || code.path.starts_with("//anon");
         let made = if is_anonymous { "[code made at run time]".to_owned() } else { place(code, address) };
         let name = match self.perf_map(pid) {
-            Ok(list) => name_in(list, address).map_or(made, |name| outside::one_line(short(&name)).into_owned()),
+            Ok(list) => harmless_name_in(list, address).unwrap_or(made),
             Err(Refused::Missing) => made,
             Err(refused) => format!("{made} [perf map not read: {refused}]"),
         };
@@ -172,6 +172,10 @@ fn read_perf_map(pid: u32) -> Result<String, Refused> {
         return Err(Refused::NotTheirs);
     }
     foreign::read_text(&file, MAX_PERF_MAP)
+}
+
+pub(super) fn harmless_name_in(list: &str, address: u64) -> Option<String> {
+    name_in(list, address).map(|name| outside::one_line(short(&name)).into_owned())
 }
 
 fn name_in(list: &str, address: u64) -> Option<String> {

@@ -94,10 +94,15 @@ impl Process {
             return None;
         }
         let mut held = 0;
+        Some(Self::of(maps, |mapping| modules.of(pid, mapping, &mut held)))
+    }
+
+    /// With these mappings, and their files.
+    pub(super) fn of(maps: String, mut open: impl FnMut(&maps::Mapping<'_>) -> Result<Rc<Module>, Refused>) -> Self {
         let mut unwinder = UnwinderX86_64::new();
         let mut code = Vec::new();
         for mapping in maps::executable(&maps) {
-            let module = (mapping.inode != 0).then(|| modules.of(pid, &mapping, &mut held));
+            let module = (mapping.inode != 0).then(|| open(&mapping));
             if let Some(Ok(module)) = &module
                 && let Some(bias) = module.bias(&mapping)
             {
@@ -107,7 +112,7 @@ impl Process {
             let path = mapping.path.into();
             code.push(Code { start: mapping.start, end: mapping.end, offset: mapping.offset, module, path });
         }
-        Some(Self { maps, code, unwinder })
+        Self { maps, code, unwinder }
     }
 
     /// Whether it has the same mapped as another.

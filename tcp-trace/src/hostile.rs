@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Parsers of what others wrote, each as a function of bytes. Fuzz targets begin here, and nothing else does: live commands
+//! come to the same parsers by the files and sockets that these bytes are from.
+
+use std::io;
+
+use clap::Parser as _;
+
+use crate::{
+    cli::Cli,
+    enrich::{self, stacks::hostile},
+    inventory::{diag, namespaces::Namespaces, netstat::NetStat},
+    kernel::{btf::Btf, offsets, rules::SearchRules},
+    proc_text,
+    recording::trigger::Trigger,
+};
+
+/// `/tmp/perf-PID.map`.
+pub fn perf_map(bytes: &[u8]) {
+    for address in [0, 0x1000, 0x7f00_0000_1000, u64::MAX] {
+        let name = hostile::name_in_perf_map(bytes, address).unwrap_or_default();
+        assert!(!name.chars().any(char::is_control), "{name:?}");
+    }
+}
+
+/// A program that is mapped: its ELF, its unwind tables, its names.
+///
+/// # Errors
+/// When there is no memory for a file.
+pub fn program(bytes: &[u8]) -> io::Result<()> {
+    for name in hostile::frames_of(bytes)? {
+        assert!(!name.chars().any(char::is_control), "{name:?}");
+    }
+    Ok(())
+}
+
+/// The kernel's own types.
+pub fn btf(bytes: &[u8]) {
+    if let Ok(btf) = Btf::parse(bytes) {
+        offsets::resolve(&btf);
+        SearchRules::from_btf(&btf);
+        btf.functions_among(&["inet_csk_get_port", "tcp_v4_connect"]);
+        btf.has_tracepoint("sched_switch");
+    }
+}
+
+/// Files of /proc that processes, mounts and cgroups give names to.
+pub fn proc_files(bytes: &[u8]) {
+    let text = proc_text::lossy(bytes.to_vec());
+    enrich::maps::executable(&text).for_each(drop);
+    enrich::cgroup::mount_point(bytes);
+    Namespaces::of_mounts(&text);
+    let counters = NetStat::new(text.clone(), text.clone(), text);
+    let _ = (counters.tcp_ext("ListenOverflows"), counters.tcp("CurrEstab"), counters.sockstat("TCP:", "orphan"));
+}
+
+/// A datagram of sock_diag.
+pub fn netlink(bytes: &[u8]) {
+    diag::parse(bytes);
+}
+
+/// The condition of a flight recorder; a place that is pointed at lies within it.
+pub fn trigger(text: &str) {
+    if let Err(wrong) = Trigger::parse(text) {
+        wrong.point(text);
+    }
+}
+
+/// A command line, one argument a line.
+pub fn command_line(text: &str) {
+    let arguments = std::iter::once("tcp-trace").chain(text.lines());
+    if let Err(error) = Cli::try_parse_from(arguments) {
+        error.to_string();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn corpus(folder: &str) -> Vec<Vec<u8>> {
+        let folder = format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let files = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        files.map(|path| fs::read(path).expect("a file")).collect()
+    }
+
+    /// Also cut short, and with single bytes changed.
+    fn each(folder: &str, parse: impl Fn(&[u8])) {
+        let all = corpus(folder);
+        assert!(!all.is_empty(), "{folder} has a corpus");
+        for bytes in all {
+            parse(&bytes);
+            for at in (0..bytes.len()).step_by((bytes.len() / 64).max(1)) {
+                parse(&bytes[..at]);
+                let mut changed = bytes.clone();
+                changed[at] ^= 0x81;
+                parse(&changed);
+            }
+        }
+    }
+
+    #[test]
+    fn what_others_wrote_is_parsed_to_its_end() {
+        each("../fuzz/corpus/perf_map", perf_map);
+        each("../fuzz/corpus/program", |bytes| program(bytes).expect("memory"));
+        each("tests/fixtures/kernels/5.10", btf);
+        each("../fuzz/corpus/proc_files", proc_files);
+        each("../fuzz/corpus/netlink", netlink);
+        each("../fuzz/corpus/trigger", |bytes| trigger(&String::from_utf8_lossy(bytes)));
+        each("../fuzz/corpus/command_line", |bytes| command_line(&String::from_utf8_lossy(bytes)));
+    }
+}
