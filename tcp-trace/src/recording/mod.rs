@@ -26,6 +26,8 @@ pub mod trigger;
 pub mod writer;
 
 #[cfg(test)]
+mod hostile_outputs_tests;
+#[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -113,7 +113,7 @@ fn bound(name: &str, poisoned: u64, bound: u64) -> Observed {
 fn listening(name: &str, chain: u64, counts: ListenCounts) -> Observed {
     let endpoint = Endpoint { netns: NETNS, saddr: Ipv4Addr::LOCALHOST.into(), sport: 80 };
     let owner = Some(process(name));
-    let now = Now { members: 1, chain, accept_queue: 9, fullest: 9, limit: 8, syn_queue: 0, owner: owner.clone() };
+    let now = Now { members: 1, chain, accept_queue: 9, fullest: 9, limit: 8, syn_queue: 0, owner };
     let listener = Listener {
         endpoint,
         now: Some(now),
