@@ -14,7 +14,7 @@ use tcp_trace_common::{
     names,
 };
 
-use super::{batch::Table, retired::Retiring, totals::all};
+use super::retired::Retiring;
 use crate::{aggregate::folded::FoldedPhase, enrich::call_site::CallSites};
 
 /// Since the start.
@@ -46,7 +46,7 @@ pub struct BindSite {
 /// The maps.
 pub(super) struct BindMaps {
     totals: Retiring<RawBinder, RawBindTotals>,
-    sites: Table<RawBindSite, u64>,
+    sites: Retiring<RawBindSite, u64>,
     times: PerCpuArray<MapData, RawHistogram>,
     names: CallSites,
 }
@@ -56,7 +56,7 @@ impl BindMaps {
         let times = ebpf.take_map(names::BIND_TIMES).context("no map BIND_TIMES in the object")?;
         Ok(Self {
             totals: Retiring::take(ebpf, names::BIND_TOTALS)?,
-            sites: Table::take(ebpf, names::BIND_SITES)?,
+            sites: Retiring::take(ebpf, names::BIND_SITES)?,
             times: PerCpuArray::try_from(times)?,
             names: CallSites::default(),
         })
@@ -64,7 +64,7 @@ impl BindMaps {
 
     pub(super) fn read(&mut self) -> BindTotals {
         let Self { totals, sites, times, names } = self;
-        let sites = all(sites).into_iter().map(|(site, calls)| BindSite {
+        let sites = sites.read().into_iter().map(|(site, calls)| BindSite {
             pid: site.tgid,
             any_port: site.any_port != 0,
             name: names.name(site.tgid, &site.frames),

@@ -12,7 +12,7 @@ use anyhow::Result;
 use aya::{Ebpf, Pod};
 use tcp_trace_common::{
     Address, COMM_LEN,
-    bind::{RawBindCounts, RawBindTotals, RawBinder},
+    bind::{RawBindCounts, RawBindSite, RawBindTotals, RawBinder},
     peer::RawPeer,
     state::RawStateTotals,
     time_wait::{RawTimeWaitOwner, event},
@@ -133,6 +133,36 @@ impl Key for RawBinder {
 
     fn of_any(&self) -> Self {
         self.of_anybody()
+    }
+}
+
+impl Key for RawBindSite {
+    fn tgid(&self) -> u32 {
+        self.tgid
+    }
+
+    fn of_anybody(&self) -> Self {
+        Self { tgid: 0, ..*self }
+    }
+
+    /// Addresses in other programs mean nothing here.
+    fn of_any(&self) -> Self {
+        self.of_anybody()
+    }
+}
+
+/// Binds from one place.
+impl Sums for u64 {
+    fn is_over(&self) -> bool {
+        true
+    }
+
+    fn comm(&self) -> [u8; COMM_LEN] {
+        [0; COMM_LEN]
+    }
+
+    fn add(&mut self, other: &Self) {
+        *self += other;
     }
 }
 

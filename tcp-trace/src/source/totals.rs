@@ -103,7 +103,7 @@ impl TotalsMaps {
 }
 
 /// All that is in a map.
-pub(super) fn all<K: Pod + Eq + Hash, V: Pod>(table: &Table<K, V>) -> Vec<(K, V)> {
+fn all<K: Pod + Eq + Hash, V: Pod>(table: &Table<K, V>) -> Vec<(K, V)> {
     let mut rows = Vec::new();
     if let Err(error) = table.read(|key, value| rows.push((*key, *value))) {
         tracing::warn!("totals of the kernel side cannot be read: {error:#}");
