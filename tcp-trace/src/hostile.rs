@@ -101,6 +101,23 @@ mod tests {
         }
     }
 
+    /// A structure that consists of itself, 255 times, without a name: there is no end to where a member may be.
+    #[test]
+    fn types_within_themselves_are_given_up() {
+        const STRUCT: u32 = 4 << 24;
+        let members = 255_u32;
+        let mut types: Vec<u8> = [1, STRUCT | members, 8].into_iter().flat_map(u32::to_le_bytes).collect();
+        (0..members).for_each(|_| types.extend([0, 1, 0].into_iter().flat_map(u32::to_le_bytes)));
+        let strings = b"\0sock_common\0";
+        let mut bytes = vec![0x9f, 0xeb, 1, 0];
+        let lengths = [24, 0, types.len(), types.len(), strings.len()];
+        bytes.extend(lengths.into_iter().flat_map(|length| (length as u32).to_le_bytes()));
+        bytes.extend(types);
+        bytes.extend(strings);
+        assert!(Btf::parse(&bytes).is_ok_and(|btf| btf.has_struct("sock_common")));
+        btf(&bytes);
+    }
+
     #[test]
     fn what_others_wrote_is_parsed_to_its_end() {
         each("../fuzz/corpus/perf_map", perf_map);

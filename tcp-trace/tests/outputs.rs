@@ -25,6 +25,8 @@ const RECORDING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/rec
 const STRANGER: u32 = 54_321;
 /// A signal ends a program at once; how long that takes on a machine that is busy with other things is not ours.
 const SOON: Duration = Duration::from_secs(20);
+/// Beyond what the machine needs to end a program that does nothing.
+const AT_ONCE: Duration = Duration::from_secs(1);
 /// The last look at the sockets of a machine that has many, and no CPU to spare.
 const LAST_LOOK: Duration = Duration::from_secs(120);
 
@@ -201,9 +203,14 @@ fn a_stalled_reader_does_not_keep_it() {
         signal(&child, first);
         thread::sleep(Duration::from_millis(100));
         if child.try_wait().expect("a child").is_none() {
+            let mut idle = Command::new("sleep").arg("1000").spawn().expect("it runs");
             signal(&child, Signal::TERM);
+            signal(&idle, Signal::TERM);
+            ends_within(&mut idle, SOON).expect("it has no handler");
+            let since = Instant::now();
             let status = ends_within(&mut child, SOON).expect("the second signal ends it");
             assert_eq!(status.signal(), Some(Signal::TERM.as_raw()), "{status}");
+            assert!(since.elapsed() < AT_ONCE, "{:?} after a program that does nothing", since.elapsed());
         }
     }
 }

@@ -105,6 +105,8 @@ const KINDS: usize = 20;
 const HEAD: usize = 12;
 /// More typedefs, or structures within structures, than any kernel has: the bytes go in circles.
 const DEPTH: u32 = 32;
+/// Members that are looked at for one field; the kernel's largest structures have some hundred.
+const MEMBERS: u32 = 65_536;
 const INT_BOOL: u32 = 4;
 
 /// A type's head.
@@ -170,9 +172,9 @@ impl<'a> Btf<'a> {
     /// # Errors
     /// When there is no such type or member.
     pub fn field(&self, name: &str, path: &str) -> Result<Field, Missing> {
-        let mut found = None;
+        let (mut found, mut left) = (None, MEMBERS);
         for id in self.named(STRUCT, name) {
-            let field = self.walk(id, path)?;
+            let field = self.walk(id, path, &mut left)?;
             if found.is_some_and(|other| other != field) {
                 return Err(Missing::Ambiguous);
             }
@@ -252,12 +254,12 @@ impl<'a> Btf<'a> {
         Some(Function { params, returns })
     }
 
-    fn walk(&self, mut id: u32, path: &str) -> Result<Field, Missing> {
+    fn walk(&self, mut id: u32, path: &str, left: &mut u32) -> Result<Field, Missing> {
         let mut base = 0_u32;
         let mut segments = path.split('.').peekable();
         while let Some(segment) = segments.next() {
             let (_, ty) = self.strip(id).ok_or(Missing::Malformed)?;
-            let (bits, width, member) = self.member(&ty, segment, base, DEPTH)?.ok_or(Missing::Member)?;
+            let (bits, width, member) = self.member(&ty, segment, base, DEPTH, left)?.ok_or(Missing::Member)?;
             if segments.peek().is_none() {
                 let size = self.size(member, DEPTH).ok_or(Missing::Malformed)?;
                 return Ok(Field { bit_offset: bits, bit_size: width, size });
@@ -268,11 +270,19 @@ impl<'a> Btf<'a> {
     }
 
     /// Bit offset, bit width and type of a member, looking into anonymous structures and unions.
-    fn member(&self, ty: &Type, want: &str, base: u32, depth: u32) -> Result<Option<(u32, u32, u32)>, Missing> {
+    fn member(
+        &self,
+        ty: &Type,
+        want: &str,
+        base: u32,
+        depth: u32,
+        left: &mut u32,
+    ) -> Result<Option<(u32, u32, u32)>, Missing> {
         if !matches!(ty.kind, STRUCT | UNION) {
             return Ok(None);
         }
         for index in 0..ty.vlen {
+            *left = left.checked_sub(1).ok_or(Missing::Malformed)?;
             let at = ty.data + 12 * index;
             let [name, id, offset] =
                 [0, 4, 8].map(|part| word(self.types, at + part)).map(|read| read.ok_or(Missing::Malformed));
@@ -286,7 +296,7 @@ impl<'a> Btf<'a> {
             if self.is_named(name, "")
                 && depth > 0
                 && let Some((_, inner)) = self.strip(id)
-                && let Some(found) = self.member(&inner, want, bits, depth - 1)?
+                && let Some(found) = self.member(&inner, want, bits, depth - 1, left)?
             {
                 return Ok(Some(found));
             }

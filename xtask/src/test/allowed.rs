@@ -31,6 +31,11 @@ const ALLOWED: &[Allowed] = &[
     Allowed { test: "what_if/change/local_port_range", why: NO_LOCAL_PORT_RANGE, since: (6, 3) },
     Allowed { test: "what_if/change/step_width", why: NO_STEP_WIDTH, since: (7, 1) },
     Allowed { test: "privileges/only_bpf_and_perfmon", why: "before 6.1 more capabilities are needed", since: (6, 1) },
+    Allowed {
+        test: "privileges/one_less_is_refused_in_words",
+        why: "before 6.1 more capabilities are needed",
+        since: (6, 1),
+    },
     Allowed { test: "ledger/kprobe/without_statistics", why: WANTS_SYS_ADMIN, since: NEVER },
     Allowed { test: "ledger/*/without_statistics", why: WANTS_SYS_ADMIN, since: (6, 1) },
 ];
