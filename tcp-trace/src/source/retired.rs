@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Totals of processes that have ended: taken out of the kernel's map while it fills, so that who comes later finds room,
-//! and kept here.
+//! Totals of processes that have ended, and of namespaces and listeners where nothing happens any more: taken out of the kernel's
+//! map while it fills, so that later ones find room, and kept here.
 
 use std::{
     collections::{HashMap, HashSet},
     fs,
-    hash::Hash,
+    hash::{BuildHasher as _, Hash},
 };
 
 use anyhow::Result;
 use aya::{Ebpf, Pod};
+use foldhash::fast::FixedState;
 use tcp_trace_common::{
     Address, COMM_LEN,
     bind::{RawBindCounts, RawBindSite, RawBindTotals, RawBinder},
+    listen::{RawListener, RawListenerKey},
     peer::RawPeer,
     state::RawStateTotals,
-    time_wait::{RawTimeWaitOwner, event},
+    time_wait::{RawTimeWaitOwner, RawTimeWaitTotals, event},
 };
 
 use super::batch::Table;
@@ -25,8 +27,9 @@ const KEPT: usize = 4_096;
 
 /// What totals are kept under.
 pub(super) trait Key: Pod + Eq + Hash {
-    /// Whose they are; 0 = nobody's.
-    fn tgid(&self) -> u32;
+    /// Whether nothing more can be added: the process has ended. `None`: the key names none, and it has to be seen whether
+    /// anything is.
+    fn has_ended(&self) -> Option<bool>;
     /// The same of any process.
     fn of_anybody(&self) -> Self;
     /// The same of any process towards anybody.
@@ -41,6 +44,12 @@ pub(super) trait Sums: Pod {
     fn comm(&self) -> [u8; COMM_LEN];
     /// Adds those of another.
     fn add(&mut self, other: &Self);
+    /// The same as long as nothing is added.
+    fn fingerprint(&self) -> u64;
+}
+
+fn hash(sums: impl Hash) -> u64 {
+    FixedState::with_seed(0).hash_one(sums)
 }
 
 /// A map, and what was taken out of it.
@@ -49,11 +58,13 @@ pub(super) struct Retiring<K, V> {
     kept: HashMap<K, V>,
     /// Who stands for all that were merged.
     groups: HashMap<(K, [u8; COMM_LEN]), K>,
+    /// Fingerprints of those that name no process, as they were the last time, while the map was filling.
+    last: HashMap<K, u64>,
 }
 
 impl<K: Key, V: Sums> Retiring<K, V> {
     pub(super) fn take(ebpf: &mut Ebpf, name: &str) -> Result<Self> {
-        Ok(Self { table: Table::take(ebpf, name)?, kept: HashMap::new(), groups: HashMap::new() })
+        Ok(Self { table: Table::take(ebpf, name)?, kept: HashMap::new(), groups: HashMap::new(), last: HashMap::new() })
     }
 
     /// All of them, those that are not in the map any more included.
@@ -64,6 +75,10 @@ impl<K: Key, V: Sums> Retiring<K, V> {
         }
         if rows.len() > self.table.room() / 2 {
             self.retire(&mut rows);
+            let of_nobody = rows.iter().filter(|(key, _)| key.has_ended().is_none());
+            self.last = of_nobody.map(|(key, sums)| (*key, sums.fingerprint())).collect();
+        } else {
+            self.last.clear();
         }
         self.complete(&mut rows);
         rows
@@ -71,7 +86,9 @@ impl<K: Key, V: Sums> Retiring<K, V> {
 
     fn retire(&mut self, rows: &mut Vec<(K, V)>) {
         rows.retain(|(key, sums)| {
-            let goes = key.tgid() != 0 && sums.is_over() && has_ended(key.tgid()) && self.table.remove(key);
+            // What is added at the very moment in which a resting one goes is lost: a program may be at it.
+            let rests = || self.last.get(key) == Some(&sums.fingerprint());
+            let goes = sums.is_over() && key.has_ended().unwrap_or_else(rests) && self.table.remove(key);
             if goes {
                 self.keep(*key, sums);
             }
@@ -104,13 +121,43 @@ impl<K: Key, V: Sums> Retiring<K, V> {
     }
 }
 
+/// Nobody's totals are of no process that could end.
 fn has_ended(tgid: u32) -> bool {
-    fs::metadata(format!("/proc/{tgid}")).is_err()
+    tgid != 0 && fs::metadata(format!("/proc/{tgid}")).is_err()
+}
+
+/// Inode of a network namespace.
+impl Key for u32 {
+    fn has_ended(&self) -> Option<bool> {
+        None
+    }
+
+    fn of_anybody(&self) -> Self {
+        0
+    }
+
+    fn of_any(&self) -> Self {
+        0
+    }
+}
+
+impl Key for RawListenerKey {
+    fn has_ended(&self) -> Option<bool> {
+        None
+    }
+
+    fn of_anybody(&self) -> Self {
+        Self { sk: 0, ..*self }
+    }
+
+    fn of_any(&self) -> Self {
+        Self { sk: 0, port: 0, saddr: Address::default(), ..*self }
+    }
 }
 
 impl Key for RawPeer {
-    fn tgid(&self) -> u32 {
-        self.tgid
+    fn has_ended(&self) -> Option<bool> {
+        Some(has_ended(self.tgid))
     }
 
     fn of_anybody(&self) -> Self {
@@ -123,8 +170,8 @@ impl Key for RawPeer {
 }
 
 impl Key for RawBinder {
-    fn tgid(&self) -> u32 {
-        self.tgid
+    fn has_ended(&self) -> Option<bool> {
+        Some(has_ended(self.tgid))
     }
 
     fn of_anybody(&self) -> Self {
@@ -137,8 +184,8 @@ impl Key for RawBinder {
 }
 
 impl Key for RawBindSite {
-    fn tgid(&self) -> u32 {
-        self.tgid
+    fn has_ended(&self) -> Option<bool> {
+        Some(has_ended(self.tgid))
     }
 
     fn of_anybody(&self) -> Self {
@@ -163,6 +210,10 @@ impl Sums for u64 {
 
     fn add(&mut self, other: &Self) {
         *self += other;
+    }
+
+    fn fingerprint(&self) -> u64 {
+        *self
     }
 }
 
@@ -200,13 +251,74 @@ impl Sums for RawStateTotals {
         self.lingering_ns += other.lingering_ns;
         self.lingering_max_ns = self.lingering_max_ns.max(other.lingering_max_ns);
     }
+
+    fn fingerprint(&self) -> u64 {
+        hash((self.opened, self.closed))
+    }
+}
+
+/// Whether as many have left TIME_WAIT as entered it.
+fn all_left(events: &[u64; event::COUNT]) -> bool {
+    const LEFT: [u8; 5] = [event::EXPIRED, event::REUSED, event::SYN, event::RESET, event::OTHER];
+    let left: u64 = LEFT.iter().map(|kind| events[usize::from(*kind)]).sum();
+    events[usize::from(event::ENTER)] == left
+}
+
+impl Sums for RawTimeWaitTotals {
+    /// What entered before the programs were attached leaves as well, so the sums need not be equal.
+    fn is_over(&self) -> bool {
+        self.level == 0 || all_left(&self.events)
+    }
+
+    fn comm(&self) -> [u8; COMM_LEN] {
+        [0; COMM_LEN]
+    }
+
+    /// The level and its limit stay those of now.
+    fn add(&mut self, other: &Self) {
+        for (into, from) in self.events.iter_mut().zip(other.events) {
+            *into += from;
+        }
+        self.entered_fin_wait2 += other.entered_fin_wait2;
+    }
+
+    fn fingerprint(&self) -> u64 {
+        hash((self.events, self.level))
+    }
+}
+
+impl Sums for RawListener {
+    fn is_over(&self) -> bool {
+        self.accept_queue == 0 && self.syn_queue == 0
+    }
+
+    fn comm(&self) -> [u8; COMM_LEN] {
+        self.owner_comm
+    }
+
+    /// Queues, their limit and the owner stay those of now.
+    fn add(&mut self, other: &Self) {
+        for (into, from) in self.drops.iter_mut().zip(other.drops) {
+            *into += from;
+        }
+        self.syns += other.syns;
+        self.cookies += other.cookies;
+        self.queued += other.queued;
+        self.accepted += other.accepted;
+        self.lookups += other.lookups;
+        self.lookup_ns += other.lookup_ns;
+        self.accept_high = self.accept_high.max(other.accept_high);
+        self.syn_high = self.syn_high.max(other.syn_high);
+    }
+
+    fn fingerprint(&self) -> u64 {
+        hash((self.syns, self.drops, self.queued, self.accepted, self.lookups))
+    }
 }
 
 impl Sums for RawTimeWaitOwner {
     fn is_over(&self) -> bool {
-        const LEFT: [u8; 5] = [event::EXPIRED, event::REUSED, event::SYN, event::RESET, event::OTHER];
-        let left: u64 = LEFT.iter().map(|kind| self.events[usize::from(*kind)]).sum();
-        self.events[usize::from(event::ENTER)] == left
+        all_left(&self.events)
     }
 
     fn comm(&self) -> [u8; COMM_LEN] {
@@ -219,6 +331,10 @@ impl Sums for RawTimeWaitOwner {
         }
         self.entered_fin_wait2 += other.entered_fin_wait2;
         self.entered_without_timestamps += other.entered_without_timestamps;
+    }
+
+    fn fingerprint(&self) -> u64 {
+        hash(self.events)
     }
 }
 
@@ -241,5 +357,9 @@ impl Sums for RawBindTotals {
             *took_ns += from.took_ns;
         }
         self.in_range += other.in_range;
+    }
+
+    fn fingerprint(&self) -> u64 {
+        hash((self.any_port.calls, self.a_port.calls))
     }
 }

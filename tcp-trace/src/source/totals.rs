@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Totals that the kernel side keeps whatever is streamed, counted since the start.
 
-use std::{hash::Hash, sync::Arc};
+use std::sync::Arc;
 
-use aya::Pod;
 use tcp_trace_common::{
     listen::{RawListener, RawListenerKey},
     names,
@@ -13,7 +12,6 @@ use tcp_trace_common::{
 };
 
 use super::{
-    batch::Table,
     binds::{BindMaps, BindTotals},
     retired::Retiring,
 };
@@ -61,8 +59,8 @@ impl Totals {
 
 /// The maps that hold them.
 pub struct TotalsMaps {
-    time_wait: Table<u32, RawTimeWaitTotals>,
-    listeners: Table<RawListenerKey, RawListener>,
+    time_wait: Retiring<u32, RawTimeWaitTotals>,
+    listeners: Retiring<RawListenerKey, RawListener>,
     sees_listeners: bool,
     binds: BindMaps,
     time_wait_owners: Retiring<RawPeer, RawTimeWaitOwner>,
@@ -79,8 +77,8 @@ impl TotalsMaps {
         let ebpf = &mut attached.ebpf;
         let binds = BindMaps::take(ebpf)?;
         Ok(Self {
-            time_wait: Table::take(ebpf, names::TIME_WAIT_TOTALS)?,
-            listeners: Table::take(ebpf, names::LISTENERS)?,
+            time_wait: Retiring::take(ebpf, names::TIME_WAIT_TOTALS)?,
+            listeners: Retiring::take(ebpf, names::LISTENERS)?,
             sees_listeners,
             binds,
             time_wait_owners: Retiring::take(ebpf, names::TIME_WAIT_OWNERS)?,
@@ -91,22 +89,13 @@ impl TotalsMaps {
     /// Reads them, without names.
     pub fn read(&mut self) -> Totals {
         Totals {
-            time_wait: all(&self.time_wait),
+            time_wait: self.time_wait.read(),
             binds: self.binds.read(),
-            listeners: self.sees_listeners.then(|| all(&self.listeners)),
+            listeners: self.sees_listeners.then(|| self.listeners.read()),
             time_wait_owners: self.time_wait_owners.read(),
             states: self.states.read(),
             cgroups: Vec::new(),
             read_ns: clock::monotonic_ns(),
         }
     }
-}
-
-/// All that is in a map.
-fn all<K: Pod + Eq + Hash, V: Pod>(table: &Table<K, V>) -> Vec<(K, V)> {
-    let mut rows = Vec::new();
-    if let Err(error) = table.read(|key, value| rows.push((*key, *value))) {
-        tracing::warn!("totals of the kernel side cannot be read: {error:#}");
-    }
-    rows
 }

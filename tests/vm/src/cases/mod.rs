@@ -87,6 +87,7 @@ fn ends(report: &mut Report, tiers: &[Tier]) {
     }
     storm::with_trouble(report, best);
     storm_proxy::run(report, best);
+    time_wait_owners::many_namespaces(report, best);
     what_if::run(report, best);
     ledger::storms(report, tiers);
     privileges::run(report, tiers);

@@ -81,17 +81,6 @@ fn curl(tier: Tier) -> Result<()> {
 /// Ends it whatever happens.
 pub struct Running(pub Child);
 
-impl Running {
-    /// Lets it end what it is at, and waits for that.
-    pub fn quit(mut self) -> Result<()> {
-        // SAFETY: signals our own child.
-        unsafe { libc::kill(self.0.id() as i32, libc::SIGQUIT) };
-        let status = self.0.wait()?;
-        ensure!(status.success(), "it ended with {status}");
-        Ok(())
-    }
-}
-
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();

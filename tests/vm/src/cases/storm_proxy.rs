@@ -4,7 +4,10 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -64,8 +67,9 @@ fn proxy(tier: Tier) -> Result<()> {
         load.args(["--threads", "1", "--connections", "32", "--duration", "5s"]).arg(format!("http://{PROXY}/"));
         let load = tool::run(&mut load)?;
         ensure!(load.code == Some(0), "wrk ended with {:?}: {}", load.code, load.stderr);
-        // Requests that were under way when wrk left are logged before it is gone.
-        nginx.quit()?;
+        // Requests that were under way when wrk left are logged when they are over; without a master nginx waits for none.
+        settled(&log)?;
+        drop(nginx);
         Ok((netns.inode, tool.stop()?))
     })?;
     balanced(&answer)?;
@@ -78,6 +82,20 @@ fn proxy(tier: Tier) -> Result<()> {
     ensure!(row["connects"] == connects, "nginx connected {connects} times: {row}");
     ensure!(row["at_least"].is_null() || row["at_least"] == false, "not exact: {row}");
     Ok(())
+}
+
+/// Waits until nothing is logged any more.
+fn settled(log: &Path) -> Result<()> {
+    const QUIET: Duration = Duration::from_secs(2);
+    let mut length = 0;
+    loop {
+        let now = fs::metadata(log)?.len();
+        if now == length {
+            return Ok(());
+        }
+        length = now;
+        thread::sleep(QUIET);
+    }
 }
 
 /// How often nginx turned to the backend: again, where it had to.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! TIME_WAIT by owner: who closed first, towards whom, how many are there, against /proc/net/sockstat.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::cgroup::Cgroup;
-use crate::harness::Report;
+use crate::harness::{Report, not_run};
 use crate::netns::{self, Netns};
 use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
 use crate::tiers::Tier;
@@ -54,6 +55,45 @@ pub fn run(report: &mut Report, tier: Tier) {
             }
         }
     }
+}
+
+/// More network namespaces than the map has room for, in each of which something happens once.
+pub fn many_namespaces(report: &mut Report, tier: Tier) {
+    report.test("time_wait_owners/many_namespaces", || overflows(tier));
+}
+
+fn overflows(tier: Tier) -> Result<()> {
+    const NAMESPACES: u64 = 1_200;
+    if !tier.sees_search() {
+        return Err(not_run("this kernel shows no minisockets being made"));
+    }
+    let mut command = Command::new(tool::path());
+    command.args(["time-wait", "--tier", &tier.to_string(), "--top", "2000", "--interval", "500ms"]);
+    let tool = Tool::spawn_in(command, None)?;
+    let mut kept = Vec::new();
+    for _ in 0..NAMESPACES {
+        kept.push(netns::within("caller", |netns| {
+            // So that no minisocket stays, and its namespace comes to rest.
+            netns.set("ipv4/tcp_max_tw_buckets", "0")?;
+            let remote = SocketAddr::new(LOCALHOST, PORT);
+            let listener = Socket::listener(remote, 1)?;
+            let client = Socket::tcp(LOCALHOST)?;
+            let errno = client.connect(remote);
+            ensure!(errno == 0, "errno {errno}");
+            let (server, _) = listener.accept()?;
+            drop(client);
+            ensure!(server.receive(&mut [0])? == 0, "something was sent");
+            drop(server);
+            ensure!(netns.netstat("TCPTimeWaitOverflow")? == 1, "the kernel counts no overflow");
+            netns.keep()
+        })?);
+    }
+    let answer = tool.stop()?;
+    let rows = answer.of("time_wait_netns").filter_map(|row| Some((row["netns"].as_u64()?, row["overflow"].as_u64()?)));
+    let last: BTreeMap<u64, u64> = rows.collect();
+    let seen: u64 = last.values().sum();
+    ensure!(seen == NAMESPACES, "{seen} of {NAMESPACES} overflows, in {} namespaces", last.len());
+    Ok(())
 }
 
 /// Who closes first.
