@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! TIME_WAIT by owner: who closed first, towards whom, how many are there, against /proc/net/sockstat.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
@@ -67,9 +66,8 @@ fn overflows(tier: Tier) -> Result<()> {
     if !tier.sees_search() {
         return Err(not_run("this kernel shows no minisockets being made"));
     }
-    let mut command = Command::new(tool::path());
-    command.args(["time-wait", "--tier", &tier.to_string(), "--top", "2000", "--interval", "500ms"]);
-    let tool = Tool::spawn_in(command, None)?;
+    // Its summaries have all of them.
+    let tool = Tool::start(tier, &["--events", "summary", "--interval", "500ms"])?;
     let mut kept = Vec::new();
     for _ in 0..NAMESPACES {
         kept.push(netns::within("caller", |netns| {
@@ -89,10 +87,9 @@ fn overflows(tier: Tier) -> Result<()> {
         })?);
     }
     let answer = tool.stop()?;
-    let rows = answer.of("time_wait_netns").filter_map(|row| Some((row["netns"].as_u64()?, row["overflow"].as_u64()?)));
-    let last: BTreeMap<u64, u64> = rows.collect();
-    let seen: u64 = last.values().sum();
-    ensure!(seen == NAMESPACES, "{seen} of {NAMESPACES} overflows, in {} namespaces", last.len());
+    let rows = answer.final_summary()?["time_wait"].as_array().context("no TIME_WAIT")?;
+    let seen: u64 = rows.iter().filter_map(|row| row["overflow"].as_u64()).sum();
+    ensure!(seen == NAMESPACES, "{seen} of {NAMESPACES} overflows, in {} namespaces", rows.len());
     Ok(())
 }
 
