@@ -12,9 +12,9 @@ import sys
 import time
 
 # RawConnect of tcp-trace-common, field by field.
-RAW = struct.Struct("=QHHI 5Q 8I 4i 4I 7H 2B 16s 16s 16s")
+RAW = struct.Struct("=QHHI 6Q 8I 4i 4I 7H 2B 16s 16s 16s")
 FIELDS = (
-    "ktime_ns kind size cpu start_ns search_start_ns search_end_ns cgroup_id port_offset tgid tid uid netns "
+    "ktime_ns kind size cpu start_ns search_start_ns search_end_ns cgroup_id port_offset process_start_ns tgid tid uid netns "
     "perturb_before perturb_after step_width socket_range syn_retransmits search_ret call_ret sk_err "
     "refused_candidates time_wait_refused time_wait_reused flags family sport dport bound_port range_low range_high "
     "first_candidate ended_by probe_epoch saddr daddr comm"

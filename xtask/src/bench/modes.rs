@@ -48,7 +48,7 @@ pub const MODES: [Mode; 17] = [
     Mode { name: DEFAULTS, who: Who::Defaults(&["connect-latency"]), fills: EVERYWHERE },
     Mode { name: "text, kprobe", who: Who::Defaults(&["connect-latency", "--tier", "kprobe"]), fills: &[0] },
     Mode { name: "text, tracepoint", who: Who::Defaults(&["connect-latency", "--tier", "tracepoint"]), fills: &[0] },
-    Mode { name: "doctor", who: Who::Defaults(&["doctor", "--watch", "1h"]), fills: &[0, 51] },
+    Mode { name: "doctor", who: Who::Defaults(&["doctor", "--watch", "1h"]), fills: &[0] },
     Mode { name: "fentry", who: Who::Connects(&["--tier", "fentry"]), fills: EVERYWHERE },
     Mode {
         name: "fentry, port probes always",

@@ -25,6 +25,12 @@ pub fn measure() -> Result<Vec<Native>> {
         let peer = said[way]["python_events_per_second"].as_f64();
         figures.push(Native::new(&format!("raw events {words}, a Python script"), "events/s", peer));
     }
+    let rows = said["rows_per_second"].as_f64();
+    figures.push(Native::new(
+        "rows of processes and destinations to an answer, each another destination",
+        "rows/s",
+        rows,
+    ));
     let resident = said["peak_resident_kib"].as_f64();
     figures.push(Native::new("most memory held, a million destinations seen", "KiB", resident).at_most(65_536.0));
     Ok(figures)
