@@ -4,6 +4,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
+use proptest::prelude::*;
 use tcp_trace_common::COMM_LEN;
 
 use super::happened::Happened;
@@ -131,34 +132,49 @@ fn fields(line: &str) -> Vec<String> {
     fields
 }
 
+const QUESTIONS: [Question; 7] = [
+    Question::ConnectLatency,
+    Question::Ports,
+    Question::TimeWait,
+    Question::Bind,
+    Question::Listen,
+    Question::States,
+    Question::Doctor,
+];
+
+fn answers_lines(question: Question, name: &str, to: &Path) {
+    let text = answer(question, Format::Text, name, to);
+    assert!(text.len() > 100 && is_harmless(&text), "{question:?} {name:?}: {text:?}");
+    let json = answer(question, Format::Json, name, to);
+    assert!(is_harmless(&json), "{question:?} {name:?}: {json:?}");
+    for line in json.lines() {
+        serde_json::from_str::<serde_json::Value>(line).expect("one object a line");
+    }
+    let csv = answer(question, Format::Csv, name, to);
+    assert!(is_harmless(&csv), "{question:?} {name:?}: {csv:?}");
+    for field in csv.lines().flat_map(fields) {
+        let is_formula = field.starts_with(['=', '+', '-', '@']) && field.parse::<f64>().is_err();
+        assert!(!is_formula, "{question:?} {name:?}: {field:?}");
+    }
+}
+
 #[test]
 fn answers_are_lines_and_nothing_but_lines() {
     let folder = tempfile::tempdir().expect("a folder");
     let to = folder.path().join("answer");
-    for question in [
-        Question::ConnectLatency,
-        Question::Ports,
-        Question::TimeWait,
-        Question::Bind,
-        Question::Listen,
-        Question::States,
-        Question::Doctor,
-    ] {
-        for name in HOSTILE {
-            let text = answer(question, Format::Text, name, &to);
-            assert!(text.len() > 100 && is_harmless(&text), "{question:?} {name:?}: {text:?}");
-            let json = answer(question, Format::Json, name, &to);
-            assert!(is_harmless(&json), "{question:?} {name:?}: {json:?}");
-            for line in json.lines() {
-                serde_json::from_str::<serde_json::Value>(line).expect("one object a line");
-            }
-            let csv = answer(question, Format::Csv, name, &to);
-            assert!(is_harmless(&csv), "{question:?} {name:?}: {csv:?}");
-            for field in csv.lines().flat_map(fields) {
-                let is_formula = field.starts_with(['=', '+', '-', '@']) && field.parse::<f64>().is_err();
-                assert!(!is_formula, "{question:?} {name:?}: {field:?}");
-            }
-        }
+    for question in QUESTIONS {
+        HOSTILE.iter().for_each(|name| answers_lines(question, name, &to));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Of any letters, control characters among them; a name that is cut within one is no UTF-8.
+    #[test]
+    fn answers_are_lines_whatever_a_name_is(question in prop::sample::select(&QUESTIONS[..]), name in "(?s).{1,15}") {
+        let folder = tempfile::tempdir().expect("a folder");
+        answers_lines(question, &name, &folder.path().join("answer"));
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::{fs, net::Ipv4Addr, process::Command, sync::Arc};
 
+use proptest::prelude::*;
 use tcp_trace_common::{bind::RawBindCounts, tcp_state};
 
 use super::{Code, Finding, findings};
@@ -258,10 +259,9 @@ fn is_one_line(text: &str) -> bool {
     outside::one_line(text) == text
 }
 
-#[test]
-fn nothing_leaves_its_line_in_any_finding() {
+fn stays_in_its_line(name: &str) {
     for code in Code::ALL {
-        for finding in HOSTILE.iter().flat_map(|name| found(code, name)) {
+        for finding in found(code, name) {
             let words = [Some(&finding.headline), finding.gain.as_ref(), finding.risk.as_ref()];
             for text in words.into_iter().flatten().chain(&finding.fix) {
                 assert!(is_one_line(text), "{code}: {text:?}");
@@ -274,6 +274,26 @@ fn nothing_leaves_its_line_in_any_finding() {
             let back: serde_json::Value = serde_json::from_str(line).expect("JSON");
             assert_eq!(back["headline"], finding.headline.as_str());
         }
+    }
+}
+
+#[test]
+fn nothing_leaves_its_line_in_any_finding() {
+    HOSTILE.iter().for_each(|name| stays_in_its_line(name));
+}
+
+/// Pieces of names: what terminals, shells, tables and pages take for more than text.
+const PIECES: [&str; 24] = [
+    "\n", "\r", "\t", "\0", "\x1b", "\x1b]0;", "\u{7}", "\u{9b}", "\u{202e}", "\u{2066}", "\u{2028}", "\u{feff}", "'",
+    "\"", "\\", "$(", ")", "`", ";", "#", "=", "<script>", "&", "a",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn nothing_made_of_such_pieces_leaves_its_line(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 1..12)) {
+        stays_in_its_line(&pieces.concat());
     }
 }
 

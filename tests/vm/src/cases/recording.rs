@@ -21,6 +21,7 @@ pub fn run(report: &mut Report) {
     report.test("recording/same-answer-again", same_answer_again);
     report.test("recording/killed", killed);
     report.test("recording/full-disk", full_disk);
+    report.test("recording/full-disk-when-armed", full_disk_when_armed);
     report.test("recording/flight-recorder", flight_recorder);
 }
 
@@ -108,6 +109,24 @@ fn full_disk() -> Result<()> {
     let answer = tool::parse(&answer)?;
     let last = answer.of("summary").last().context("no answer")?;
     ensure!(last["final"] == true && last["connects"].as_u64() > Some(0), "nothing of it is left: {last}");
+    Ok(())
+}
+
+/// A flight recorder says so before it waits for anything.
+fn full_disk_when_armed() -> Result<()> {
+    let disk = SmallDisk::mount("size=64k")?;
+    // As much as there is room for, and no more.
+    let filled = fs::write(disk.0.join("filler"), vec![1; 1 << 20]);
+    ensure!(filled.is_err(), "the disk is not full");
+    let file = disk.0.join("rec");
+    let mut command = Command::new(tool::path());
+    command.arg("record").arg(&file).args(["--trigger", "outcome = no_port", "--duration", "60s"]);
+    let begin = Instant::now();
+    let output = command.stdin(Stdio::null()).output().context("could not start")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(1) && said.contains("No space left"), "{}: {said}", output.status);
+    ensure!(begin.elapsed() < Duration::from_secs(50), "it waited for its end first");
+    ensure!(!file.exists(), "there is a file all the same");
     Ok(())
 }
 
