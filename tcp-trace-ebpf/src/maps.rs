@@ -129,8 +129,8 @@ pub struct TimeWaitContext {
 #[map]
 pub static TIME_WAIT_CONTEXT: PerCpuArray<TimeWaitContext> = PerCpuArray::with_max_entries(1, 0);
 
-/// Inode of a network namespace -> totals. Never deleted: a machine with more namespaces than this is counted in
-/// `TIME_WAIT_MAP_FULL`.
+/// Inode of a network namespace -> totals. User space takes out those at rest while it fills; what does not fit is counted in
+/// `SIGNAL_MAP_FULL`.
 #[map]
 pub static TIME_WAIT_TOTALS: HashMap<u32, RawTimeWaitTotals> = HashMap::with_max_entries(1_024, 0);
 
@@ -167,18 +167,18 @@ pub struct ListenContext {
 #[map]
 pub static LISTEN_CONTEXT: PerCpuArray<ListenContext> = PerCpuArray::with_max_entries(1, 0);
 
-/// Listeners that anything happened to. Never deleted: what a machine has more of them is counted in `SIGNAL_MAP_FULL`.
-/// Sized by the agent.
+/// Listeners that anything happened to. User space takes out those at rest while it fills; what does not fit is counted in
+/// `SIGNAL_MAP_FULL`. Sized by the agent.
 #[map]
 pub static LISTENERS: HashMap<RawListenerKey, RawListener> = HashMap::with_max_entries(16_384, 0);
 
-/// Process and namespace -> its binds. Never deleted: what does not fit is counted in `SIGNAL_MAP_FULL`. Sized by
-/// the agent.
+/// Process and namespace -> its binds. User space takes out those of processes that have ended while it fills; what does not fit
+/// is counted in `SIGNAL_MAP_FULL`. Sized by the agent.
 #[map]
 pub static BIND_TOTALS: HashMap<RawBinder, RawBindTotals> = HashMap::with_max_entries(1, 0);
 
-/// Place in a program -> binds from there. Never deleted: those that do not fit are in the totals of their process.
-/// Sized by the agent.
+/// Place in a program -> binds from there, as above; those that do not fit are in the totals of their process. Sized by the
+/// agent.
 #[map]
 pub static BIND_SITES: HashMap<RawBindSite, u64> = HashMap::with_max_entries(1, 0);
 
@@ -191,8 +191,7 @@ pub static BIND_TIMES: PerCpuArray<RawHistogram> = PerCpuArray::with_max_entries
 #[map]
 pub static BOUND: LruHashMap<u64, Bound> = LruHashMap::with_max_entries(1, 0);
 
-/// Totals of minisockets by owner. Never deleted; a key that does not fit is counted in `SIGNAL_MAP_FULL`. Sized by the
-/// agent.
+/// Totals of minisockets by owner, as above. Sized by the agent.
 #[map]
 pub static TIME_WAIT_OWNERS: HashMap<RawPeer, RawTimeWaitOwner> = HashMap::with_max_entries(1, 0);
 
@@ -221,7 +220,7 @@ pub struct Followed {
 #[map]
 pub static STATE_SOCKETS: LruHashMap<u64, Followed> = LruHashMap::with_max_entries(1, 0);
 
-/// Totals of states. Never deleted; a key that does not fit is counted in `SIGNAL_MAP_FULL`. Sized by the agent.
+/// Totals of states, as above. Sized by the agent.
 #[map]
 pub static STATE_TOTALS: HashMap<RawPeer, RawStateTotals> = HashMap::with_max_entries(1, 0);
 
