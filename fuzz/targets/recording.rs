@@ -11,7 +11,6 @@ use std::path::Path;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use tcp_trace::{
     exit::Failure,
-    export::sink::Written,
     question::Question,
     recording::{
         block::{Block, Blocks, Kind, file_head, seal},
@@ -19,7 +18,7 @@ use tcp_trace::{
         replay::{Cut, Replay},
     },
     report::Report,
-    road::{Follow, Happening},
+    road::{Follow, Happening, Written},
     what_if::follow::{Asked, Student},
 };
 

@@ -11,14 +11,10 @@ use crate::{
     circumstances::Circumstances,
     event::{Connect, Event, Outcome},
     exit::Failure,
-    export::{
-        calendar::Calendar,
-        csv, json, rows,
-        sink::{Sink, Written},
-    },
+    export::{calendar::Calendar, csv, json, rows, sink::Sink},
     question::Question,
     reckoning::{Reckoned, Reckoning},
-    road::{Follow, Happening},
+    road::{Follow, Happening, Written},
     view::{
         events, line,
         screen::{Layout, screen},

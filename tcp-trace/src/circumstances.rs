@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     aggregate::{scope::Scope, time_wait::TimeWaitSnapshot},
+    clock::Moment,
     kernel::rules::{SearchRules, Sysctls},
     machine::Machine,
     probes::{attach::Trial, table::Signal, tier::Tier},
     question::Question,
-    road::Moment,
 };
 
 /// Where and how one looks.

@@ -5,8 +5,16 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 
-use crate::road::Moment;
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The wall clock.
+    pub wall: Timestamp,
+    /// `CLOCK_MONOTONIC`.
+    pub monotonic_ns: u64,
+}
 
 /// One moment read on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,10 +12,9 @@ use crate::{
     clock,
     event::Event,
     exit::{Failure, Tried},
-    export::sink::Written,
     governor::{Governor, Stock},
     inventory::surveyor::Surveyor,
-    road::{Follow, Happening},
+    road::{Follow, Happening, Written},
     shutdown,
     source::{live::Live, time_wait_proc},
 };

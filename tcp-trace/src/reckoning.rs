@@ -5,10 +5,11 @@ use crate::{
     aggregate::{aggregates::Aggregates, findings::findings, observed::Observed, summary::Summary},
     books::{Books, Page},
     circumstances::Circumstances,
+    clock::Moment,
     event::{Event, Lost},
     governor::Stock,
     question::Question,
-    road::{Happening, Moment},
+    road::Happening,
 };
 
 /// Everything observed so far.

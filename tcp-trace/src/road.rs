@@ -1,22 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What travels after the source, in the order in which it happened: whoever follows cannot tell live from replay.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
 use crate::{
-    aggregate::time_wait::TimeWaitSnapshot, event::Event, exit::Failure, export::sink::Written, governor::Stock,
+    aggregate::time_wait::TimeWaitSnapshot, clock::Moment, event::Event, exit::Failure, governor::Stock,
     inventory::Inventory, source::totals::Totals,
 };
-
-/// One moment on both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moment {
-    /// The wall clock.
-    pub wall: Timestamp,
-    /// `CLOCK_MONOTONIC`.
-    pub monotonic_ns: u64,
-}
 
 /// One thing that happened.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +43,15 @@ impl<A: Follow, B: Follow> Follow for (Option<A>, B) {
     fn has_a_riddle(&self) -> bool {
         self.1.has_a_riddle()
     }
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is on its way.
+    Yes,
+    /// Nobody reads any more: the end of the run, and not an error.
+    NobodyReads,
 }
 
 /// Who takes what happens.

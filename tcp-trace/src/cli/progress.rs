@@ -7,8 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     exit::Failure,
-    export::sink::Written,
-    road::{Follow, Happening},
+    road::{Follow, Happening, Written},
 };
 
 const STEADY: Duration = Duration::from_millis(250);

@@ -16,13 +16,12 @@ use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{Type, TypePtr};
 
-use super::sink::Written;
 use super::whole_file::WholeFile;
 use crate::exit::Failure;
 use crate::recording::column::{Column, Kind};
 use crate::recording::events::Events;
 use crate::recording::table::Table;
-use crate::road::{Follow, Happening};
+use crate::road::{Follow, Happening, Written};
 
 /// Rows of a row group: enough to compress well, little enough to hold.
 const GROUP: u32 = 1 << 16;

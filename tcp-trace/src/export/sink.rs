@@ -7,22 +7,13 @@ use std::{
 };
 
 use super::{destination, stream::StreamWriter};
-use crate::exit::Failure;
+use crate::{exit::Failure, road::Written};
 
 /// An opened output.
 pub struct Sink {
     name: String,
     writer: BufWriter<StreamWriter>,
     terminal: bool,
-}
-
-/// What became of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// It is on its way.
-    Yes,
-    /// Nobody reads any more: the end of the run, and not an error.
-    NobodyReads,
 }
 
 impl Sink {

@@ -13,14 +13,11 @@ use crate::{
     aggregate::{stacks::StacksAggregate, summary::Summary},
     circumstances::Circumstances,
     exit::{Failure, Tried},
-    export::{
-        sink::{Sink, Written},
-        whole_file::WholeFile,
-    },
+    export::{sink::Sink, whole_file::WholeFile},
     probes::table::Signal,
     question::Question,
     reckoning::{Reckoned, Reckoning},
-    road::{Follow, Happening},
+    road::{Follow, Happening, Written},
     view::format,
 };
 

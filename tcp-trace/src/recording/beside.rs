@@ -5,8 +5,7 @@ use super::recorder::Recorder;
 use super::writer::Target;
 use crate::circumstances::Circumstances;
 use crate::exit::Failure;
-use crate::export::sink::Written;
-use crate::road::{Follow, Happening};
+use crate::road::{Follow, Happening, Written};
 
 /// Writes as long as it can.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use super::recorder::Recorder;
 use super::trigger::{Sense, Trigger};
 use super::writer::Target;
 use crate::circumstances::Circumstances;
+use crate::clock::Moment;
 use crate::exit::Failure;
-use crate::export::sink::Written;
-use crate::road::{Follow, Happening, Moment};
+use crate::road::{Follow, Happening, Written};
 
 /// How far it is.
 #[derive(Debug, PartialEq, Eq)]

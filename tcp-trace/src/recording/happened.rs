@@ -11,11 +11,12 @@ use super::inventory;
 use super::table::{Read, Table};
 use crate::aggregate::folded::{FoldedPhase, MOST};
 use crate::aggregate::time_wait::TimeWaitSnapshot;
+use crate::clock::Moment;
 use crate::event::Event;
 use crate::governor::Stock;
 use crate::inventory::Inventory;
 use crate::outside;
-use crate::road::{Happening, Moment};
+use crate::road::Happening;
 use crate::source::binds::BindTotals;
 use crate::source::totals::Totals;
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::happened::Happened;
 use crate::clock;
+use crate::clock::Moment;
 use crate::exit::Failure;
-use crate::export::sink::Written;
-use crate::road::Moment;
+use crate::road::Written;
 
 /// Less than this is not waited for: many things happen at nearly the same moment.
 const WORTH_IT: Duration = Duration::from_millis(20);

@@ -11,8 +11,8 @@ use super::budget::Budget;
 use super::bytes::{Bytes, Malformed};
 use super::happened::{Happened, read, take_head};
 use crate::circumstances::Circumstances;
+use crate::clock::Moment;
 use crate::exit::{Failure, Tried};
-use crate::road::Moment;
 
 /// How a recording ends.
 #[derive(Debug)]

@@ -10,8 +10,7 @@ use super::writer::{Target, Writer};
 use crate::circumstances::Circumstances;
 use crate::event::Event;
 use crate::exit::{Failure, Tried};
-use crate::export::sink::Written;
-use crate::road::{Follow, Happening};
+use crate::road::{Follow, Happening, Written};
 
 /// Events are written after this long, however long the interval is.
 const AT_LEAST_EVERY_NS: i128 = 1_000_000_000;

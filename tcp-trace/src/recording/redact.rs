@@ -15,10 +15,9 @@ use crate::aggregate::scope::Scope;
 use crate::circumstances::Circumstances;
 use crate::event::{Caller, Cgroup, Comm, Event};
 use crate::exit::Failure;
-use crate::export::sink::Written;
 use crate::inventory::Inventory;
 use crate::inventory::owners::{Owner, Owners};
-use crate::road::{Follow, Happening};
+use crate::road::{Follow, Happening, Written};
 use crate::source::totals::Totals;
 
 /// Pseudonyms of a kind; whatever comes beyond them shares one.

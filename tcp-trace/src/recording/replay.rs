@@ -14,12 +14,12 @@ use super::pacing::Pacing;
 use super::player::{Ending, Player};
 use crate::aggregate::scope::Scope;
 use crate::circumstances::Circumstances;
+use crate::clock::Moment;
 use crate::event::Event;
 use crate::exit::{Failure, Tried};
-use crate::export::sink::Written;
 use crate::probes::table::Signal;
 use crate::question::Question;
-use crate::road::{Follow, Happening, Moment};
+use crate::road::{Follow, Happening, Written};
 
 /// What of it is of interest.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::before::Before;
-use crate::road::Moment;
+use crate::clock::Moment;
 
 /// How much of what came before is kept.
 #[derive(Clone, Copy, Debug)]

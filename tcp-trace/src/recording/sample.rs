@@ -19,6 +19,7 @@ use crate::aggregate::folded::{Folded, FoldedCounts, FoldedPhase};
 use crate::aggregate::ledger::{Cost, Counts};
 use crate::aggregate::sample::rows;
 use crate::circumstances::{AtWork, Circumstances};
+use crate::clock::Moment;
 use crate::event::{
     Bind, Caller, Candidates, Cgroup, Comm, Connect, Detail, DropCause, End, Event, Frame, Frames, ListenDrop, Outcome,
     Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd,
@@ -32,7 +33,6 @@ use crate::kernel::rules::{SearchRules, Sysctls};
 use crate::machine::Machine;
 use crate::probes::table::Signal;
 use crate::probes::tier::Tier;
-use crate::road::Moment;
 use crate::source::binds::{BindSite, BindTotals};
 use crate::source::totals::{NamedCgroup, Totals};
 

@@ -10,10 +10,10 @@ use super::before::Before;
 use super::block::{Kind, file_head, seal};
 use super::happened::head;
 use crate::circumstances::Circumstances;
+use crate::clock::Moment;
 use crate::export::destination::target;
 use crate::export::draft::{Draft, is_replaceable, numbered};
 use crate::export::stream::StreamWriter;
-use crate::road::Moment;
 
 /// When a file is long enough, and how many of those before it stay.
 #[derive(Clone, Copy, Debug, Default)]

@@ -14,8 +14,8 @@ use super::happened::{books, take_head};
 use super::ring::{Reach, Ring};
 use super::store::{Rotation, Store};
 use crate::circumstances::Circumstances;
+use crate::clock::Moment;
 use crate::export::output_thread;
-use crate::road::Moment;
 
 /// Payloads on their way to the disk.
 const UNDER_WAY: usize = 64;

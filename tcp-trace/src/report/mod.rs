@@ -24,12 +24,12 @@ use self::{column::Column, course::Courses, flame::Flame, section::Material, ser
 use crate::{
     aggregate::{findings::Severity, stacks::StacksAggregate, summary::Summary},
     circumstances::Circumstances,
+    clock::Moment,
     event::Outcome,
     exit::Failure,
-    export::sink::Written,
     question::Question,
     reckoning::{Reckoned, Reckoning},
-    road::{Follow, Happening, Moment},
+    road::{Follow, Happening, Written},
 };
 
 /// What a run is remembered by until its page is made.

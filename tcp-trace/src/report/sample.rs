@@ -17,6 +17,7 @@ use crate::{
         time_wait::{TimeWaitSnapshot, TimeWaitTotals},
     },
     circumstances::{AtWork, Circumstances},
+    clock::Moment,
     event::{Caller, Cgroup, Connect, Event, Frame, Frames, Outcome, SourcePort, Stack, Taken, UserEnd},
     governor::{Stock, level::Level, statistics::Measured},
     inventory::{
@@ -26,7 +27,7 @@ use crate::{
     },
     kernel::rules::{SearchRules, Sysctls},
     probes::{table::Signal, tier::Tier},
-    road::{Follow as _, Happening, Moment},
+    road::{Follow as _, Happening},
     source::totals::Totals,
 };
 

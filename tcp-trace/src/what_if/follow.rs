@@ -17,13 +17,13 @@ use crate::aggregate::ports::{Group, PortsAggregate, Route};
 use crate::aggregate::searches::{self, Searches};
 use crate::books::Books;
 use crate::circumstances::Circumstances;
+use crate::clock::Moment;
 use crate::event::{Event, Lost};
 use crate::exit::Failure;
-use crate::export::sink::Written;
 use crate::governor::Stock;
 use crate::inventory::Inventory;
 use crate::kernel::rules::Sysctls;
-use crate::road::{Follow, Happening, Moment};
+use crate::road::{Follow, Happening, Written};
 
 /// One lost event for so many connects leaves no rate; fewer leave one that is a little too low.
 const MUCH: u64 = 20;

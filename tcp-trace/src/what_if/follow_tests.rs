@@ -12,6 +12,7 @@ use crate::aggregate::ledger::Counts;
 use crate::aggregate::sample::{rows, second_pass};
 use crate::answer::Format;
 use crate::circumstances::Circumstances;
+use crate::clock::Moment;
 use crate::event::{Connect, Event};
 use crate::governor::Stock;
 use crate::inventory::Inventory;
@@ -19,7 +20,7 @@ use crate::inventory::sample::{inventory, socket};
 use crate::inventory::socket::State;
 use crate::kernel::rules::{SearchRules, Sysctls};
 use crate::recording::sample::known;
-use crate::road::{Follow as _, Happening, Moment};
+use crate::road::{Follow as _, Happening};
 use crate::view::screen::Layout;
 
 const RULES: SearchRules = SearchRules {
