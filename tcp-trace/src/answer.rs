@@ -11,7 +11,7 @@ use crate::{
     circumstances::Circumstances,
     event::{Connect, Event, Outcome},
     exit::Failure,
-    export::{calendar::Calendar, csv, json, rows, sink::Sink},
+    export::{calendar::Calendar, csv, format::Format, json, rows, sink::Sink},
     question::Question,
     reckoning::{Reckoned, Reckoning},
     road::{Follow, Happening, Written},
@@ -23,18 +23,6 @@ use crate::{
 
 /// Cursor home and everything erased: the next screen takes the place of the last.
 const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
-
-/// How answers are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// For people: a screen on a terminal, lines in a pipe
-    #[default]
-    Text,
-    /// One JSON object a line
-    Json,
-    /// Comma-separated: one connect a line, or one row of the answer
-    Csv,
-}
 
 /// What is to be written.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ use crate::{
     cli::Cli,
     enrich::{self, stacks::hostile},
     inventory::{diag, namespaces::Namespaces, netstat::NetStat},
-    kernel::{btf::Btf, offsets, rules::SearchRules},
+    kernel::{btf::Btf, cgroup_mount, offsets, rules::SearchRules},
     proc_text,
     recording::trigger::Trigger,
 };
@@ -48,7 +48,7 @@ pub fn btf(bytes: &[u8]) {
 pub fn proc_files(bytes: &[u8]) {
     let text = proc_text::lossy(bytes.to_vec());
     enrich::maps::executable(&text).for_each(drop);
-    enrich::cgroup::mount_point(bytes);
+    cgroup_mount::mount_point(bytes);
     Namespaces::of_mounts(&text);
     let counters = NetStat::new(text.clone(), text.clone(), text);
     let _ = (counters.tcp_ext("ListenOverflows"), counters.tcp("CurrEstab"), counters.sockstat("TCP:", "orphan"));

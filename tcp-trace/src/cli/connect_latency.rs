@@ -8,8 +8,9 @@ use super::{
     live::{self, Asked, FailOn, LiveArgs},
 };
 use crate::{
-    answer::{Format, Wanted},
+    answer::Wanted,
     exit::Failure,
+    export::format::Format,
     export::sink::Sink,
     probes::{bursts::PortProbes, table::Signal},
     question::Question,

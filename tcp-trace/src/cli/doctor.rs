@@ -16,7 +16,7 @@ use crate::{
     answer::{self, Answer},
     circumstances::Circumstances,
     exit::Failure,
-    export::sink::Sink,
+    export::{format, sink::Sink},
     machine::Machine,
     probes::bursts::PortProbes,
     question::Question,
@@ -129,8 +129,8 @@ fn text(machine: &Machine, format: Format) -> Result<String, Failure> {
 impl Args {
     fn live(&self) -> LiveArgs {
         let format = match self.format {
-            Format::Text => answer::Format::Text,
-            Format::Json => answer::Format::Json,
+            Format::Text => format::Format::Text,
+            Format::Json => format::Format::Json,
         };
         LiveArgs {
             duration: self.watch,

@@ -15,7 +15,7 @@ use tcp_trace_common::{
     family,
 };
 
-use crate::{aggregate::scope::words, enrich::cgroup, exit::Failure};
+use crate::{aggregate::scope::words, exit::Failure, kernel::cgroup_mount};
 
 /// Which connects are of interest; several filters must all be met.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -221,7 +221,7 @@ fn uid_of(text: &str) -> Result<u32, Failure> {
 }
 
 fn cgroup_id(path: &Path) -> Result<u64, Failure> {
-    let below_mount = cgroup::mount().map(|mount| mount.join(path.strip_prefix("/").unwrap_or(path)));
+    let below_mount = cgroup_mount::mount().map(|mount| mount.join(path.strip_prefix("/").unwrap_or(path)));
     let found = [Some(path.to_path_buf()), below_mount].into_iter().flatten().find_map(|path| fs::metadata(path).ok());
     // The id of a cgroup is the inode of its directory in the cgroup2 mount.
     found.map(|metadata| metadata.ino()).ok_or_else(|| missing(format!("no cgroup {}", path.display()), "systemd-cgls"))

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::answer::Format;
+use crate::export::format::Format;
 
 /// Where and how.
 #[derive(Clone, Debug, clap::Args)]

@@ -11,9 +11,9 @@ use super::{
     share, size,
 };
 use crate::{
-    answer::Format,
     circumstances::Circumstances,
     exit::Failure,
+    export::format::Format,
     probes::{bursts::PortProbes, table::Signal},
     question::Question,
     recording::{

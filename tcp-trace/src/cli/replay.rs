@@ -15,9 +15,9 @@ use super::{
 use crate::{
     circumstances::Circumstances,
     exit::Failure,
-    export::parquet::ParquetWriter,
     question::Question,
     recording::{
+        parquet::ParquetWriter,
         player::Player,
         recorder::Recorder,
         redact::{self, Redacted},

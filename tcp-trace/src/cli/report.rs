@@ -17,8 +17,8 @@ use super::{
     share,
 };
 use crate::{
-    answer::Format,
     exit::Failure,
+    export::format::Format,
     export::whole_file::WholeFile,
     probes::{bursts::PortProbes, table::Signal},
     question::Question,

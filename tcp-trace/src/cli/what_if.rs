@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tcp-trace what-if`: what would another range, more addresses or fewer connects do?
 
+pub(crate) mod writer;
+
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use crate::view::screen::Layout;
 use crate::what_if::change::Change;
 use crate::what_if::follow::{Asked, Student};
 use crate::what_if::tier::Tier;
-use crate::what_if::{QUESTION, tier, writer};
+use crate::what_if::{QUESTION, tier};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -4,14 +4,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use rustix::fs::{Mode, OFlags};
 
 use crate::event::Event;
+use crate::kernel::cgroup_mount::mount;
 use crate::outside;
 use crate::source::totals::{NamedCgroup, Totals};
 
@@ -26,11 +26,6 @@ pub struct Cgroups {
     mount: Option<(PathBuf, OwnedFd)>,
     /// `None`: gone, or not ours to look up.
     paths: HashMap<u64, Option<Arc<str>>, RandomState>,
-}
-
-/// Where cgroup2 is mounted in this mount namespace.
-pub fn mount() -> Option<PathBuf> {
-    mount_point(&fs::read("/proc/self/mountinfo").unwrap_or_default())
 }
 
 impl Cgroups {
@@ -101,42 +96,11 @@ fn open_by_id(mount: &OwnedFd, id: u64) -> Option<OwnedFd> {
     (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Where cgroup2 is mounted: `36 35 0:30 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw`.
-pub(crate) fn mount_point(mountinfo: &[u8]) -> Option<PathBuf> {
-    mountinfo.split(|byte| *byte == b'\n').find_map(|line| {
-        let mut fields = line.split(|byte| *byte == b' ');
-        let path = fields.nth(4)?;
-        let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
-        (kind == b"cgroup2").then(|| unescaped(path))
-    })
-}
-
-/// mountinfo writes blanks, tabs, newlines and backslashes as three octal digits.
-fn unescaped(field: &[u8]) -> PathBuf {
-    let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&first, tail)) = rest.split_first() {
-        let octal = (first == b'\\').then(|| tail.get(..3)).flatten();
-        let octal = octal.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        bytes.push(octal.unwrap_or(first));
-        rest = if octal.is_some() { &tail[3..] } else { tail };
-    }
-    Path::new(std::ffi::OsStr::from_bytes(&bytes)).to_path_buf()
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
-
-    #[test]
-    fn finds_the_mount() {
-        let mountinfo = b"35 24 0:31 / /sys/fs/cgroup rw shared:9 - tmpfs tmpfs rw\n\
-            36 35 0:30 / /sys/fs/cgroup/a\\040b rw,nosuid shared:10 master:1 - cgroup2 cgroup2 rw\n";
-        assert_eq!(mount_point(mountinfo), Some(PathBuf::from("/sys/fs/cgroup/a b")));
-        assert_eq!(mount_point(b"35 24 0:31 / / rw - ext4 /dev/vda rw\nbroken"), None);
-    }
 
     /// Where there is no cgroup2 mount, or no CAP_DAC_READ_SEARCH, the answer is `None`.
     #[test]

@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod csv;
 pub mod destination;
 pub mod draft;
+pub mod format;
 pub mod json;
 
 mod json_event;
@@ -13,7 +14,6 @@ mod json_ledger;
 mod json_summary;
 mod json_watched;
 pub mod output_thread;
-pub mod parquet;
 mod put;
 pub mod rows;
 mod rows_bind;

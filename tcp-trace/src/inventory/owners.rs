@@ -18,8 +18,8 @@ use rustix::io::Errno;
 
 use super::namespaces::numbered;
 use super::socket::Socket;
-use crate::enrich::cgroup;
 use crate::event::{Cgroup, Comm};
+use crate::kernel::cgroup_mount;
 use crate::{outside, proc_text};
 
 /// Sockets that are remembered; more are only counted.
@@ -50,7 +50,7 @@ impl Owners {
     /// Looks at every descriptor of every process.
     pub fn read() -> Self {
         let mut found = Self::default();
-        let mount = cgroup::mount();
+        let mount = cgroup_mount::mount();
         let (mut hidden, mut beyond) = (0_u32, 0_u64);
         for process in numbered("/proc") {
             // Others that fail ended meanwhile.

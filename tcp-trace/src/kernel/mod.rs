@@ -3,6 +3,7 @@
 //! be read is a fact with a reason, not an error.
 
 pub mod btf;
+pub mod cgroup_mount;
 pub mod descriptors;
 pub mod generation;
 pub mod hooks;

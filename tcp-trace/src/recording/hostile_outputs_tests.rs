@@ -9,8 +9,9 @@ use tcp_trace_common::COMM_LEN;
 
 use super::happened::Happened;
 use super::sample::{known, run};
-use crate::answer::{Answer, Format, Wanted};
+use crate::answer::{Answer, Wanted};
 use crate::event::{Caller, Cgroup, Comm, Event, Frame, Frames, Stack};
+use crate::export::format::Format;
 use crate::export::sink::Sink;
 use crate::flame::graph::Split;
 use crate::flame::picture::{self, Picture, Place};

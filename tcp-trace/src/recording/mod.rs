@@ -15,6 +15,7 @@ pub mod flight;
 pub mod happened;
 mod inventory;
 pub mod pacing;
+pub mod parquet;
 pub mod player;
 pub mod recorder;
 pub mod redact;

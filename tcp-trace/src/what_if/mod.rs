@@ -25,4 +25,3 @@ use crate::question::Question;
 /// Whatever tells of ports tells of this.
 pub const QUESTION: Question = Question::Ports;
 pub mod walk;
-pub mod writer;

@@ -16,11 +16,11 @@ use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{Type, TypePtr};
 
-use super::whole_file::WholeFile;
+use super::column::{Column, Kind};
+use super::events::Events;
+use super::table::Table;
 use crate::exit::Failure;
-use crate::recording::column::{Column, Kind};
-use crate::recording::events::Events;
-use crate::recording::table::Table;
+use crate::export::whole_file::WholeFile;
 use crate::road::{Follow, Happening, Written};
 
 /// Rows of a row group: enough to compress well, little enough to hold.

@@ -3,14 +3,14 @@
 
 use jiff::Timestamp;
 
-use super::answer::Outlook;
-use super::tier::Tier;
 use crate::aggregate::row::Row;
-use crate::answer::Format;
 use crate::clock;
+use crate::export::format::Format;
 use crate::export::{csv, json, rows_what_if};
 use crate::view::screen::Layout;
 use crate::view::{what_if, what_if_tier};
+use crate::what_if::answer::Outlook;
+use crate::what_if::tier::Tier;
 
 /// What would be.
 pub fn outlook(outlook: &Outlook, format: Format, layout: Layout) -> Vec<u8> {
