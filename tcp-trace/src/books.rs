@@ -2,9 +2,10 @@
 //! The accounts of a run, for the interval and since the start: what came through, what was lost, what was spent.
 
 use crate::{
-    aggregate::ledger::{Cost, Counts, Ledger},
+    aggregate::ledger::Ledger,
     event::{Event, Lost, Outcome},
     governor::Stock,
+    model::accounts::{Cost, Counts},
 };
 
 /// Kept from the first event to the last answer.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    aggregate::{scope::Scope, time_wait::TimeWaitSnapshot},
     clock::Moment,
     kernel::rules::{SearchRules, Sysctls},
     machine::Machine,
+    model::{scope::Scope, time_wait::TimeWaitSnapshot},
     probes::{attach::Trial, table::Signal, tier::Tier},
     question::Question,
 };

@@ -12,8 +12,6 @@ mod state;
 mod tests;
 mod time_wait;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use tcp_trace_common::bind::RawBind;
 use tcp_trace_common::connect::RawConnect;
 use tcp_trace_common::listen::RawListenDrop;
@@ -21,7 +19,7 @@ use tcp_trace_common::port_search::Walk;
 use tcp_trace_common::stack::RawStack;
 use tcp_trace_common::state::RawState;
 use tcp_trace_common::time_wait::RawTimeWait;
-use tcp_trace_common::{RawHeader, family, kind};
+use tcp_trace_common::{RawHeader, kind};
 use zerocopy::FromBytes;
 
 use crate::clock::Anchor;
@@ -90,17 +88,5 @@ impl Decoder {
             }
             _ => None,
         }
-    }
-}
-
-/// IPv4 comes as v4-mapped IPv6; the family on the wire decides.
-pub fn address(bytes: [u8; 16], on_wire: u16) -> IpAddr {
-    match on_wire {
-        family::INET => {
-            let [.., a, b, c, d] = bytes;
-            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
-        }
-        family::INET6 => IpAddr::V6(Ipv6Addr::from(bytes)),
-        _ => Ipv6Addr::from(bytes).to_canonical(),
     }
 }

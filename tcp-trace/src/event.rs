@@ -5,6 +5,7 @@
 
 mod bind;
 mod comm;
+pub mod level;
 mod listen;
 mod stack;
 
@@ -21,7 +22,7 @@ pub use comm::Comm;
 pub use listen::{DropCause, ListenDrop};
 pub use stack::{Captured, Frame, Frames, Stack, Taken, UserEnd};
 
-use crate::governor::level::Level;
+use self::level::Level;
 
 /// One thing that happened. It owns all of itself, in place: the road carries one at a time, from the ring to its line.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,6 +172,21 @@ pub enum Outcome {
     /// Still under way when the tracing stopped.
     Pending,
 }
+
+/// Every outcome, in the order of the counts.
+pub const OUTCOMES: [Outcome; 11] = [
+    Outcome::Established,
+    Outcome::Refused,
+    Outcome::TimedOut,
+    Outcome::Reset,
+    Outcome::Unreachable,
+    Outcome::NoPort,
+    Outcome::PortInUse,
+    Outcome::Denied,
+    Outcome::Interrupted,
+    Outcome::Abandoned,
+    Outcome::Pending,
+];
 
 impl Outcome {
     /// As every output spells it.

@@ -21,6 +21,7 @@ pub mod inventory;
 pub mod kernel;
 pub mod lab;
 pub mod machine;
+pub mod model;
 pub mod outside;
 pub mod pipeline;
 pub mod probes;

@@ -2,8 +2,12 @@
 //! What travels after the source, in the order in which it happened: whoever follows cannot tell live from replay.
 
 use crate::{
-    aggregate::time_wait::TimeWaitSnapshot, clock::Moment, event::Event, exit::Failure, governor::Stock,
-    inventory::Inventory, source::totals::Totals,
+    clock::Moment,
+    event::Event,
+    exit::Failure,
+    governor::Stock,
+    inventory::Inventory,
+    model::{time_wait::TimeWaitSnapshot, totals::Totals},
 };
 
 /// One thing that happened.

@@ -17,13 +17,14 @@ use counting::{Allocated, Counting, allocated};
 use jiff::Timestamp;
 use serde_json::json;
 use tcp_trace::aggregate::connect::ConnectAggregate;
-use tcp_trace::aggregate::folded::{Folded, FoldedRow};
 use tcp_trace::clock::Anchor;
 use tcp_trace::decode::Decoder;
 use tcp_trace::enrich::cgroup::Cgroups;
 use tcp_trace::event::Event;
 use tcp_trace::export::{calendar::Calendar, json, sink::Sink};
 use tcp_trace::kernel::rules::SearchRules;
+use tcp_trace::model::folded::Folded;
+use tcp_trace::model::folded::FoldedRow;
 use tcp_trace_common::connect::RawConnect;
 use zerocopy::IntoBytes;
 

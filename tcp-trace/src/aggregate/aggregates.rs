@@ -8,19 +8,20 @@ use foldhash::fast::RandomState;
 
 use super::bind::{BindAggregate, BindSnapshot};
 use super::connect::{ConnectAggregate, ConnectSnapshot};
-use super::folded::{Folded, FoldedRow};
 use super::limits::LimitsAggregate;
 use super::listen::ListenAggregate;
 use super::observed::{Observed, SpaceFacts};
 use super::ports::PortsAggregate;
-use super::scope::Scope;
 use super::state::{StateAggregate, StateSnapshot};
-use super::time_wait::{TimeWaitAggregate, TimeWaitSnapshot};
+use super::time_wait::TimeWaitAggregate;
 use super::time_wait_owners::{OwnerRow, TimeWaitOwners};
 use crate::circumstances::Circumstances;
 use crate::event::{Cgroup, Connect, Event, Outcome};
 use crate::inventory::Inventory;
-use crate::source::totals::Totals;
+use crate::model::folded::{Folded, FoldedRow};
+use crate::model::scope::Scope;
+use crate::model::time_wait::TimeWaitSnapshot;
+use crate::model::totals::Totals;
 
 /// Cgroups whose path is learned from events.
 const CGROUPS: usize = 4096;
@@ -198,7 +199,7 @@ mod tests {
     use tcp_trace_common::time_wait::RawTimeWaitOwner;
 
     use super::*;
-    use crate::source::totals::NamedCgroup;
+    use crate::model::totals::NamedCgroup;
 
     #[test]
     fn a_cgroup_keeps_the_path_that_it_had() {

@@ -8,14 +8,15 @@ use foldhash::fast::RandomState;
 use tcp_trace_common::bind::{RawBindCounts, RawBindTotals, RawBinder};
 
 use super::distribution::{Distribution, Recorder};
-use super::folded::FoldedPhase;
 use super::marks::Marks;
 use super::tally::Process;
 use crate::event::{Cgroup, Comm};
 use crate::inventory::owners::Owners;
 use crate::inventory::socket::State;
 use crate::inventory::{Inventory, Space};
-use crate::source::binds::{BindSite, BindTotals};
+use crate::model::folded::FoldedPhase;
+use crate::model::totals::BindSite;
+use crate::model::totals::BindTotals;
 
 /// Processes that are named for each namespace.
 const HOLDERS: usize = 16;

@@ -12,10 +12,10 @@ use std::net::IpAddr;
 use self::counts::Counts;
 use self::tables::Seen;
 use super::distribution::Distribution;
-use super::folded::{Folded, FoldedRow};
 use super::tally::{Destination, ProcessKey, ProgramKey, Tally};
 use super::top::Row;
-use crate::event::{Connect, Outcome};
+use crate::event::{Connect, OUTCOMES, Outcome};
+use crate::model::folded::{Folded, FoldedRow};
 
 /// Answers of the connect signal at a moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,21 +107,6 @@ pub struct CandidateTotals {
     /// Skipped without a test.
     pub skipped: u64,
 }
-
-/// Every outcome, in the order of the counts.
-pub const OUTCOMES: [Outcome; 11] = [
-    Outcome::Established,
-    Outcome::Refused,
-    Outcome::TimedOut,
-    Outcome::Reset,
-    Outcome::Unreachable,
-    Outcome::NoPort,
-    Outcome::PortInUse,
-    Outcome::Denied,
-    Outcome::Interrupted,
-    Outcome::Abandoned,
-    Outcome::Pending,
-];
 
 impl ConnectSnapshot {
     /// How many ended so.

@@ -6,7 +6,7 @@ use histogram::Histogram;
 // Values from 2^40 on (18 minutes in ns) count as the last bucket; the maximum stays exact.
 use tcp_trace_common::folded::{GROUPING_POWER, MAX_VALUE_POWER};
 
-use super::folded::FoldedPhase;
+use crate::model::folded::FoldedPhase;
 
 /// What to draw and print of a distribution. The quantiles are `None` while nothing was recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -17,10 +17,10 @@ pub use self::counts::ListenCounts;
 pub use self::now::{Now, SpaceCounters};
 pub use self::slow::SlowHandshakes;
 use self::{now::Look, slow::Slow};
-use super::folded::FoldedRow;
 use super::tally::Process;
 use crate::event::{Comm, Event};
 use crate::inventory::Inventory;
+use crate::model::folded::FoldedRow;
 
 /// Rows of an answer; more are only counted.
 const ROWS: usize = 1024;

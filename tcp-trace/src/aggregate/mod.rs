@@ -6,18 +6,15 @@ pub mod bind;
 pub mod connect;
 pub mod distribution;
 pub mod findings;
-pub mod folded;
 pub mod ledger;
 pub mod limits;
 pub mod listen;
 pub mod marks;
 pub mod observed;
-pub mod peer;
 pub mod ports;
 pub mod row;
 #[cfg(test)]
 pub(crate) mod sample;
-pub mod scope;
 pub mod searches;
 pub mod stacks;
 pub mod state;

@@ -10,10 +10,10 @@ use super::limits::LimitsSnapshot;
 use super::listen::ListenSnapshot;
 use super::ports::PortsSnapshot;
 use super::state::StateSnapshot;
-use super::time_wait::TimeWaitSnapshot;
 use super::time_wait_owners::OwnerRow;
 use crate::inventory::Space;
 use crate::kernel::rules::Sysctls;
+use crate::model::time_wait::TimeWaitSnapshot;
 
 /// Snapshots, side by side: a finding may rest on several.
 #[derive(Clone, Debug, Default)]

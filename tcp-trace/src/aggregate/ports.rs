@@ -27,11 +27,11 @@ use self::held::Held;
 use self::port_set::PortSet;
 use self::range::Range;
 use self::reuse::Reuse;
-use super::folded::FoldedRow;
-use super::scope::Scope;
 use super::tally::Destination;
 use crate::inventory::{Inventory, owners::Owner, socket::Socket};
 use crate::kernel::rules::SearchRules;
+use crate::model::folded::FoldedRow;
+use crate::model::scope::Scope;
 
 /// Destinations of which it is remembered that their callers set IP_LOCAL_PORT_RANGE.
 const SOCKET_RANGES: usize = 1024;

@@ -3,11 +3,11 @@
 
 use jiff::Timestamp;
 
-use super::folded::FoldedRow;
 use super::tally::Destination;
 use super::top::Top;
 use crate::event::Detail;
-use crate::governor::level::Level;
+use crate::event::level::Level;
+use crate::model::folded::FoldedRow;
 
 /// A shorter time has no rate.
 pub const LEAST_SECONDS: f64 = 0.5;

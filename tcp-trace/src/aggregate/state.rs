@@ -15,9 +15,9 @@ use tcp_trace_common::tcp_state;
 
 pub use self::lingerers::LONG_NS;
 use self::lingerers::Lingerers;
-use super::peer::{Peer, Who};
 use crate::inventory::Inventory;
 use crate::inventory::socket::State;
+use crate::model::peer::{Peer, Who};
 
 /// One state of the sockets of one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use tcp_trace_common::peer::RawPeer;
 use tcp_trace_common::time_wait::{RawTimeWaitOwner, event};
 
-use super::peer::{Peer, Who};
+use crate::model::peer::{Peer, Who};
 
 /// Minisockets of one owner and destination, or service, in the time that the answer is about.
 #[derive(Clone, Debug, PartialEq)]

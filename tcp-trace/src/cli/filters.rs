@@ -15,7 +15,7 @@ use tcp_trace_common::{
     family,
 };
 
-use crate::{aggregate::scope::words, exit::Failure, kernel::cgroup_mount};
+use crate::{exit::Failure, kernel::cgroup_mount, model::scope::words};
 
 /// Which connects are of interest; several filters must all be met.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -268,7 +268,7 @@ fn netns_files() -> impl Iterator<Item = PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aggregate::scope::Scope;
+    use crate::model::scope::Scope;
 
     fn applied(network: &str) -> Config {
         let mut config = Config::EMPTY;

@@ -11,7 +11,7 @@ use tcp_trace_common::{
 
 use super::{duration, filters::Filters, output::Output, replay::Recording, share};
 use crate::{
-    aggregate::{findings::Severity, scope::Scope},
+    aggregate::findings::Severity,
     answer::{Answer, Wanted},
     circumstances::{AtWork, Circumstances},
     clock::{self, Anchor},
@@ -19,14 +19,11 @@ use crate::{
     decode::Decoder,
     exit::{FAIL_ON, Failure, Tried},
     export::{destination, output_thread, sink::Sink},
-    governor::{
-        Governor,
-        calibrate::{Calibration, Medians},
-        statistics,
-    },
+    governor::{Governor, calibrate::Medians, statistics},
     inventory::{self, surveyor::Surveyor},
-    kernel::{Facts, Roots, descriptors},
+    kernel::{Facts, Roots, cpus::cpus, descriptors},
     machine::Machine,
+    model::{accounts::Calibration, scope::Scope},
     pipeline::{self, Pace, Sources, Traced},
     probes::{
         OBJECT,
@@ -270,7 +267,7 @@ pub fn prepare<O: clap::Args>(live: &LiveArgs<O>, asked: &Asked) -> Result<Prepa
     facts.put_into(&mut config);
     config.searches_seen = sees_search.into();
     config.streams = asked.streams(live.record.is_some());
-    config.shard_mask = connect_rows::shards(statistics::cpus()) - 1;
+    config.shard_mask = connect_rows::shards(cpus()) - 1;
     config.attempt_sets_mask = attempts::sets(asked.max_attempts) - 1;
     // A caller may be gone, and the names of its frames with it, before the agent would look by itself.
     if !asked.events.contains(&Signal::Stack) {

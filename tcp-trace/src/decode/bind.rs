@@ -3,8 +3,9 @@
 
 use tcp_trace_common::bind::{RawBind, flag};
 
-use super::{Decoder, address};
+use super::Decoder;
 use crate::event::{Bind, Caller, Cgroup, Comm};
+use crate::model::address::address;
 
 impl Decoder {
     pub(super) fn bind(&self, raw: &RawBind) -> Bind {

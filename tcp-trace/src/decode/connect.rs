@@ -7,9 +7,10 @@ use tcp_trace_common::{
     port_search,
 };
 
+use super::Decoder;
 use super::outcome::outcome;
-use super::{Decoder, address};
 use crate::event::{Caller, Candidates, Cgroup, Comm, Connect};
+use crate::model::address::address;
 
 impl Decoder {
     pub(super) fn connect(&self, raw: &RawConnect) -> Connect {

@@ -5,8 +5,9 @@ use std::net::{Ipv6Addr, SocketAddr};
 
 use tcp_trace_common::listen::RawListenDrop;
 
-use super::{Decoder, address};
+use super::Decoder;
 use crate::event::{DropCause, ListenDrop};
+use crate::model::address::address;
 
 impl Decoder {
     /// `None`: a cause that this side does not know.

@@ -3,7 +3,7 @@
 
 use tcp_trace_common::{connect::RawConnect, outcome};
 
-use crate::aggregate::connect::OUTCOMES;
+use crate::event::OUTCOMES;
 use crate::event::Outcome;
 
 const _: () = assert!(OUTCOMES.len() == outcome::COUNT);

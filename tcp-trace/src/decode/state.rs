@@ -3,8 +3,9 @@
 
 use tcp_trace_common::state::{RawState, end};
 
-use super::{Decoder, address};
+use super::Decoder;
 use crate::event::{Cgroup, Comm, End, Side, State};
+use crate::model::address::address;
 
 impl Decoder {
     /// `None`: an end that this side does not know.

@@ -4,8 +4,9 @@
 use tcp_trace_common::tcp_state;
 use tcp_trace_common::time_wait::{RawTimeWait, event};
 
-use super::{Decoder, address};
+use super::Decoder;
 use crate::event::{Comm, LeaveReason, Passage, TimeWait};
+use crate::model::address::address;
 
 impl Decoder {
     /// `None`: a passage that this side does not know.

@@ -12,8 +12,9 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::event::Event;
 use crate::kernel::cgroup_mount::mount;
+use crate::model::totals::NamedCgroup;
+use crate::model::totals::Totals;
 use crate::outside;
-use crate::source::totals::{NamedCgroup, Totals};
 
 /// Above this many the cache starts anew.
 const LIMIT: usize = 4096;

@@ -8,13 +8,14 @@ use serde::{Serialize, Serializer};
 
 use super::json::{LostCounts, VERSION, family, rounded};
 use super::json_ledger::LedgerObject;
-use crate::aggregate::connect::{self, ConnectSnapshot, OUTCOMES};
+use crate::aggregate::connect::{self, ConnectSnapshot};
 use crate::aggregate::distribution::Distribution;
-use crate::aggregate::folded::FoldedSpread;
 use crate::aggregate::summary::Summary;
 use crate::aggregate::tally::{self, ProcessKey, ProgramKey, Tally};
-use crate::aggregate::time_wait::TimeWaitTotals;
 use crate::aggregate::top::Row;
+use crate::event::OUTCOMES;
+use crate::model::folded::FoldedSpread;
+use crate::model::time_wait::TimeWaitTotals;
 
 #[derive(Serialize)]
 pub(super) struct SummaryLine<'a> {

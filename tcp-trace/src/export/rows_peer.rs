@@ -2,7 +2,7 @@
 //! Who talks to whom, as the first fields of a row.
 
 use crate::aggregate::findings::Evidence;
-use crate::aggregate::peer::{Peer, Who};
+use crate::model::peer::{Peer, Who};
 
 /// Process, and destination or service.
 pub(super) fn fields(peer: &Peer, who: &Who) -> Vec<(&'static str, Evidence)> {

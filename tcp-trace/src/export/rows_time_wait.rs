@@ -6,8 +6,8 @@ use crate::aggregate::observed::Observed;
 use crate::aggregate::ports::Group;
 use crate::aggregate::ports::held::By;
 use crate::aggregate::row::Row;
-use crate::aggregate::time_wait::TimeWaitTotals;
 use crate::aggregate::time_wait_owners::OwnerRow;
+use crate::model::time_wait::TimeWaitTotals;
 
 /// At most `top` of each kind.
 pub(super) fn of(observed: &Observed, top: usize) -> Vec<Row> {

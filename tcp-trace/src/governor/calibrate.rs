@@ -2,8 +2,6 @@
 //! What tracing adds to a connect, measured on connects of our own: the same ones before and after attaching, all that
 //! it takes to get into a program included. For where the kernel keeps no statistics for us, and where it is asked for.
 
-use serde::{Deserialize, Serialize};
-
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use anyhow::Context as _;
@@ -21,23 +19,12 @@ use tcp_trace_common::{
 };
 
 use super::{grace, instructions::Instructions};
-use crate::clock;
+use crate::{clock, model::accounts::Calibration};
 
 /// On either side.
 const CONNECTS: u32 = 64;
 /// Not counted: the first ones find nothing in any cache.
 const WARM_UP: u32 = 16;
-
-/// What was added to one connect to a refused port of loopback, as the difference of two medians.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Calibration {
-    /// Connects on either side.
-    pub connects: u32,
-    /// Time; negative where the measurement is within its noise.
-    pub ns: i64,
-    /// Instructions of the kernel; `None` where no hardware counter is to be had.
-    pub instructions: Option<i64>,
-}
 
 /// Medians of one side.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@
 //! for go first. Totals are what answers rest on, and cost a fixed part of what the connects themselves cost; exemplars
 //! are few whatever happens. So these go only where the budget is not a little off, but many times over.
 
-use super::level::{LEVELS, Level};
+use crate::event::level::{LEVELS, Level};
 
 /// From this share of the budget on nothing is ever shed: no bound at all.
 const UNBOUNDED: f64 = 1.0;

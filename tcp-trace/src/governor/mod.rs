@@ -8,7 +8,6 @@ mod control;
 pub mod decide;
 mod grace;
 mod instructions;
-pub mod level;
 mod memory;
 pub mod statistics;
 
@@ -23,19 +22,18 @@ use tcp_trace_common::{
 use tokio::time::Instant;
 
 use self::{
-    calibrate::Calibration,
     control::Control,
     decide::{Decider, Luxuries, Spent},
-    level::Level,
     statistics::{Reading, Window},
 };
 use crate::{
-    aggregate::{
-        folded::Folded,
-        ledger::{Cost, Counts},
-    },
     clock,
-    event::Detail,
+    event::{Detail, level::Level},
+    kernel::cpus::cpus,
+    model::{
+        accounts::{Calibration, Cost, Counts},
+        folded::Folded,
+    },
     probes::{attach::Attached, bursts::Bursts, runs::Runs},
     source::{counters::Counters, folded::FoldedTotals},
 };
@@ -120,7 +118,7 @@ impl Stock {
             calibration: None,
             level: Level::Full,
             budget: 1.0,
-            cpus: statistics::cpus(),
+            cpus: cpus(),
             resident_bytes: memory::resident_bytes(),
             locked_bytes: None,
         }
@@ -155,7 +153,7 @@ impl Governor {
         }
         let mut governor = Self {
             decider: Decider::new(max_overhead, Luxuries { each: tells_each, port_probes: bursts.are_wanted() }),
-            cpus: statistics::cpus(),
+            cpus: cpus(),
             attached,
             counters,
             folded,

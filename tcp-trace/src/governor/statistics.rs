@@ -5,62 +5,15 @@
 //! They hold the time inside programs. What it takes to get there, the trampoline, the breakpoint or the ftrace handler,
 //! is not in them; the calibration has it.
 
-use serde::{Deserialize, Serialize};
-
 use std::{os::fd::OwnedFd, time::Duration};
 
 use aya::sys::{Stats, enable_stats};
 use tokio::time::Instant;
 
-use crate::probes::runs::Runs;
+use crate::{model::accounts::Measured, probes::runs::Runs};
 
 /// Long enough to see some runs of a busy machine; a fiftieth of the time.
 pub const WINDOW: Duration = Duration::from_millis(20);
-
-/// What was measured in windows, added up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Measured {
-    /// Length of the windows.
-    pub window_ns: u64,
-    /// Time in the programs, all CPUs together.
-    pub ns: u64,
-    /// Runs of programs.
-    pub runs: u64,
-    /// Attempts that ended, or were seen and not followed.
-    pub connects: u64,
-}
-
-impl Measured {
-    /// Of one CPU; `None` until a program really ran in a window.
-    pub fn share(&self) -> Option<f64> {
-        (self.runs > 0 && self.window_ns > 0).then(|| self.ns as f64 / self.window_ns as f64)
-    }
-
-    /// `None` until an attempt ended in a window.
-    pub fn ns_per_connect(&self) -> Option<u64> {
-        self.ns.checked_div(self.connects)
-    }
-
-    /// This and another.
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            window_ns: self.window_ns + other.window_ns,
-            ns: self.ns + other.ns,
-            runs: self.runs + other.runs,
-            connects: self.connects + other.connects,
-        }
-    }
-
-    /// What came after `earlier`.
-    pub fn since(self, earlier: Self) -> Self {
-        Self {
-            window_ns: self.window_ns - earlier.window_ns,
-            ns: self.ns - earlier.ns,
-            runs: self.runs - earlier.runs,
-            connects: self.connects - earlier.connects,
-        }
-    }
-}
 
 /// What the programs had done at a moment.
 #[derive(Clone, Copy, Debug)]
@@ -83,11 +36,6 @@ impl Reading {
             connects: self.connects.saturating_sub(earlier.connects),
         }
     }
-}
-
-/// CPUs of this machine.
-pub fn cpus() -> u32 {
-    aya::util::nr_cpus().map_or(1, |cpus| cpus as u32)
 }
 
 /// Whether the kernel keeps statistics for us.

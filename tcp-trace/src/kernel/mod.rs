@@ -4,6 +4,7 @@
 
 pub mod btf;
 pub mod cgroup_mount;
+pub mod cpus;
 pub mod descriptors;
 pub mod generation;
 pub mod hooks;

@@ -12,9 +12,9 @@ use tcp_trace_common::time_wait::{RawTimeWaitOwner, RawTimeWaitTotals};
 
 use super::bytes::{Bytes, Malformed};
 use super::happened::{take_head, take_totals};
-use crate::aggregate::folded::FoldedPhase;
 use crate::governor::Stock;
-use crate::source::totals::Totals;
+use crate::model::folded::FoldedPhase;
+use crate::model::totals::Totals;
 
 /// The last that was said of both, as payloads: most are never read again.
 #[derive(Clone, Debug, Default)]

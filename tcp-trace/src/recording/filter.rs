@@ -7,10 +7,15 @@ use tcp_trace_common::config::{Config, filter};
 use tcp_trace_common::connect_rows::{FIRST_OF_PORTS, FIRST_OF_TIMES};
 use tcp_trace_common::folded::{BUCKETS, bucket};
 
-use crate::aggregate::folded::{Folded, FoldedCounts, FoldedPhase, FoldedRow, FoldedSpread, SPREAD_BUCKETS};
-use crate::aggregate::scope::Scope;
 use crate::event::{Comm, Connect, Outcome};
 use crate::governor::Stock;
+use crate::model::folded::Folded;
+use crate::model::folded::FoldedCounts;
+use crate::model::folded::FoldedPhase;
+use crate::model::folded::FoldedRow;
+use crate::model::folded::FoldedSpread;
+use crate::model::folded::SPREAD_BUCKETS;
+use crate::model::scope::Scope;
 
 /// Filters of a replay, and what they kept out.
 #[derive(Debug)]
@@ -167,8 +172,8 @@ mod tests {
     use tcp_trace_common::config::Config;
 
     use super::*;
-    use crate::aggregate::ledger::Counts;
     use crate::aggregate::sample::{established, second_pass};
+    use crate::model::accounts::Counts;
 
     fn to_port(port: u16) -> Filter {
         Filter::of(&Config { filters: filter::DPORT, dport: port, ..Config::EMPTY }, true)

@@ -9,16 +9,17 @@ use super::cells::Cells;
 use super::events::Events;
 use super::inventory;
 use super::table::{Read, Table};
-use crate::aggregate::folded::{FoldedPhase, MOST};
-use crate::aggregate::time_wait::TimeWaitSnapshot;
 use crate::clock::Moment;
 use crate::event::Event;
 use crate::governor::Stock;
 use crate::inventory::Inventory;
+use crate::model::folded::FoldedPhase;
+use crate::model::folded::MOST;
+use crate::model::time_wait::TimeWaitSnapshot;
+use crate::model::totals::BindTotals;
+use crate::model::totals::Totals;
 use crate::outside;
 use crate::road::Happening;
-use crate::source::binds::BindTotals;
-use crate::source::totals::Totals;
 
 /// The most rows that a table is believed to have: an inventory holds half as many sockets.
 pub const ROWS: usize = 1 << 20;

@@ -10,15 +10,15 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use tcp_trace_common::{Address, COMM_LEN};
 
-use crate::aggregate::folded::FoldedRow;
-use crate::aggregate::scope::Scope;
 use crate::circumstances::Circumstances;
 use crate::event::{Caller, Cgroup, Comm, Event};
 use crate::exit::Failure;
 use crate::inventory::Inventory;
 use crate::inventory::owners::{Owner, Owners};
+use crate::model::folded::FoldedRow;
+use crate::model::scope::Scope;
+use crate::model::totals::Totals;
 use crate::road::{Follow, Happening, Written};
-use crate::source::totals::Totals;
 
 /// Pseudonyms of a kind; whatever comes beyond them shares one.
 const LIMIT: usize = 1 << 20;

@@ -15,26 +15,31 @@ use tcp_trace_common::state::RawStateTotals;
 use tcp_trace_common::time_wait::{RawTimeWaitOwner, RawTimeWaitTotals};
 
 use super::happened::Happened;
-use crate::aggregate::folded::{Folded, FoldedCounts, FoldedPhase};
-use crate::aggregate::ledger::{Cost, Counts};
 use crate::aggregate::sample::rows;
 use crate::circumstances::{AtWork, Circumstances};
 use crate::clock::Moment;
+use crate::event::level::Level;
 use crate::event::{
     Bind, Caller, Candidates, Cgroup, Comm, Connect, Detail, DropCause, End, Event, Frame, Frames, ListenDrop, Outcome,
     Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd,
 };
 use crate::governor::Stock;
-use crate::governor::level::Level;
 use crate::inventory::limits::Limits;
 use crate::inventory::owners::{Owner, Owners};
 use crate::inventory::{Inventory, sample, socket};
 use crate::kernel::rules::{SearchRules, Sysctls};
 use crate::machine::Machine;
+use crate::model::accounts::Cost;
+use crate::model::accounts::Counts;
+use crate::model::folded::Folded;
+use crate::model::folded::FoldedCounts;
+use crate::model::folded::FoldedPhase;
+use crate::model::totals::BindSite;
+use crate::model::totals::BindTotals;
+use crate::model::totals::NamedCgroup;
+use crate::model::totals::Totals;
 use crate::probes::table::Signal;
 use crate::probes::tier::Tier;
-use crate::source::binds::{BindSite, BindTotals};
-use crate::source::totals::{NamedCgroup, Totals};
 
 pub const BEGIN_NS: u64 = 5_000_000_000;
 

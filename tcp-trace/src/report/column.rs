@@ -96,7 +96,7 @@ impl Column {
         let mut listeners: Vec<_> = observed.listen.listeners.iter().map(Queue::of).collect();
         listeners.sort_by_key(|queue| Reverse(queue.weight()));
         listeners.truncate(LISTENERS);
-        let sum = |of: fn(&crate::aggregate::time_wait::TimeWaitTotals) -> Option<u64>| {
+        let sum = |of: fn(&crate::model::time_wait::TimeWaitTotals) -> Option<u64>| {
             let all = observed.time_wait.values().map(of).sum::<Option<u64>>();
             all.filter(|_| !observed.time_wait.is_empty())
         };

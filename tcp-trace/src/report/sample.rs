@@ -11,24 +11,24 @@ use tcp_trace_common::listen::{RawListener, RawListenerKey, cause};
 
 use super::Report;
 use crate::{
-    aggregate::{
-        ledger::{Cost, Counts},
-        stacks::StacksAggregate,
-        time_wait::{TimeWaitSnapshot, TimeWaitTotals},
-    },
+    aggregate::stacks::StacksAggregate,
     circumstances::{AtWork, Circumstances},
     clock::Moment,
-    event::{Caller, Cgroup, Connect, Event, Frame, Frames, Outcome, SourcePort, Stack, Taken, UserEnd},
-    governor::{Stock, level::Level, statistics::Measured},
+    event::{Caller, Cgroup, Connect, Event, Frame, Frames, Outcome, SourcePort, Stack, Taken, UserEnd, level::Level},
+    governor::Stock,
     inventory::{
         Inventory, limits,
         sample::{inventory, socket},
         socket::{Socket, State},
     },
     kernel::rules::{SearchRules, Sysctls},
+    model::{
+        accounts::{Cost, Counts, Measured},
+        time_wait::{TimeWaitSnapshot, TimeWaitTotals},
+        totals::Totals,
+    },
     probes::{table::Signal, tier::Tier},
     road::{Follow as _, Happening},
-    source::totals::Totals,
 };
 
 /// Seconds of it.

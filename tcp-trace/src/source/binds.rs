@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the kernel side added up about `bind()`.
 
-use std::sync::Arc;
-
 use anyhow::Context as _;
 use aya::{
     Ebpf,
@@ -15,33 +13,13 @@ use tcp_trace_common::{
 };
 
 use super::retired::Retiring;
-use crate::{aggregate::folded::FoldedPhase, enrich::call_site::CallSites};
-
-/// Since the start.
-#[derive(Clone, Debug, Default)]
-pub struct BindTotals {
-    /// By process and network namespace.
-    pub binders: Vec<(RawBinder, RawBindTotals)>,
-    /// Places in programs that bind.
-    pub sites: Vec<BindSite>,
-    /// Time in binds to port 0.
-    pub any_port: FoldedPhase,
-    /// Time in binds to a port of their own.
-    pub a_port: FoldedPhase,
-}
-
-/// One place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BindSite {
-    /// In which process.
-    pub pid: u32,
-    /// Binds to port 0.
-    pub any_port: bool,
-    /// In words; `None`: not known.
-    pub name: Option<Arc<str>>,
-    /// Binds from there.
-    pub calls: u64,
-}
+use crate::{
+    enrich::call_site::CallSites,
+    model::{
+        folded::FoldedPhase,
+        totals::{BindSite, BindTotals},
+    },
+};
 
 /// The maps.
 pub(super) struct BindMaps {

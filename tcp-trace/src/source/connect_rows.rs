@@ -16,10 +16,12 @@ use zerocopy::FromZeros as _;
 
 use super::batch::Table;
 use crate::{
-    aggregate::folded::{FoldedCounts, FoldedRow, FoldedSpread, FoldedSum},
-    decode,
     event::Comm,
-    governor::statistics,
+    kernel::cpus::cpus,
+    model::{
+        address::address,
+        folded::{FoldedCounts, FoldedRow, FoldedSpread, FoldedSum},
+    },
 };
 
 /// Places that are made in a generation that is added to already: each takes a system call.
@@ -98,7 +100,7 @@ impl ConnectRows {
             let mut attempts: Vec<_> = sums.iter().map(|(key, row)| (row.attempts(), *key)).collect();
             attempts.sort_unstable_by_key(|(count, _)| std::cmp::Reverse(*count));
             // On each CPU: a shard that was not there yet would not find any room either.
-            let shards = connect_rows::shards(statistics::cpus());
+            let shards = connect_rows::shards(cpus());
             let heaviest = attempts.iter().take(share / shards as usize);
             let places = heaviest.flat_map(|(_, key)| (0..shards).map(|shard| RawRowKey { shard, ..*key }));
             self.heavy.extend(places);
@@ -226,7 +228,7 @@ fn folded_row(key: &RawRowKey, row: &RawRow) -> FoldedRow {
         netns: key.netns,
         pid: key.tgid,
         process_start_ns: key.process_start_ns,
-        daddr: decode::address(key.address.octets(), key.family),
+        daddr: address(key.address.octets(), key.family),
         dport: key.port,
         comm: Comm::from_kernel(&row.comm),
         uid: row.uid,

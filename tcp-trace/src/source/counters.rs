@@ -4,7 +4,7 @@
 use aya::maps::{MapData, MapError, PerCpuArray};
 use tcp_trace_common::counters;
 
-use crate::aggregate::ledger::Counts;
+use crate::model::accounts::Counts;
 
 /// The counters of the kernel side.
 pub struct Counters(PerCpuArray<MapData, [u64; counters::COUNT]>);

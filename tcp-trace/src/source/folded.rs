@@ -12,10 +12,8 @@ use tcp_trace_common::{
 };
 
 use super::connect_rows::{ConnectRows, Drained};
-use crate::aggregate::{
-    folded::{Folded, FoldedCounts, FoldedPhase},
-    ledger::Counts,
-};
+use crate::model::accounts::Counts;
+use crate::model::folded::{Folded, FoldedCounts, FoldedPhase};
 
 const PHASES: [u32; 4] = [PORT_SEARCH, HANDSHAKE, TOTAL, PORTS_VISITED];
 

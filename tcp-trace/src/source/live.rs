@@ -9,16 +9,13 @@ use aya_log::EbpfLogger;
 use tcp_trace_common::{RawHeader, connect::RawConnect, kind, names};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
-use super::{
-    ring::Ring,
-    totals::{Totals, TotalsMaps},
-    under_way::UnderWay,
-};
+use super::{ring::Ring, totals::TotalsMaps, under_way::UnderWay};
 use crate::{
     clock::{self, Anchor},
     decode::Decoder,
     enrich::{call_site::CallSites, cgroup::Cgroups, stacks::Stacks},
     event::Event,
+    model::totals::Totals,
     probes::{attach::Attached, table::Signal},
 };
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Totals that the kernel side keeps whatever is streamed, counted since the start.
 
-use std::sync::Arc;
-
 use tcp_trace_common::{
     listen::{RawListener, RawListenerKey},
     names,
@@ -11,51 +9,12 @@ use tcp_trace_common::{
     time_wait::{RawTimeWaitOwner, RawTimeWaitTotals},
 };
 
-use super::{
-    binds::{BindMaps, BindTotals},
-    retired::Retiring,
-};
+use super::{binds::BindMaps, retired::Retiring};
 use crate::{
     clock,
+    model::totals::Totals,
     probes::{attach::Attached, table::Signal},
 };
-
-/// What they say at a moment.
-#[derive(Clone, Debug, Default)]
-pub struct Totals {
-    /// TIME_WAIT, by inode of the network namespace.
-    pub time_wait: Vec<(u32, RawTimeWaitTotals)>,
-    /// Listeners that anything happened to; `None`: no program sees them.
-    pub listeners: Option<Vec<(RawListenerKey, RawListener)>>,
-    /// `bind()`.
-    pub binds: BindTotals,
-    /// TIME_WAIT, by who closed first and towards whom.
-    pub time_wait_owners: Vec<(RawPeer, RawTimeWaitOwner)>,
-    /// States, by who talks to whom.
-    pub states: Vec<(RawPeer, RawStateTotals)>,
-    /// The cgroups of those who bind, close or talk, as far as they have a path.
-    pub cgroups: Vec<NamedCgroup>,
-    /// When they were read, on the monotonic clock.
-    pub read_ns: u64,
-}
-
-/// A cgroup v2 that the kernel side keeps by its number only.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedCgroup {
-    /// What the kernel calls it.
-    pub id: u64,
-    /// Path below the cgroup v2 root.
-    pub path: Arc<str>,
-}
-
-impl Totals {
-    /// The cgroups of those who bind, close or talk, as often as they have rows.
-    pub fn cgroup_ids(&self) -> impl Iterator<Item = u64> {
-        let binders = self.binds.binders.iter().map(|(_, binder)| binder.cgroup_id);
-        let owners = self.time_wait_owners.iter().map(|(_, owner)| owner.cgroup_id);
-        binders.chain(owners).chain(self.states.iter().map(|(_, state)| state.cgroup_id))
-    }
-}
 
 /// The maps that hold them.
 pub struct TotalsMaps {

@@ -9,7 +9,7 @@ use super::theme::Theme;
 use crate::aggregate::ledger::Ledger;
 use crate::aggregate::summary::Summary;
 use crate::aggregate::words::grouped;
-use crate::governor::level::Level;
+use crate::event::level::Level;
 
 pub(super) fn ledger(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
     let lost = summary.lost;

@@ -7,9 +7,9 @@ use super::format::{count, fitted, harmless, percent, rate, wrapped};
 use super::screen::Layout;
 use super::theme::Theme;
 use crate::aggregate::observed::Observed;
-use crate::aggregate::peer::owner;
 use crate::aggregate::ports::held::By;
 use crate::aggregate::words::grouped;
+use crate::model::peer::owner;
 
 /// All of them.
 pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {

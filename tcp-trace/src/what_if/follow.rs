@@ -11,7 +11,6 @@ use super::occupancy::Occupancy;
 use super::predict::{Known, Trend};
 use super::price::Price;
 use super::sensible;
-use crate::aggregate::folded::FoldedRow;
 use crate::aggregate::ports::reuse::Reuse;
 use crate::aggregate::ports::{Group, PortsAggregate, Route};
 use crate::aggregate::searches::{self, Searches};
@@ -23,6 +22,7 @@ use crate::exit::Failure;
 use crate::governor::Stock;
 use crate::inventory::Inventory;
 use crate::kernel::rules::Sysctls;
+use crate::model::folded::FoldedRow;
 use crate::road::{Follow, Happening, Written};
 
 /// One lost event for so many connects leaves no rate; fewer leave one that is a little too low.

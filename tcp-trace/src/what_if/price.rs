@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a search costs: a time that each has, and one for each candidate, as they were measured here.
 
-use crate::aggregate::folded::{FoldedCounts, FoldedSum};
+use crate::model::folded::FoldedCounts;
+use crate::model::folded::FoldedSum;
 
 /// A search of at most so many candidates is a short one: next to all of its time is that which each has.
 const SHORT: u64 = 16;

@@ -2,11 +2,11 @@
 //! What is counted of an interval, or of a run.
 
 use super::tables::{Seen, Tables};
-use super::{CandidateTotals, ConnectSnapshot, OUTCOMES};
+use super::{CandidateTotals, ConnectSnapshot};
 use crate::aggregate::distribution::Recorder;
-use crate::aggregate::folded::{FoldedCounts, FoldedPhase, FoldedRow};
 use crate::aggregate::tally::Processes;
-use crate::event::Connect;
+use crate::event::{Connect, OUTCOMES};
+use crate::model::folded::{FoldedCounts, FoldedPhase, FoldedRow};
 
 #[derive(Clone, Debug)]
 pub(super) struct Counts {

@@ -7,9 +7,10 @@ use std::hash::{BuildHasher as _, Hash};
 use foldhash::fast::{FixedState, RandomState};
 
 use super::Others;
-use crate::aggregate::folded::{FoldedCounts, FoldedRow};
 use crate::aggregate::tally::{Destination, ProcessId, ProcessKey, Processes, ProgramId, ProgramKey, Tally};
 use crate::aggregate::top::{Row, Top};
+use crate::model::folded::FoldedCounts;
+use crate::model::folded::FoldedRow;
 
 /// Rows of each table.
 const TOP: usize = 1024;

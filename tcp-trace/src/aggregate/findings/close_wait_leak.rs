@@ -4,11 +4,11 @@
 use super::place::Place;
 use super::{Code, Evidence, Finding, Severity, grouped};
 use crate::aggregate::observed::Observed;
-use crate::aggregate::peer::owner;
 use crate::aggregate::state::{LONG_NS, StateRow};
 use crate::event::Side;
 use crate::inventory::socket::State;
 use crate::kernel::rules::Sysctls;
+use crate::model::peer::owner;
 use tcp_trace_common::tcp_state;
 
 /// Fewer may be about to be closed by somebody who is slow.

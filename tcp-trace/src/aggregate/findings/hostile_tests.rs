@@ -16,12 +16,10 @@ use crate::{
         listen::{Endpoint, ListenCounts, ListenSnapshot, Listener, Now, SlowHandshakes},
         marks::Marks,
         observed::{Observed, SpaceFacts},
-        peer::{Peer, Who},
         ports::PortsAggregate,
         sample::{established, no_port, second_pass},
         state::{self, StateRow, Traced},
         tally::Process,
-        time_wait::TimeWaitTotals,
         time_wait_owners::OwnerRow,
     },
     event::{Caller, Cgroup, Connect, DropCause, Outcome, Side},
@@ -32,6 +30,8 @@ use crate::{
         socket::State,
     },
     kernel::rules::{SearchRules, Sysctls},
+    model::peer::{Peer, Who},
+    model::time_wait::TimeWaitTotals,
     outside,
 };
 

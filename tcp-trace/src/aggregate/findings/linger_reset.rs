@@ -4,8 +4,8 @@
 
 use super::{Code, Evidence, Finding, Severity, grouped};
 use crate::aggregate::observed::Observed;
-use crate::aggregate::peer::owner;
 use crate::aggregate::state::{StateRow, Traced};
+use crate::model::peer::owner;
 
 /// Fewer are a health check.
 const ENOUGH: u64 = 5;

@@ -3,9 +3,9 @@
 
 use super::{Code, Evidence, Finding, Severity, grouped};
 use crate::aggregate::observed::Observed;
-use crate::aggregate::peer::owner;
 use crate::aggregate::state::StateRow;
 use crate::event::Side;
+use crate::model::peer::owner;
 
 /// Below this nobody feels them.
 const ENOUGH: u64 = 30;

@@ -4,8 +4,9 @@
 use super::*;
 use crate::aggregate::connect::ConnectAggregate;
 use crate::aggregate::sample::{established, no_port, second_pass};
-use crate::aggregate::time_wait::{TimeWaitSnapshot, TimeWaitTotals};
 use crate::event::{Connect, SourcePort};
+use crate::model::time_wait::TimeWaitSnapshot;
+use crate::model::time_wait::TimeWaitTotals;
 
 fn found(
     connects: &[(u32, Connect)],

@@ -6,13 +6,13 @@ use std::net::Ipv4Addr;
 use tcp_trace_common::tcp_state;
 
 use super::*;
-use crate::aggregate::peer::{Peer, Who};
 use crate::aggregate::ports::PortsAggregate;
 use crate::aggregate::state::{Now, StateRow, Traced};
 use crate::aggregate::time_wait_owners::OwnerRow;
 use crate::event::Side;
 use crate::inventory::sample::{inventory, socket};
 use crate::inventory::socket::{Socket, State};
+use crate::model::peer::{Peer, Who};
 
 const SECOND: u64 = 1_000_000_000;
 

@@ -2,8 +2,8 @@
 //! time-wait-overflow: `tcp_max_tw_buckets` is reached, and connections skip TIME_WAIT.
 
 use super::{Code, Evidence, Finding, Severity, fix, grouped};
-use crate::aggregate::time_wait::TimeWaitSnapshot;
 use crate::kernel::rules::Sysctls;
+use crate::model::time_wait::TimeWaitSnapshot;
 
 pub(super) fn find(time_wait: &TimeWaitSnapshot, sysctls: &Sysctls) -> Vec<Finding> {
     let overflowed = time_wait.iter().filter_map(|(netns, totals)| {

@@ -4,13 +4,13 @@
 
 use super::{Code, Evidence, Finding, Scene, Severity, fix, grouped};
 use crate::aggregate::observed::Observed;
-use crate::aggregate::peer::owner;
 use crate::aggregate::ports::Group;
 use crate::aggregate::ports::held::By;
 use crate::aggregate::ports::reuse::Reuse;
 use crate::aggregate::tally::Tally;
 use crate::event::Side;
 use crate::kernel::rules::{SearchRules, Sysctls};
+use crate::model::peer::owner;
 
 /// Fewer than this is no pile.
 const ENOUGH: u64 = 100;

@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use foldhash::fast::RandomState;
 
 use super::Endpoint;
-use crate::aggregate::folded::FoldedRow;
 use crate::aggregate::tally::{Destination, Process};
 use crate::event::{Connect, DropCause, ListenDrop};
+use crate::model::folded::FoldedRow;
 
 /// Drops that are remembered, the latest. A client that gave up, or is on another machine, leaves one behind.
 const RECENT: usize = 16_384;

@@ -8,9 +8,9 @@ use tcp_trace_common::Address;
 use tcp_trace_common::listen::{RawListener, RawListenerKey, UNKNOWN, cause};
 
 use super::{Endpoint, ListenAggregate};
-use crate::aggregate::folded::FoldedRow;
 use crate::aggregate::sample;
 use crate::event::{DropCause, Event, ListenDrop};
+use crate::model::folded::FoldedRow;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 

@@ -13,11 +13,11 @@ use super::port_set::PortSet;
 use super::range::Range;
 use super::reuse::Reuse;
 use super::{Effort, Group, Held, PortSpace, PortsSnapshot, Route};
-use crate::aggregate::scope::Scope;
 use crate::aggregate::tally::Destination;
 use crate::aggregate::top::Top;
 use crate::inventory::socket::{Socket, State};
 use crate::inventory::{Inventory, Space};
+use crate::model::scope::Scope;
 
 /// Groups that are told in full.
 const GROUPS: usize = 64;

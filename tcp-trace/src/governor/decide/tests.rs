@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 
-use super::super::level::{LEAST, Level};
 use super::{Decider, HOLD, Luxuries, Spent};
+use crate::event::level::{LEAST, Level};
 
 const BUDGET: f64 = 0.01;
 

@@ -7,11 +7,11 @@ use super::super::bytes::Malformed;
 use super::super::column::{Kind, MAX_ENTRY};
 use super::super::table::{Path, Read, Table};
 use super::{Cells, Value, cells, words};
+use crate::event::level::Level;
 use crate::event::{
     Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, Frame, Frames, LeaveReason, ListenDrop, Outcome,
     Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd,
 };
-use crate::governor::level::Level;
 use crate::outside;
 
 cells!(Connect {

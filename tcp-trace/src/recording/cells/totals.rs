@@ -8,8 +8,8 @@ use tcp_trace_common::state::{RawInState, RawStateTotals};
 use tcp_trace_common::time_wait::{RawTimeWaitOwner, RawTimeWaitTotals};
 
 use super::cells;
-use crate::source::binds::BindSite;
-use crate::source::totals::NamedCgroup;
+use crate::model::totals::BindSite;
+use crate::model::totals::NamedCgroup;
 
 cells!(RawTimeWaitTotals { events, entered_fin_wait2, level, max_buckets });
 cells!(RawPeer { netns, tgid, address, port, family, side } pad pad = [0; 3]);

@@ -3,8 +3,8 @@
 
 use super::words::{Word, Wrong, split};
 use super::{Order, Phase, Rank, Trigger};
-use crate::aggregate::connect::OUTCOMES;
 use crate::aggregate::findings::Code;
+use crate::event::OUTCOMES;
 use crate::event::{Comm, Outcome};
 
 const SUBJECTS: &str = "port_search, handshake, total, ports_visited, outcome, comm, pid, port, finding, count(OUTCOME), \

@@ -4,11 +4,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::aggregate::folded::Folded;
 use crate::aggregate::sample;
 use crate::circumstances::Circumstances;
 use crate::event::{Connect, Event};
 use crate::governor::Stock;
+use crate::model::folded::Folded;
 use crate::recording::sample::{at, connect, known};
 use crate::road::Happening;
 

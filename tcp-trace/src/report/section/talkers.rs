@@ -7,10 +7,10 @@ use super::{Block, Material};
 use crate::{
     aggregate::{
         connect::{self, Estimate},
-        folded::FoldedSpread,
         tally::Tally,
         words::grouped,
     },
+    model::folded::FoldedSpread,
     report::table::Table,
     view::{
         connect::told_in_part,

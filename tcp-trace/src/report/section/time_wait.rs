@@ -3,7 +3,7 @@
 
 use super::{Block, Material, latency::short};
 use crate::{
-    aggregate::peer::owner,
+    model::peer::owner,
     report::{
         chart::{Chart, clock, lines},
         table::Table,

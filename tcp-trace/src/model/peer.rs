@@ -7,7 +7,6 @@ use std::net::{IpAddr, SocketAddr};
 use tcp_trace_common::COMM_LEN;
 use tcp_trace_common::peer::RawPeer;
 
-use crate::decode;
 use crate::event::{Cgroup, Comm, Side};
 
 /// The key under which sockets are added up.
@@ -32,7 +31,7 @@ impl Peer {
             netns: raw.netns,
             pid: (raw.tgid != 0).then_some(raw.tgid),
             side: Side::from_kernel(raw.side),
-            address: decode::address(raw.address.octets(), raw.family),
+            address: super::address::address(raw.address.octets(), raw.family),
             port: raw.port,
         }
     }

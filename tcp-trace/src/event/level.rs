@@ -90,7 +90,7 @@ impl Level {
     }
 
     /// How many steps below full.
-    pub(super) fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         match self {
             Self::Full => 0,
             Self::Exemplars => 1,
@@ -102,7 +102,7 @@ impl Level {
 }
 
 /// How many levels there are.
-pub(super) const LEVELS: usize = 4 + LEAST.ilog2() as usize;
+pub(crate) const LEVELS: usize = 4 + LEAST.ilog2() as usize;
 
 #[cfg(test)]
 mod tests {

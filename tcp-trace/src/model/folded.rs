@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tcp_trace_common::folded::BUCKETS;
 
-use super::connect::OUTCOMES;
-use crate::event::{Comm, Connect, Outcome, SourcePort};
+use crate::event::{Comm, Connect, OUTCOMES, Outcome, SourcePort};
 
 /// What was added up since the last time. As JSON without its rows, which are many and written as tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -305,7 +304,7 @@ impl FoldedSpread {
 /// Buckets of a [`FoldedSpread`].
 pub const SPREAD_BUCKETS: usize = 40;
 
-/// Values by bucket, in the buckets of [`distribution`](super::distribution).
+/// Values by bucket, in the buckets of [`distribution`](crate::aggregate::distribution).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoldedPhase {
     /// How many in each; empty: none at all.

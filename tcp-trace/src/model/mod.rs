@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What travels and is made of nothing but data: it measures nothing, reads nothing, and uses no stage.
+
+pub mod accounts;
+pub mod address;
+pub mod folded;
+pub mod peer;
+pub mod scope;
+pub mod time_wait;
+pub mod totals;
