@@ -12,6 +12,7 @@ use tcp_trace::aggregate::ledger::Ledger;
 use tcp_trace::aggregate::observed::Observed;
 use tcp_trace::aggregate::summary::Summary;
 use tcp_trace::aggregate::time_wait::TimeWaitAggregate;
+use tcp_trace::event::level::Level;
 use tcp_trace::event::{
     Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, Event, LeaveReason, ListenDrop, Lost, Outcome,
     Passage, Side, SourcePort, State, TimeWait,
@@ -22,7 +23,6 @@ use tcp_trace::model::accounts::Calibration;
 use tcp_trace::model::accounts::Cost;
 use tcp_trace::model::accounts::Counts;
 use tcp_trace::model::accounts::Measured;
-use tcp_trace::event::level::Level;
 use tcp_trace::model::time_wait::TimeWaitTotals;
 use tcp_trace::probes::tier::Tier;
 use tcp_trace::question::Question;
