@@ -48,6 +48,7 @@ pub fn run_all(report: &mut Report) {
         ends(report, &tiers);
     }
     if report.has(Part::Once) {
+        storm_doctor::marks(report);
         bad_input::run(report);
         recording::run(report);
     }

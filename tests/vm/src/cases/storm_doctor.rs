@@ -15,6 +15,10 @@ use crate::tool::{self, Tool};
 
 pub fn run(report: &mut Report) {
     report.test("storm/doctor", doctor);
+}
+
+/// What user space makes of marks of bind(), so on one kernel.
+pub fn marks(report: &mut Report) {
     report.test("storm/bind_before_connect", bind_before_connect);
     report.test("storm/poisoned_buckets", poisoned_buckets);
 }
