@@ -34,6 +34,10 @@ pub(super) trait Key: Pod + Eq + Hash {
     fn of_anybody(&self) -> Self;
     /// The same of any process towards anybody.
     fn of_any(&self) -> Self;
+    /// The key that several are kept under once they are one: the first of them, where it is no lie.
+    fn of_all(&self) -> Self {
+        *self
+    }
 }
 
 /// Totals.
@@ -114,8 +118,8 @@ impl<K: Key, V: Sums> Retiring<K, V> {
         let merged = |key: K| (key, sums.comm());
         let under = match self.kept.len() {
             ..KEPT => key,
-            _ if self.groups.len() < KEPT => *self.groups.entry(merged(key.of_anybody())).or_insert(key),
-            _ => *self.groups.entry(merged(key.of_any())).or_insert(key),
+            _ if self.groups.len() < KEPT => *self.groups.entry(merged(key.of_anybody())).or_insert(key.of_all()),
+            _ => *self.groups.entry(merged(key.of_any())).or_insert(key.of_all()),
         };
         self.kept.entry(under).and_modify(|kept| kept.add(sums)).or_insert(*sums);
     }
@@ -137,6 +141,11 @@ impl Key for u32 {
     }
 
     fn of_any(&self) -> Self {
+        0
+    }
+
+    /// No namespace: what happened in others must not stand under one of them.
+    fn of_all(&self) -> Self {
         0
     }
 }
