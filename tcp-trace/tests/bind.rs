@@ -6,27 +6,33 @@ mod support;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tcp_trace::aggregate::bind::{BindAggregate, SpaceMarks};
-use tcp_trace::aggregate::findings::findings;
-use tcp_trace::aggregate::ledger::Ledger;
-use tcp_trace::aggregate::marks::Marks;
-use tcp_trace::aggregate::observed::Observed;
-use tcp_trace::aggregate::summary::Summary;
-use tcp_trace::aggregate::tally::Process;
-use tcp_trace::event::Lost;
-use tcp_trace::export::{json, rows};
-use tcp_trace::kernel::rules::{SearchRules, Sysctls};
-use tcp_trace::model::folded::FoldedPhase;
-use tcp_trace::model::totals::BindSite;
-use tcp_trace::model::totals::BindTotals;
-use tcp_trace::probes::tier::Tier;
-use tcp_trace::question::Question;
-use tcp_trace::view::screen::{Layout, screen};
-use tcp_trace_common::bind::{RawBindCounts, RawBindTotals, RawBinder, RawMark, userlock};
-use tcp_trace_common::folded::{BUCKETS, bucket};
-use tcp_trace_common::tcp_state;
-
 use support::golden::check;
+use tcp_trace::{
+    aggregate::{
+        bind::{BindAggregate, SpaceMarks},
+        ledger::Ledger,
+        marks::Marks,
+        observed::Observed,
+        tally::Process,
+    },
+    event::Lost,
+    export::{json, rows},
+    findings::findings,
+    kernel::rules::{SearchRules, Sysctls},
+    mode::Question,
+    model::{
+        folded::FoldedPhase,
+        totals::{BindSite, BindTotals},
+    },
+    probes::tier::Tier,
+    summarize::summary::Summary,
+    view::screen::{Layout, screen},
+};
+use tcp_trace_common::{
+    bind::{RawBindCounts, RawBindTotals, RawBinder, RawMark, userlock},
+    folded::{BUCKETS, bucket},
+    tcp_state,
+};
 
 const RANGE: (u16, u16) = (32_768, 60_999);
 

@@ -6,31 +6,29 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use jiff::Timestamp;
-use tcp_trace::aggregate::connect::ConnectAggregate;
-use tcp_trace::aggregate::findings::findings;
-use tcp_trace::aggregate::ledger::Ledger;
-use tcp_trace::aggregate::observed::Observed;
-use tcp_trace::aggregate::summary::Summary;
-use tcp_trace::aggregate::time_wait::TimeWaitAggregate;
-use tcp_trace::event::level::Level;
-use tcp_trace::event::{
-    Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, Event, LeaveReason, ListenDrop, Lost, Outcome,
-    Passage, Side, SourcePort, State, TimeWait,
-};
-use tcp_trace::export::{calendar::Calendar, csv, json};
-use tcp_trace::kernel::rules::{SearchRules, Sysctls};
-use tcp_trace::model::accounts::Calibration;
-use tcp_trace::model::accounts::Cost;
-use tcp_trace::model::accounts::Counts;
-use tcp_trace::model::accounts::Measured;
-use tcp_trace::model::time_wait::TimeWaitTotals;
-use tcp_trace::probes::tier::Tier;
-use tcp_trace::question::Question;
-use tcp_trace::view::screen::{Layout, screen};
-use tcp_trace::view::{events as event_lines, line};
-use tcp_trace_common::tcp_state;
-
 use support::golden::check;
+use tcp_trace::{
+    aggregate::{connect::ConnectAggregate, ledger::Ledger, observed::Observed, time_wait::TimeWaitAggregate},
+    event::{
+        Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, Event, LeaveReason, ListenDrop, Lost,
+        Outcome, Passage, Side, SourcePort, State, TimeWait, level::Level,
+    },
+    export::{calendar::Calendar, csv, json},
+    findings::findings,
+    kernel::rules::{SearchRules, Sysctls},
+    mode::Question,
+    model::{
+        accounts::{Calibration, Cost, Counts, Measured},
+        time_wait::TimeWaitTotals,
+    },
+    probes::tier::Tier,
+    summarize::summary::Summary,
+    view::{
+        events as event_lines, line,
+        screen::{Layout, screen},
+    },
+};
+use tcp_trace_common::tcp_state;
 
 const NETNS: u32 = 4_026_531_840;
 

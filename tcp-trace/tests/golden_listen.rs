@@ -3,26 +3,33 @@
 
 mod support;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
-use tcp_trace::aggregate::findings::findings;
-use tcp_trace::aggregate::ledger::Ledger;
-use tcp_trace::aggregate::listen::{Endpoint, ListenAggregate, ListenSnapshot, Listener, Now, SlowHandshakes};
-use tcp_trace::aggregate::observed::{Observed, SpaceFacts};
-use tcp_trace::aggregate::summary::Summary;
-use tcp_trace::aggregate::tally::Process;
-use tcp_trace::event::{DropCause, Lost};
-use tcp_trace::export::{json, rows};
-use tcp_trace::kernel::rules::{SearchRules, Sysctls};
-use tcp_trace::probes::tier::Tier;
-use tcp_trace::question::Question;
-use tcp_trace::view::screen::{Layout, screen};
-use tcp_trace_common::Address;
-use tcp_trace_common::listen::{RawListener, RawListenerKey, cause};
-
 use support::golden::check;
+use tcp_trace::{
+    aggregate::{
+        ledger::Ledger,
+        listen::{Endpoint, ListenAggregate, ListenSnapshot, Listener, Now, SlowHandshakes},
+        observed::{Observed, SpaceFacts},
+        tally::Process,
+    },
+    event::{DropCause, Lost},
+    export::{json, rows},
+    findings::findings,
+    kernel::rules::{SearchRules, Sysctls},
+    mode::Question,
+    probes::tier::Tier,
+    summarize::summary::Summary,
+    view::screen::{Layout, screen},
+};
+use tcp_trace_common::{
+    Address,
+    listen::{RawListener, RawListenerKey, cause},
+};
 
 const NETNS: u32 = 4_026_532_118;
 

@@ -2,12 +2,13 @@
 //! The connect signal on kprobes and kretprobes. A kretprobe does not have the arguments, so the calling thread's
 //! socket is kept in `CALLS` from entry to return. Where two hooks ask for the same, one program stands on both.
 
-use super::connect;
-use crate::{calls, globals::offset, maps::Call, memory::Untyped, sock};
 use aya_ebpf::{
     macros::{kprobe, kretprobe},
     programs::{ProbeContext, RetProbeContext},
 };
+
+use super::connect;
+use crate::{calls, globals::offset, maps::Call, memory::Untyped, sock};
 
 /// An argument of the probed function. The six register arguments are always there.
 #[inline(always)]

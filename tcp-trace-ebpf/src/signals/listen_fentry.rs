@@ -5,7 +5,6 @@ use aya_ebpf::{
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
-
 use tcp_trace_common::family;
 
 use super::listen;

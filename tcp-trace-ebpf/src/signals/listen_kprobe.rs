@@ -7,7 +7,6 @@ use aya_ebpf::{
     macros::{kprobe, kretprobe, tracepoint},
     programs::{ProbeContext, RetProbeContext, TracePointContext},
 };
-
 use tcp_trace_common::family;
 
 use super::{connect_kprobe::arg, listen};

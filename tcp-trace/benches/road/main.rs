@@ -8,23 +8,21 @@
 mod counting;
 mod recorded;
 
-use std::path::PathBuf;
-use std::process::Command;
-use std::time::Instant;
-use std::{env, fs};
+use std::{env, fs, path::PathBuf, process::Command, time::Instant};
 
 use counting::{Allocated, Counting, allocated};
 use jiff::Timestamp;
 use serde_json::json;
-use tcp_trace::aggregate::connect::ConnectAggregate;
-use tcp_trace::clock::Anchor;
-use tcp_trace::decode::Decoder;
-use tcp_trace::enrich::cgroup::Cgroups;
-use tcp_trace::event::Event;
-use tcp_trace::export::{calendar::Calendar, json, sink::Sink};
-use tcp_trace::kernel::rules::SearchRules;
-use tcp_trace::model::folded::Folded;
-use tcp_trace::model::folded::FoldedRow;
+use tcp_trace::{
+    aggregate::connect::ConnectAggregate,
+    clock::Anchor,
+    decode::Decoder,
+    enrich::cgroup::Cgroups,
+    event::Event,
+    export::{calendar::Calendar, json, sink::Sink},
+    kernel::rules::SearchRules,
+    model::folded::{Folded, FoldedRow},
+};
 use tcp_trace_common::connect::RawConnect;
 use zerocopy::IntoBytes;
 

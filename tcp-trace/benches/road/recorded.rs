@@ -4,8 +4,11 @@
 
 use std::net::Ipv4Addr;
 
-use tcp_trace_common::connect::{RawConnect, ended, flag};
-use tcp_trace_common::{Address, COMM_LEN, RawHeader, family, kind};
+use tcp_trace_common::{
+    Address, COMM_LEN, RawHeader,
+    connect::{RawConnect, ended, flag},
+    family, kind,
+};
 
 /// What a ring buffer of the default size holds.
 pub const EVENTS: usize = (4 << 20) / (size_of::<RawConnect>() + 8);

@@ -1,27 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every aggregate, side by side: each takes what is about its signal.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use foldhash::fast::RandomState;
 
-use super::bind::{BindAggregate, BindSnapshot};
-use super::connect::{ConnectAggregate, ConnectSnapshot};
-use super::limits::LimitsAggregate;
-use super::listen::ListenAggregate;
-use super::observed::{Observed, SpaceFacts};
-use super::ports::PortsAggregate;
-use super::state::{StateAggregate, StateSnapshot};
-use super::time_wait::TimeWaitAggregate;
-use super::time_wait_owners::{OwnerRow, TimeWaitOwners};
-use crate::circumstances::Circumstances;
-use crate::event::{Cgroup, Connect, Event, Outcome};
-use crate::inventory::Inventory;
-use crate::model::folded::{Folded, FoldedRow};
-use crate::model::scope::Scope;
-use crate::model::time_wait::TimeWaitSnapshot;
-use crate::model::totals::Totals;
+use super::{
+    bind::{BindAggregate, BindSnapshot},
+    connect::{ConnectAggregate, ConnectSnapshot},
+    limits::LimitsAggregate,
+    listen::ListenAggregate,
+    observed::{Observed, SpaceFacts},
+    ports::PortsAggregate,
+    state::{StateAggregate, StateSnapshot},
+    time_wait::TimeWaitAggregate,
+    time_wait_owners::{OwnerRow, TimeWaitOwners},
+};
+use crate::{
+    event::{Cgroup, Connect, Event, Outcome},
+    inventory::Inventory,
+    model::{
+        folded::{Folded, FoldedRow},
+        scope::Scope,
+        time_wait::TimeWaitSnapshot,
+        totals::Totals,
+    },
+    session_info::Circumstances,
+};
 
 /// Cgroups whose path is learned from events.
 const CGROUPS: usize = 4096;
@@ -194,9 +202,7 @@ impl Aggregates {
 
 #[cfg(test)]
 mod tests {
-    use tcp_trace_common::peer::RawPeer;
-    use tcp_trace_common::state::RawStateTotals;
-    use tcp_trace_common::time_wait::RawTimeWaitOwner;
+    use tcp_trace_common::{peer::RawPeer, state::RawStateTotals, time_wait::RawTimeWaitOwner};
 
     use super::*;
     use crate::model::totals::NamedCgroup;

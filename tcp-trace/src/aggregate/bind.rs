@@ -7,16 +7,19 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use tcp_trace_common::bind::{RawBindCounts, RawBindTotals, RawBinder};
 
-use super::distribution::{Distribution, Recorder};
-use super::marks::Marks;
-use super::tally::Process;
-use crate::event::{Cgroup, Comm};
-use crate::inventory::owners::Owners;
-use crate::inventory::socket::State;
-use crate::inventory::{Inventory, Space};
-use crate::model::folded::FoldedPhase;
-use crate::model::totals::BindSite;
-use crate::model::totals::BindTotals;
+use super::{
+    distribution::{Distribution, Recorder},
+    marks::Marks,
+    tally::Process,
+};
+use crate::{
+    event::{Cgroup, Comm},
+    inventory::{Inventory, Space, owners::Owners, socket::State},
+    model::{
+        folded::FoldedPhase,
+        totals::{BindSite, BindTotals},
+    },
+};
 
 /// Processes that are named for each namespace.
 const HOLDERS: usize = 16;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What was made, delivered, lost and spent: the accounts that stand in every answer.
 
-use crate::event::level::Level;
-use crate::model::accounts::{Calibration, Cost, Counts};
+use crate::{
+    event::level::Level,
+    model::accounts::{Calibration, Cost, Counts},
+};
 
 /// The accounts of an answer: counts since the start of the run, cost of the time that the answer is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Limits around connections: as they are, and what happened to them meanwhile.
 
-use crate::inventory::Inventory;
-use crate::inventory::limits::{Conntrack, Limits};
-use crate::kernel::rules::Sysctls;
+use crate::{
+    inventory::{
+        Inventory,
+        limits::{Conntrack, Limits},
+    },
+    kernel::rules::Sysctls,
+};
 
 /// Limits at the end of an interval or run, and at its beginning.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -7,8 +7,10 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use tcp_trace_common::bind::{RawMark, userlock};
-use tcp_trace_common::tcp_state;
+use tcp_trace_common::{
+    bind::{RawMark, userlock},
+    tcp_state,
+};
 
 /// Marked ports of one network namespace, as they are now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Everything that was looked at in an interval or a run, one snapshot a signal; what was not looked at is empty.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::bind::BindSnapshot;
-use super::connect::ConnectSnapshot;
-use super::limits::LimitsSnapshot;
-use super::listen::ListenSnapshot;
-use super::ports::PortsSnapshot;
-use super::state::StateSnapshot;
-use super::time_wait_owners::OwnerRow;
-use crate::inventory::Space;
-use crate::kernel::rules::Sysctls;
-use crate::model::time_wait::TimeWaitSnapshot;
+use super::{
+    bind::BindSnapshot, connect::ConnectSnapshot, limits::LimitsSnapshot, listen::ListenSnapshot, ports::PortsSnapshot,
+    state::StateSnapshot, time_wait_owners::OwnerRow,
+};
+use crate::{inventory::Space, kernel::rules::Sysctls, model::time_wait::TimeWaitSnapshot};
 
 /// Snapshots, side by side: a finding may rest on several.
 #[derive(Clone, Debug, Default)]

@@ -5,8 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Timestamp;
 
-use crate::event::{Caller, Connect, Outcome, SourcePort};
-use crate::model::folded::FoldedRow;
+use crate::{
+    event::{Caller, Connect, Outcome, SourcePort},
+    model::folded::FoldedRow,
+};
 
 /// Attempts as the kernel side would have added them up. Each process was started a moment after the one before it.
 pub(crate) fn rows<'a>(connects: impl IntoIterator<Item = &'a Connect>) -> Vec<FoldedRow> {

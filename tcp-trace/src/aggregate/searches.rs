@@ -3,11 +3,11 @@
 
 use jiff::Timestamp;
 
-use super::tally::Destination;
-use super::top::Top;
-use crate::event::Detail;
-use crate::event::level::Level;
-use crate::model::folded::FoldedRow;
+use super::{tally::Destination, top::Top};
+use crate::{
+    event::{Detail, level::Level},
+    model::folded::FoldedRow,
+};
 
 /// A shorter time has no rate.
 pub const LEAST_SECONDS: f64 = 0.5;
@@ -117,8 +117,10 @@ impl Searches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aggregate::sample::established;
-    use crate::event::{Connect, SourcePort};
+    use crate::{
+        aggregate::sample::established,
+        event::{Connect, SourcePort},
+    };
 
     #[test]
     fn a_rate_of_the_time_in_which_each_is_told() {

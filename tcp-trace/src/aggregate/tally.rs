@@ -3,8 +3,10 @@
 
 use std::net::IpAddr;
 
-use crate::event::{Cgroup, Comm, Outcome};
-use crate::model::folded::{FoldedCounts, FoldedRow, FoldedSpread, FoldedSum};
+use crate::{
+    event::{Cgroup, Comm, Outcome},
+    model::folded::{FoldedCounts, FoldedRow, FoldedSpread, FoldedSum},
+};
 
 /// A process: its thread group and the name of the thread that called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

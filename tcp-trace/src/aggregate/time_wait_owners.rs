@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! TIME_WAIT by who closed first and towards whom.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::{cmp::Reverse, collections::HashMap};
 
 use foldhash::fast::RandomState;
-use tcp_trace_common::peer::RawPeer;
-use tcp_trace_common::time_wait::{RawTimeWaitOwner, event};
+use tcp_trace_common::{
+    peer::RawPeer,
+    time_wait::{RawTimeWaitOwner, event},
+};
 
 use crate::model::peer::{Peer, Who};
 

@@ -5,9 +5,11 @@
 //! kept. Weights only rank; what is printed is the value, which counts from the moment its key was taken in: it may
 //! be too low after a take-over, never too high.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-use std::hash::Hash;
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+    hash::Hash,
+};
 
 use foldhash::fast::RandomState;
 

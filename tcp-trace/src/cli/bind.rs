@@ -2,7 +2,7 @@
 //! `tcp-trace bind`: who binds before connecting, and what does it leave behind?
 
 use super::live::{self, LiveArgs};
-use crate::{exit::Failure, question::Question};
+use crate::{exit::Failure, mode::Question};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -8,12 +8,11 @@ use super::{
     live::{self, Asked, FailOn, LiveArgs},
 };
 use crate::{
-    answer::Wanted,
     exit::Failure,
-    export::format::Format,
-    export::sink::Sink,
+    export::{format::Format, sink::Sink},
+    mode::Question,
     probes::{bursts::PortProbes, table::Signal},
-    question::Question,
+    session::output::Wanted,
 };
 
 const EXAMPLES: &str = "\

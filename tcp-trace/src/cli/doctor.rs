@@ -13,13 +13,13 @@ use super::{
     share,
 };
 use crate::{
-    answer::{self, Answer},
-    circumstances::Circumstances,
     exit::Failure,
     export::{format, sink::Sink},
     machine::Machine,
+    mode::Question,
     probes::bursts::PortProbes,
-    question::Question,
+    session::output::{self, Answer},
+    session_info::Circumstances,
 };
 
 const EXAMPLES: &str = "\
@@ -90,7 +90,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let mut live = args.live();
     let sink = Sink::open(live.output.output.as_deref())?;
     let asked = Asked { port_probes: PortProbes::Auto, ..Asked::plainly(Question::Doctor, false, verbose) };
-    let wanted = answer::Wanted { intervals: false, ..live::wanted(&live, false, &sink) };
+    let wanted = output::Wanted { intervals: false, ..live::wanted(&live, false, &sink) };
     let mut failed = None;
     let mut machine = None;
     let answer = |known: &Circumstances| {

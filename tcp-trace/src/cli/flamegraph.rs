@@ -18,8 +18,8 @@ use crate::{
         picture::{Format, Picture, Place, Wanted},
         weight::Weight,
     },
+    mode::Question,
     probes::table::Signal,
-    question::Question,
 };
 
 const EXAMPLES: &str = "\

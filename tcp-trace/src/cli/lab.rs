@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tcp-trace lab`: stages an incident.
 
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{io::Write as _, path::PathBuf, time::Duration};
 
-use clap::ValueEnum as _;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
+use clap::{
+    ValueEnum as _,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _},
+};
 
-use crate::exit::{Failure, Tried};
-use crate::lab::{self, Scenario, Settings};
+use crate::{
+    exit::{Failure, Tried},
+    lab::{self, Scenario, Settings},
+};
 
 /// Stages one incident in a network namespace of its own and leaves nothing behind
 #[derive(Debug, clap::Args)]

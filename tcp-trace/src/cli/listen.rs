@@ -2,7 +2,7 @@
 //! `tcp-trace listen`: which listener drops what, and why?
 
 use super::live::{self, Asked, LiveArgs};
-use crate::{exit::Failure, probes::table::Signal, question::Question};
+use crate::{exit::Failure, mode::Question, probes::table::Signal};
 
 const EXAMPLES: &str = "\
 Of the filters --netns holds for listeners; the others choose the connects of this machine that are told to have waited.

@@ -11,20 +11,18 @@ use tcp_trace_common::{
 
 use super::{duration, filters::Filters, output::Output, replay::Recording, share};
 use crate::{
-    aggregate::findings::Severity,
-    answer::{Answer, Wanted},
-    circumstances::{AtWork, Circumstances},
     clock::{self, Anchor},
     confine::{self, Needs, Reattach},
     decode::Decoder,
     exit::{FAIL_ON, Failure, Tried},
     export::{destination, output_thread, sink::Sink},
+    findings::Severity,
     governor::{Governor, calibrate::Medians, statistics},
     inventory::{self, surveyor::Surveyor},
     kernel::{Facts, Roots, cpus::cpus, descriptors},
     machine::Machine,
+    mode::Question,
     model::{accounts::Calibration, scope::Scope},
-    pipeline::{self, Pace, Sources, Traced},
     probes::{
         OBJECT,
         attach::{Attached, Load, Loader, try_all},
@@ -34,10 +32,14 @@ use crate::{
         table::{MARKS, Signal},
         tier::Tier,
     },
-    question::Question,
     recording::{beside::Beside, writer::Target},
-    road::Follow,
+    session::{
+        output::{Answer, Wanted},
+        run::{self, Pace, Sources, Traced},
+    },
+    session_info::{AtWork, Circumstances},
     source::{live::Live, time_wait_proc},
+    stream::Follow,
     view::screen::Layout,
 };
 
@@ -385,7 +387,7 @@ pub fn watch<F: Follow, O: clap::Args>(
     };
     let pace = Pace { interval: live.interval, duration: live.duration };
     drop(within_runtime);
-    runtime.block_on(pipeline::run(sources, &mut followers, pace, ready))?;
+    runtime.block_on(run::run(sources, &mut followers, pace, ready))?;
     let (beside, follower) = followers;
     Ok(Ran { follower, recorded: beside.map_or(Ok(()), Beside::whole) })
 }

@@ -2,7 +2,7 @@
 //! `tcp-trace ports`: how far from the edge, and who holds the ports?
 
 use super::live::{self, LiveArgs};
-use crate::{exit::Failure, question::Question};
+use crate::{exit::Failure, mode::Question};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     exit::Failure,
-    road::{Follow, Happening, Written},
+    stream::{Follow, Happening, Written},
 };
 
 const STEADY: Duration = Duration::from_millis(250);

@@ -11,11 +11,10 @@ use super::{
     share, size,
 };
 use crate::{
-    circumstances::Circumstances,
     exit::Failure,
     export::format::Format,
+    mode::Question,
     probes::{bursts::PortProbes, table::Signal},
-    question::Question,
     recording::{
         flight::FlightRecorder,
         recorder::Recorder,
@@ -25,6 +24,7 @@ use crate::{
         trigger::Trigger,
         writer::Target,
     },
+    session_info::Circumstances,
 };
 
 const EXAMPLES: &str = "\

@@ -7,15 +7,16 @@ use std::{
     path::PathBuf,
 };
 
+use tcp_trace_common::config::Config;
+
 use super::{
     bind, connect_latency, doctor, flamegraph, listen,
     live::{Asked, LiveArgs},
     ports, progress, report, states, time_wait, what_if,
 };
 use crate::{
-    circumstances::Circumstances,
     exit::Failure,
-    question::Question,
+    mode::Question,
     recording::{
         parquet::ParquetWriter,
         player::Player,
@@ -24,9 +25,9 @@ use crate::{
         replay::{Cut, Replay},
         writer::Target,
     },
-    road::Follow,
+    session_info::Circumstances,
+    stream::Follow,
 };
-use tcp_trace_common::config::Config;
 
 const EXAMPLES: &str = "\
 The command is one of the live ones, with its own flags. It answers as it would have when the recording was made: --interval

@@ -18,10 +18,9 @@ use super::{
 };
 use crate::{
     exit::Failure,
-    export::format::Format,
-    export::whole_file::WholeFile,
+    export::{format::Format, whole_file::WholeFile},
+    mode::Question,
     probes::{bursts::PortProbes, table::Signal},
-    question::Question,
     recording::player::Player,
     report::Report,
 };

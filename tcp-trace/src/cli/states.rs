@@ -2,7 +2,7 @@
 //! `tcp-trace states`: how long do connections stay in each state, and who does not close?
 
 use super::live::{self, LiveArgs};
-use crate::{exit::Failure, question::Question};
+use crate::{exit::Failure, mode::Question};
 
 const EXAMPLES: &str = "\
 Examples:

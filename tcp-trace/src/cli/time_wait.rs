@@ -2,7 +2,7 @@
 //! `tcp-trace time-wait`: whose TIME_WAIT is it, and what comes of it?
 
 use super::live::{self, LiveArgs};
-use crate::{exit::Failure, question::Question};
+use crate::{exit::Failure, mode::Question};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -4,8 +4,10 @@
 use tcp_trace_common::bind::{RawBind, flag};
 
 use super::Decoder;
-use crate::event::{Bind, Caller, Cgroup, Comm};
-use crate::model::address::address;
+use crate::{
+    event::{Bind, Caller, Cgroup, Comm},
+    model::address::address,
+};
 
 impl Decoder {
     pub(super) fn bind(&self, raw: &RawBind) -> Bind {

@@ -7,10 +7,11 @@ use tcp_trace_common::{
     port_search,
 };
 
-use super::Decoder;
-use super::outcome::outcome;
-use crate::event::{Caller, Candidates, Cgroup, Comm, Connect};
-use crate::model::address::address;
+use super::{Decoder, outcome::outcome};
+use crate::{
+    event::{Caller, Candidates, Cgroup, Comm, Connect},
+    model::address::address,
+};
 
 impl Decoder {
     pub(super) fn connect(&self, raw: &RawConnect) -> Connect {

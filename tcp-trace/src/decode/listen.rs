@@ -6,8 +6,10 @@ use std::net::{Ipv6Addr, SocketAddr};
 use tcp_trace_common::listen::RawListenDrop;
 
 use super::Decoder;
-use crate::event::{DropCause, ListenDrop};
-use crate::model::address::address;
+use crate::{
+    event::{DropCause, ListenDrop},
+    model::address::address,
+};
 
 impl Decoder {
     /// `None`: a cause that this side does not know.

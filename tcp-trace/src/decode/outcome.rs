@@ -3,8 +3,7 @@
 
 use tcp_trace_common::{connect::RawConnect, outcome};
 
-use crate::event::OUTCOMES;
-use crate::event::Outcome;
+use crate::event::{OUTCOMES, Outcome};
 
 const _: () = assert!(OUTCOMES.len() == outcome::COUNT);
 

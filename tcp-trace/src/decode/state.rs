@@ -4,8 +4,10 @@
 use tcp_trace_common::state::{RawState, end};
 
 use super::Decoder;
-use crate::event::{Cgroup, Comm, End, Side, State};
-use crate::model::address::address;
+use crate::{
+    event::{Cgroup, Comm, End, Side, State},
+    model::address::address,
+};
 
 impl Decoder {
     /// `None`: an end that this side does not know.

@@ -5,16 +5,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use tcp_trace_common::Address;
-use tcp_trace_common::connect::{RawConnect, ended, flag};
-use tcp_trace_common::port_search::Walk;
-use tcp_trace_common::time_wait::{RawTimeWait, event};
-use tcp_trace_common::{RawHeader, family, kind};
+use tcp_trace_common::{
+    Address, RawHeader,
+    connect::{RawConnect, ended, flag},
+    family, kind,
+    port_search::Walk,
+    time_wait::{RawTimeWait, event},
+};
 use zerocopy::IntoBytes;
 
 use super::Decoder;
-use crate::clock::Anchor;
-use crate::event::{Candidates, Cgroup, Connect, Event, LeaveReason, Outcome, Passage, SourcePort};
+use crate::{
+    clock::Anchor,
+    event::{Candidates, Cgroup, Connect, Event, LeaveReason, Outcome, Passage, SourcePort},
+};
 
 const FENTRY: u32 = flag::START | flag::SEARCH_ENTERED | flag::SEARCH_LEFT | flag::RANGE | flag::RETURNED;
 

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One passage into or out of TIME_WAIT: what its raw event means.
 
-use tcp_trace_common::tcp_state;
-use tcp_trace_common::time_wait::{RawTimeWait, event};
+use tcp_trace_common::{
+    tcp_state,
+    time_wait::{RawTimeWait, event},
+};
 
 use super::Decoder;
-use crate::event::{Comm, LeaveReason, Passage, TimeWait};
-use crate::model::address::address;
+use crate::{
+    event::{Comm, LeaveReason, Passage, TimeWait},
+    model::address::address,
+};
 
 impl Decoder {
     /// `None`: a passage that this side does not know.

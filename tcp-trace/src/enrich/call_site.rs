@@ -2,15 +2,13 @@
 //! User addresses to places in programs and libraries, by /proc/PID/maps. Asked while the process is there still, and
 //! once for each place.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 use tcp_trace_common::bind::FRAMES;
 
 use super::maps;
-use crate::event::Event;
-use crate::proc_text;
+use crate::{event::Event, proc_text};
 
 /// Above this many the cache starts anew.
 const LIMIT: usize = 4096;

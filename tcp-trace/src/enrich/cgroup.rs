@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! cgroup v2 ids to paths: the id is a file handle of the cgroup's directory, so the kernel itself finds the path.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fs;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use foldhash::fast::RandomState;
 use rustix::fs::{Mode, OFlags};
 
-use crate::event::Event;
-use crate::kernel::cgroup_mount::mount;
-use crate::model::totals::NamedCgroup;
-use crate::model::totals::Totals;
-use crate::outside;
+use crate::{
+    event::Event,
+    kernel::cgroup_mount::mount,
+    model::totals::{NamedCgroup, Totals},
+    outside,
+};
 
 /// Above this many the cache starts anew.
 const LIMIT: usize = 4096;

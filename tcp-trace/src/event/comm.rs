@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The name of a thread, held in place: copied with its event, never looked up and never allocated.
 
-use std::fmt;
-use std::ops::Deref;
+use std::{fmt, ops::Deref};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tcp_trace_common::COMM_LEN;
@@ -138,8 +137,7 @@ impl fmt::Debug for Comm {
 
 #[cfg(test)]
 mod tests {
-    use proptest::array::uniform16;
-    use proptest::prelude::*;
+    use proptest::{array::uniform16, prelude::*};
 
     use super::*;
 

@@ -5,12 +5,16 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use super::calendar::Calendar;
-use super::json::{chosen, family};
-use super::put;
-use crate::aggregate::findings::Evidence;
-use crate::aggregate::row;
-use crate::event::{Cgroup, Connect};
+use super::{
+    calendar::Calendar,
+    json::{chosen, family},
+    put,
+};
+use crate::{
+    event::{Cgroup, Connect},
+    export::row,
+    findings::Evidence,
+};
 
 const COLUMNS: &str = "time,pid,tid,comm,uid,cgroup,netns,family,saddr,sport,daddr,dport,outcome,errno,source_port,\
     port_search_ns,ports_visited,second_pass,range_low,range_high,handshake_ns,syn_retransmits,total_ns";

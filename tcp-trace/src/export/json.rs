@@ -6,13 +6,14 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::calendar::Calendar;
-use super::json_event;
-use crate::aggregate::findings::{Evidence, Finding};
-use crate::aggregate::row::Row;
-use crate::aggregate::summary::Summary;
-use crate::event::{Detail, Event, Lost};
-use crate::question::Question;
+use super::{calendar::Calendar, json_event};
+use crate::{
+    event::{Detail, Event, Lost},
+    export::row::Row,
+    findings::{Evidence, Finding},
+    mode::Question,
+    summarize::summary::Summary,
+};
 
 /// Version of the contract.
 pub(super) const VERSION: u8 = 1;

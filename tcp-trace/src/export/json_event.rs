@@ -4,12 +4,13 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-
-use super::calendar::Calendar;
-use super::json::{VERSION, chosen, family};
-use super::put;
 use tcp_trace_common::tcp_state;
 
+use super::{
+    calendar::Calendar,
+    json::{VERSION, chosen, family},
+    put,
+};
 use crate::event::{Bind, Cgroup, Comm, Connect, LeaveReason, ListenDrop, Passage, State, TimeWait};
 
 /// One attempt.

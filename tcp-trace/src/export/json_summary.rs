@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The summary's line.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Serialize, Serializer};
 
-use super::json::{LostCounts, VERSION, family, rounded};
-use super::json_ledger::LedgerObject;
-use crate::aggregate::connect::{self, ConnectSnapshot};
-use crate::aggregate::distribution::Distribution;
-use crate::aggregate::summary::Summary;
-use crate::aggregate::tally::{self, ProcessKey, ProgramKey, Tally};
-use crate::aggregate::top::Row;
-use crate::event::OUTCOMES;
-use crate::model::folded::FoldedSpread;
-use crate::model::time_wait::TimeWaitTotals;
+use super::{
+    json::{LostCounts, VERSION, family, rounded},
+    json_ledger::LedgerObject,
+};
+use crate::{
+    aggregate::{
+        connect::{self, ConnectSnapshot},
+        distribution::Distribution,
+        tally::{self, ProcessKey, ProgramKey, Tally},
+        top::Row,
+    },
+    event::OUTCOMES,
+    model::{folded::FoldedSpread, time_wait::TimeWaitTotals},
+    summarize::summary::Summary,
+};
 
 #[derive(Serialize)]
 pub(super) struct SummaryLine<'a> {

@@ -3,9 +3,11 @@
 
 use serde::Serialize;
 
-use super::json::{LostCounts, VERSION, rounded};
-use super::json_ledger::LedgerObject;
-use crate::aggregate::summary::Summary;
+use super::{
+    json::{LostCounts, VERSION, rounded},
+    json_ledger::LedgerObject,
+};
+use crate::summarize::summary::Summary;
 
 #[derive(Serialize)]
 pub(super) struct WatchedLine<'a> {

@@ -15,6 +15,7 @@ mod json_summary;
 mod json_watched;
 pub mod output_thread;
 mod put;
+pub mod row;
 pub mod rows;
 mod rows_bind;
 mod rows_limits;

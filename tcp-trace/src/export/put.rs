@@ -2,8 +2,7 @@
 //! Values as the bytes that JSON and CSV have in common. Every event has some thirty of them, so they are put where
 //! they end up at once: no memory of their own, no formatter in between.
 
-use std::io::Write as _;
-use std::net::IpAddr;
+use std::{io::Write as _, net::IpAddr};
 
 /// `00` to `99`.
 pub(super) const PAIRS: [[u8; 2]; 100] = {

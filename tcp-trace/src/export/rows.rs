@@ -2,9 +2,7 @@
 //! The rows of an answer: what its table shows, for other programs.
 
 use super::{rows_bind, rows_limits, rows_listen, rows_ports, rows_state, rows_time_wait};
-use crate::aggregate::row::Row;
-use crate::aggregate::summary::Summary;
-use crate::question::Question;
+use crate::{export::row::Row, mode::Question, summarize::summary::Summary};
 
 /// At most `top` of each kind.
 pub fn of(summary: &Summary, top: usize) -> Vec<Row> {

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rows of `bind`: processes, times, marked ports.
 
-use crate::aggregate::bind::{Binder, SpaceMarks};
-use crate::aggregate::distribution::Distribution;
-use crate::aggregate::findings::Evidence;
-use crate::aggregate::row::Row;
-use crate::aggregate::summary::Summary;
+use crate::{
+    aggregate::{
+        bind::{Binder, SpaceMarks},
+        distribution::Distribution,
+    },
+    export::row::Row,
+    findings::Evidence,
+    summarize::summary::Summary,
+};
 
 /// At most `top` of each kind.
 pub(super) fn rows(summary: &Summary, top: usize) -> Vec<Row> {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Limits as rows: one a limit, and one of what a socket costs.
 
-use crate::aggregate::findings::Evidence;
-use crate::aggregate::limits::LimitsSnapshot;
-use crate::aggregate::row::Row;
-use crate::inventory::limits::{Limits, Taken};
+use crate::{
+    aggregate::limits::LimitsSnapshot,
+    export::row::Row,
+    findings::Evidence,
+    inventory::limits::{Limits, Taken},
+};
 
 pub(super) fn rows(limits: &LimitsSnapshot) -> Vec<Row> {
     let Some(now) = &limits.now else { return Vec::new() };

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Rows of `listen`: one for each listener, one for each that kept handshakes of this machine waiting.
 
-use crate::aggregate::findings::Evidence;
-use crate::aggregate::listen::{ListenCounts, Listener, SlowHandshakes};
-use crate::aggregate::observed::Observed;
-use crate::aggregate::row::Row;
+use crate::{
+    aggregate::{
+        listen::{ListenCounts, Listener, SlowHandshakes},
+        observed::Observed,
+    },
+    export::row::Row,
+    findings::Evidence,
+};
 
 pub(super) fn rows(observed: &Observed, top: usize) -> Vec<Row> {
     let listeners = observed.listen.listeners.iter().take(top).map(|listener| of_listener(observed, listener));

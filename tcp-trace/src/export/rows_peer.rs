@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Who talks to whom, as the first fields of a row.
 
-use crate::aggregate::findings::Evidence;
-use crate::model::peer::{Peer, Who};
+use crate::{
+    findings::Evidence,
+    model::peer::{Peer, Who},
+};
 
 /// Process, and destination or service.
 pub(super) fn fields(peer: &Peer, who: &Who) -> Vec<(&'static str, Evidence)> {

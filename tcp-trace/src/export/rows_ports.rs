@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Rows of `ports`: one for each source and destination, one for each network namespace, one about the look itself.
 
-use crate::aggregate::findings::Evidence;
-use crate::aggregate::observed::Observed;
-use crate::aggregate::ports::held::By;
-use crate::aggregate::ports::{Effort, Group, PortSpace};
-use crate::aggregate::row::Row;
+use crate::{
+    aggregate::{
+        observed::Observed,
+        ports::{Effort, Group, PortSpace, held::By},
+    },
+    export::row::Row,
+    findings::Evidence,
+};
 
 pub(super) fn rows(observed: &Observed, top: usize) -> Vec<Row> {
     let groups = observed.ports.groups.iter().take(top).map(|group| of_group(observed, group));

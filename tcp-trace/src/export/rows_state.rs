@@ -3,10 +3,12 @@
 
 use tcp_trace_common::tcp_state;
 
-use crate::aggregate::findings::Evidence;
-use crate::aggregate::row::Row;
-use crate::aggregate::state::{StateRow, StateSnapshot, Traced};
-use crate::inventory::socket::State;
+use crate::{
+    aggregate::state::{StateRow, StateSnapshot, Traced},
+    export::row::Row,
+    findings::Evidence,
+    inventory::socket::State,
+};
 
 /// At most `top`, busiest first.
 pub(super) fn of(states: &StateSnapshot, top: usize) -> Vec<Row> {

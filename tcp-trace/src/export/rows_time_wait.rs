@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rows of `time-wait`: network namespaces, destinations, owners.
 
-use crate::aggregate::findings::Evidence;
-use crate::aggregate::observed::Observed;
-use crate::aggregate::ports::Group;
-use crate::aggregate::ports::held::By;
-use crate::aggregate::row::Row;
-use crate::aggregate::time_wait_owners::OwnerRow;
-use crate::model::time_wait::TimeWaitTotals;
+use crate::{
+    aggregate::{
+        observed::Observed,
+        ports::{Group, held::By},
+        time_wait_owners::OwnerRow,
+    },
+    export::row::Row,
+    findings::Evidence,
+    model::time_wait::TimeWaitTotals,
+};
 
 /// At most `top` of each kind.
 pub(super) fn of(observed: &Observed, top: usize) -> Vec<Row> {

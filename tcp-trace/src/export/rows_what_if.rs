@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Rows of `what-if`: one for each source, destination and set of changes; `change` is empty where nothing is changed.
 
-use crate::aggregate::findings::Evidence;
-use crate::aggregate::row::Row;
-use crate::what_if::answer::{Case, Outlook, Scenario};
-use crate::what_if::at_once::Visits;
-use crate::what_if::tier::{Size, Tier};
+use crate::{
+    export::row::Row,
+    findings::Evidence,
+    what_if::{
+        current::Visits,
+        forecast::{Case, Outlook, Scenario},
+        tier::{Size, Tier},
+    },
+};
 
 /// All of them.
 pub fn of(outlook: &Outlook) -> Vec<Row> {

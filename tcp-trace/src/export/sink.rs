@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{destination, stream::StreamWriter};
-use crate::{exit::Failure, road::Written};
+use crate::{exit::Failure, stream::Written};
 
 /// An opened output.
 pub struct Sink {

@@ -4,20 +4,20 @@
 use std::io::{self, Write as _};
 
 use super::{
-    differential, folded, graph,
-    graph::{Graph, Split},
+    differential, folded,
+    graph::{self, Graph, Split},
     pprof, speedscope, svg, text,
     weight::Weight,
 };
 use crate::{
-    aggregate::{stacks::StacksAggregate, summary::Summary},
-    circumstances::Circumstances,
+    aggregate::stacks::StacksAggregate,
     exit::{Failure, Tried},
     export::{sink::Sink, whole_file::WholeFile},
+    mode::Question,
     probes::table::Signal,
-    question::Question,
-    reckoning::{Reckoned, Reckoning},
-    road::{Follow, Happening, Written},
+    session_info::Circumstances,
+    stream::{Follow, Happening, Written},
+    summarize::{Reckoned, Reckoning, summary::Summary},
     view::format,
 };
 

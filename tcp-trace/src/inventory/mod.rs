@@ -14,8 +14,7 @@ pub(crate) mod sample;
 pub mod socket;
 pub mod surveyor;
 
-use std::io;
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use tcp_trace_common::bind::RawMark;
 

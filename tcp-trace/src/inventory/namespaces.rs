@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The network namespaces of the machine, as far as they may be seen, and a way to do something within one.
 
-use serde::{Deserialize, Serialize};
-
-use std::collections::HashMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::thread;
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use foldhash::fast::RandomState;
-use rustix::fd::AsFd as _;
-use rustix::thread::LinkNameSpaceType;
+use rustix::{fd::AsFd as _, thread::LinkNameSpaceType};
+use serde::{Deserialize, Serialize};
 
 use super::container;
 use crate::proc_text;

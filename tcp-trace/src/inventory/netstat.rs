@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Counters of a network namespace, by the names that the kernel prints them under.
 
-use serde::{Deserialize, Serialize};
-
 use std::fs;
+
+use serde::{Deserialize, Serialize};
 
 /// What `/proc/net/{netstat,snmp,sockstat}` say. A counter that a kernel does not have is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

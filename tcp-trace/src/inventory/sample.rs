@@ -3,10 +3,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::namespaces::Namespace;
-use super::netstat::NetStat;
-use super::socket::{Socket, State, Timer};
-use super::{Inventory, Space};
+use super::{
+    Inventory, Space,
+    namespaces::Namespace,
+    netstat::NetStat,
+    socket::{Socket, State, Timer},
+};
 use crate::kernel::rules::Sysctls;
 
 /// 10.0.0.1 to 10.0.0.2:3306, in network namespace 1.

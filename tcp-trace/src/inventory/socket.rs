@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One TCP socket as the kernel lists it.
 
-use std::net::IpAddr;
-use std::num::{NonZeroU32, NonZeroU64};
+use std::{
+    net::IpAddr,
+    num::{NonZeroU32, NonZeroU64},
+};
 
 /// A socket, a minisocket or a request: everything that the kernel's tables hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

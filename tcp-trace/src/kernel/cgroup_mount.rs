@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where cgroup v2 is mounted: names of cgroups and owners of sockets both start there.
 
-use std::fs;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
 
 /// Where cgroup2 is mounted in this mount namespace.
 pub fn mount() -> Option<PathBuf> {

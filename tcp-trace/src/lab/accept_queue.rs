@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A server that accepts more slowly than connections come: its accept queue is full, and SYNs are dropped.
 
-use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::{os::fd::OwnedFd, time::Duration};
 
 use anyhow::Context as _;
 
-use super::crowd::Crowd;
-use super::stop::Stop;
-use super::tally::Tally;
-use super::{Stage, VICTIM, pace, say, sockets};
+use super::{Stage, VICTIM, held_connections::Crowd, say, sockets, stop::Stop, tally::Tally, workload};
 
 /// What the server asks of listen(), below the default of net.core.somaxconn.
 const BACKLOG: u32 = 128;
@@ -24,7 +20,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     say(&format!("{} connections fill the accept queue of {}: backlog {BACKLOG}", crowd.held(), stage.destination));
     serve(listener, &stage.stop)?;
     let tally = Tally::new();
-    let victim = pace::waiting_victim(stage, &tally)?;
+    let victim = workload::waiting_victim(stage, &tally)?;
     stage.ready()?;
     say(&format!("{} connects a second; the server accepts one in {WORK:?}", stage.rate));
     stage.stop.wait(stage.duration);

@@ -2,16 +2,18 @@
 //! A proxy that binds to its address and port 0 before it connects: each of its connections has its port to itself,
 //! towards all destinations, until hardly a port is left for anybody.
 
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::{net::SocketAddr, os::fd::OwnedFd, time::Duration};
 
 use rustix::io::{Errno, Result};
 
-use super::crowd::{Crowd, connected};
-use super::ground::PortRange;
-use super::tally::Tally;
-use super::{Stage, VICTIM, pace, parity_cliff, range_full, say, sockets};
+use super::{
+    Stage, VICTIM,
+    held_connections::{Crowd, connected},
+    netns::PortRange,
+    parity_cliff, range_full, say, sockets,
+    tally::Tally,
+    workload,
+};
 
 /// Ports left free, at the end of the range: bind() finds them after a long walk.
 const LEFT: u16 = 64;
@@ -31,8 +33,8 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
 
     let tally = Tally::new();
     stage.ready()?;
-    let victim = pace::victim(stage, &tally, move |tally| match bound_client(destination, true) {
-        Ok(socket) => pace::timed_connect(tally, || rustix::net::connect(&socket, &destination)),
+    let victim = workload::victim(stage, &tally, move |tally| match bound_client(destination, true) {
+        Ok(socket) => workload::timed_connect(tally, || rustix::net::connect(&socket, &destination)),
         Err(Errno::ADDRINUSE) => tally.count(Duration::ZERO, "bind() EADDRINUSE"),
         Err(_) => tally.count(Duration::ZERO, "no socket"),
     })?;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A destination that answers nothing: some callers wait until the kernel gives up, others give up first.
 
-use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use rustix::io::Errno;
 
-use super::tally::Tally;
-use super::{Stage, VICTIM, pace, say, sockets};
+use super::{Stage, VICTIM, say, sockets, tally::Tally, workload};
 
 /// Callers that wait. Each is busy for 3 s: the SYN, and one more after 1 s, answered by nobody for 2 s.
 const PATIENT: usize = 4;
@@ -31,7 +32,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     }
     let destination = stage.destination;
     let mut waiting: VecDeque<(Instant, OwnedFd)> = VecDeque::new();
-    let hasty = pace::victim(stage, &tally, move |tally| {
+    let hasty = workload::victim(stage, &tally, move |tally| {
         while waiting.front().is_some_and(|(since, _)| since.elapsed() >= PATIENCE) {
             waiting.pop_front();
         }
@@ -63,7 +64,7 @@ fn patient(stage: &Stage, tally: &Tally) -> anyhow::Result<()> {
                 if sockets::set_syn_retransmits(&socket, SYN_RETRANSMITS).is_err() {
                     return;
                 }
-                pace::timed_connect(&tally, || rustix::net::connect(&socket, &destination));
+                workload::timed_connect(&tally, || rustix::net::connect(&socket, &destination));
             }
         })
         .context("could not start a thread that waits")?;

@@ -5,8 +5,7 @@ use std::os::fd::OwnedFd;
 
 use anyhow::Context as _;
 
-use super::tally::Tally;
-use super::{Stage, VICTIM, descriptors, pace, say, sockets};
+use super::{Stage, VICTIM, descriptors, say, sockets, tally::Tally, workload};
 
 /// Sockets that are left unclosed at most: enough to see, and few enough for the usual limit of descriptors.
 const MOST: u32 = 700;
@@ -24,12 +23,12 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let destination = stage.destination;
     say(&format!("the server at {destination} closes each connection at once; {VICTIM} never does"));
     let mut leaked: Vec<OwnedFd> = Vec::new();
-    let victim = pace::victim(stage, &tally, move |tally| {
+    let victim = workload::victim(stage, &tally, move |tally| {
         if leaked.len() >= most {
             return;
         }
         let Ok(socket) = sockets::plain_client(destination, true) else { return };
-        pace::timed_connect(tally, || rustix::net::connect(&socket, &destination));
+        workload::timed_connect(tally, || rustix::net::connect(&socket, &destination));
         leaked.push(socket);
     })?;
     stage.stop.wait(stage.duration);

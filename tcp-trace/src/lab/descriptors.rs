@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Room for tens of thousands of descriptors, whatever the limit of one table is.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::UnshareFlags;
+use rustix::{
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+    thread::UnshareFlags,
+};
 
 /// Left free in each table for what is there already and what comes and goes.
 const SLACK: u64 = 64;

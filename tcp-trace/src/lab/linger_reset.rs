@@ -2,15 +2,15 @@
 //! SO_LINGER, misunderstood twice: 0 s, and each close() is a RST that throws away what was not delivered; and a time
 //! that was meant in milliseconds, and close() waits for seconds.
 
-use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::{
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use rustix::net::{SendFlags, sockopt};
 
-use super::stop::Stop;
-use super::tally::Tally;
-use super::{Stage, VICTIM, pace, say, sockets};
+use super::{Stage, VICTIM, say, sockets, stop::Stop, tally::Tally, workload};
 
 /// What the second of them waits. Meant were as many milliseconds as there are seconds to a quarter of an hour.
 const LINGER: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     say(&format!("{VICTIM} ends each connection to {destination} by SO_LINGER 0: a RST instead of a FIN"));
     say(&format!("{WAITER} sends to a peer that does not read, and closes with SO_LINGER {} s", LINGER.as_secs()));
     let waiter = waiter(stage)?;
-    let victim = pace::resetting_victim(stage, &tally)?;
+    let victim = workload::resetting_victim(stage, &tally)?;
     stage.stop.wait(stage.duration);
     stage.stop.end();
     let _ = victim.join();

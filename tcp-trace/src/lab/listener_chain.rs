@@ -2,15 +2,15 @@
 //! A service that listens once for each of two thousand devices, on one address and port: all of these sockets are in
 //! one slot of the kernel's table, and each SYN makes it look at them one by one.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZeroU32,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use anyhow::Context as _;
 
-use super::crowd::Crowd;
-use super::tally::Tally;
-use super::{Stage, VICTIM, pace, say, sockets};
+use super::{Stage, VICTIM, held_connections::Crowd, say, sockets, tally::Tally, workload};
 
 const LISTENERS: u32 = 2000;
 /// The index of loopback in every network namespace. Devices of the others need not be there: nobody checks.
@@ -37,7 +37,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     others.grow_to(LISTENERS - 1, &stage.stop)?;
     say(&format!("{} sockets listen on {any}, each bound to a device of its own", others.held() + 1));
     let tally = Tally::new();
-    let victim = pace::resetting_victim(stage, &tally)?;
+    let victim = workload::resetting_victim(stage, &tally)?;
     stage.ready()?;
     stage.stop.wait(stage.duration);
     stage.stop.end();

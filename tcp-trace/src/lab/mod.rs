@@ -8,13 +8,12 @@ mod accept_queue;
 mod bind_before_connect;
 mod blackhole;
 mod close_wait;
-mod crowd;
 mod descriptors;
-mod ground;
+mod held_connections;
 mod linger_reset;
 mod listener_chain;
+mod netns;
 mod out_of_descriptors;
-mod pace;
 mod parity_cliff;
 mod poisoned_buckets;
 mod range_full;
@@ -24,14 +23,17 @@ mod stop;
 mod syn_queue;
 mod tally;
 mod time_wait_flood;
+mod workload;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 
-pub use ground::NotPermitted;
+pub use netns::NotPermitted;
 
 use crate::export::destination;
 
@@ -135,7 +137,7 @@ impl Stage {
 /// not need its old one any more.
 pub fn run(scenario: Scenario, settings: Settings) -> anyhow::Result<()> {
     let stop = stop::Stop::install()?;
-    ground::enter()?;
+    netns::enter()?;
     let address = if settings.ipv6 { IpAddr::V6(Ipv6Addr::LOCALHOST) } else { IpAddr::V4(Ipv4Addr::LOCALHOST) };
     let stage = Stage {
         destination: SocketAddr::new(address, 8080),
@@ -144,7 +146,7 @@ pub fn run(scenario: Scenario, settings: Settings) -> anyhow::Result<()> {
         ready_file: settings.ready_file,
         stop,
     };
-    say(&format!("network namespace {} is this incident's own and goes away with it", ground::inode()?));
+    say(&format!("network namespace {} is this incident's own and goes away with it", netns::inode()?));
     say(&format!("watch it from another terminal: sudo tcp-trace {}", scenario.watch()));
     say("and ask for the cause: sudo tcp-trace doctor --watch 10s");
     match scenario {

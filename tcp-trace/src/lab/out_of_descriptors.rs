@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A client that keeps its connections until it may have no more descriptors: socket() fails, and connect() with it.
 
-use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::{os::fd::OwnedFd, time::Duration};
 
 use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::tally::Tally;
-use super::{Stage, VICTIM, descriptors, pace, say, sockets};
+use super::{Stage, VICTIM, descriptors, say, sockets, tally::Tally, workload};
 
 /// The client's limit while the incident lasts: soon reached.
 const LIMIT: u64 = 200;
@@ -42,8 +40,8 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     drop(kept.pop());
     stage.ready()?;
     kept.extend(sockets::plain_client(destination, true));
-    let victim = pace::victim(stage, &tally, move |tally| match sockets::plain_client(destination, true) {
-        Ok(socket) => pace::timed_connect(tally, || rustix::net::connect(&socket, &destination)),
+    let victim = workload::victim(stage, &tally, move |tally| match sockets::plain_client(destination, true) {
+        Ok(socket) => workload::timed_connect(tally, || rustix::net::connect(&socket, &destination)),
         Err(_) => tally.count(Duration::ZERO, "no socket"),
     })?;
     stage.stop.wait(stage.duration);

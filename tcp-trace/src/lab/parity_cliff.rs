@@ -3,10 +3,14 @@
 
 use std::time::Duration;
 
-use super::crowd::Crowd;
-use super::ground::{self, PortRange, Sysctl};
-use super::tally::Tally;
-use super::{Stage, VICTIM, pace, say, sockets};
+use super::{
+    Stage, VICTIM,
+    held_connections::Crowd,
+    netns::{self, PortRange, Sysctl},
+    say, sockets,
+    tally::Tally,
+    workload,
+};
 
 /// Long enough to see on a screen that is drawn once a second that all is well.
 const HEALTHY: Duration = Duration::from_secs(5);
@@ -28,7 +32,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
 
     let tally = Tally::new();
     stage.ready()?;
-    let victim = pace::resetting_victim(stage, &tally)?;
+    let victim = workload::resetting_victim(stage, &tally)?;
     let healthy = HEALTHY.min(stage.duration / 3);
     let mut when = "below the edge";
     if !stage.stop.wait(healthy) {
@@ -50,6 +54,6 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
 pub(super) fn listener(stage: &Stage, range: PortRange) -> anyhow::Result<rustix::fd::OwnedFd> {
     let left_behind = u64::from(stage.rate) * (stage.duration.as_secs() + 1);
     let backlog = i32::try_from(u64::from(range.ports()) + left_behind).unwrap_or(i32::MAX);
-    ground::set_sysctl(Sysctl::Somaxconn, &backlog.to_string())?;
+    netns::set_sysctl(Sysctl::Somaxconn, &backlog.to_string())?;
     Ok(sockets::listener(stage.destination, backlog.unsigned_abs())?)
 }

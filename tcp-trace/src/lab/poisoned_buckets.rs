@@ -4,20 +4,27 @@
 //!
 //! Kernels from 6.18 on take the mark off when the binder leaves; there it stays.
 
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
-use rustix::io::Result;
-use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::{io::Result, net::sockopt::set_socket_reuseaddr};
 
-use super::crowd::{Crowd, connected};
-use super::ground::PortRange;
-use super::tally::Tally;
-use super::{Stage, VICTIM, pace, parity_cliff, say, sockets};
+use super::{
+    Stage, VICTIM,
+    held_connections::{Crowd, connected},
+    netns::PortRange,
+    parity_cliff, say, sockets,
+    tally::Tally,
+    workload,
+};
 
 /// Who binds: the name of its thread.
 const CHECKER: &str = "port-checker";
@@ -65,7 +72,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
 
     stage.ready()?;
     let checker = keep_checking(stage, range, &next)?;
-    let victim = pace::victim(stage, &tally, move |tally| connect_once(elsewhere, tally))?;
+    let victim = workload::victim(stage, &tally, move |tally| connect_once(elsewhere, tally))?;
     stage.stop.wait(stage.duration);
     stage.stop.end();
     let _ = (victim.join(), checker.join());
@@ -116,7 +123,7 @@ fn keep_checking(
 
 fn connect_once(destination: SocketAddr, tally: &Tally) {
     match sockets::client(destination, true) {
-        Ok(socket) => pace::timed_connect(tally, || rustix::net::connect(&socket, &destination)),
+        Ok(socket) => workload::timed_connect(tally, || rustix::net::connect(&socket, &destination)),
         Err(_) => tally.count(Duration::ZERO, "no socket"),
     }
 }

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every port of the range is taken towards one destination.
 
-use super::crowd::Crowd;
-use super::ground::PortRange;
-use super::stop::Stop;
-use super::tally::Tally;
-use super::{Stage, VICTIM, pace, parity_cliff, say};
+use super::{
+    Stage, VICTIM, held_connections::Crowd, netns::PortRange, parity_cliff, say, stop::Stop, tally::Tally, workload,
+};
 
 /// Ports that are filled at a time.
 const WINDOW: u16 = 64;
@@ -20,7 +18,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
 
     let tally = Tally::new();
     stage.ready()?;
-    let victim = pace::resetting_victim(stage, &tally)?;
+    let victim = workload::resetting_victim(stage, &tally)?;
     stage.stop.wait(stage.duration);
     stage.stop.end();
     let _ = victim.join();

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The few kinds of sockets that incidents are made of.
 
-use std::net::SocketAddr;
-use std::num::NonZeroU32;
-use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::time::Duration;
+use std::{
+    net::SocketAddr,
+    num::NonZeroU32,
+    os::fd::{AsRawFd as _, OwnedFd},
+    time::Duration,
+};
 
-use rustix::io::{Errno, Result};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::{
+    io::{Errno, Result},
+    net::{AddressFamily, SocketFlags, SocketType, sockopt},
+};
 
 /// A TCP socket that sends a RST when it is closed, so that it leaves no TIME_WAIT where none is wanted.
 pub(super) fn client(destination: SocketAddr, blocking: bool) -> Result<OwnedFd> {

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Clients that never answer the SYN-ACK fill a listener's SYN queue: first with SYN cookies, then without.
 
-use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use rustix::io::Errno;
 
-use super::ground::{self, Sysctl};
-use super::stop::Stop;
-use super::tally::Tally;
-use super::{Stage, VICTIM, pace, say, sockets};
+use super::{
+    Stage, VICTIM,
+    netns::{self, Sysctl},
+    say, sockets,
+    stop::Stop,
+    tally::Tally,
+    workload,
+};
 
 const BACKLOG: u32 = 128;
 /// Beyond four thirds of the backlog, so that it is the queue that is full and not the last quarter of this.
@@ -24,8 +30,8 @@ const FLOOD_PERIOD: Duration = Duration::from_millis(20);
 const DEAF: Duration = Duration::from_secs(15);
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
-    ground::set_sysctl(Sysctl::TcpMaxSynBacklog, MAX_SYN_BACKLOG)?;
-    ground::set_sysctl(Sysctl::TcpSyncookies, "1")?;
+    netns::set_sysctl(Sysctl::TcpMaxSynBacklog, MAX_SYN_BACKLOG)?;
+    netns::set_sysctl(Sysctl::TcpSyncookies, "1")?;
     let listener = sockets::listener(stage.destination, BACKLOG)?;
     spawn("lab-server", move || while rustix::net::accept(&listener).is_ok() {})?;
     let mut deaf = VecDeque::new();
@@ -37,13 +43,13 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     spawn("lab-flood", move || flood(&stop, destination, deaf))?;
 
     let tally = Tally::new();
-    let victim = pace::waiting_victim(stage, &tally)?;
+    let victim = workload::waiting_victim(stage, &tally)?;
     stage.ready()?;
     let mut when = "with SYN cookies";
     let with_cookies = WITH_COOKIES.min(stage.duration / 3);
     if !stage.stop.wait(with_cookies) {
         say(&format!("{when}, {VICTIM} saw {}", tally.take()));
-        ground::set_sysctl(Sysctl::TcpSyncookies, "0")?;
+        netns::set_sysctl(Sysctl::TcpSyncookies, "0")?;
         say("SYN cookies are off from now on: what finds no room is dropped");
         when = "without";
         stage.stop.wait(stage.duration.saturating_sub(with_cookies));

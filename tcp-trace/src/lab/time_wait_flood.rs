@@ -5,8 +5,7 @@ use std::os::fd::OwnedFd;
 
 use anyhow::Context as _;
 
-use super::tally::Tally;
-use super::{Stage, VICTIM, ground, pace, say, sockets};
+use super::{Stage, VICTIM, netns, say, sockets, tally::Tally, workload};
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let listener = sockets::listener(stage.destination, 1024)?;
@@ -19,14 +18,14 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     stage.ready()?;
     let destination = stage.destination;
     say(&format!("{} connections a second to {destination}, each closed by the client first", stage.rate));
-    let victim = pace::victim(stage, &tally, move |tally| {
+    let victim = workload::victim(stage, &tally, move |tally| {
         let Ok(socket) = sockets::plain_client(destination, true) else { return };
-        pace::timed_connect(tally, || rustix::net::connect(&socket, &destination));
+        workload::timed_connect(tally, || rustix::net::connect(&socket, &destination));
     })?;
     stage.stop.wait(stage.duration);
     stage.stop.end();
     let _ = victim.join();
-    say(&format!("{VICTIM} saw {}; TIME_WAIT now {}", tally.take(), ground::time_wait_level()?));
+    say(&format!("{VICTIM} saw {}; TIME_WAIT now {}", tally.take(), netns::time_wait_level()?));
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Who talks to whom: a process, and the destination that it connected to or the service that it accepted for.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
-use tcp_trace_common::COMM_LEN;
-use tcp_trace_common::peer::RawPeer;
+use tcp_trace_common::{COMM_LEN, peer::RawPeer};
 
 use crate::event::{Cgroup, Comm, Side};
 

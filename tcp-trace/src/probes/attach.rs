@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Puts a plan's programs up: tier by tier, by trying; what was tried and why it did not do is remembered.
 
-use anyhow::{Context as _, anyhow};
 use std::{
     panic::resume_unwind,
     thread::{self, JoinHandle},
 };
 
+use anyhow::{Context as _, anyhow};
 use aya::{
     Btf, Ebpf, EbpfLoader,
     programs::{

@@ -2,12 +2,13 @@
 //! A program that the kernel runs for each of its sockets: a file whose reading runs it, as often as one is opened. The
 //! library's own link can be opened once only, and by who holds the object.
 
-use std::fs::File;
-use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::{
+    fs::File,
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
+};
 
-use aya::Ebpf;
-use aya::programs::Program;
+use aya::{Ebpf, programs::Program};
 
 const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_ITER_CREATE: libc::c_long = 33;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Programs on their way through the verifier, which takes most of the time of a start: side by side.
 
-use std::cell::LazyCell;
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::{
+    cell::LazyCell,
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use anyhow::anyhow;
-use aya::programs;
-use aya::{Btf, Ebpf};
+use aya::{Btf, Ebpf, programs};
 
 use super::table::{Need, Program};
 

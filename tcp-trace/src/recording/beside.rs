@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A recording beside an answer: when it cannot be written any more, the answer goes on without it.
 
-use super::recorder::Recorder;
-use super::writer::Target;
-use crate::circumstances::Circumstances;
-use crate::exit::Failure;
-use crate::road::{Follow, Happening, Written};
+use super::{recorder::Recorder, writer::Target};
+use crate::{
+    exit::Failure,
+    session_info::Circumstances,
+    stream::{Follow, Happening, Written},
+};
 
 /// Writes as long as it can.
 #[derive(Debug)]

@@ -6,8 +6,10 @@ use std::io::{self, Read};
 
 use thiserror::Error;
 
-use super::bytes::{Bytes, Malformed};
-use super::happened::MAX_HEAD;
+use super::{
+    bytes::{Bytes, Malformed},
+    message::MAX_HEAD,
+};
 
 /// What a recording begins with; a version follows, in four bytes.
 pub const MAGIC: [u8; 8] = *b"TCPTRACE";

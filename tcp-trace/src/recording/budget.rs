@@ -2,8 +2,10 @@
 //! What reading a recording may take: a few kilobytes can promise millions of rows, and each of them costs memory and time
 //! whoever wrote it. Counted before anything is read.
 
-use super::block::Kind;
-use super::bytes::{Bytes, Malformed};
+use super::{
+    block::Kind,
+    bytes::{Bytes, Malformed},
+};
 
 /// Cells of a block: those of half a million sockets, with room to spare.
 const MAX_CELLS: u64 = 1 << 25;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A heap of events: a table a signal, and one of the order in which they came.
 
-use super::bytes::{Bytes, Malformed};
-use super::table::{Read, Table};
+use super::{
+    bytes::{Bytes, Malformed},
+    table::{Read, Table},
+};
 use crate::event::Event;
 
 /// A heap is written once it has so many.

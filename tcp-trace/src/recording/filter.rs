@@ -3,19 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use tcp_trace_common::config::{Config, filter};
-use tcp_trace_common::connect_rows::{FIRST_OF_PORTS, FIRST_OF_TIMES};
-use tcp_trace_common::folded::{BUCKETS, bucket};
+use tcp_trace_common::{
+    config::{Config, filter},
+    connect_rows::{FIRST_OF_PORTS, FIRST_OF_TIMES},
+    folded::{BUCKETS, bucket},
+};
 
-use crate::event::{Comm, Connect, Outcome};
-use crate::governor::Stock;
-use crate::model::folded::Folded;
-use crate::model::folded::FoldedCounts;
-use crate::model::folded::FoldedPhase;
-use crate::model::folded::FoldedRow;
-use crate::model::folded::FoldedSpread;
-use crate::model::folded::SPREAD_BUCKETS;
-use crate::model::scope::Scope;
+use crate::{
+    event::{Comm, Connect, Outcome},
+    governor::Stock,
+    model::{
+        folded::{Folded, FoldedCounts, FoldedPhase, FoldedRow, FoldedSpread, SPREAD_BUCKETS},
+        scope::Scope,
+    },
+};
 
 /// Filters of a replay, and what they kept out.
 #[derive(Debug)]
@@ -172,8 +173,10 @@ mod tests {
     use tcp_trace_common::config::Config;
 
     use super::*;
-    use crate::aggregate::sample::{established, second_pass};
-    use crate::model::accounts::Counts;
+    use crate::{
+        aggregate::sample::{established, second_pass},
+        model::accounts::Counts,
+    };
 
     fn to_port(port: u16) -> Filter {
         Filter::of(&Config { filters: filter::DPORT, dport: port, ..Config::EMPTY }, true)

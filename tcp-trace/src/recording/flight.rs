@@ -3,13 +3,17 @@
 
 use std::time::Duration;
 
-use super::recorder::Recorder;
-use super::trigger::{Sense, Trigger};
-use super::writer::Target;
-use crate::circumstances::Circumstances;
-use crate::clock::Moment;
-use crate::exit::Failure;
-use crate::road::{Follow, Happening, Written};
+use super::{
+    recorder::Recorder,
+    trigger::{Sense, Trigger},
+    writer::Target,
+};
+use crate::{
+    clock::Moment,
+    exit::Failure,
+    session_info::Circumstances,
+    stream::{Follow, Happening, Written},
+};
 
 /// How far it is.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,20 +7,25 @@ use std::{fs, path::Path, sync::Arc};
 use proptest::prelude::*;
 use tcp_trace_common::COMM_LEN;
 
-use super::happened::Happened;
-use super::sample::{known, run};
-use crate::answer::{Answer, Wanted};
-use crate::event::{Caller, Cgroup, Comm, Event, Frame, Frames, Stack};
-use crate::export::format::Format;
-use crate::export::sink::Sink;
-use crate::flame::graph::Split;
-use crate::flame::picture::{self, Picture, Place};
-use crate::flame::weight::Weight;
-use crate::outside;
-use crate::question::Question;
-use crate::report::Report;
-use crate::road::Follow;
-use crate::view::screen::Layout;
+use super::{
+    message::Happened,
+    sample::{known, run},
+};
+use crate::{
+    event::{Caller, Cgroup, Comm, Event, Frame, Frames, Stack},
+    export::{format::Format, sink::Sink},
+    flame::{
+        graph::Split,
+        picture::{self, Picture, Place},
+        weight::Weight,
+    },
+    mode::Question,
+    outside,
+    report::Report,
+    session::output::{Answer, Wanted},
+    stream::Follow,
+    view::screen::Layout,
+};
 
 /// The name of a thread has 15 bytes.
 const HOSTILE: [&str; 8] = [

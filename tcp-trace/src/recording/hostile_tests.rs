@@ -5,20 +5,24 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::block::{Broken, Kind, file_head, seal};
-use super::budget::Budget;
-use super::bytes::{Bytes, Malformed};
-use super::column::MAX_ENTRY;
-use super::events::Events;
-use super::happened::{Happened, head, payload, take_head};
-use super::player::{Ending, Player};
-use super::recorder::Recorder;
-use super::sample::{at, known, run};
-use super::writer::Target;
-use crate::event::{Bind, Comm, Event, Frame, Frames, Stack, Taken, UserEnd};
-use crate::inventory::Inventory;
-use crate::outside;
-use crate::road::{Follow as _, Happening};
+use super::{
+    block::{Broken, Kind, file_head, seal},
+    budget::Budget,
+    bytes::{Bytes, Malformed},
+    column::MAX_ENTRY,
+    events::Events,
+    message::{Happened, head, payload, take_head},
+    player::{Ending, Player},
+    recorder::Recorder,
+    sample::{at, known, run},
+    writer::Target,
+};
+use crate::{
+    event::{Bind, Comm, Event, Frame, Frames, Stack, Taken, UserEnd},
+    inventory::Inventory,
+    outside,
+    stream::{Follow as _, Happening},
+};
 
 fn stack(frames: Vec<Frame>) -> Event {
     Event::Stack(Stack {

@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! An inventory as a payload: the sockets of all namespaces are one table, in the order of the namespaces.
 
-use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use tcp_trace_common::bind::RawMark;
 
-use super::bytes::{Bytes, Malformed};
-use super::happened::{Tables, head, put_table, take_head};
-use crate::inventory::limits::{Conntrack, Limits};
-use crate::inventory::namespaces::Namespace;
-use crate::inventory::netstat::NetStat;
-use crate::inventory::owners::{Owner, Owners};
-use crate::inventory::socket::Socket;
-use crate::inventory::{Inventory, Space};
-use crate::kernel::rules::Sysctls;
+use super::{
+    bytes::{Bytes, Malformed},
+    message::{Tables, head, put_table, take_head},
+};
+use crate::{
+    inventory::{
+        Inventory, Space,
+        limits::{Conntrack, Limits},
+        namespaces::Namespace,
+        netstat::NetStat,
+        owners::{Owner, Owners},
+        socket::Socket,
+    },
+    kernel::rules::Sysctls,
+};
 
 #[derive(Serialize, Deserialize)]
 struct Head {

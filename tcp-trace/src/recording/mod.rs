@@ -2,7 +2,7 @@
 //! Recordings: what a live run went by, what happened, in its order, and what was counted, in a file of its own format.
 //! docs/recordings.md has the layout, and what is promised of it.
 
-mod before;
+mod baseline;
 pub mod beside;
 pub mod block;
 mod budget;
@@ -12,8 +12,8 @@ pub mod column;
 pub mod events;
 pub mod filter;
 pub mod flight;
-pub mod happened;
 mod inventory;
+pub mod message;
 pub mod pacing;
 pub mod parquet;
 pub mod player;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Replay as fast as it happened, or so many times as fast.
 
-use std::thread;
-use std::time::Duration;
+use std::{thread, time::Duration};
 
-use super::happened::Happened;
-use crate::clock;
-use crate::clock::Moment;
-use crate::exit::Failure;
-use crate::road::Written;
+use super::message::Happened;
+use crate::{
+    clock::{self, Moment},
+    exit::Failure,
+    stream::Written,
+};
 
 /// Less than this is not waited for: many things happen at nearly the same moment.
 const WORTH_IT: Duration = Duration::from_millis(20);

@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads a recording, happening by happening, and says how it ends.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::Path;
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+};
 
-use super::before::Base;
-use super::block::{Blocks, Broken, Kind};
-use super::budget::Budget;
-use super::bytes::{Bytes, Malformed};
-use super::happened::{Happened, read, take_head};
-use crate::circumstances::Circumstances;
-use crate::clock::Moment;
-use crate::exit::{Failure, Tried};
+use super::{
+    baseline::Base,
+    block::{Blocks, Broken, Kind},
+    budget::Budget,
+    bytes::{Bytes, Malformed},
+    message::{Happened, read, take_head},
+};
+use crate::{
+    clock::Moment,
+    exit::{Failure, Tried},
+    session_info::Circumstances,
+};
 
 /// How a recording ends.
 #[derive(Debug)]

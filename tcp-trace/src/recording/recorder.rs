@@ -3,14 +3,18 @@
 
 use std::io;
 
-use super::block::Kind;
-use super::events::Events;
-use super::happened::{head, payload};
-use super::writer::{Target, Writer};
-use crate::circumstances::Circumstances;
-use crate::event::Event;
-use crate::exit::{Failure, Tried};
-use crate::road::{Follow, Happening, Written};
+use super::{
+    block::Kind,
+    events::Events,
+    message::{head, payload},
+    writer::{Target, Writer},
+};
+use crate::{
+    event::Event,
+    exit::{Failure, Tried},
+    session_info::Circumstances,
+    stream::{Follow, Happening, Written},
+};
 
 /// Events are written after this long, however long the interval is.
 const AT_LEAST_EVERY_NS: i128 = 1_000_000_000;

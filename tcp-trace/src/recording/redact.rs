@@ -2,23 +2,27 @@
 //! Recordings to be shared: names and addresses become pseudonyms, the same one for the same name throughout the file. They
 //! are numbers in the order of appearance, so there is nothing to try names against. Stacks are left out.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use foldhash::fast::RandomState;
 use tcp_trace_common::{Address, COMM_LEN};
 
-use crate::circumstances::Circumstances;
-use crate::event::{Caller, Cgroup, Comm, Event};
-use crate::exit::Failure;
-use crate::inventory::Inventory;
-use crate::inventory::owners::{Owner, Owners};
-use crate::model::folded::FoldedRow;
-use crate::model::scope::Scope;
-use crate::model::totals::Totals;
-use crate::road::{Follow, Happening, Written};
+use crate::{
+    event::{Caller, Cgroup, Comm, Event},
+    exit::Failure,
+    inventory::{
+        Inventory,
+        owners::{Owner, Owners},
+    },
+    model::{folded::FoldedRow, scope::Scope, totals::Totals},
+    session_info::Circumstances,
+    stream::{Follow, Happening, Written},
+};
 
 /// Pseudonyms of a kind; whatever comes beyond them shares one.
 const LIMIT: usize = 1 << 20;

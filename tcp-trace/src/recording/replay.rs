@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A recording in the place of the kernel: it is played to whoever follows, cut to what a live run would have seen.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tcp_trace_common::config::Config;
 
-use super::block::Broken;
-use super::filter::Filter;
-use super::happened::Happened;
-use super::pacing::Pacing;
-use super::player::{Ending, Player};
-use crate::circumstances::Circumstances;
-use crate::clock::Moment;
-use crate::event::Event;
-use crate::exit::{Failure, Tried};
-use crate::model::scope::Scope;
-use crate::probes::table::Signal;
-use crate::question::Question;
-use crate::road::{Follow, Happening, Written};
+use super::{
+    block::Broken,
+    filter::Filter,
+    message::Happened,
+    pacing::Pacing,
+    player::{Ending, Player},
+};
+use crate::{
+    clock::Moment,
+    event::Event,
+    exit::{Failure, Tried},
+    mode::Question,
+    model::scope::Scope,
+    probes::table::Signal,
+    session_info::Circumstances,
+    stream::{Follow, Happening, Written},
+};
 
 /// What of it is of interest.
 #[derive(Clone, Debug)]

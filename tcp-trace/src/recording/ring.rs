@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What came before, in memory: the blocks of the last intervals, as many as time and room allow.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
-use super::before::Before;
+use super::baseline::Before;
 use crate::clock::Moment;
 
 /// How much of what came before is kept.

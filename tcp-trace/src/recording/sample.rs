@@ -1,45 +1,48 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A short run to make tests of: some of everything, the unknown and the awkward among it.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
-use tcp_trace_common::Address;
-use tcp_trace_common::bind::{RawBindTotals, RawBinder, RawMark};
-use tcp_trace_common::listen::{RawListener, RawListenerKey};
-use tcp_trace_common::peer::RawPeer;
-use tcp_trace_common::state::RawStateTotals;
-use tcp_trace_common::time_wait::{RawTimeWaitOwner, RawTimeWaitTotals};
-
-use super::happened::Happened;
-use crate::aggregate::sample::rows;
-use crate::circumstances::{AtWork, Circumstances};
-use crate::clock::Moment;
-use crate::event::level::Level;
-use crate::event::{
-    Bind, Caller, Candidates, Cgroup, Comm, Connect, Detail, DropCause, End, Event, Frame, Frames, ListenDrop, Outcome,
-    Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd,
+use tcp_trace_common::{
+    Address,
+    bind::{RawBindTotals, RawBinder, RawMark},
+    listen::{RawListener, RawListenerKey},
+    peer::RawPeer,
+    state::RawStateTotals,
+    time_wait::{RawTimeWaitOwner, RawTimeWaitTotals},
 };
-use crate::governor::Stock;
-use crate::inventory::limits::Limits;
-use crate::inventory::owners::{Owner, Owners};
-use crate::inventory::{Inventory, sample, socket};
-use crate::kernel::rules::{SearchRules, Sysctls};
-use crate::machine::Machine;
-use crate::model::accounts::Cost;
-use crate::model::accounts::Counts;
-use crate::model::folded::Folded;
-use crate::model::folded::FoldedCounts;
-use crate::model::folded::FoldedPhase;
-use crate::model::totals::BindSite;
-use crate::model::totals::BindTotals;
-use crate::model::totals::NamedCgroup;
-use crate::model::totals::Totals;
-use crate::probes::table::Signal;
-use crate::probes::tier::Tier;
+
+use super::message::Happened;
+use crate::{
+    aggregate::sample::rows,
+    clock::Moment,
+    event::{
+        Bind, Caller, Candidates, Cgroup, Comm, Connect, Detail, DropCause, End, Event, Frame, Frames, ListenDrop,
+        Outcome, Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd, level::Level,
+    },
+    governor::Stock,
+    inventory::{
+        Inventory,
+        limits::Limits,
+        owners::{Owner, Owners},
+        sample, socket,
+    },
+    kernel::rules::{SearchRules, Sysctls},
+    machine::Machine,
+    model::{
+        accounts::{Cost, Counts},
+        folded::{Folded, FoldedCounts, FoldedPhase},
+        totals::{BindSite, BindTotals, NamedCgroup, Totals},
+    },
+    probes::{table::Signal, tier::Tier},
+    session_info::{AtWork, Circumstances},
+};
 
 pub const BEGIN_NS: u64 = 5_000_000_000;
 

@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where sealed blocks go: a file that is whole at any moment, and the one after it once it is long enough.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use super::before::Before;
-use super::block::{Kind, file_head, seal};
-use super::happened::head;
-use crate::circumstances::Circumstances;
-use crate::clock::Moment;
-use crate::export::destination::target;
-use crate::export::draft::{Draft, is_replaceable, numbered};
-use crate::export::stream::StreamWriter;
+use super::{
+    baseline::Before,
+    block::{Kind, file_head, seal},
+    message::head,
+};
+use crate::{
+    clock::Moment,
+    export::{
+        destination::target,
+        draft::{Draft, is_replaceable, numbered},
+        stream::StreamWriter,
+    },
+    session_info::Circumstances,
+};
 
 /// When a file is long enough, and how many of those before it stay.
 #[derive(Clone, Copy, Debug, Default)]

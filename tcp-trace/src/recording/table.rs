@@ -4,9 +4,11 @@
 
 use std::fmt;
 
-use super::bytes::{Bytes, Malformed, put_name};
-use super::cells::Cells;
-use super::column::{self, Column, Kind};
+use super::{
+    bytes::{Bytes, Malformed, put_name},
+    cells::Cells,
+    column::{self, Column, Kind},
+};
 
 /// The name of a column: that of a field, after those that it lies in.
 #[derive(Clone, Copy, Debug)]

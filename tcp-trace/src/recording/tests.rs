@@ -1,41 +1,45 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What was recorded is what is replayed; what is cut or damaged says so, and never more.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
-use std::time::Duration;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+    time::Duration,
+};
 
 use proptest::prelude::*;
 use tcp_trace_common::config::Config;
 
-use super::before::Before;
-use super::block::{Broken, Kind, seal};
-use super::flight::FlightRecorder;
-use super::happened::Happened;
-use super::player::{Ending, Player};
-use super::recorder::Recorder;
-use super::redact::{self, Redacted};
-use super::replay::{Cut, Replay};
-use super::ring::{Reach, Ring};
-use super::sample::{at, known, run};
-use super::store::Rotation;
-use super::trigger::Trigger;
-use super::writer::Target;
-use crate::aggregate::sample::{established, rows, second_pass};
-use crate::answer::{Answer, Wanted};
-use crate::circumstances::Circumstances;
-use crate::event::{Connect, Event, Outcome};
-use crate::exit::Failure;
-use crate::export::format::Format;
-use crate::export::sink::Sink;
-use crate::governor::Stock;
-use crate::model::accounts::Counts;
-use crate::model::folded::Folded;
-use crate::probes::{table::Signal, tier::Tier};
-use crate::question::Question;
-use crate::road::Follow;
-use crate::view::screen::Layout;
+use super::{
+    baseline::Before,
+    block::{Broken, Kind, seal},
+    flight::FlightRecorder,
+    message::Happened,
+    player::{Ending, Player},
+    recorder::Recorder,
+    redact::{self, Redacted},
+    replay::{Cut, Replay},
+    ring::{Reach, Ring},
+    sample::{at, known, run},
+    store::Rotation,
+    trigger::Trigger,
+    writer::Target,
+};
+use crate::{
+    aggregate::sample::{established, rows, second_pass},
+    event::{Connect, Event, Outcome},
+    exit::Failure,
+    export::{format::Format, sink::Sink},
+    governor::Stock,
+    mode::Question,
+    model::{accounts::Counts, folded::Folded},
+    probes::{table::Signal, tier::Tier},
+    session::output::{Answer, Wanted},
+    session_info::Circumstances,
+    stream::Follow,
+    view::screen::Layout,
+};
 
 /// A place of its own, gone afterwards.
 struct Folder(PathBuf);
@@ -257,7 +261,7 @@ fn filters_choose_among_what_was_recorded_and_the_books_still_balance() {
 fn what_was_not_recorded_is_not_answered() {
     let folder = Folder::new("lacks");
     let path = folder.file("run.rec");
-    let few = crate::circumstances::Circumstances { streamed: Vec::new(), ..known() };
+    let few = crate::session_info::Circumstances { streamed: Vec::new(), ..known() };
     drop(Recorder::begin(Target::plain(&path), &few));
     let failure = replay(&path, cut(Question::Bind), Format::Json, &folder.file("answer")).unwrap_err();
     assert_eq!(failure.code(), 2);
@@ -499,7 +503,7 @@ proptest! {
     ) {
         let (run, mut payloads) = (run(), Vec::new());
         for happened in &run {
-            payloads.extend(super::happened::payload(happened.as_happening()));
+            payloads.extend(super::message::payload(happened.as_happening()));
         }
         let mut events = super::events::Events::default();
         run.iter().for_each(|happened| if let Happened::Event(event) = happened { events.push(event) });
@@ -511,9 +515,9 @@ proptest! {
         }
         for known in [Kind::Events, Kind::Stock, Kind::Totals, Kind::Inventory, Kind::TimeWait, Kind::Tick, Kind::End] {
             if known as u32 == kind || kind == 1 {
-                let _ = super::happened::read::<super::bytes::Malformed>(known, &payload, |_| Ok(()));
+                let _ = super::message::read::<super::bytes::Malformed>(known, &payload, |_| Ok(()));
             }
         }
-        let _ = super::before::Base::read(&payload);
+        let _ = super::baseline::Base::read(&payload);
     }
 }

@@ -2,20 +2,22 @@
 //! Compresses, writes and syncs on a thread of its own: the road waits for a disk only when much is on its way already,
 //! and what is lost then is counted where it always is.
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread::{self, JoinHandle},
+};
 
-use super::before::Before;
-use super::block::{Kind, seal};
-use super::bytes::Bytes;
-use super::happened::{books, take_head};
-use super::ring::{Reach, Ring};
-use super::store::{Rotation, Store};
-use crate::circumstances::Circumstances;
-use crate::clock::Moment;
-use crate::export::output_thread;
+use super::{
+    baseline::Before,
+    block::{Kind, seal},
+    bytes::Bytes,
+    message::{books, take_head},
+    ring::{Reach, Ring},
+    store::{Rotation, Store},
+};
+use crate::{clock::Moment, export::output_thread, session_info::Circumstances};
 
 /// Payloads on their way to the disk.
 const UNDER_WAY: usize = 64;

@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::{chart::clock, course::Courses, words::sentence};
-use crate::{aggregate::findings::Finding, view::verdict};
+use super::{chart::clock, timeline::Courses, words::sentence};
+use crate::{findings::Finding, view::verdict};
 
 /// A cause.
 #[derive(Clone, Debug, Serialize)]

@@ -10,9 +10,9 @@ use crate::{
         distribution::{Bucket, Distribution},
         listen::{Endpoint, Listener},
         ports::{Group, Route, range::Range},
-        summary::Summary,
     },
     event::Outcome,
+    summarize::summary::Summary,
 };
 
 /// Sources and destinations remembered of each interval: those with the fewest free ports.

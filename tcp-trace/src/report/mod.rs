@@ -7,7 +7,6 @@ pub mod chart;
 mod column;
 #[cfg(test)]
 mod contrast;
-mod course;
 mod flame;
 mod page;
 mod policy;
@@ -18,18 +17,20 @@ mod series;
 mod table;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod words;
 
-use self::{column::Column, course::Courses, flame::Flame, section::Material, series::Series};
+use self::{column::Column, flame::Flame, section::Material, series::Series, timeline::Courses};
 use crate::{
-    aggregate::{findings::Severity, stacks::StacksAggregate, summary::Summary},
-    circumstances::Circumstances,
+    aggregate::stacks::StacksAggregate,
     clock::Moment,
     event::Outcome,
     exit::Failure,
-    question::Question,
-    reckoning::{Reckoned, Reckoning},
-    road::{Follow, Happening, Written},
+    findings::Severity,
+    mode::Question,
+    session_info::Circumstances,
+    stream::{Follow, Happening, Written},
+    summarize::{Reckoned, Reckoning, summary::Summary},
 };
 
 /// What a run is remembered by until its page is made.

@@ -12,7 +12,6 @@ use tcp_trace_common::listen::{RawListener, RawListenerKey, cause};
 use super::Report;
 use crate::{
     aggregate::stacks::StacksAggregate,
-    circumstances::{AtWork, Circumstances},
     clock::Moment,
     event::{Caller, Cgroup, Connect, Event, Frame, Frames, Outcome, SourcePort, Stack, Taken, UserEnd, level::Level},
     governor::Stock,
@@ -28,7 +27,8 @@ use crate::{
         totals::Totals,
     },
     probes::{table::Signal, tier::Tier},
-    road::{Follow as _, Happening},
+    session_info::{AtWork, Circumstances},
+    stream::{Follow as _, Happening},
 };
 
 /// Seconds of it.

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 
 use super::{Report, column::Column, flame::Flame, policy, sample, series};
 use crate::{
-    aggregate::{findings::Severity, summary::Summary},
-    question::Question,
-    reckoning::{Reckoned, Reckoning},
-    road::{Follow as _, Happening},
+    findings::Severity,
+    mode::Question,
+    stream::{Follow as _, Happening},
+    summarize::{Reckoned, Reckoning, summary::Summary},
 };
 
 fn sample_page() -> &'static str {
@@ -174,7 +174,7 @@ fn the_same_run_gives_the_same_page() {
 #[test]
 fn a_run_without_anything_is_a_page_too() {
     let circumstances =
-        crate::circumstances::Circumstances { traced: false, signals: [].into(), ..sample::circumstances() };
+        crate::session_info::Circumstances { traced: false, signals: [].into(), ..sample::circumstances() };
     let mut report = Report::new(&circumstances, 10);
     report.follow(Happening::End(circumstances.begin)).expect("followed");
     let page = report.page().expect("a page");

@@ -4,7 +4,9 @@
 use serde::Serialize;
 
 use crate::{
-    aggregate::{connect::ConnectSnapshot, findings::Finding, summary::Summary, words::grouped},
+    aggregate::{connect::ConnectSnapshot, words::grouped},
+    findings::Finding,
+    summarize::summary::Summary,
     view::format::{count, duration, percent, rate},
 };
 

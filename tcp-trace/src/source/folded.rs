@@ -12,8 +12,10 @@ use tcp_trace_common::{
 };
 
 use super::connect_rows::{ConnectRows, Drained};
-use crate::model::accounts::Counts;
-use crate::model::folded::{Folded, FoldedCounts, FoldedPhase};
+use crate::model::{
+    accounts::Counts,
+    folded::{Folded, FoldedCounts, FoldedPhase},
+};
 
 const PHASES: [u32; 4] = [PORT_SEARCH, HANDSHAKE, TOTAL, PORTS_VISITED];
 

@@ -5,13 +5,19 @@ use std::fmt::Write;
 
 use tcp_trace_common::bind::RawBindCounts;
 
-use super::format::{count, duration, fitted, harmless, percent, rate, wrapped};
-use super::screen::Layout;
-use super::theme::Theme;
-use crate::aggregate::bind::{Binder, SpaceMarks};
-use crate::aggregate::distribution::Distribution;
-use crate::aggregate::summary::Summary;
-use crate::aggregate::words::grouped;
+use super::{
+    format::{count, duration, fitted, harmless, percent, rate, wrapped},
+    screen::Layout,
+    theme::Theme,
+};
+use crate::{
+    aggregate::{
+        bind::{Binder, SpaceMarks},
+        distribution::Distribution,
+        words::grouped,
+    },
+    summarize::summary::Summary,
+};
 
 /// Binds by process, and marked ports by network namespace.
 pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {

@@ -3,12 +3,13 @@
 
 use std::fmt::Write;
 
-use super::format::{count, percent, rate, share, wrapped};
-use super::screen::Layout;
-use super::table;
-use super::theme::Theme;
-use crate::aggregate::summary::Summary;
-use crate::aggregate::words::grouped;
+use super::{
+    format::{count, percent, rate, share, wrapped},
+    screen::Layout,
+    table,
+    theme::Theme,
+};
+use crate::{aggregate::words::grouped, summarize::summary::Summary};
 
 /// Distributions, the worst, and TIME_WAIT.
 pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {

@@ -3,13 +3,16 @@
 
 use std::fmt::Write;
 
-use super::format::{bytes, count, duration, share, signed, wrapped};
-use super::screen::Layout;
-use super::theme::Theme;
-use crate::aggregate::ledger::Ledger;
-use crate::aggregate::summary::Summary;
-use crate::aggregate::words::grouped;
-use crate::event::level::Level;
+use super::{
+    format::{bytes, count, duration, share, signed, wrapped},
+    screen::Layout,
+    theme::Theme,
+};
+use crate::{
+    aggregate::{ledger::Ledger, words::grouped},
+    event::level::Level,
+    summarize::summary::Summary,
+};
 
 pub(super) fn ledger(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
     let lost = summary.lost;

@@ -3,11 +3,15 @@
 
 use std::fmt::Write;
 
-use super::format::{count, fitted, harmless, share, wrapped};
-use super::screen::Layout;
-use super::theme::Theme;
-use crate::aggregate::limits::LimitsSnapshot;
-use crate::inventory::limits::{Limits, ObjectBytes, Taken};
+use super::{
+    format::{count, fitted, harmless, share, wrapped},
+    screen::Layout,
+    theme::Theme,
+};
+use crate::{
+    aggregate::limits::LimitsSnapshot,
+    inventory::limits::{Limits, ObjectBytes, Taken},
+};
 
 pub(super) fn table(out: &mut String, theme: Theme, layout: Layout, limits: &LimitsSnapshot) {
     let Some(now) = &limits.now else { return };

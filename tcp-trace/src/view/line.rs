@@ -2,8 +2,7 @@
 //! One line an interval, for pipes, in the manner of vmstat.
 
 use super::format::{count, duration, percent, rate};
-use crate::aggregate::summary::Summary;
-use crate::event::Outcome;
+use crate::{event::Outcome, summarize::summary::Summary};
 
 /// Names of the columns; worth repeating now and then.
 pub fn header() -> String {

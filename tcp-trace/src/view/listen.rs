@@ -3,14 +3,20 @@
 
 use std::fmt::Write;
 
-use super::format::{count, duration, fitted, harmless, rate, wrapped};
-use super::screen::Layout;
-use super::theme::Theme;
-use crate::aggregate::listen::{ListenSnapshot, Listener};
-use crate::aggregate::observed::Observed;
-use crate::aggregate::summary::Summary;
-use crate::aggregate::words::grouped;
-use crate::event::DropCause;
+use super::{
+    format::{count, duration, fitted, harmless, rate, wrapped},
+    screen::Layout,
+    theme::Theme,
+};
+use crate::{
+    aggregate::{
+        listen::{ListenSnapshot, Listener},
+        observed::Observed,
+        words::grouped,
+    },
+    event::DropCause,
+    summarize::summary::Summary,
+};
 
 pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
     let observed = &summary.observed;

@@ -3,11 +3,8 @@
 
 use std::fmt::Write;
 
-use super::format::wrapped;
-use super::theme::Theme;
-use super::{bind, connect, ledger, limits, listen, ports, state, time_wait, verdict};
-use crate::aggregate::summary::Summary;
-use crate::question::Question;
+use super::{bind, connect, format::wrapped, ledger, limits, listen, ports, state, theme::Theme, time_wait, verdict};
+use crate::{mode::Question, summarize::summary::Summary};
 
 /// What the screen may take up.
 #[derive(Clone, Copy, Debug)]

@@ -5,12 +5,16 @@ use std::fmt::Write;
 
 use tcp_trace_common::tcp_state;
 
-use super::format::{count, duration, fitted, harmless, rate};
-use super::screen::Layout;
-use super::theme::Theme;
-use crate::aggregate::state::{StateRow, StateSnapshot};
-use crate::inventory::socket::State;
-use crate::model::peer::owner;
+use super::{
+    format::{count, duration, fitted, harmless, rate},
+    screen::Layout,
+    theme::Theme,
+};
+use crate::{
+    aggregate::state::{StateRow, StateSnapshot},
+    inventory::socket::State,
+    model::peer::owner,
+};
 
 /// All of them.
 pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, states: &StateSnapshot, seconds: f64) {

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The tables of the screen: phases, bars, processes and destinations.
 
-use std::borrow::Cow;
-use std::fmt::Write;
-use std::net::SocketAddr;
+use std::{borrow::Cow, fmt::Write, net::SocketAddr};
 
-use super::format::{count, duration, fitted, harmless};
-use super::screen::Layout;
-use super::theme::Theme;
-use crate::aggregate::connect::{self, ConnectSnapshot, Estimate};
-use crate::aggregate::distribution::Distribution;
-use crate::aggregate::tally::{Program, ProgramKey, Tally};
-use crate::aggregate::top::Row;
-use crate::aggregate::words::grouped;
+use super::{
+    format::{count, duration, fitted, harmless},
+    screen::Layout,
+    theme::Theme,
+};
+use crate::aggregate::{
+    connect::{self, ConnectSnapshot, Estimate},
+    distribution::Distribution,
+    tally::{Program, ProgramKey, Tally},
+    top::Row,
+    words::grouped,
+};
 
 /// Puts a value in words.
 type Unit = fn(Option<u64>) -> String;

@@ -3,7 +3,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use crate::aggregate::findings::Severity;
+use crate::findings::Severity;
 
 #[derive(Clone, Copy)]
 pub(super) struct Theme {

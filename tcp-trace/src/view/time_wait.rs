@@ -3,13 +3,15 @@
 
 use std::fmt::Write;
 
-use super::format::{count, fitted, harmless, percent, rate, wrapped};
-use super::screen::Layout;
-use super::theme::Theme;
-use crate::aggregate::observed::Observed;
-use crate::aggregate::ports::held::By;
-use crate::aggregate::words::grouped;
-use crate::model::peer::owner;
+use super::{
+    format::{count, fitted, harmless, percent, rate, wrapped},
+    screen::Layout,
+    theme::Theme,
+};
+use crate::{
+    aggregate::{observed::Observed, ports::held::By, words::grouped},
+    model::peer::owner,
+};
 
 /// All of them.
 pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {

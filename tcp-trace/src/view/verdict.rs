@@ -3,11 +3,15 @@
 
 use std::fmt::Write;
 
-use super::format::{duration, harmless, share, wrapped};
-use super::screen::Layout;
-use super::theme::Theme;
-use crate::aggregate::findings::{Evidence, Finding};
-use crate::aggregate::words::grouped;
+use super::{
+    format::{duration, harmless, share, wrapped},
+    screen::Layout,
+    theme::Theme,
+};
+use crate::{
+    aggregate::words::grouped,
+    findings::{Evidence, Finding},
+};
 
 /// All that `doctor` found: how many, or that there is none.
 pub(super) fn causes(out: &mut String, theme: Theme, layout: Layout, all: &[Finding]) {

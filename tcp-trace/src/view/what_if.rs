@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What would be, as a table for each source and destination: a line a change.
 
-use std::fmt::Write;
-use std::net::SocketAddr;
+use std::{fmt::Write, net::SocketAddr};
 
-use super::format::{duration, fitted, share, span, wrapped};
-use super::screen::Layout;
-use super::theme::Theme;
-use crate::aggregate::words::grouped;
-use crate::what_if::answer::{Case, Outlook, Scenario};
-use crate::what_if::at_once::Visits;
+use super::{
+    format::{duration, fitted, share, span, wrapped},
+    screen::Layout,
+    theme::Theme,
+};
+use crate::{
+    aggregate::words::grouped,
+    what_if::{
+        current::Visits,
+        forecast::{Case, Outlook, Scenario},
+    },
+};
 
 /// The name of a change takes what these leave.
 const COLUMNS: usize = 50;

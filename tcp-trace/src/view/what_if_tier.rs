@@ -3,12 +3,16 @@
 
 use std::fmt::Write;
 
-use super::format::{share, wrapped};
-use super::screen::Layout;
-use super::theme::Theme;
-use super::what_if::decimal;
-use crate::aggregate::words::grouped;
-use crate::what_if::tier::{Size, Tier};
+use super::{
+    format::{share, wrapped},
+    screen::Layout,
+    theme::Theme,
+    what_if::decimal,
+};
+use crate::{
+    aggregate::words::grouped,
+    what_if::tier::{Size, Tier},
+};
 
 /// The answer.
 pub fn text(tier: &Tier, layout: Layout) -> String {

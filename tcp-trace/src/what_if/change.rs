@@ -3,9 +3,10 @@
 
 use std::fmt;
 
-use crate::aggregate::ports::range::Range;
-use crate::aggregate::ports::reuse::Reuse;
-use crate::kernel::rules::SearchRules;
+use crate::{
+    aggregate::ports::{range::Range, reuse::Reuse},
+    kernel::rules::SearchRules,
+};
 
 /// One change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,25 +2,25 @@
 //! What would be, if the range, the addresses or the rates were others: the kernel's own search, made again in user
 //! space over the sockets as they are.
 
-pub mod answer;
-pub mod at_once;
 pub mod change;
-pub mod follow;
-#[cfg(test)]
-mod follow_tests;
+pub mod current;
+pub mod forecast;
 pub mod free;
 pub mod occupancy;
 pub mod predict;
-pub mod price;
 mod random;
 pub mod search;
-pub mod sensible;
-pub mod settled;
+pub mod search_cost;
+pub mod steady_state;
+pub mod suggestions;
 #[cfg(test)]
 mod tests;
 pub mod tier;
+pub mod usage_model;
+#[cfg(test)]
+mod usage_model_tests;
 
-use crate::question::Question;
+use crate::mode::Question;
 
 /// Whatever tells of ports tells of this.
 pub const QUESTION: Question = Question::Ports;

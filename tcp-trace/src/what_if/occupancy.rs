@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The ports towards one destination as its searches find them, by what would give them back.
 
-use crate::aggregate::ports::Route;
-use crate::aggregate::ports::common::Common;
-use crate::aggregate::ports::port_set::PortSet;
-use crate::aggregate::ports::range::Range;
-use crate::aggregate::ports::reuse::{Reuse, TIME_WAIT_MS};
-use crate::inventory::Inventory;
-use crate::inventory::socket::State;
+use crate::{
+    aggregate::ports::{
+        Route,
+        common::Common,
+        port_set::PortSet,
+        range::Range,
+        reuse::{Reuse, TIME_WAIT_MS},
+    },
+    inventory::{Inventory, socket::State},
+};
 
 /// Of one source and destination.
 #[derive(Clone, Debug)]
@@ -69,9 +72,13 @@ impl Occupancy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::sample::{inventory, socket};
-    use crate::inventory::socket::Socket;
-    use crate::kernel::rules::Sysctls;
+    use crate::{
+        inventory::{
+            sample::{inventory, socket},
+            socket::Socket,
+        },
+        kernel::rules::Sysctls,
+    };
 
     #[test]
     fn by_what_would_give_them_back() {

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What searches would come to: with the sockets as they are, and once these have been replaced.
 
-use super::at_once::{self, Visits};
-use super::change::Setup;
-use super::occupancy::Occupancy;
-use super::price::Price;
-use super::search::Searches;
-use super::settled::{self, Crowd};
-use super::walk::Walk;
+use super::{
+    change::Setup,
+    current::{self, Visits},
+    occupancy::Occupancy,
+    search::Searches,
+    search_cost::Price,
+    steady_state::{self, Crowd},
+    walk::Walk,
+};
 use crate::aggregate::ports::reuse::Reuse;
 
 /// Searches of one source and destination begin anywhere once in so many seconds.
@@ -87,8 +89,9 @@ impl Known {
         let per_window = self.per_window(&setup);
         let crowd = self.crowd(&setup);
         let at_once = per_window.map(|per_window| self.at_once(&setup, per_window));
-        let settled =
-            per_window.zip(crowd).map(|(per_window, crowd)| settled::visits(self.unused(&setup), crowd, per_window));
+        let settled = per_window
+            .zip(crowd)
+            .map(|(per_window, crowd)| steady_state::visits(self.unused(&setup), crowd, per_window));
         let ns = |visits: Option<Visits>| self.price.search_ns(visits?.mean);
         let (to_cliff, to_exhaustion) = self.room(&setup, crowd);
         Prediction {
@@ -128,11 +131,11 @@ impl Known {
     }
 
     fn at_once(&self, setup: &Setup, per_window: u32) -> Visits {
-        let old = at_once::visits(self.used(setup), per_window);
+        let old = current::visits(self.used(setup), per_window);
         if setup.addresses == 1 {
             return old;
         }
-        let new = at_once::visits(self.unused(setup), per_window);
+        let new = current::visits(self.unused(setup), per_window);
         let all = |of: fn(&Visits) -> f64| {
             (of(&old) + of(&new) * f64::from(setup.addresses - 1)) / f64::from(setup.addresses)
         };

@@ -5,9 +5,11 @@
 //! more: so the next search goes on behind the last one. Every ten seconds the sources of that number change
 //! (`secure_ipv4_port_ephemeral` mixes the time), and a search begins anywhere.
 
-use super::free::Free;
-use super::random::Random;
-use super::walk::{RANDOM_STEPS, Walk};
+use super::{
+    free::Free,
+    random::Random,
+    walk::{RANDOM_STEPS, Walk},
+};
 
 /// What one search did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

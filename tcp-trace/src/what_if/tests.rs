@@ -5,9 +5,11 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
-use super::random::Random;
-use super::search::Searches;
-use super::walk::{RANDOM_STEPS, Walk};
+use super::{
+    random::Random,
+    search::Searches,
+    walk::{RANDOM_STEPS, Walk},
+};
 use crate::aggregate::ports::range::Range;
 
 /// One search of net/ipv4/inet_hashtables.c (7.2), its random numbers given: port, candidates, what the table moves on.

@@ -6,11 +6,15 @@
 //! gives connections of others one of its ports. That is not this search but netfilter's, and how that one chooses is
 //! not gone into: there are the ports from 1024 on, each kept until conntrack forgets it.
 
-use crate::aggregate::ports::range::Range;
-use crate::what_if::at_once::Visits;
-use crate::what_if::search::Searches;
-use crate::what_if::settled::{self, Crowd};
-use crate::what_if::walk::Walk;
+use crate::{
+    aggregate::ports::range::Range,
+    what_if::{
+        current::Visits,
+        search::Searches,
+        steady_state::{self, Crowd},
+        walk::Walk,
+    },
+};
 
 /// `net.ipv4.ip_local_port_range`, as kernels come.
 pub const DEFAULT_RANGE: (u16, u16) = (32_768, 60_999);
@@ -63,7 +67,7 @@ impl Tier {
         let round = |ports: f64| ports.round().min(f64::from(u16::MAX)) as u32;
         let crowd = Crowd { live: round(each * self.lasts_s), time_wait: round(each * TIME_WAIT_S) };
         let per_window = (each * 10.0).round().max(1.0) as u32;
-        let visits = Some(settled::visits(searches, crowd, per_window));
+        let visits = Some(steady_state::visits(searches, crowd, per_window));
         Size { visits, ..self.size(walk.range.ports(), edge, self.lasts_s + TIME_WAIT_S) }
     }
 

@@ -11,9 +11,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
-
 use chromium::Chromium;
+use serde_json::{Value, json};
 
 /// Written by the library's own tests: `TCP_TRACE_BLESS=1`.
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/report.html");

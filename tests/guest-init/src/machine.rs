@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! File systems, modules, loopback, limits: what a distribution would have set up.
 
-use std::{fs, fs::File, os::unix::fs::symlink, process::Command};
+use std::{
+    fs::{self, File},
+    os::unix::fs::symlink,
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::{

@@ -20,7 +20,6 @@ use rustix::{
     process::{WaitOptions, wait},
     system::{RebootCommand, reboot},
 };
-
 use terminal::{Shown, Terminal};
 
 /// What a shell says for a command that it could not start.

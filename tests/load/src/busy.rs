@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How long CPUs worked, to the nanosecond.
 
-use std::fs;
-use std::thread;
-use std::time::Duration;
+use std::{fs, thread, time::Duration};
 
 use anyhow::{Context as _, Result};
 

@@ -5,8 +5,10 @@ use std::os::fd::OwnedFd;
 
 use anyhow::{Context as _, Result};
 
-use crate::ground::{Ground, Range};
-use crate::sockets::Destination;
+use crate::{
+    ground::{Ground, Range},
+    sockets::Destination,
+};
 
 /// Ports that are filled at a time once the first parity is full. Without that, each such connect would walk all of
 /// it, and the filling would take far longer than the measuring.

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A network namespace of this process alone: the machine's own ports and sysctls stay as they are.
 
-use std::fs;
-use std::os::fd::AsRawFd as _;
+use std::{fs, os::fd::AsRawFd as _};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use rustix::net::{AddressFamily, SocketType};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::UnshareFlags;
+use rustix::{
+    net::{AddressFamily, SocketType},
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+    thread::UnshareFlags,
+};
 
 use crate::sockets::BACKLOG;
 

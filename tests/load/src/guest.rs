@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A whole benchmark, in a guest: stages one after the other, and in each of them every tracer in its turn.
 
-use std::fs;
-use std::path::Path;
-use std::thread;
-use std::time::Duration;
+use std::{fs, path::Path, thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use connect_load::{Answer, Measured, Plan, Run, Stage, Traced};
 
-use crate::busy;
-use crate::crowd::Crowd;
-use crate::ground::Ground;
-use crate::sockets::{Destination, Family};
-use crate::timing;
-use crate::tracer::{self, Running};
+use crate::{
+    busy,
+    crowd::Crowd,
+    ground::Ground,
+    sockets::{Destination, Family},
+    timing,
+    tracer::{self, Running},
+};
 
 /// A tracer deals with what is left in this time, and what it leaves to be freed later is freed.
 const AFTERMATH: Duration = Duration::from_millis(200);

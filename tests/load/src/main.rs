@@ -11,15 +11,13 @@ mod sockets;
 mod timing;
 mod tracer;
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Result;
 use clap::Parser;
-use serde::Serialize;
-
 use crowd::Crowd;
 use ground::Ground;
+use serde::Serialize;
 use sockets::{Destination, Family};
 
 const EXAMPLES: &str = "\

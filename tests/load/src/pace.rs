@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Connects at a steady rate.
 
-use std::thread;
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use anyhow::{Result, anyhow};
 use rustix::io::Errno;
 use serde::Serialize;
 
-use crate::sockets::Destination;
-use crate::timing::now_ns;
+use crate::{sockets::Destination, timing::now_ns};
 
 /// How often the pace is looked at: what a whole such slice has to make is made in one go.
 const SLICE: Duration = Duration::from_millis(1);

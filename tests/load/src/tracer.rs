@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A program that traces: started, waited for until it is attached, ended by SIGINT.
 
-use std::fs::{self, File};
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::Duration;
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use connect_load::{OUTPUT, READY, Ready, Tracer};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::busy;
-use crate::timing::now_ns;
+use crate::{busy, timing::now_ns};
 
 const ERRORS: &str = "/tmp/tracer.errors";
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! bpf(2) by hand: what is loaded in the kernel, and a cgroup program that forbids.
 
-use std::collections::BTreeSet;
-use std::fs::File;
-use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io,
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 

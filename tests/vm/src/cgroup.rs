@@ -5,8 +5,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 
-use crate::harness::not_run;
-use crate::tiers;
+use crate::{harness::not_run, tiers};
 
 /// A cgroup below the root; removed when it is dropped.
 pub struct Cgroup {

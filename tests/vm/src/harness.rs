@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Names, verdicts, and the count at the end.
 
-use std::fmt;
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 

@@ -7,9 +7,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::seen::Seen;
-use crate::tiers::Tier;
-use crate::tool::Answer;
+use crate::{seen::Seen, tiers::Tier, tool::Answer};
 
 /// The one line about the connect that `seen` is about: by its remote end, and by its local port where that is known.
 pub fn line_of<'a>(answer: &'a Answer, netns: u64, seen: &Seen) -> Result<&'a Value> {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Network namespaces, each held by the one thread that works in it.
 
-use std::fs;
-use std::io;
-use std::net::Ipv4Addr;
-use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::MetadataExt as _;
-use std::thread;
+use std::{
+    fs, io,
+    net::Ipv4Addr,
+    os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
+    thread,
+};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the test saw of one connect, by its own eyes and its own clock.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
 
 use anyhow::Result;
 use jiff::Timestamp;

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What this machine has, asked without tcp-trace.
 
-use std::ffi::CString;
-use std::fmt;
-use std::fs;
-use std::path::Path;
+use std::{ffi::CString, fmt, fs, path::Path};
 
 use anyhow::{Context as _, Result};
 

@@ -4,12 +4,13 @@
 use std::fs;
 
 use anyhow::{Context as _, Result};
-use aya::maps::{HashMap, MapData};
-use aya::programs::KProbe;
-use aya::{Ebpf, EbpfLoader};
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{HashMap, MapData},
+    programs::KProbe,
+};
 
-use crate::harness::not_run;
-use crate::tiers;
+use crate::{harness::not_run, tiers};
 
 static OBJECT: &[u8] = {
     #[repr(align(8))]

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! docs/benchmarks.md, docs/benchmarks.json, and the few figures that the README quotes.
 
-use std::fmt::Write as _;
-use std::fs;
+use std::{fmt::Write as _, fs};
 
 use anyhow::{Context as _, Result};
 

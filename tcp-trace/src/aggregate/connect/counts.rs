@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is counted of an interval, or of a run.
 
-use super::tables::{Seen, Tables};
-use super::{CandidateTotals, ConnectSnapshot};
-use crate::aggregate::distribution::Recorder;
-use crate::aggregate::tally::Processes;
-use crate::event::{Connect, OUTCOMES};
-use crate::model::folded::{FoldedCounts, FoldedPhase, FoldedRow};
+use super::{
+    CandidateTotals, ConnectSnapshot,
+    tables::{Seen, Tables},
+};
+use crate::{
+    aggregate::{distribution::Recorder, tally::Processes},
+    event::{Connect, OUTCOMES},
+    model::folded::{FoldedCounts, FoldedPhase, FoldedRow},
+};
 
 #[derive(Clone, Debug)]
 pub(super) struct Counts {

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Attempts by program, by process and by destination. Each table is bounded, and with its remainder it is all of them.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher as _, Hash};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{BuildHasher as _, Hash},
+};
 
 use foldhash::fast::{FixedState, RandomState};
 
 use super::Others;
-use crate::aggregate::tally::{Destination, ProcessId, ProcessKey, Processes, ProgramId, ProgramKey, Tally};
-use crate::aggregate::top::{Row, Top};
-use crate::model::folded::FoldedCounts;
-use crate::model::folded::FoldedRow;
+use crate::{
+    aggregate::{
+        tally::{Destination, ProcessId, ProcessKey, Processes, ProgramId, ProgramKey, Tally},
+        top::{Row, Top},
+    },
+    model::folded::{FoldedCounts, FoldedRow},
+};
 
 /// Rows of each table.
 const TOP: usize = 1024;

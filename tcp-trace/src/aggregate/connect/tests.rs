@@ -4,8 +4,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::aggregate::sample::{established, no_port, second_pass};
-use crate::event::{Caller, SourcePort};
+use crate::{
+    aggregate::sample::{established, no_port, second_pass},
+    event::{Caller, SourcePort},
+};
 
 #[test]
 fn outcomes_are_in_their_own_order() {

@@ -15,8 +15,8 @@ pub struct ListenCounts {
     /// Handshakes that ended in the accept queue.
     pub queued: u64,
     /// Taken out of it. Not known where returns of `accept()` are not seen.
-    pub(in crate::aggregate) accepted: u64,
-    pub(in crate::aggregate) accepts_unseen: bool,
+    pub(crate) accepted: u64,
+    pub(crate) accepts_unseen: bool,
     /// Look-ups that found it, if they are timed.
     pub lookups: u64,
     /// Time in them.

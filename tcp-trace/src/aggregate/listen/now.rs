@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Listeners as they are, by the looks that were taken at sockets and at the kernel's own counters.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use super::Endpoint;
-use crate::aggregate::tally::Process;
-use crate::inventory::{Inventory, Space, netstat::NetStat, socket::State};
+use crate::{
+    aggregate::tally::Process,
+    inventory::{Inventory, Space, netstat::NetStat, socket::State},
+};
 
 /// The sockets of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

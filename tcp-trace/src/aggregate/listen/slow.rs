@@ -2,15 +2,19 @@
 //! Joins handshakes that waited with the listener of this machine that dropped their SYNs: both ends are seen. One event
 //! says which listener a destination is; how many waited for it is counted from the rows towards that destination.
 
-use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+};
 
 use foldhash::fast::RandomState;
 
 use super::Endpoint;
-use crate::aggregate::tally::{Destination, Process};
-use crate::event::{Connect, DropCause, ListenDrop};
-use crate::model::folded::FoldedRow;
+use crate::{
+    aggregate::tally::{Destination, Process},
+    event::{Connect, DropCause, ListenDrop},
+    model::folded::FoldedRow,
+};
 
 /// Drops that are remembered, the latest. A client that gave up, or is on another machine, leaves one behind.
 const RECENT: usize = 16_384;

@@ -4,13 +4,17 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use jiff::Timestamp;
-use tcp_trace_common::Address;
-use tcp_trace_common::listen::{RawListener, RawListenerKey, UNKNOWN, cause};
+use tcp_trace_common::{
+    Address,
+    listen::{RawListener, RawListenerKey, UNKNOWN, cause},
+};
 
 use super::{Endpoint, ListenAggregate};
-use crate::aggregate::sample;
-use crate::event::{DropCause, Event, ListenDrop};
-use crate::model::folded::FoldedRow;
+use crate::{
+    aggregate::sample,
+    event::{DropCause, Event, ListenDrop},
+    model::folded::FoldedRow,
+};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 

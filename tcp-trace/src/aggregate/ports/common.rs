@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Ports that no connect of a network namespace may have, wherever it goes.
 
-use super::held::By;
-use super::port_set::PortSet;
-use crate::inventory::Space;
-use crate::inventory::socket::State;
+use super::{held::By, port_set::PortSet};
+use crate::inventory::{Space, socket::State};
 
 /// One set for each reason. A port may be in several.
 #[derive(Clone, Debug, Default)]

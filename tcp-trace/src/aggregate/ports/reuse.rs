@@ -3,8 +3,10 @@
 
 use std::net::IpAddr;
 
-use crate::inventory::socket::{Socket, State};
-use crate::kernel::rules::Sysctls;
+use crate::{
+    inventory::socket::{Socket, State},
+    kernel::rules::Sysctls,
+};
 
 /// `TCP_TIMEWAIT_LEN`
 pub const TIME_WAIT_MS: u32 = 60_000;

@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From sockets to groups: once to find the largest groups, once more to fill them.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 
-use super::common::Common;
-use super::held::By;
-use super::port_set::PortSet;
-use super::range::Range;
-use super::reuse::Reuse;
-use super::{Effort, Group, Held, PortSpace, PortsSnapshot, Route};
-use crate::aggregate::tally::Destination;
-use crate::aggregate::top::Top;
-use crate::inventory::socket::{Socket, State};
-use crate::inventory::{Inventory, Space};
-use crate::model::scope::Scope;
+use super::{
+    Effort, Group, Held, PortSpace, PortsSnapshot, Route, common::Common, held::By, port_set::PortSet, range::Range,
+    reuse::Reuse,
+};
+use crate::{
+    aggregate::{tally::Destination, top::Top},
+    inventory::{
+        Inventory, Space,
+        socket::{Socket, State},
+    },
+    model::scope::Scope,
+};
 
 /// Groups that are told in full.
 const GROUPS: usize = 64;

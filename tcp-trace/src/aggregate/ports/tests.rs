@@ -3,14 +3,16 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::held::By;
-use super::range::Halves;
-use super::*;
-use crate::aggregate::sample::established;
-use crate::event::{Connect, SourcePort};
-use crate::inventory::sample::{inventory, socket};
-use crate::inventory::socket::{Socket, State};
-use crate::kernel::rules::Sysctls;
+use super::{held::By, range::Halves, *};
+use crate::{
+    aggregate::sample::established,
+    event::{Connect, SourcePort},
+    inventory::{
+        sample::{inventory, socket},
+        socket::{Socket, State},
+    },
+    kernel::rules::Sysctls,
+};
 
 fn small(reserved: &str) -> Sysctls {
     Sysctls {

@@ -8,10 +8,14 @@ use foldhash::fast::RandomState;
 use tcp_trace_common::tcp_state;
 
 use super::{Now, number};
-use crate::event::Side;
-use crate::inventory::Inventory;
-use crate::inventory::socket::{Socket, State};
-use crate::model::peer::{Peer, Who};
+use crate::{
+    event::Side,
+    inventory::{
+        Inventory,
+        socket::{Socket, State},
+    },
+    model::peer::{Peer, Who},
+};
 
 /// A socket that is in CLOSE_WAIT for less than this is about to be closed.
 pub const LONG_NS: u64 = 2_000_000_000;

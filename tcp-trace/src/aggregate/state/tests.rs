@@ -4,9 +4,13 @@
 use tcp_trace_common::{family, peer::side};
 
 use super::*;
-use crate::inventory::sample::{inventory, socket};
-use crate::inventory::socket::Socket;
-use crate::kernel::rules::Sysctls;
+use crate::{
+    inventory::{
+        sample::{inventory, socket},
+        socket::Socket,
+    },
+    kernel::rules::Sysctls,
+};
 
 const SECOND: u64 = 1_000_000_000;
 const CLOSE_WAIT: usize = tcp_state::CLOSE_WAIT as usize;

@@ -3,14 +3,12 @@
 
 use jiff::Timestamp;
 
-use crate::aggregate::row::Row;
-use crate::clock;
-use crate::export::format::Format;
-use crate::export::{csv, json, rows_what_if};
-use crate::view::screen::Layout;
-use crate::view::{what_if, what_if_tier};
-use crate::what_if::answer::Outlook;
-use crate::what_if::tier::Tier;
+use crate::{
+    clock,
+    export::{csv, format::Format, json, row::Row, rows_what_if},
+    view::{screen::Layout, what_if, what_if_tier},
+    what_if::{forecast::Outlook, tier::Tier},
+};
 
 /// What would be.
 pub fn outlook(outlook: &Outlook, format: Format, layout: Layout) -> Vec<u8> {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is read of the files of traced processes, of bytes.
 
-use std::{fs::File, io, io::Write as _, rc::Rc};
+use std::{
+    fs::File,
+    io::{self, Write as _},
+    rc::Rc,
+};
 
 use framehop::x86_64::CacheX86_64;
 use rustix::fs::{MemfdFlags, memfd_create};

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The bytes of sock_diag(7): one request, and messages to sockets.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::num::{NonZeroU32, NonZeroU64};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    num::{NonZeroU32, NonZeroU64},
+};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

@@ -2,9 +2,9 @@
 //! The table of connections that a firewall or NAT keeps, where it is loaded. Each network namespace has its own count
 //! towards one limit.
 
-use serde::{Deserialize, Serialize};
-
 use std::{fs, str::FromStr};
+
+use serde::{Deserialize, Serialize};
 
 use super::Taken;
 

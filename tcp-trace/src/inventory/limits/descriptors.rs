@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Descriptors that processes have open, and may have.
 
-use serde::{Deserialize, Serialize};
-
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
+
+use serde::{Deserialize, Serialize};
 
 use super::Taken;
 use crate::{kernel::Roots, proc_text};

@@ -14,8 +14,7 @@ pub(super) fn are_shared(one: u32, other: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-    use std::thread;
+    use std::{sync::mpsc, thread};
 
     use rustix::thread::UnshareFlags;
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Programs of the bind signal.
 
-use super::set_state::{SET_STATE_FENTRY, SET_STATE_KPROBE, SET_STATE_TRACEPOINT};
-use super::{Alternative, Kind, Program, Row, Signal, optional, program};
+use super::{
+    Alternative, Kind, Program, Row, Signal, optional, program,
+    set_state::{SET_STATE_FENTRY, SET_STATE_KPROBE, SET_STATE_TRACEPOINT},
+};
 use crate::probes::tier::Tier;
 
 const NO_MARKS: &str = "ports that carry the mark of a bind() are not known";

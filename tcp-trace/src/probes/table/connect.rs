@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Programs of the connect signal.
 
-use super::set_state::{SET_STATE_FENTRY, SET_STATE_KPROBE, SET_STATE_TRACEPOINT};
-use super::{Alternative, Kind, Need, Program, Row, Signal, ipv6, optional, program, variant};
+use super::{
+    Alternative, Kind, Need, Program, Row, Signal, ipv6, optional, program,
+    set_state::{SET_STATE_FENTRY, SET_STATE_KPROBE, SET_STATE_TRACEPOINT},
+    variant,
+};
 use crate::probes::tier::Tier;
 
 const SOCK_ADDR: &str = "__cgroup_bpf_run_filter_sock_addr";

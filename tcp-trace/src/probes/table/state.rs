@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Programs of the state signal.
 
-use super::set_state::{SET_STATE_FENTRY, SET_STATE_KPROBE, SET_STATE_TRACEPOINT};
-use super::{Alternative, Kind, Need, Program, Row, Signal, optional, variant};
+use super::{
+    Alternative, Kind, Need, Program, Row, Signal, optional,
+    set_state::{SET_STATE_FENTRY, SET_STATE_KPROBE, SET_STATE_TRACEPOINT},
+    variant,
+};
 use crate::probes::tier::Tier;
 
 const NO_OWNER: &str = "accepted connections have no owner until it closes them";

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Attempts by who and where as rows.
 
-use super::super::bytes::Malformed;
-use super::super::column::Kind;
-use super::super::table::{Path, Read, Table};
-use super::{Value, cells};
-use crate::model::folded::FoldedCounts;
-use crate::model::folded::FoldedRow;
-use crate::model::folded::FoldedSpread;
-use crate::model::folded::FoldedSum;
-use crate::model::folded::SPREAD_BUCKETS;
+use super::{
+    super::{
+        bytes::Malformed,
+        column::Kind,
+        table::{Path, Read, Table},
+    },
+    Value, cells,
+};
+use crate::model::folded::{FoldedCounts, FoldedRow, FoldedSpread, FoldedSum, SPREAD_BUCKETS};
 
 cells!(FoldedRow { netns, pid, process_start_ns, daddr, dport, comm, uid, cgroup_id, counts: "" });
 cells!(FoldedSum { known: "", sum, max });

@@ -3,16 +3,21 @@
 
 use std::sync::Arc;
 
-use super::super::bytes::Malformed;
-use super::super::column::{Kind, MAX_ENTRY};
-use super::super::table::{Path, Read, Table};
-use super::{Cells, Value, cells, words};
-use crate::event::level::Level;
-use crate::event::{
-    Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, Frame, Frames, LeaveReason, ListenDrop, Outcome,
-    Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd,
+use super::{
+    super::{
+        bytes::Malformed,
+        column::{Kind, MAX_ENTRY},
+        table::{Path, Read, Table},
+    },
+    Cells, Value, cells, words,
 };
-use crate::outside;
+use crate::{
+    event::{
+        Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, Frame, Frames, LeaveReason, ListenDrop,
+        Outcome, Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd, level::Level,
+    },
+    outside,
+};
 
 cells!(Connect {
     time,

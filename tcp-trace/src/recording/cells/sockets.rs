@@ -4,8 +4,10 @@
 use tcp_trace_common::bind::RawMark;
 
 use super::{cells, words};
-use crate::inventory::owners::Owner;
-use crate::inventory::socket::{Socket, State, Timer};
+use crate::inventory::{
+    owners::Owner,
+    socket::{Socket, State, Timer},
+};
 
 cells!(Socket {
     netns,

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Totals of the kernel side as rows. Their fields are written by name: how the contract lays them out stays in memory.
 
-use tcp_trace_common::bind::{RawBindCounts, RawBindTotals, RawBinder};
-use tcp_trace_common::listen::{RawListener, RawListenerKey};
-use tcp_trace_common::peer::RawPeer;
-use tcp_trace_common::state::{RawInState, RawStateTotals};
-use tcp_trace_common::time_wait::{RawTimeWaitOwner, RawTimeWaitTotals};
+use tcp_trace_common::{
+    bind::{RawBindCounts, RawBindTotals, RawBinder},
+    listen::{RawListener, RawListenerKey},
+    peer::RawPeer,
+    state::{RawInState, RawStateTotals},
+    time_wait::{RawTimeWaitOwner, RawTimeWaitTotals},
+};
 
 use super::cells;
-use crate::model::totals::BindSite;
-use crate::model::totals::NamedCgroup;
+use crate::model::totals::{BindSite, NamedCgroup};
 
 cells!(RawTimeWaitTotals { events, entered_fin_wait2, level, max_buckets });
 cells!(RawPeer { netns, tgid, address, port, family, side } pad pad = [0; 3]);

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is one column: numbers, times, addresses, names.
 
-use std::net::IpAddr;
-use std::num::{NonZeroU32, NonZeroU64};
-use std::sync::Arc;
+use std::{
+    net::IpAddr,
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use tcp_trace_common::{Address, COMM_LEN};
 
-use super::super::bytes::Malformed;
-use super::super::column::Kind;
-use super::super::table::{Path, Read, Table};
-use super::Value;
+use super::{
+    super::{
+        bytes::Malformed,
+        column::Kind,
+        table::{Path, Read, Table},
+    },
+    Value,
+};
 use crate::event::Comm;
 
 /// A value that 64 bits hold.

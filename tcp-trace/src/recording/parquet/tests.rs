@@ -2,21 +2,29 @@
 //! Parquet files as the engines read them that people use. `cargo xtask test` installs these and says where; without, what
 //! is written is read by the library that wrote it.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use parquet::record::{Field, Row};
+use parquet::{
+    file::reader::{FileReader as _, SerializedFileReader},
+    record::{Field, Row},
+};
 use serde_json::{Value, json};
 
 use super::ParquetWriter;
-use crate::event::{Connect, Event, Outcome};
-use crate::recording::happened::Happened;
-use crate::recording::sample::{at, connect, run};
-use crate::road::{Follow as _, Happening};
+use crate::{
+    event::{Connect, Event, Outcome},
+    recording::{
+        message::Happened,
+        sample::{at, connect, run},
+    },
+    stream::{Follow as _, Happening},
+};
 
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("tcp-trace-parquet-{name}-{}", std::process::id()));

@@ -2,8 +2,10 @@
 //! What a trigger asks for and this run cannot know.
 
 use super::{Phase, Trigger};
-use crate::circumstances::Circumstances;
-use crate::probes::{table::Signal, tier::Tier};
+use crate::{
+    probes::{table::Signal, tier::Tier},
+    session_info::Circumstances,
+};
 
 impl Trigger {
     /// Something that is never known here, by the name that was typed; also where another part of an `or` could be met,

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! When a flight recorder writes down what came before: a condition about connects, intervals and findings.
 
+mod evaluator;
 mod known;
 mod parse;
 mod rows;
-mod sense;
 #[cfg(test)]
 mod tests;
 mod words;
 
-pub use self::{sense::Sense, words::Wrong};
-use crate::aggregate::findings::Code;
-use crate::event::{Comm, Outcome};
+pub use self::{evaluator::Sense, words::Wrong};
+use crate::{
+    event::{Comm, Outcome},
+    findings::Code,
+};
 
 /// What has to be so.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From words to a condition: `or` binds least, then `and`; parentheses bind most.
 
-use super::words::{Word, Wrong, split};
-use super::{Order, Phase, Rank, Trigger};
-use crate::aggregate::findings::Code;
-use crate::event::OUTCOMES;
-use crate::event::{Comm, Outcome};
+use super::{
+    Order, Phase, Rank, Trigger,
+    words::{Word, Wrong, split},
+};
+use crate::{
+    event::{Comm, OUTCOMES, Outcome},
+    findings::Code,
+};
 
 const SUBJECTS: &str = "port_search, handshake, total, ports_visited, outcome, comm, pid, port, finding, count(OUTCOME), \
                         p50(...), p90(...), p99(...) or max(...)";

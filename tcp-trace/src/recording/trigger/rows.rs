@@ -4,10 +4,10 @@
 use tcp_trace_common::connect_rows::FIRST_OF_TIMES;
 
 use super::{Order, Phase, Trigger};
-use crate::aggregate::summary::Summary;
-use crate::model::folded::FoldedCounts;
-use crate::model::folded::FoldedRow;
-use crate::model::folded::FoldedSpread;
+use crate::{
+    model::folded::{FoldedCounts, FoldedRow, FoldedSpread},
+    summarize::summary::Summary,
+};
 
 /// Attempts that were added up, and whose they are, if that is known.
 pub(super) struct Attempts<'a> {

@@ -4,13 +4,15 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::aggregate::sample;
-use crate::circumstances::Circumstances;
-use crate::event::{Connect, Event};
-use crate::governor::Stock;
-use crate::model::folded::Folded;
-use crate::recording::sample::{at, connect, known};
-use crate::road::Happening;
+use crate::{
+    aggregate::sample,
+    event::{Connect, Event},
+    governor::Stock,
+    model::folded::Folded,
+    recording::sample::{at, connect, known},
+    session_info::Circumstances,
+    stream::Happening,
+};
 
 fn wrong(text: &str) -> String {
     Trigger::parse(text).expect_err(text).point(text)

@@ -16,11 +16,11 @@ use serde::Serialize;
 use super::{
     chart::{Axis, Chart, bars::Bar},
     column::Column,
-    course::Courses,
     flame::Flame,
     table::Table,
+    timeline::Courses,
 };
-use crate::{aggregate::summary::Summary, circumstances::Circumstances};
+use crate::{session_info::Circumstances, summarize::summary::Summary};
 
 /// A chapter of the page.
 #[derive(Clone, Debug, Serialize)]

@@ -3,12 +3,11 @@
 
 use std::fmt::Write;
 
-use super::super::format::wrapped;
-use super::super::screen::Layout;
-use super::super::theme::Theme;
-use crate::aggregate::observed::Observed;
-use crate::aggregate::ports::range::Range;
-use crate::kernel::rules::Sysctls;
+use super::super::{format::wrapped, screen::Layout, theme::Theme};
+use crate::{
+    aggregate::{observed::Observed, ports::range::Range},
+    kernel::rules::Sysctls,
+};
 
 pub(super) fn how_ports_are_chosen(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {
     let Some(space) = observed.ports.groups.first().map(|group| group.route.netns).or_else(|| first(observed)) else {

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The range as a picture: a cell for a few ports of one half, so that a full half is seen to be full.
 
-use std::fmt::Write;
-use std::net::SocketAddr;
+use std::{fmt::Write, net::SocketAddr};
 
-use super::super::screen::Layout;
-use super::super::theme::Theme;
+use super::super::{screen::Layout, theme::Theme};
 use crate::aggregate::ports::Group;
 
 /// Lines for each half.
@@ -74,10 +72,14 @@ fn level(group: &Group, ports: std::ops::Range<u32>, first: bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aggregate::ports::PortsAggregate;
-    use crate::inventory::sample::{inventory, socket};
-    use crate::inventory::socket::State;
-    use crate::kernel::rules::Sysctls;
+    use crate::{
+        aggregate::ports::PortsAggregate,
+        inventory::{
+            sample::{inventory, socket},
+            socket::State,
+        },
+        kernel::rules::Sysctls,
+    };
 
     fn drawn(unicode: bool) -> Vec<String> {
         let sysctls = Sysctls { ip_local_port_range: Some((32_768, 60_999)), ..Sysctls::default() };

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Bad command lines, no privileges, outputs that break: the exit code, and a word on what to do.
 
-use std::fs;
-use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    os::unix::process::CommandExt as _,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::bpf::Loaded;
-use crate::harness::Report;
-use crate::netns;
-use crate::socket::{LOCALHOST, Socket};
-use crate::tiers;
-use crate::tool::{self, Tool};
+use crate::{
+    bpf::Loaded,
+    harness::Report,
+    netns,
+    socket::{LOCALHOST, Socket},
+    tiers,
+    tool::{self, Tool},
+};
 
 pub fn run(report: &mut Report) {
     let cases: [(&str, i32, &[&str]); 10] = [

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `bind`: every call as it came out here, its totals, and the marked ports as connect() itself finds them.
 
-use std::net::{IpAddr, SocketAddr};
-use std::process::Command;
-use std::time::Instant;
+use std::{
+    net::{IpAddr, SocketAddr},
+    process::Command,
+    time::Instant,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::harness::{Report, not_run};
-use crate::netns::{self, Netns};
-use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
-use crate::tiers::Tier;
-use crate::tool::{self, Answer, Tool};
+use crate::{
+    harness::{Report, not_run},
+    netns::{self, Netns},
+    socket::{LOCALHOST, LOCALHOST6, Socket},
+    tiers::Tier,
+    tool::{self, Answer, Tool},
+};
 
 const IP_BIND_ADDRESS_NO_PORT: i32 = 24;
 

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Connects that are forbidden before TCP sees them, and the cgroup that a caller belongs to.
 
-use std::net::SocketAddr;
-use std::thread;
+use std::{net::SocketAddr, thread};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 
-use super::outcomes::failing;
-use super::theme;
-use crate::bpf::{self, Forbidden};
-use crate::cgroup::Cgroup;
-use crate::harness::{Report, not_run};
-use crate::seen::{self, Seen};
-use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
-use crate::tiers::Tier;
+use super::{outcomes::failing, theme};
+use crate::{
+    bpf::{self, Forbidden},
+    cgroup::Cgroup,
+    harness::{Report, not_run},
+    seen::{self, Seen},
+    socket::{LOCALHOST, LOCALHOST6, Socket},
+    tiers::Tier,
+};
 
 pub fn run(report: &mut Report, tier: Tier) {
     // There until the tool has looked its path up.

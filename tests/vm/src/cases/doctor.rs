@@ -7,9 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::harness::Report;
-use crate::lab::Lab;
-use crate::tool;
+use crate::{harness::Report, lab::Lab, tool};
 
 /// An incident, and what is to be said of it.
 struct Case {

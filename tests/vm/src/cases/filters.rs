@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Each filter lets through exactly what it should: seven connects that differ in one thing each.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::thread;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    thread,
+};
 
 use anyhow::{Result, anyhow, ensure};
 
-use crate::cgroup::Cgroup;
-use crate::harness::Report;
-use crate::netns;
-use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
-use crate::tiers::Tier;
-use crate::tool::Tool;
+use crate::{
+    cgroup::Cgroup,
+    harness::Report,
+    netns,
+    socket::{LOCALHOST, LOCALHOST6, Socket},
+    tiers::Tier,
+    tool::Tool,
+};
 
 const CGROUP: &str = "tcp-trace-test-filter";
 const STRANGER_UID: u32 = 12345;

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Call paths: of a program whose frames are known, and of a proxy that nobody here wrote, at the cliff.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::process::Command;
-use std::time::Duration;
+use std::{fs, net::SocketAddr, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::programs;
-use crate::harness::{Report, not_run};
-use crate::netns;
-use crate::socket::{LOCALHOST, Socket};
-use crate::tiers::Tier;
-use crate::tool::{self, Tool};
+use crate::{
+    harness::{Report, not_run},
+    netns,
+    socket::{LOCALHOST, Socket},
+    tiers::Tier,
+    tool::{self, Tool},
+};
 
 const CONNECTS: u64 = 20;
 /// Small enough to be filled at once; a cliff beside which whatever else connects is little.

@@ -5,9 +5,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::harness::Report;
-use crate::tiers::Tier;
-use crate::tool::{self, Answer, Tool};
+use crate::{
+    harness::Report,
+    tiers::Tier,
+    tool::{self, Answer, Tool},
+};
 
 pub fn run(report: &mut Report, tier: Tier) {
     for (scenario, duration, finding) in [

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What `ports` says of a range, held against /proc/net/tcp of that namespace and against what was done there.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::harness::Report;
-use crate::netns::{self, Netns};
-use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
-use crate::tiers;
-use crate::tool::{self, Tool};
+use crate::{
+    harness::Report,
+    netns::{self, Netns},
+    socket::{LOCALHOST, LOCALHOST6, Socket},
+    tiers,
+    tool::{self, Tool},
+};
 
 const LOW: u16 = 40_000;
 const HIGH: u16 = 40_099;

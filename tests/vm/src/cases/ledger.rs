@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The accounts: what is made, delivered, shed and lost adds up to what was done here, whatever is in short supply.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::os::unix::process::CommandExt as _;
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::process::CommandExt as _,
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::Value;
 
 use super::ports_default_range;
-use crate::harness::{Report, not_run};
-use crate::netns::{self, Netns};
-use crate::socket::{LOCALHOST, Socket};
-use crate::tiers::{self, Tier};
-use crate::tool::{self, Answer, Tool};
-use crate::witness::Witness;
+use crate::{
+    harness::{Report, not_run},
+    netns::{self, Netns},
+    socket::{LOCALHOST, Socket},
+    tiers::{self, Tier},
+    tool::{self, Answer, Tool},
+    witness::Witness,
+};
 
 /// More than a ring of one page takes before anybody looks.
 const BURST: u64 = 3_000;

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Nothing stays in the kernel, however the tool or the lab ends.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::bpf::Loaded;
-use crate::harness::Report;
-use crate::tiers::Tier;
-use crate::tool::{self, Tool};
+use crate::{
+    bpf::Loaded,
+    harness::Report,
+    tiers::Tier,
+    tool::{self, Tool},
+};
 
 /// The kernel takes its time to let go of a score of programs, the more on an emulated machine.
 const PATIENCE: Duration = Duration::from_secs(20);

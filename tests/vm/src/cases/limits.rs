@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Limits around connections: descriptors and conntrack, made scarce, and what `doctor` says of them.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::process::CommandExt as _,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::harness::{Report, not_run};
-use crate::netns;
-use crate::nftables;
-use crate::socket::{LOCALHOST, Socket};
-use crate::tool;
+use crate::{
+    harness::{Report, not_run},
+    netns, nftables,
+    socket::{LOCALHOST, Socket},
+    tool,
+};
 
 pub fn run(report: &mut Report) {
     report.test("limits/descriptors", descriptors);

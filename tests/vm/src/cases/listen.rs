@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Listeners: drops by cause, cookies, queues and accepts, against the kernel's own counters and /proc/net/tcp.
 
-use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::process::Command;
-use std::thread::sleep;
-use std::time::Duration;
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    process::Command,
+    thread::sleep,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::harness::Report;
-use crate::netns::{self, Netns};
-use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
-use crate::tiers::Tier;
-use crate::tool::{self, Answer, Tool};
+use crate::{
+    harness::Report,
+    netns::{self, Netns},
+    socket::{LOCALHOST, LOCALHOST6, Socket},
+    tiers::Tier,
+    tool::{self, Answer, Tool},
+};
 
 const PORT: u16 = 2201;
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A kernel in confidentiality lockdown: a clear refusal, and nothing left.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Result, ensure};
 
-use crate::bpf::Loaded;
-use crate::harness::{Report, not_run};
-use crate::tool;
+use crate::{
+    bpf::Loaded,
+    harness::{Report, not_run},
+    tool,
+};
 
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 

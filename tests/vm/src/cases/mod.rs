@@ -33,8 +33,10 @@ mod time_wait_owners;
 mod what_if;
 mod what_if_changes;
 
-use crate::harness::{Part, Report};
-use crate::tiers::Tier;
+use crate::{
+    harness::{Part, Report},
+    tiers::Tier,
+};
 
 /// All parts that are to run here, in an order in which only the first test depends on what was before: nothing.
 pub fn run_all(report: &mut Report) {

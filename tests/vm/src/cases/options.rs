@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Socket options that change how a connect goes.
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Result, ensure};
 
 use super::theme;
-use crate::harness::{Report, not_run};
-use crate::netns::Netns;
-use crate::seen::{Attempt, Seen};
-use crate::socket::{IP_LOCAL_PORT_RANGE, LOCALHOST, LOCALHOST6, Socket};
-use crate::tiers::Tier;
+use crate::{
+    harness::{Report, not_run},
+    netns::Netns,
+    seen::{Attempt, Seen},
+    socket::{IP_LOCAL_PORT_RANGE, LOCALHOST, LOCALHOST6, Socket},
+    tiers::Tier,
+};
 
 pub fn run(report: &mut Report, tier: Tier) {
     theme::run(report, "options", tier, &[], |netns, acts| {

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How a connect can end, as the kernel alone decides.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::theme::{self, Acts};
-use crate::harness::Report;
-use crate::netns::Netns;
-use crate::seen::{self, Attempt, Seen};
-use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
-use crate::tiers::Tier;
+use crate::{
+    harness::Report,
+    netns::Netns,
+    seen::{self, Attempt, Seen},
+    socket::{LOCALHOST, LOCALHOST6, Socket},
+    tiers::Tier,
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -2,19 +2,23 @@
 //! How many ports a search visited: the tool's derivation against the witness's count and a walk of the same scan,
 //! connect by connect.
 
-use std::net::{IpAddr, SocketAddr};
-use std::thread;
+use std::{
+    net::{IpAddr, SocketAddr},
+    thread,
+};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::Value;
 
-use crate::harness::{Report, not_run};
-use crate::netns::{self, Netns};
-use crate::scan::{self, Ports};
-use crate::socket::{IP_LOCAL_PORT_RANGE, LOCALHOST, LOCALHOST6, Socket};
-use crate::tiers::{self, Tier};
-use crate::tool::{Answer, LEFT_OUT, Tool};
-use crate::witness::Witness;
+use crate::{
+    harness::{Report, not_run},
+    netns::{self, Netns},
+    scan::{self, Ports},
+    socket::{IP_LOCAL_PORT_RANGE, LOCALHOST, LOCALHOST6, Socket},
+    tiers::{self, Tier},
+    tool::{Answer, LEFT_OUT, Tool},
+    witness::Witness,
+};
 
 const DPORT: u16 = 2001;
 

@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 use anyhow::{Result, ensure};
 
 use super::ports::{Series, compare};
-use crate::harness::{Report, not_run};
-use crate::netns;
-use crate::socket::{LOCALHOST, Socket};
-use crate::tiers::Tier;
-use crate::tool::Tool;
-use crate::witness::Witness;
+use crate::{
+    harness::{Report, not_run},
+    netns,
+    socket::{LOCALHOST, Socket},
+    tiers::Tier,
+    tool::Tool,
+    witness::Witness,
+};
 
 const RANGE: (u16, u16) = (32768, 60999);
 const HALF: usize = 14116;

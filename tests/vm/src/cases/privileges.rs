@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Fewer privileges than root's: what each kernel asks for, and what still works.
 
-use std::fs;
-use std::io;
-use std::net::SocketAddr;
-use std::os::unix::process::CommandExt as _;
-use std::path::Path;
-use std::process::Command;
+use std::{fs, io, net::SocketAddr, os::unix::process::CommandExt as _, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::harness::{Report, not_run};
-use crate::lab::Lab;
-use crate::netns;
-use crate::seen;
-use crate::socket::{LOCALHOST, Socket};
-use crate::tiers::{self, Tier};
-use crate::tool::{self, Tool};
+use crate::{
+    harness::{Report, not_run},
+    lab::Lab,
+    netns, seen,
+    socket::{LOCALHOST, Socket},
+    tiers::{self, Tier},
+    tool::{self, Tool},
+};
 
 pub fn run(report: &mut Report, tiers: &[Tier]) {
     report.test("privileges/only_bpf_and_perfmon", only_bpf_and_perfmon);

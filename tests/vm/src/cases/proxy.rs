@@ -2,21 +2,24 @@
 //! nginx beyond the parity cliff, towards its upstream: what a triggered recording tells afterwards, and whether the
 //! advice helps as much as it promises. What is recorded leaves the guest, to be replayed by the host.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::ports_default_range::room_for;
-use super::programs::proxied;
-use crate::harness::{Report, not_run};
-use crate::netns::{self, Netns};
-use crate::socket::{LOCALHOST, Socket};
-use crate::tiers::Tier;
-use crate::tool::{self, Answer, Tool};
+use super::{ports_default_range::room_for, programs::proxied};
+use crate::{
+    harness::{Report, not_run},
+    netns::{self, Netns},
+    socket::{LOCALHOST, Socket},
+    tiers::Tier,
+    tool::{self, Answer, Tool},
+};
 
 /// A range small enough to be filled soon.
 const RANGE: (u16, u16) = (41_000, 44_999);

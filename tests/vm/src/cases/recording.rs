@@ -2,17 +2,17 @@
 //! What is recorded gives the same answer again, to the byte and without root; what kill -9 or a full disk cuts off gives
 //! what came before; a flight recorder writes down what its trigger is about.
 
-use std::fs;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::harness::Report;
-use crate::lab::Lab;
-use crate::tool;
+use crate::{harness::Report, lab::Lab, tool};
 
 /// An incident that gives events of every kind, and leaves an emulated machine time for others.
 const INCIDENT: (&str, &[&str]) = ("parity-cliff", &["--rate", "20"]);

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Connects that something else cuts into: a signal, another thread, the end of the process, the administrator.
 
-use std::net::SocketAddr;
-use std::sync::mpsc::channel;
-use std::thread;
-use std::time::Duration;
+use std::{net::SocketAddr, sync::mpsc::channel, thread, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::theme;
-use crate::harness::{Report, not_run};
-use crate::seen::{Attempt, Seen};
-use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
-use crate::tiers::Tier;
+use crate::{
+    harness::{Report, not_run},
+    seen::{Attempt, Seen},
+    socket::{LOCALHOST, LOCALHOST6, Socket},
+    tiers::Tier,
+};
 
 pub fn run(report: &mut Report, tier: Tier) {
     install_handler();

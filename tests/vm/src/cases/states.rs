@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! States: who opens and ends connections, and how, against the kernel's own counters, /proc/net/tcp and clocks here.
 
-use std::fs;
-use std::net::{IpAddr, SocketAddr};
-use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    net::{IpAddr, SocketAddr},
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::harness::Report;
-use crate::netns::{self, Netns};
-use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
-use crate::tiers::Tier;
-use crate::tool::{self, Answer, LEFT_OUT, Tool};
+use crate::{
+    harness::Report,
+    netns::{self, Netns},
+    socket::{LOCALHOST, LOCALHOST6, Socket},
+    tiers::Tier,
+    tool::{self, Answer, LEFT_OUT, Tool},
+};
 
 const PORT: u16 = 2301;
 /// Connections of each act.

@@ -2,23 +2,26 @@
 //! Storms, in front of the tool as users start it: default settings, and connects as fast as this machine makes them. What
 //! is counted must be exact whatever was shed, and the cause must be named.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::ledger::balanced;
-use super::ports_default_range::room_for;
-use crate::harness::Report;
-use crate::netns::{self, Netns};
-use crate::socket::{LOCALHOST, Socket};
-use crate::tiers::Tier;
-use crate::tool::{self, Answer, Tool};
+use super::{ledger::balanced, ports_default_range::room_for};
+use crate::{
+    harness::Report,
+    netns::{self, Netns},
+    socket::{LOCALHOST, Socket},
+    tiers::Tier,
+    tool::{self, Answer, Tool},
+};
 
 /// A range whose halves have a thousand ports each.
 pub const RANGE: (u16, u16) = (41_000, 42_999);

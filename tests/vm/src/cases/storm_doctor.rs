@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Storms in front of `doctor --watch` as users start it: what it says first.
 
-use std::net::SocketAddr;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::storm::{RANGE, SERVICE, STORMS};
-use crate::harness::Report;
-use crate::netns;
-use crate::socket::{LOCALHOST, Socket};
-use crate::tool::{self, Tool};
+use crate::{
+    harness::Report,
+    netns,
+    socket::{LOCALHOST, Socket},
+    tool::{self, Tool},
+};
 
 pub fn run(report: &mut Report) {
     report.test("storm/doctor", doctor);

@@ -2,24 +2,23 @@
 //! nginx in front of a backend, without keep-alive between them, and wrk in front of nginx: each request is a connect. nginx's
 //! own log is the witness.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Command;
-use std::thread;
-use std::time::Duration;
+use std::{fs, net::SocketAddr, path::Path, process::Command, thread, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::ledger::balanced;
-use super::ports_default_range::room_for;
-use super::programs::{NGINX, Running, WRK, present, wait_for_listener};
-use super::storm::{SUMMARIES, destination};
-use crate::harness::Report;
-use crate::netns;
-use crate::socket::LOCALHOST;
-use crate::tiers::Tier;
-use crate::tool::{self, Tool};
+use super::{
+    ledger::balanced,
+    ports_default_range::room_for,
+    programs::{NGINX, Running, WRK, present, wait_for_listener},
+    storm::{SUMMARIES, destination},
+};
+use crate::{
+    harness::Report,
+    netns,
+    socket::LOCALHOST,
+    tiers::Tier,
+    tool::{self, Tool},
+};
 
 const PROXY: SocketAddr = SocketAddr::new(LOCALHOST, 2001);
 const BACKEND: SocketAddr = SocketAddr::new(LOCALHOST, 2002);

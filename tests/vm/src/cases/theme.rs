@@ -5,12 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Result, ensure};
 
-use crate::harness::Report;
-use crate::matching;
-use crate::netns::{self, Netns};
-use crate::seen::Seen;
-use crate::tiers::Tier;
-use crate::tool::Tool;
+use crate::{
+    harness::Report,
+    matching,
+    netns::{self, Netns},
+    seen::Seen,
+    tiers::Tier,
+    tool::Tool,
+};
 
 /// What was done, under which name.
 pub struct Acts {

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! TIME_WAIT: passages, levels and overflows against the kernel's own counters; what candidates in it do to a search.
 
-use std::fs::File;
-use std::net::SocketAddr;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    net::SocketAddr,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::ports::{Series, Step, compare};
-use crate::harness::Report;
-use crate::netns::{self, Netns};
-use crate::socket::{LOCALHOST, Socket};
-use crate::tiers::Tier;
-use crate::tool::{Answer, Tool};
-use crate::witness::Witness;
+use crate::{
+    harness::Report,
+    netns::{self, Netns},
+    socket::{LOCALHOST, Socket},
+    tiers::Tier,
+    tool::{Answer, Tool},
+    witness::Witness,
+};
 
 /// Long enough for a TIME_WAIT to be reusable by every kernel's rule: more than a second, by a clock of whole seconds.
 const REUSABLE: Duration = Duration::from_millis(2100);

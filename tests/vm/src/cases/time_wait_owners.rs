@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! TIME_WAIT by owner: who closed first, towards whom, how many are there, against /proc/net/sockstat.
 
-use std::fs::File;
-use std::net::{IpAddr, SocketAddr};
-use std::process::Command;
-use std::thread::sleep;
-use std::time::Duration;
+use std::{
+    fs::File,
+    net::{IpAddr, SocketAddr},
+    process::Command,
+    thread::sleep,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::cgroup::Cgroup;
-use crate::harness::{Report, not_run};
-use crate::netns::{self, Netns};
-use crate::socket::{LOCALHOST, LOCALHOST6, Socket};
-use crate::tiers::Tier;
-use crate::tool::{self, Answer, Tool};
+use crate::{
+    cgroup::Cgroup,
+    harness::{Report, not_run},
+    netns::{self, Netns},
+    socket::{LOCALHOST, LOCALHOST6, Socket},
+    tiers::Tier,
+    tool::{self, Answer, Tool},
+};
 
 const PORT: u16 = 2401;
 const COUNT: usize = 25;

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! what-if against the kernel: ports visited as predicted and as they were, where the cliff is, and what changes do.
 
-use std::collections::HashSet;
-use std::net::SocketAddr;
-use std::process::Command;
-use std::time::Duration;
+use std::{collections::HashSet, net::SocketAddr, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::ports_default_range::room_for;
-use super::what_if_changes;
-use crate::harness::{Report, not_run};
-use crate::netns::{self, Netns};
-use crate::socket::{LOCALHOST, Socket};
-use crate::tiers::Tier;
-use crate::tool::{self, Answer, Tool};
+use super::{ports_default_range::room_for, what_if_changes};
+use crate::{
+    harness::{Report, not_run},
+    netns::{self, Netns},
+    socket::{LOCALHOST, Socket},
+    tiers::Tier,
+    tool::{self, Answer, Tool},
+};
 
 pub const LOW: u16 = 41_000;
 const PORTS: u16 = 400;

@@ -2,18 +2,22 @@
 //! Changes that what-if was asked about, made: what they gained, and what it had said. The first is that connections go
 //! and others come.
 
-use std::net::SocketAddr;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 
 use super::what_if::{HIGH, LOW, Target, asked, connected, line, number};
-use crate::harness::not_run;
-use crate::netns::Netns;
-use crate::socket::{IP_LOCAL_PORT_RANGE, LOCALHOST, Socket};
-use crate::tiers::Tier;
-use crate::witness::Witness;
+use crate::{
+    harness::not_run,
+    netns::Netns,
+    socket::{IP_LOCAL_PORT_RANGE, LOCALHOST, Socket},
+    tiers::Tier,
+    witness::Witness,
+};
 
 const WIDER: (u16, u16) = (40_000, 42_999);
 const STEP_WIDTH: u32 = 16;

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Listeners: what became of their SYNs, how full their queues were and are, and whose handshakes waited for them.
+
+mod counts;
+mod now;
+mod slow;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+};
+
+use foldhash::fast::RandomState;
+use tcp_trace_common::listen::{RawListener, RawListenerKey};
+
+pub use self::counts::ListenCounts;
+pub use self::now::{Now, SpaceCounters};
+pub use self::slow::SlowHandshakes;
+use self::{now::Look, slow::Slow};
+use super::tally::Process;
+use crate::{
+    event::{Comm, Event},
+    inventory::Inventory,
+    model::folded::FoldedRow,
+};
+
+/// Rows of an answer; more are only counted.
+const ROWS: usize = 1024;
+
+/// An address and a port that is listened on, by one socket or by all those of a SO_REUSEPORT group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// Unspecified: any address.
+    pub saddr: IpAddr,
+    /// Port.
+    pub sport: u16,
+}
+
+impl Endpoint {
+    /// `0.0.0.0:8080`
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.saddr, self.sport)
+    }
+}
+
+/// What is known of an endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listener {
+    /// Which.
+    pub endpoint: Endpoint,
+    /// As it is now; `None`: nobody listens there any more, or it was not looked at.
+    pub now: Option<Now>,
+    /// What happened; `None`: nothing is traced.
+    pub counts: Option<ListenCounts>,
+    /// The most that waited for `accept()` on one of its sockets since tracing began.
+    pub accept_high: Option<u64>,
+    /// The most handshakes under way there.
+    pub syn_high: Option<u64>,
+    /// What `listen()` was asked for, if it was called while tracing.
+    pub asked: Option<u64>,
+    /// Of a group: how many times its fair share the busiest socket got.
+    pub skew: Option<f64>,
+    /// Who accepts, or holds the socket.
+    pub owner: Option<Process>,
+}
+
+/// What was observed of listeners.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListenSnapshot {
+    /// Those in trouble first, then the busiest.
+    pub listeners: Vec<Listener>,
+    /// More than those.
+    pub beyond: u64,
+    /// Programs saw what is counted: without them there are only the counters of whole namespaces.
+    pub traced: bool,
+    /// The kernel's own counters, by namespace.
+    pub spaces: Vec<SpaceCounters>,
+    /// Handshakes of this machine that waited because this machine dropped their SYNs.
+    pub slow: Vec<SlowHandshakes>,
+}
+
+/// Remembers totals, and the looks at sockets.
+#[derive(Clone, Debug, Default)]
+pub struct ListenAggregate {
+    totals: HashMap<RawListenerKey, RawListener, RandomState>,
+    /// At the beginning of the interval.
+    before: HashMap<RawListenerKey, RawListener, RandomState>,
+    traced: bool,
+    look: Look,
+    slow: Slow,
+}
+
+impl ListenAggregate {
+    /// Takes one event.
+    pub fn observe(&mut self, event: &Event) {
+        match event {
+            Event::ListenDrop(dropped) => self.slow.dropped(dropped),
+            Event::Connect(connect) => self.slow.waited(connect),
+            _ => {}
+        }
+    }
+
+    /// Takes a row of connects.
+    pub fn connected(&mut self, row: &FoldedRow) {
+        self.slow.connected(row);
+    }
+
+    /// Takes the totals of the kernel side, counted since the start: where they are, programs see listeners.
+    pub fn enter(&mut self, totals: &[(RawListenerKey, RawListener)]) {
+        self.traced = true;
+        self.totals.extend(totals.iter().copied());
+    }
+
+    /// Takes the sockets as they are now.
+    pub fn survey(&mut self, inventory: &Inventory) {
+        self.look.take(inventory);
+    }
+
+    /// Ends the interval and answers for it.
+    pub fn tick(&mut self) -> ListenSnapshot {
+        let answer = self.answer(&self.before, self.look.interval(), self.slow.interval());
+        self.before.clone_from(&self.totals);
+        self.look.tick();
+        self.slow.tick();
+        answer
+    }
+
+    /// Answers for everything since the start.
+    pub fn total(&self) -> ListenSnapshot {
+        self.answer(&HashMap::default(), self.look.total(), self.slow.total())
+    }
+
+    fn answer(
+        &self,
+        before: &HashMap<RawListenerKey, RawListener, RandomState>,
+        spaces: Vec<SpaceCounters>,
+        slow: Vec<SlowHandshakes>,
+    ) -> ListenSnapshot {
+        let mut groups: BTreeMap<Endpoint, Group> = BTreeMap::new();
+        for (endpoint, now) in self.look.listeners() {
+            groups.entry(*endpoint).or_default().now = Some(*now);
+        }
+        for (key, totals) in &self.totals {
+            let counts = ListenCounts::between(before.get(key), totals);
+            groups.entry(endpoint(key)).or_default().add(counts, totals);
+        }
+        let rows = groups.into_iter().filter_map(|(endpoint, group)| group.row(endpoint, self.traced));
+        let mut listeners: Vec<Listener> = rows.collect();
+        listeners.sort_by(|left, right| right.weight().total_cmp(&left.weight()));
+        let beyond = listeners.len().saturating_sub(ROWS) as u64;
+        listeners.truncate(ROWS);
+        ListenSnapshot { listeners, beyond, traced: self.traced, spaces, slow }
+    }
+}
+
+fn endpoint(key: &RawListenerKey) -> Endpoint {
+    let saddr = Ipv6Addr::from(key.saddr.octets()).to_canonical();
+    Endpoint { netns: key.netns, saddr, sport: key.port }
+}
+
+/// The sockets of an endpoint, on their way to a row.
+#[derive(Default)]
+struct Group {
+    now: Option<Now>,
+    counts: ListenCounts,
+    /// What each socket got that got anything.
+    queued: Vec<u64>,
+    accept_high: Option<u64>,
+    syn_high: Option<u64>,
+    asked: Option<u64>,
+    owner: Option<Process>,
+}
+
+impl Group {
+    fn add(&mut self, counts: ListenCounts, totals: &RawListener) {
+        self.counts.add(&counts);
+        self.queued.push(counts.queued);
+        self.accept_high = self.accept_high.max(Some(totals.accept_high.into()));
+        self.syn_high = self.syn_high.max(Some(totals.syn_high.into()));
+        self.asked = (totals.asked != u32::MAX).then_some(totals.asked.into()).or(self.asked);
+        if totals.owner_tgid != 0 {
+            self.owner = Some(Process { pid: totals.owner_tgid, comm: Comm::from_kernel(&totals.owner_comm) });
+        }
+    }
+
+    /// `None`: it is gone, and nothing happened to it.
+    fn row(self, endpoint: Endpoint, traced: bool) -> Option<Listener> {
+        if self.now.is_none() && self.counts == ListenCounts::default() {
+            return None;
+        }
+        // Those of several devices are no group that shares.
+        let members = self.now.filter(|now| now.chain == 1).map_or(1, |now| now.members);
+        let most = self.queued.iter().copied().max().unwrap_or(0);
+        let skew =
+            (members > 1 && self.counts.queued > 0).then(|| most as f64 * members as f64 / self.counts.queued as f64);
+        let holder = self.now.and_then(|now| now.owner);
+        Some(Listener {
+            endpoint,
+            counts: traced.then_some(self.counts),
+            accept_high: self.accept_high,
+            syn_high: self.syn_high,
+            asked: self.asked,
+            skew,
+            owner: self.owner.or(holder),
+            now: self.now,
+        })
+    }
+}
+
+impl Listener {
+    /// Drops before everything else, then how full it is, then what comes.
+    fn weight(&self) -> f64 {
+        let counts = self.counts.unwrap_or_default();
+        let fill = self.now.as_ref().map_or(0.0, Now::fill);
+        counts.dropped() as f64 * 1e9 + counts.cookies as f64 * 1e6 + fill * 1e5 + counts.queued.min(1 << 16) as f64
+    }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! conntrack-full: the table of connections has no room, and packets of new ones are dropped.
+
+use super::{Code, Evidence, Finding, Severity, grouped};
+use crate::{aggregate::limits::LimitsSnapshot, inventory::limits::Conntrack, kernel::rules::Sysctls};
+
+/// What is still there keeps a minute's burst out of trouble, not an hour's growth.
+const NEAR: f64 = 0.85;
+
+pub(super) fn find(limits: &LimitsSnapshot, sysctls: &Sysctls) -> Vec<Finding> {
+    let Some(now) = &limits.now else { return Vec::new() };
+    let bytes = now.object_bytes.conntrack;
+    now.conntrack.iter().filter_map(|table| describe(table, limits.dropped(table), bytes, sysctls)).collect()
+}
+
+fn describe(table: &Conntrack, dropped: Option<u64>, entry_bytes: Option<u64>, sysctls: &Sysctls) -> Option<Finding> {
+    let share = table.taken.share()?;
+    let drops = dropped.is_some_and(|dropped| dropped > 0);
+    if share < NEAR && !drops {
+        return None;
+    }
+    let (used, limit) = (table.taken.used?, table.taken.limit?);
+    let of = format!("{} of {} entries", grouped(used), grouped(limit));
+    let headline = match dropped {
+        Some(dropped) if dropped > 0 => format!(
+            "conntrack dropped {} packet{} for want of an entry: {of} are taken; connects wait for a SYN sent again",
+            grouped(dropped),
+            if dropped == 1 { "" } else { "s" }
+        ),
+        _ => format!("{of} of conntrack are taken: packets of new connections are dropped once all are"),
+    };
+    Some(Finding {
+        code: Code::ConntrackFull,
+        severity: if drops { Severity::Critical } else { Severity::Warning },
+        headline,
+        evidence: vec![
+            ("netns", Evidence::Number(table.netns.into())),
+            ("entries", Evidence::Number(used)),
+            ("nf_conntrack_max", Evidence::Number(limit)),
+            ("share", Evidence::Share(share)),
+            ("dropped", Evidence::number(dropped)),
+            ("dropped_since_boot", Evidence::number(table.dropped)),
+            ("early_dropped_since_boot", Evidence::number(table.early_dropped)),
+            ("buckets", Evidence::number(table.buckets)),
+            ("timeout_time_wait_s", Evidence::number(table.time_wait_s)),
+            ("timeout_established_s", Evidence::number(table.established_s)),
+        ],
+        fix: fix(table, limit, sysctls),
+        gain: Some(format!("room for {} more connections in each network namespace", grouped(limit))),
+        risk: entry_bytes.map(|bytes| format!("each entry takes {bytes} bytes of kernel memory that is never swapped")),
+    })
+}
+
+fn fix(table: &Conntrack, limit: u64, sysctls: &Sysctls) -> Vec<String> {
+    let mut lines = Vec::new();
+    if sysctls.netns.is_some_and(|own| own != table.netns) {
+        lines.push("# the limit holds for every network namespace and is set in the initial one:".into());
+    }
+    lines.push(format!("sysctl -w net.netfilter.nf_conntrack_max={}", limit * 2));
+    // The kernel's own proportion when it chooses both; longer chains make each packet dearer.
+    if table.buckets.is_some_and(|buckets| limit * 2 > buckets * 4) {
+        lines.push(format!("sysctl -w net.netfilter.nf_conntrack_buckets={}", (limit / 2).next_power_of_two()));
+    }
+    if table.time_wait_s.is_some_and(|seconds| seconds > 60) {
+        lines.push("# closed connections stay longer than the sockets themselves do (60 s):".into());
+        lines.push("sysctl -w net.netfilter.nf_conntrack_tcp_timeout_time_wait=60".into());
+    }
+    lines.push("# or do not track what needs no state: a notrack rule for this traffic in the raw table".into());
+    lines
+}

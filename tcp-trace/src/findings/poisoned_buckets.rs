@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! poisoned-buckets: ports that connections share, marked by a `bind()` of somebody else. Every `connect()` to anywhere
+//! skips them.
+
+use super::{Code, Evidence, Finding, Severity, grouped, netns_shell::Place};
+use crate::{
+    aggregate::{
+        bind::{Binder, SpaceMarks},
+        observed::Observed,
+    },
+    kernel::rules::{SearchRules, Sysctls},
+};
+
+/// A few come and go.
+const ENOUGH: u64 = 50;
+
+pub(super) fn find(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> Vec<Finding> {
+    let spaces = observed.bind.marks.iter().flatten();
+    spaces.filter_map(|space| in_space(space, observed, rules, sysctls)).collect()
+}
+
+fn severity(space: &SpaceMarks) -> Option<Severity> {
+    let of = &space.marks;
+    let half = of.ports().div_ceil(2);
+    if of.poisoned < ENOUGH {
+        None
+    } else if of.poisoned_first_half * 10 >= half * 9 || of.poisoned >= half {
+        // Nine in ten of the half that is searched first: connects walk it to find the tenth.
+        Some(Severity::Critical)
+    } else if of.poisoned * 10 >= of.ports() {
+        Some(Severity::Warning)
+    } else if of.poisoned * 100 >= of.ports() {
+        Some(Severity::Info)
+    } else {
+        None
+    }
+}
+
+fn in_space(space: &SpaceMarks, observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> Option<Finding> {
+    let severity = severity(space)?;
+    let of = &space.marks;
+    let binders = observed.bind.binders.iter().filter(|binder| binder.netns == space.netns && binder.in_range > 0);
+    let binder = binders.max_by_key(|binder| binder.in_range);
+    let by = binder.map_or("somebody who was not seen to".to_owned(), Binder::name);
+    let place = Place::of(observed, sysctls, space.netns, binder.map(|binder| binder.process.pid));
+    let until = if rules.heals_buckets {
+        "until the sockets that bound them are closed"
+    } else {
+        "until the last connection on each of them ends"
+    };
+    let text = |text: String| Evidence::Text(text);
+    Some(Finding {
+        code: Code::PoisonedBuckets,
+        severity,
+        headline: format!(
+            "{} of {} local ports are in use by connections and carry the mark of a later bind() by {by}: every \
+             connect() skips them, {until}",
+            grouped(of.poisoned),
+            grouped(of.ports())
+        ),
+        evidence: vec![
+            ("netns", Evidence::Number(space.netns.into())),
+            ("poisoned", Evidence::Number(of.poisoned)),
+            ("poisoned_first_half", Evidence::Number(of.poisoned_first_half)),
+            ("skipped", Evidence::Number(of.skipped())),
+            ("ports", Evidence::Number(of.ports())),
+            ("range", text(format!("{}-{}", of.range.0, of.range.1))),
+            ("bound_by", binder.map_or(Evidence::Unknown, |binder| text(binder.name()))),
+            ("binds_in_range", Evidence::number(binder.map(|binder| binder.in_range))),
+            ("healed_by_kernel", Evidence::Flag(rules.heals_buckets)),
+        ],
+        fix: fix(of.range, binder, rules, &place),
+        gain: Some(format!("connect() can share {} more ports towards every destination", grouped(of.poisoned))),
+        risk: None,
+    })
+}
+
+fn fix(range: (u16, u16), binder: Option<&Binder>, rules: &SearchRules, place: &Place) -> Vec<String> {
+    let (low, high) = range;
+    let who = binder.map_or("who binds ports of the range".to_owned(), Binder::name);
+    let mut lines = vec![
+        format!(
+            "# {who}: bind() only outside of {low}-{high}; to find a port that is free, bind to port 0 and keep it"
+        ),
+        "# a port that it has to have: keep it from connect(), before anybody uses it".into(),
+        place.command("sysctl net.ipv4.ip_local_reserved_ports"),
+        "# who uses the ports, and who has bound them:".into(),
+        place.command(&format!("ss -tanp 'sport >= :{low} and sport <= :{high}'")),
+    ];
+    if rules.heals_buckets {
+        lines.push("# this kernel takes the mark off when the socket that bound the port is closed: close it".into());
+    } else {
+        lines.push(
+            "# what is marked stays so until its connections end: let the program that shares them reconnect".into(),
+        );
+        lines.push("# a kernel from 6.18 on takes the mark off when the socket that bound the port is closed".into());
+    }
+    lines
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Happenings as the payloads of blocks, and back. What is one of its kind is JSON, what is many of a kind are tables.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    block::Kind,
+    bytes::{Bytes, Malformed},
+    cells::Cells,
+    events::Events,
+    inventory,
+    table::{Read, Table},
+};
+use crate::{
+    clock::Moment,
+    event::Event,
+    governor::Stock,
+    inventory::Inventory,
+    model::{
+        folded::{FoldedPhase, MOST},
+        time_wait::TimeWaitSnapshot,
+        totals::{BindTotals, Totals},
+    },
+    outside,
+    stream::Happening,
+};
+
+/// The most rows that a table is believed to have: an inventory holds half as many sockets.
+pub const ROWS: usize = 1 << 20;
+
+/// The longest head, of a thousand network namespaces with all their counters: what is made of it takes several times that.
+pub const MAX_HEAD: usize = 16 << 20;
+
+/// A happening that owns all of itself.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are events, which need no memory of their own")]
+pub enum Happened {
+    /// See [`Happening`].
+    Event(Event),
+    /// See [`Happening`].
+    Stock(Box<Stock>),
+    /// See [`Happening`].
+    Totals(Box<Totals>),
+    /// See [`Happening`].
+    TimeWait(TimeWaitSnapshot),
+    /// See [`Happening`].
+    Inventory(Box<Inventory>),
+    /// See [`Happening`].
+    Tick(Moment),
+    /// See [`Happening`].
+    End(Moment),
+}
+
+impl Happened {
+    /// As it travels.
+    pub fn as_happening(&self) -> Happening<'_> {
+        match self {
+            Self::Event(event) => Happening::Event(event),
+            Self::Stock(stock) => Happening::Stock(stock),
+            Self::Totals(totals) => Happening::Totals(totals),
+            Self::TimeWait(sampled) => Happening::TimeWait(sampled),
+            Self::Inventory(inventory) => Happening::Inventory(inventory),
+            Self::Tick(moment) => Happening::Tick(*moment),
+            Self::End(moment) => Happening::End(*moment),
+        }
+    }
+}
+
+/// A block of what is no event; `None`: it is one, and they come in heaps.
+pub fn payload(happening: Happening<'_>) -> Option<(Kind, Vec<u8>)> {
+    Some(match happening {
+        Happening::Event(_) => return None,
+        Happening::Stock(stock) => (Kind::Stock, put_stock(stock)),
+        Happening::Totals(totals) => (Kind::Totals, put_totals(totals)),
+        Happening::TimeWait(sampled) => (Kind::TimeWait, head(sampled)),
+        Happening::Inventory(inventory) => (Kind::Inventory, inventory::put(inventory)),
+        Happening::Tick(moment) => (Kind::Tick, head(&moment)),
+        Happening::End(moment) => (Kind::End, head(&moment)),
+    })
+}
+
+/// Gives what a block holds to `visit`, in its order.
+///
+/// # Errors
+/// When it does not hold what its kind says; the first of `visit`.
+pub fn read<E: From<Malformed>>(
+    kind: Kind,
+    payload: &[u8],
+    mut visit: impl FnMut(Happened) -> Result<(), E>,
+) -> Result<(), E> {
+    let bytes = &mut Bytes(payload);
+    match kind {
+        Kind::Events => Events::read(bytes, |event| visit(Happened::Event(event))),
+        Kind::Stock => visit(Happened::Stock(Box::new(take_stock(bytes)?))),
+        Kind::Totals => visit(Happened::Totals(Box::new(take_totals(bytes)?))),
+        Kind::TimeWait => visit(Happened::TimeWait(take_head(bytes)?)),
+        Kind::Inventory => visit(Happened::Inventory(Box::new(inventory::take(bytes)?))),
+        Kind::Tick => visit(Happened::Tick(take_head(bytes)?)),
+        Kind::End => visit(Happened::End(take_head(bytes)?)),
+        Kind::Circumstances | Kind::Before => Ok(()),
+    }
+}
+
+/// A length, and JSON.
+pub fn head<T: Serialize>(value: &T) -> Vec<u8> {
+    let json = serde_json::to_vec(value).expect("numbers, words and lists, with words for keys");
+    let mut payload = Vec::with_capacity(json.len() + 4);
+    payload.extend((json.len() as u32).to_le_bytes());
+    payload.extend(json);
+    payload
+}
+
+/// Reads it again.
+///
+/// # Errors
+/// When it is something else.
+pub fn take_head<T: DeserializeOwned>(bytes: &mut Bytes<'_>) -> Result<T, Malformed> {
+    let len = bytes.u32()? as usize;
+    if len > MAX_HEAD {
+        return Err(Malformed::new(format!("a head of {len} bytes; at most {MAX_HEAD} are read")));
+    }
+    let malformed = |error: serde_json::Error| Malformed::new(error.to_string());
+    let mut value: serde_json::Value = serde_json::from_slice(bytes.take(len)?).map_err(malformed)?;
+    outside::clean(&mut value);
+    serde_json::from_value(value).map_err(malformed)
+}
+
+/// The tables that follow a head, by name.
+pub struct Tables<'a>(Vec<Read<'a>>);
+
+impl<'a> Tables<'a> {
+    /// All that there are.
+    ///
+    /// # Errors
+    /// When what follows is something else.
+    pub fn read(bytes: &mut Bytes<'a>) -> Result<Self, Malformed> {
+        let mut tables = Vec::new();
+        while !bytes.0.is_empty() {
+            tables.push(Read::parse(bytes, ROWS)?);
+        }
+        Ok(Self(tables))
+    }
+
+    /// The rows of one; none where it was never written.
+    ///
+    /// # Errors
+    /// When they are rows of something else.
+    pub fn rows<R: Cells>(&mut self, name: &str) -> Result<Vec<R>, Malformed> {
+        self.0.iter_mut().find(|table| table.name == name).map_or(Ok(Vec::new()), Read::all)
+    }
+}
+
+/// Adds a table of these rows.
+pub fn put_table<'r, R: Cells + 'r>(to: &mut Vec<u8>, name: &str, rows: impl IntoIterator<Item = &'r R>) {
+    Table::of(rows).encode(name, to);
+}
+
+const CONNECTS: &str = "connects";
+const OTHER_CONNECTS: &str = "other_connects";
+
+fn put_stock(stock: &Stock) -> Vec<u8> {
+    let mut payload = head(stock);
+    if let Some(folded) = &stock.folded {
+        put_table(&mut payload, CONNECTS, &folded.rows);
+        put_table(&mut payload, OTHER_CONNECTS, [&folded.other]);
+    }
+    payload
+}
+
+fn take_stock(bytes: &mut Bytes<'_>) -> Result<Stock, Malformed> {
+    let mut stock: Stock = take_head(bytes)?;
+    let mut tables = Tables::read(bytes)?;
+    if let Some(folded) = &mut stock.folded {
+        folded.rows = tables.rows(CONNECTS)?;
+        folded.other = tables.rows(OTHER_CONNECTS)?.pop().unwrap_or_default();
+        let mut counts = folded.rows.iter().map(|row| &row.counts).chain([&folded.other]);
+        if counts.any(|counts| counts.attempts() > MOST) {
+            return Err(Malformed::new("a row of more attempts than can have been counted"));
+        }
+    }
+    Ok(stock)
+}
+
+/// The books of a block, without its rows.
+pub fn books(payload: &[u8]) -> &[u8] {
+    let len = payload.first_chunk().map_or(0, |len| u32::from_le_bytes(*len) as usize);
+    payload.get(..len + 4).unwrap_or_default()
+}
+
+/// What of the totals is one of its kind.
+#[derive(Serialize, Deserialize)]
+struct TotalsHead {
+    read_ns: u64,
+    sees_listeners: bool,
+    bind_any_port: FoldedPhase,
+    bind_a_port: FoldedPhase,
+}
+
+fn put_totals(totals: &Totals) -> Vec<u8> {
+    let binds = &totals.binds;
+    let mut payload = head(&TotalsHead {
+        read_ns: totals.read_ns,
+        sees_listeners: totals.listeners.is_some(),
+        bind_any_port: binds.any_port.clone(),
+        bind_a_port: binds.a_port.clone(),
+    });
+    put_table(&mut payload, "time_wait", &totals.time_wait);
+    put_table(&mut payload, "listeners", totals.listeners.iter().flatten());
+    put_table(&mut payload, "binders", &binds.binders);
+    put_table(&mut payload, "bind_sites", &binds.sites);
+    put_table(&mut payload, "time_wait_owners", &totals.time_wait_owners);
+    put_table(&mut payload, "states", &totals.states);
+    put_table(&mut payload, "cgroups", &totals.cgroups);
+    payload
+}
+
+/// Reads what [`payload`] made of totals.
+///
+/// # Errors
+/// When it is something else.
+pub fn take_totals(bytes: &mut Bytes<'_>) -> Result<Totals, Malformed> {
+    let head: TotalsHead = take_head(bytes)?;
+    let mut tables = Tables::read(bytes)?;
+    Ok(Totals {
+        time_wait: tables.rows("time_wait")?,
+        listeners: if head.sees_listeners { Some(tables.rows("listeners")?) } else { None },
+        binds: BindTotals {
+            binders: tables.rows("binders")?,
+            sites: tables.rows("bind_sites")?,
+            any_port: head.bind_any_port,
+            a_port: head.bind_a_port,
+        },
+        time_wait_owners: tables.rows("time_wait_owners")?,
+        states: tables.rows("states")?,
+        cgroups: tables.rows("cgroups")?,
+        read_ns: head.read_ns,
+    })
+}

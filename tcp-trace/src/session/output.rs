@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Events into what the user asked to read: lines as they come, an answer at every tick, a last one.
+
+use std::time::Duration;
+
+use crate::{
+    event::{Connect, Event, Outcome},
+    exit::Failure,
+    export::{calendar::Calendar, csv, format::Format, json, rows, sink::Sink},
+    findings::{Finding, Severity},
+    mode::Question,
+    session_info::Circumstances,
+    stream::{Follow, Happening, Written},
+    summarize::{Reckoned, Reckoning, summary::Summary},
+    view::{
+        events, line,
+        screen::{Layout, screen},
+    },
+};
+
+/// Cursor home and everything erased: the next screen takes the place of the last.
+const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
+
+/// What is to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// How.
+    pub format: Format,
+    /// A line for every connect.
+    pub connects: bool,
+    /// A line for every event of the other signals.
+    pub signals: bool,
+    /// An answer at every tick, not only at the end.
+    pub intervals: bool,
+    /// Only connects that took at least this long.
+    pub min_latency: Option<Duration>,
+    /// Only connects whose search needed the second parity pass.
+    pub second_pass_only: bool,
+    /// What a screen may take up; its `top` holds for JSON too.
+    pub layout: Layout,
+}
+
+impl Wanted {
+    /// A terminal gets one screen that changes, unless lines go there.
+    fn redraws(&self, sink: &Sink) -> bool {
+        sink.is_terminal() && self.intervals && !self.connects && !self.signals
+    }
+}
+
+/// Everything observed so far and where answers go.
+#[derive(Debug)]
+pub struct Answer {
+    question: Question,
+    wanted: Wanted,
+    sink: Sink,
+    reckoning: Reckoning,
+    worst: Option<Severity>,
+    /// The last interval had something that port probes could explain.
+    riddle: bool,
+    /// What the next write takes; kept for its capacity.
+    buffer: Vec<u8>,
+    calendar: Calendar,
+}
+
+impl Answer {
+    /// Nothing observed yet; writes what comes before the first line.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn new(
+        question: Question,
+        circumstances: &Circumstances,
+        wanted: Wanted,
+        mut sink: Sink,
+    ) -> Result<Self, Failure> {
+        let mut buffer = Vec::new();
+        let connects = question == Question::ConnectLatency;
+        match wanted.format {
+            Format::Csv if connects => csv::header(&mut buffer),
+            Format::Text if wanted.connects => buffer.extend(events::header().bytes()),
+            Format::Text if connects && !wanted.redraws(&sink) && wanted.intervals => {
+                buffer.extend(line::header().bytes());
+            }
+            Format::Text | Format::Json | Format::Csv => {}
+        }
+        sink.write(&buffer)?;
+        Ok(Self {
+            question,
+            wanted,
+            sink,
+            reckoning: Reckoning::new(question, circumstances),
+            worst: None,
+            riddle: false,
+            buffer,
+            calendar: Calendar::default(),
+        })
+    }
+
+    /// The worst finding of any answer.
+    pub fn worst(&self) -> Option<Severity> {
+        self.worst
+    }
+
+    /// Where answers go, for what is to follow them.
+    pub fn into_sink(self) -> Sink {
+        self.sink
+    }
+
+    fn list(&mut self, event: &Event) -> Result<(), Failure> {
+        let listed = match event {
+            Event::Connect(connect) => self.lists(connect),
+            Event::TimeWait(_) | Event::Bind(_) | Event::ListenDrop(_) | Event::State(_) => self.wanted.signals,
+            Event::Lost(_) | Event::Detail(_) => true,
+            // Whoever draws takes it, a line has no room for it.
+            Event::Stack(_) => false,
+        };
+        if !listed {
+            return Ok(());
+        }
+        self.buffer.clear();
+        match (self.wanted.format, event) {
+            (Format::Json, event) => json::event(&mut self.buffer, &mut self.calendar, event),
+            (Format::Csv, Event::Connect(connect)) => csv::connect(&mut self.buffer, &mut self.calendar, connect),
+            (Format::Text, Event::Connect(connect)) => self.buffer.extend(events::connect(connect).bytes()),
+            (Format::Text, Event::TimeWait(time_wait)) => self.buffer.extend(events::time_wait(time_wait).bytes()),
+            (Format::Text, Event::ListenDrop(dropped)) => self.buffer.extend(events::listen_drop(dropped).bytes()),
+            (Format::Text, Event::Bind(bind)) => self.buffer.extend(events::bind(bind).bytes()),
+            (Format::Text, Event::State(state)) => self.buffer.extend(events::state(state).bytes()),
+            (Format::Text, Event::Detail(detail)) if !self.wanted.redraws(&self.sink) => {
+                self.buffer.extend(events::detail(detail).bytes());
+            }
+            (Format::Csv, Event::Detail(detail)) => {
+                tracing::warn!("{}", events::detail(detail).trim_end());
+            }
+            // None of them has a row in CSV; a loss, and on a screen the detail, stand in the next text answer.
+            (Format::Csv, _) | (Format::Text, Event::Lost(_) | Event::Detail(_) | Event::Stack(_)) => {}
+        }
+        self.sink.write(&self.buffer).map(|_| ())
+    }
+
+    fn tick(&mut self, summary: &Summary) -> Result<(), Failure> {
+        let connect = &summary.observed.connect;
+        self.riddle = connect.second_pass > 0 || connect.ended(Outcome::NoPort) > 0;
+        self.remember(&summary.findings);
+        if self.wanted.intervals { self.write_interval(summary) } else { Ok(()) }
+    }
+
+    /// The final answer.
+    fn finish(&mut self, summary: &Summary) -> Result<(), Failure> {
+        self.remember(&summary.findings);
+        self.buffer.clear();
+        match self.wanted.format {
+            Format::Json => self.put_json(summary),
+            Format::Text => self.put_screen(summary),
+            Format::Csv => self.put_csv(summary),
+        }
+        self.sink.write(&self.buffer).map(|_| ())
+    }
+
+    fn lists(&self, connect: &Connect) -> bool {
+        self.wanted.connects
+            && (!self.wanted.second_pass_only || connect.second_pass == Some(true))
+            && self.wanted.min_latency.is_none_or(|least| {
+                let took = connect.total_ns.or(connect.handshake_ns);
+                took.is_some_and(|took| u128::from(took) >= least.as_nanos())
+            })
+    }
+
+    fn write_interval(&mut self, summary: &Summary) -> Result<(), Failure> {
+        self.buffer.clear();
+        match self.wanted.format {
+            Format::Json => self.put_json(summary),
+            Format::Csv => self.put_csv(summary),
+            Format::Text if self.wanted.redraws(&self.sink) => self.put_screen(summary),
+            Format::Text if self.question == Question::ConnectLatency && !self.wanted.connects => {
+                self.buffer.extend(line::line(summary).bytes());
+            }
+            // In a pipe the others answer once, at the end.
+            Format::Text => {}
+        }
+        self.sink.write(&self.buffer).map(|_| ())
+    }
+
+    fn put_json(&mut self, summary: &Summary) {
+        let top = self.wanted.layout.top;
+        let doctor = summary.question == Question::Doctor;
+        // Whoever asks for causes reads them first, the others after what they rest on.
+        let (before, after) = if doctor { (&summary.findings[..], &[][..]) } else { (&[][..], &summary.findings[..]) };
+        before.iter().for_each(|finding| json::finding(&mut self.buffer, finding));
+        rows::of(summary, top).iter().for_each(|row| json::row(&mut self.buffer, summary.time, row));
+        json::summary(&mut self.buffer, summary, top);
+        after.iter().for_each(|finding| json::finding(&mut self.buffer, finding));
+    }
+
+    fn put_csv(&mut self, summary: &Summary) {
+        let all = rows::of(summary, self.wanted.layout.top);
+        csv::rows(&mut self.buffer, summary.time, &all);
+    }
+
+    fn put_screen(&mut self, summary: &Summary) {
+        if self.wanted.redraws(&self.sink) {
+            self.buffer.extend(CLEAR);
+        }
+        self.buffer.extend(screen(summary, self.wanted.layout).bytes());
+    }
+
+    fn remember(&mut self, found: &[Finding]) {
+        // Severities are ordered worst first.
+        self.worst = found.iter().map(|finding| finding.severity).chain(self.worst).min();
+    }
+}
+
+impl Follow for Answer {
+    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
+        match (self.reckoning.take(happening), happening) {
+            (_, Happening::Event(event)) => self.list(event),
+            (Reckoned::Lost(lost), _) => self.list(&Event::Lost(lost)),
+            (Reckoned::Interval(summary), _) => self.tick(&summary),
+            (Reckoned::Whole(summary), _) => self.finish(&summary),
+            (Reckoned::Nothing, _) => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<Written, Failure> {
+        self.sink.flush()
+    }
+
+    fn has_a_riddle(&self) -> bool {
+        self.riddle
+    }
+}

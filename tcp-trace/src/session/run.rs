@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The only loop over time: events in, answers out at every tick, the last one at the end.
+
+use std::time::Duration;
+
+use tokio::{
+    net::UnixStream,
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until},
+};
+
+use crate::{
+    clock,
+    event::Event,
+    exit::{Failure, Tried},
+    governor::{Governor, Stock},
+    inventory::surveyor::Surveyor,
+    shutdown,
+    source::{live::Live, time_wait_proc},
+    stream::{Follow, Happening, Written},
+};
+
+/// When to answer and when to end.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Between two answers.
+    pub interval: Duration,
+    /// Until the last one; `None`: until a signal.
+    pub duration: Option<Duration>,
+}
+
+/// The kernel side wakes us only when much is waiting, so what is little is looked for this often.
+const LOOK: Duration = Duration::from_millis(50);
+/// Looks in a row that found nothing, after which the next event is to wake us.
+const IN_VAIN: u32 = 10;
+/// Where answers are further apart, the books are looked at in between if there is need.
+const IN_TIME: Duration = Duration::from_secs(1);
+/// Far enough to never come, near enough to be a moment.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// What is traced.
+pub struct Traced {
+    /// Where events come from.
+    pub source: Live,
+    /// Keeps the programs.
+    pub governor: Governor,
+}
+
+/// Everything that is looked at.
+pub struct Sources {
+    /// Without it an answer rests on what can be read alone.
+    pub traced: Option<Traced>,
+    /// Looks at sockets; `None`: nobody asked.
+    pub surveyor: Option<Surveyor>,
+    /// No program sees TIME_WAIT: its totals are sampled from /proc.
+    pub samples_time_wait: bool,
+}
+
+/// Runs until the time is up, a signal comes or nobody reads any more, and ends with the final answer. `ready` is called
+/// once a signal would be heard: whoever waits for it may send one at once.
+///
+/// # Errors
+/// When the source breaks or an answer cannot be written.
+pub async fn run(
+    mut sources: Sources,
+    follower: &mut impl Follow,
+    pace: Pace,
+    ready: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let wake = listen().map_err(|error| broken("cannot listen to signals", &error))?;
+    ready()?;
+    let begin = Instant::now();
+    let mut ticks = interval_at(begin + pace.interval, pace.interval);
+    // A machine that stalls gets one late answer, not a heap of empty ones.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looks = interval_at(begin + LOOK, LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut in_vain = 0;
+    let end = begin + pace.duration.unwrap_or(NEVER);
+    shutdown::end_at(end.into_std());
+    loop {
+        let due = sources.traced.as_ref().map_or(begin + NEVER, |traced| traced.governor.due());
+        tokio::select! {
+            woken = woken(&mut sources.traced) => {
+                woken.map_err(|error| ring_ended(&error))?;
+                if in_vain >= IN_VAIN {
+                    sleep(&mut sources.traced, false);
+                    looks.reset();
+                }
+                in_vain = 0;
+                if read(&mut sources.traced, follower)?.1 == Written::NobodyReads {
+                    return Ok(());
+                }
+            }
+            _ = looks.tick(), if sources.traced.is_some() && in_vain < IN_VAIN => {
+                let (events, written) = read(&mut sources.traced, follower)?;
+                if written == Written::NobodyReads {
+                    return Ok(());
+                }
+                in_vain = if events > 0 { 0 } else { in_vain + 1 };
+                if in_vain == IN_VAIN {
+                    sleep(&mut sources.traced, true);
+                    // What came before that was heard does not wake us.
+                    read(&mut sources.traced, follower)?;
+                }
+            }
+            _ = ticks.tick() => {
+                read(&mut sources.traced, follower)?;
+                sources.take_stock(follower)?;
+                if let Some(inventory) = sources.surveyor.as_ref().and_then(Surveyor::news) {
+                    follower.follow(Happening::Inventory(&inventory))?;
+                }
+                follower.follow(Happening::Tick(clock::now()))?;
+                if let Some(traced) = sources.traced.as_mut().filter(|_| follower.has_a_riddle()) {
+                    traced.governor.explain();
+                }
+                if follower.flush()? == Written::NobodyReads {
+                    return Ok(());
+                }
+            }
+            () = sleep_until(due) => if let Some(Traced { source, governor }) = &mut sources.traced {
+                if let Some(change) = governor.act() {
+                    follower.follow(Happening::Event(&Event::Detail(change)))?;
+                }
+                if pace.interval > IN_TIME
+                    && governor.is_pressed()
+                    && let Some(stock) = governor.stock(source.undecoded())
+                {
+                    follower.follow(Happening::Stock(&stock))?;
+                }
+            },
+            () = sleep_until(end) => break,
+            () = asked_to_end(&wake) => break,
+        }
+    }
+    if let Some(traced) = &mut sources.traced {
+        traced.governor.stop();
+        traced.source.finish(|event| follower.follow(Happening::Event(event)))?;
+    }
+    sources.take_stock(follower)?;
+    if let Some(inventory) = sources.surveyor.as_ref().map(Surveyor::fresh) {
+        follower.follow(Happening::Inventory(&inventory))?;
+    }
+    follower.follow(Happening::End(clock::now()))?;
+    follower.flush()?;
+    Ok(())
+}
+
+fn listen() -> std::io::Result<UnixStream> {
+    shutdown::listen()?;
+    let wake = shutdown::wake().ok_or(std::io::ErrorKind::NotConnected)?.try_clone()?;
+    wake.set_nonblocking(true)?;
+    UnixStream::from_std(wake)
+}
+
+async fn woken(traced: &mut Option<Traced>) -> std::io::Result<()> {
+    match traced {
+        Some(traced) => traced.source.woken().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn sleep(traced: &mut Option<Traced>, asleep: bool) {
+    if let Some(traced) = traced {
+        traced.governor.sleep(asleep);
+    }
+}
+
+/// The events that wait, how many they were, and on its way what they made us write.
+fn read(traced: &mut Option<Traced>, follower: &mut impl Follow) -> Result<(u64, Written), Failure> {
+    let Some(Traced { source, governor }) = traced else { return Ok((0, Written::Yes)) };
+    let (mut events, begin_ns) = (0_u64, clock::thread_cpu_ns());
+    source.read(|event| {
+        events += 1;
+        follower.follow(Happening::Event(event))
+    })?;
+    let written = follower.flush()?;
+    if events > 0 {
+        governor.spent_on_events(clock::thread_cpu_ns().saturating_sub(begin_ns));
+    }
+    Ok((events, written))
+}
+
+impl Sources {
+    /// What is not an event: the books, and the totals that the kernel side keeps.
+    fn take_stock(&mut self, follower: &mut impl Follow) -> Result<(), Failure> {
+        match &mut self.traced {
+            None => follower.follow(Happening::Stock(&Stock::untraced()))?,
+            Some(Traced { source, governor }) => {
+                source.set_clock();
+                source.log_kernel_side();
+                let stock = governor.stock(source.undecoded());
+                if let Some(stock) = &stock {
+                    follower.follow(Happening::Stock(stock))?;
+                }
+                let rows = stock.iter().flat_map(|stock| &stock.folded).flat_map(|folded| &folded.rows);
+                follower.follow(Happening::Totals(&source.totals(rows.map(|row| row.cgroup_id))))?;
+            }
+        }
+        if self.samples_time_wait {
+            follower.follow(Happening::TimeWait(&time_wait_proc::sample()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Until the first signal.
+async fn asked_to_end(wake: &UnixStream) {
+    // An error here is one of every later wait too: then the time decides, or the second signal.
+    if wake.readable().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+fn broken(what: &str, error: &std::io::Error) -> Failure {
+    Failure::Failed { headline: what.into(), tried: vec![Tried::new("tokio", error.to_string())], try_next: vec![] }
+}
+
+fn ring_ended(error: &std::io::Error) -> Failure {
+    Failure::Failed {
+        headline: "the ring buffer can no longer be read".into(),
+        tried: vec![Tried::new("epoll", error.to_string())],
+        try_next: vec!["start again; with -v if it happens again".into()],
+    }
+}

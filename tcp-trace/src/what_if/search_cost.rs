@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a search costs: a time that each has, and one for each candidate, as they were measured here.
+
+use crate::model::folded::{FoldedCounts, FoldedSum};
+
+/// A search of at most so many candidates is a short one: next to all of its time is that which each has.
+const SHORT: u64 = 16;
+/// One of this many is a long one: next to all of its time is that of the candidates.
+const LONG: u64 = 256;
+
+/// From searches whose time and candidates are both known, wherever they went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Price {
+    short: Sums,
+    long: Sums,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sums {
+    searches: u64,
+    candidates: u64,
+    ns: u64,
+}
+
+impl Price {
+    /// Takes the searches of a row: those that found a port in their first pass, and those that did in their second, each
+    /// as they are on average.
+    pub fn observe(&mut self, counts: &FoldedCounts) {
+        let second = &counts.second_pass_visited;
+        self.add(second.known, second.sum, counts.second_pass_search_ns);
+        // Those that found none visited ports, too.
+        if counts.exhausted == 0 {
+            let visited = &counts.visited;
+            let searches = visited.known.saturating_sub(second.known);
+            self.add(searches, visited.sum.saturating_sub(second.sum), counts.first_pass_search_ns);
+        }
+    }
+
+    /// Searches of which both are known.
+    fn add(&mut self, searches: u64, candidates: u64, took: FoldedSum) {
+        if searches == 0 || searches != took.known {
+            return;
+        }
+        let sums = match candidates / searches {
+            ..=SHORT => &mut self.short,
+            LONG.. => &mut self.long,
+            _ => return,
+        };
+        sums.searches = sums.searches.saturating_add(searches);
+        sums.candidates = sums.candidates.saturating_add(candidates);
+        sums.ns = sums.ns.saturating_add(took.sum);
+    }
+
+    /// A candidate more; `None`: no long search was measured.
+    pub fn candidate_ns(&self) -> Option<f64> {
+        let (candidates, ns) = self.long.means()?;
+        Some(match self.short.means() {
+            Some((few, little)) => (ns - little).max(0.0) / (candidates - few),
+            // What each search has is a small part of a long one.
+            None => ns / candidates,
+        })
+    }
+
+    /// A search of so many candidates; `None`: none like it was measured.
+    pub fn search_ns(&self, visited: f64) -> Option<f64> {
+        match self.short.means() {
+            Some((few, ns)) => match self.candidate_ns() {
+                Some(candidate_ns) => Some((ns + candidate_ns * (visited - few)).max(0.0)),
+                None => (visited <= SHORT as f64).then_some(ns),
+            },
+            None => Some(self.candidate_ns()? * visited).filter(|_| visited >= LONG as f64),
+        }
+    }
+}
+
+impl Sums {
+    /// Candidates and time of a search.
+    fn means(&self) -> Option<(f64, f64)> {
+        let searches = self.searches as f64;
+        (self.searches > 0).then(|| (self.candidates as f64 / searches, self.ns as f64 / searches))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        aggregate::sample::{established, no_port},
+        event::Connect,
+    };
+
+    fn searched(price: &mut Price, visited: Option<u32>, took_ns: u64, second_pass: bool) {
+        let connect = Connect {
+            ports_visited: visited,
+            port_search_ns: Some(took_ns),
+            second_pass: Some(second_pass),
+            ..established()
+        };
+        price.observe(&FoldedCounts::of(&connect));
+    }
+
+    #[test]
+    fn between_short_and_long_ones() {
+        let mut price = Price::default();
+        assert_eq!((price.candidate_ns(), price.search_ns(1.0)), (None, None));
+        searched(&mut price, None, 5, false);
+        searched(&mut price, Some(100), 1, false);
+        searched(&mut price, Some(1), 3000, false);
+        assert_eq!((price.candidate_ns(), price.search_ns(1.5), price.search_ns(500.0)), (None, Some(3000.0), None));
+        searched(&mut price, Some(10_001), 2_003_000, true);
+        price.observe(&FoldedCounts::of(&no_port()));
+        assert_eq!(price.candidate_ns(), Some(200.0));
+        assert_eq!((price.search_ns(1.0), price.search_ns(14_001.0)), (Some(3000.0), Some(2_803_000.0)));
+    }
+
+    #[test]
+    fn a_row_of_both_is_two_prices() {
+        let mut counts = FoldedCounts::default();
+        for (visited, took_ns, second_pass) in [(1, 3000, false), (10_001, 2_003_000, true), (3, 3400, false)] {
+            counts.add(&Connect {
+                ports_visited: Some(visited),
+                port_search_ns: Some(took_ns),
+                second_pass: Some(second_pass),
+                ..established()
+            });
+        }
+        let mut price = Price::default();
+        price.observe(&counts);
+        let candidate_ns = price.candidate_ns().expect("long ones were measured");
+        assert!((candidate_ns - 200.0).abs() < 1.0, "{candidate_ns}");
+    }
+
+    #[test]
+    fn long_ones_say_nothing_of_short_ones() {
+        let mut price = Price::default();
+        searched(&mut price, Some(14_000), 2_800_000, true);
+        assert_eq!((price.search_ns(28_000.0), price.search_ns(2.0)), (Some(5_600_000.0), None));
+    }
+}
