@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::{
     duration,
-    live::{self, Asked, FailOn, LiveArgs},
+    live::{self, FailOn, LiveArgs},
 };
 use crate::{
     exit::Failure,
     export::{format::Format, sink::Sink},
     mode::Question,
     probes::{bursts::PortProbes, table::Signal},
-    session::output::Wanted,
+    session::{output::Wanted, request::Asked},
 };
 
 const EXAMPLES: &str = "\

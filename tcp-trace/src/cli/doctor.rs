@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     duration,
     filters::Filters,
-    live::{self, Asked, FailOn, LiveArgs, Ran, TierChoice},
+    live::{self, FailOn, LiveArgs, TierChoice},
     output::Output,
     replay::Recording,
     share,
@@ -18,7 +18,11 @@ use crate::{
     machine::Machine,
     mode::Question,
     probes::bursts::PortProbes,
-    session::output::{self, Answer},
+    session::{
+        output::{self, Answer},
+        request::Asked,
+        start::{self, Ran},
+    },
     session_info::Circumstances,
 };
 
@@ -100,13 +104,14 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let Ran { follower: answer, recorded } = if live.recording.is_some() {
         live::follow(&live, &asked, answer)?
     } else {
-        let mut prepared = live::prepare(&live, &asked)?;
+        let options = live.options()?;
+        let mut prepared = start::prepare(&options, &asked)?;
         failed = prepared.untraceable.take();
         if args.watch.is_none() || !prepared.machine.traces() {
             prepared.attached = None;
             live.duration = Some(Duration::ZERO);
         }
-        live::watch(prepared, &live, &asked, answer)?
+        start::watch(prepared, &options, &asked, answer)?
     };
     let code = FailOn::code(args.fail_on, answer.worst());
     if let Some(machine) = machine {

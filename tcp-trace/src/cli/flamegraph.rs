@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    live::{self, Asked, LiveArgs},
+    live::{self, LiveArgs},
     progress::Watched,
 };
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     },
     mode::Question,
     probes::table::Signal,
+    session::request::Asked,
 };
 
 const EXAMPLES: &str = "\

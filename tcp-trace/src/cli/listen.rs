@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tcp-trace listen`: which listener drops what, and why?
 
-use super::live::{self, Asked, LiveArgs};
-use crate::{exit::Failure, mode::Question, probes::table::Signal};
+use super::live::{self, LiveArgs};
+use crate::{exit::Failure, mode::Question, probes::table::Signal, session::request::Asked};
 
 const EXAMPLES: &str = "\
 Of the filters --netns holds for listeners; the others choose the connects of this machine that are told to have waited.

@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     duration,
     filters::Filters,
-    live::{self, Asked, LiveArgs, TierChoice},
+    live::{LiveArgs, TierChoice},
     output::Output,
     share, size,
 };
@@ -24,6 +24,7 @@ use crate::{
         trigger::Trigger,
         writer::Target,
     },
+    session::{request::Asked, start},
     session_info::Circumstances,
 };
 
@@ -111,7 +112,8 @@ pub fn run(args: &Args, verbose: u8) -> Result<(), Failure> {
     let rotation = Rotation { size: args.rotate_size, every: args.rotate_every, kept: args.keep_files };
     let target = Target { path: args.file.clone(), rotation, reach: args.trigger.is_some().then_some(reach) };
     let live = args.live();
-    let prepared = live::prepare(&live, &asked)?;
+    let options = live.options()?;
+    let prepared = start::prepare(&options, &asked)?;
     if prepared.attached.is_none() {
         // What can be read without tracing is no recording of what happens.
         prepared.machine.hope()?;
@@ -119,13 +121,13 @@ pub fn run(args: &Args, verbose: u8) -> Result<(), Failure> {
     }
     if args.redact {
         let recorder = |known: &Circumstances| Recorder::begin(target, &redact::circumstances(known));
-        return live::watch(prepared, &live, &asked, |known| recorder(known).map(Redacted::new)).map(drop);
+        return start::watch(prepared, &options, &asked, |known| recorder(known).map(Redacted::new)).map(drop);
     }
     let Some(trigger) = args.trigger.clone() else {
-        return live::watch(prepared, &live, &asked, |known| Recorder::begin(target, known)).map(drop);
+        return start::watch(prepared, &options, &asked, |known| Recorder::begin(target, known)).map(drop);
     };
     let armed = |known: &Circumstances| FlightRecorder::arm(target, trigger, args.after, known);
-    if !live::watch(prepared, &live, &asked, armed)?.follower.has_fired() {
+    if !start::watch(prepared, &options, &asked, armed)?.follower.has_fired() {
         tracing::warn!("--trigger was not met: {} was not written", args.file.display());
     }
     Ok(())

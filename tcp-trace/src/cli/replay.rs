@@ -10,9 +10,8 @@ use std::{
 use tcp_trace_common::config::Config;
 
 use super::{
-    bind, connect_latency, doctor, flamegraph, listen,
-    live::{Asked, LiveArgs},
-    ports, progress, report, states, time_wait, what_if,
+    bind, connect_latency, doctor, flamegraph, listen, live::LiveArgs, ports, progress, report, states, time_wait,
+    what_if,
 };
 use crate::{
     exit::Failure,
@@ -25,6 +24,7 @@ use crate::{
         replay::{Cut, Replay},
         writer::Target,
     },
+    session::request::Asked,
     session_info::Circumstances,
     stream::Follow,
 };

@@ -10,7 +10,7 @@ use std::{
 use super::{
     duration,
     filters::Filters,
-    live::{self, Asked, FailOn, LiveArgs, TierChoice},
+    live::{self, FailOn, LiveArgs, TierChoice},
     output::Output,
     progress::Watched,
     replay::Recording,
@@ -23,6 +23,7 @@ use crate::{
     probes::{bursts::PortProbes, table::Signal},
     recording::player::Player,
     report::Report,
+    session::request::Asked,
 };
 
 const EXAMPLES: &str = "\

@@ -7,12 +7,13 @@ use std::{io::Write as _, time::Duration};
 
 use super::{
     duration,
-    live::{self, Asked as Traced, LiveArgs},
+    live::{self, LiveArgs},
     progress::{self, Watched},
 };
 use crate::{
     exit::Failure,
     export::{sink::Sink, whole_file::WholeFile},
+    session::request::Asked as Traced,
     session_info::Circumstances,
     view::screen::Layout,
     what_if::{

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The start of a live run: from the request to what is attached, and from there to the loop.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tcp_trace_common::{
+    attempts,
+    config::{filter, stream},
+    connect_rows,
+};
+
+use super::{
+    request::{Asked, RunOptions},
+    run::{self, Pace, Sources, Traced},
+};
+use crate::{
+    clock::{self, Anchor},
+    confine,
+    decode::Decoder,
+    exit::{Failure, Tried},
+    export::{destination, output_thread},
+    governor::{Governor, calibrate::Medians, statistics},
+    inventory::{self, surveyor::Surveyor},
+    kernel::{Facts, Roots, cpus::cpus, descriptors},
+    machine::Machine,
+    mode::Question,
+    model::{accounts::Calibration, scope::Scope},
+    probes::{
+        OBJECT,
+        attach::{Attached, Load, Loader, try_all},
+        bursts::Bursts,
+        iterator::Iterator,
+        plan::plan,
+        table::{MARKS, Signal},
+        tier::Tier,
+    },
+    recording::{beside::Beside, writer::Target},
+    session_info::{AtWork, Circumstances},
+    source::{live::Live, time_wait_proc},
+    stream::Follow,
+};
+
+/// What there is before the first event.
+pub struct Prepared {
+    /// What the kernel offers.
+    pub facts: Facts,
+    /// What it can show.
+    pub machine: Machine,
+    /// What is attached; `None`: nothing is to be traced, or nothing can be.
+    pub attached: Option<Attached>,
+    /// Why nothing is attached, where something was to be.
+    pub untraceable: Option<Failure>,
+    calibration: Option<Calibration>,
+    /// The network namespace that was asked about, if it was one.
+    netns: Option<u32>,
+    /// The destinations that were asked about.
+    scope: Scope,
+}
+
+/// Reads the facts and attaches what the question needs.
+///
+/// # Errors
+/// Where the command line or the privileges do not allow it, and the question has no answer without.
+pub fn prepare(options: &RunOptions, asked: &Asked) -> Result<Prepared, Failure> {
+    descriptors::raise_limit();
+    confine::before_attaching();
+    let mut config = options.filters;
+    config.agent_tgid = std::process::id();
+    let loader = Loader::prepare();
+    let sees_search = options.tier != Some(Tier::Tracepoint);
+    let facts = Facts::survey(&Roots::default(), sees_search);
+    facts.put_into(&mut config);
+    config.searches_seen = sees_search.into();
+    config.streams = asked.streams(options.record.is_some());
+    config.shard_mask = connect_rows::shards(cpus()) - 1;
+    config.attempt_sets_mask = attempts::sets(asked.max_attempts) - 1;
+    // A caller may be gone, and the names of its frames with it, before the agent would look by itself.
+    if !asked.events.contains(&Signal::Stack) {
+        config.wake_bytes = options.ring_kib.saturating_mul(1024) / 4;
+        // In a ring of 4 KiB, which holds about twenty events, every second one.
+        config.wake_mask = (options.ring_kib / 2).next_power_of_two().min(64) - 1;
+    }
+    let netns = (config.filters & filter::NETNS != 0).then_some(config.netns);
+    let scope = Scope::of(&config);
+    let plan = plan(&facts, &asked.plan(options.tier));
+    if asked.question == Question::Doctor && plan.rules_out_all() {
+        let machine = Machine::of(&facts, &plan, Ok(&[]));
+        return Ok(Prepared { facts, machine, attached: None, untraceable: None, calibration: None, netns, scope });
+    }
+    let load = Load {
+        offsets: &facts.offsets,
+        config: &config,
+        ring_bytes: options.ring_kib.saturating_mul(1024),
+        // aya-log's own scale: 4 = debug.
+        log_level: if asked.verbose >= 2 { 4 } else { 0 },
+    };
+    // Asked for, or the only way to know what the programs cost.
+    let calibrates = asked.question == Question::ConnectLatency && (asked.calibrate || !statistics::are_kept());
+    let untraced = calibrates.then(Medians::before).transpose().unwrap_or_else(not_calibrated);
+    let attached = try_all(loader, OBJECT, &plan, load).and_then(|attached| {
+        // The doctor says of each signal what became of it.
+        if asked.question != Question::Doctor {
+            attached.require(asked.question.main_signal(), &plan)?;
+        }
+        Ok(attached)
+    });
+    let (mut attached, untraceable) = match attached {
+        Ok(attached) => (Some(attached), None),
+        // What can be read is an answer too.
+        Err(failure) if asked.question.is_answered_untraced() && options.tier.is_none() => (None, Some(failure)),
+        Err(failure) => return Err(failure),
+    };
+    let calibration = match (untraced, &mut attached) {
+        (Some(untraced), Some(attached)) => {
+            untraced.compare(&mut attached.ebpf).map(Some).unwrap_or_else(not_calibrated)
+        }
+        _ => None,
+    };
+    let machine = match (&attached, &untraceable) {
+        (Some(attached), _) => Machine::of(&facts, &plan, Ok(&attached.trials)),
+        (None, Some(failure)) => Machine::of(&facts, &plan, Err(&failure.to_string())),
+        (None, None) => Machine::of(&facts, &plan, Ok(&[])),
+    };
+    Ok(Prepared { facts, machine, attached, untraceable, calibration, netns, scope })
+}
+
+/// A run that came to its end.
+#[derive(Debug)]
+pub struct Ran<F> {
+    /// Who followed.
+    pub follower: F,
+    /// What became of `--record`: asked last, for the answer is there whatever became of it.
+    pub recorded: Result<(), Failure>,
+}
+
+/// Looks until the end; gives back who followed, whom `follower` makes of what is known before the first event.
+///
+/// # Errors
+/// When what is attached cannot be read, or the output breaks.
+pub fn watch<F: Follow>(
+    prepared: Prepared,
+    options: &RunOptions,
+    asked: &Asked,
+    follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
+) -> Result<Ran<F>, Failure> {
+    let Prepared { facts, machine, attached, untraceable, calibration, netns, scope } = prepared;
+    let mut circumstances = circumstances(options.interval, asked, attached.as_ref(), &facts, machine, scope);
+    let limits = asked.question == Question::Doctor;
+    let marks = attached.as_ref().and_then(|attached| Iterator::new(&attached.ebpf, MARKS)).transpose();
+    let marks = marks.unwrap_or_else(|error| {
+        circumstances.notes.push(format!("ports that carry the mark of a bind() are not known: {error}"));
+        None
+    });
+    if let Some(failure) = untraceable {
+        tracing::info!("not traced: {failure}");
+        let words = failure.in_a_line();
+        circumstances.notes.push(format!("nothing is traced, this is what can be read: {words}"));
+    }
+    descriptors::ensure_room()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| broken("cannot start the event loop", &error.into()))?;
+    let within_runtime = runtime.enter();
+    let needs = asked.needs(options, attached.as_ref(), &facts);
+    // Threads that are started later are confined as the one that starts them.
+    if !needs.outputs.is_empty() {
+        let outputs = needs.outputs.clone();
+        output_thread::start(move || confine::outputs(&outputs))
+            .map_err(|error| broken("cannot start the thread that opens outputs", &error.into()))?;
+    }
+    confine::tracing(&needs);
+    let traced = attached.map(|attached| trace(attached, options, asked, &facts, calibration)).transpose()?;
+    let look = inventory::Wanted { netns, limits, marks: marks.map(Arc::new), ..inventory::Wanted::ALL };
+    let sources = Sources {
+        traced,
+        surveyor: asked.question.surveys().then(|| Surveyor::start(look, options.max_overhead)),
+        samples_time_wait: circumstances.time_wait_start.is_some(),
+    };
+    circumstances.begin = clock::now();
+    let beside = options.record.as_ref().map(|path| Beside::begin(Target::plain(path), &circumstances)).transpose()?;
+    let mut followers = (beside, follower(&circumstances)?);
+    let ready = || match &options.ready_file {
+        Some(path) => {
+            let file = path.clone();
+            output_thread::run(move || destination::mark(&file))
+                .map_err(|source| Failure::Output { to: path.display().to_string(), source })
+        }
+        None => Ok(()),
+    };
+    let pace = Pace { interval: options.interval, duration: options.duration };
+    drop(within_runtime);
+    runtime.block_on(run::run(sources, &mut followers, pace, ready))?;
+    let (beside, follower) = followers;
+    Ok(Ran { follower, recorded: beside.map_or(Ok(()), Beside::whole) })
+}
+
+fn trace(
+    mut attached: Attached,
+    options: &RunOptions,
+    asked: &Asked,
+    facts: &Facts,
+    calibration: Option<Calibration>,
+) -> Result<Traced, Failure> {
+    explain(&attached);
+    let decoder = Decoder::new(facts.search.walk(), Anchor::now());
+    let source = Live::start(&mut attached, decoder)
+        .map_err(|error| broken("cannot read what the kernel side sends", &error))?;
+    let bursts = Bursts::new(&mut attached, asked.port_probes)
+        .map_err(|error| broken("cannot attach the port probes that --port-probes always asks for", &error))?;
+    let tells_each = asked.streams(options.record.is_some()) & stream::EACH != 0;
+    let governor = Governor::new(attached, bursts, options.max_overhead, tells_each, calibration)
+        .map_err(|error| broken("cannot read what the kernel side counts", &error))?;
+    Ok(Traced { source, governor })
+}
+
+/// Which tiers were tried and why they did not do, for -v.
+fn explain(attached: &Attached) {
+    for trial in &attached.trials {
+        if let Some(why) = &trial.refused {
+            tracing::info!("{}: no {} tier: {why}", trial.signal, trial.tier);
+            continue;
+        }
+        tracing::info!("{}: {} tier", trial.signal, trial.tier);
+        for loses in &trial.loses {
+            tracing::info!("{}: {loses}", trial.signal);
+        }
+    }
+}
+
+fn circumstances(
+    interval: Duration,
+    asked: &Asked,
+    attached: Option<&Attached>,
+    facts: &Facts,
+    machine: Machine,
+    scope: Scope,
+) -> Circumstances {
+    let at_work =
+        |attached: &Attached| attached.trials.iter().filter(|trial| trial.refused.is_none()).map(AtWork::of).collect();
+    let signals: BTreeMap<_, _> = attached.map(at_work).unwrap_or_default();
+    let samples_time_wait =
+        asked.question.signals().contains(&Signal::TimeWait) && !signals.contains_key(&Signal::TimeWait);
+    Circumstances {
+        begin: clock::now(),
+        interval,
+        kernel: facts.release.clone(),
+        rules: facts.search,
+        rules_known: facts.btf.is_ok(),
+        sysctls: facts.sysctls.clone(),
+        machine,
+        traced: attached.is_some(),
+        signals,
+        streamed: asked.streamed(),
+        has_rows: attached.is_some(),
+        surveyed: asked.question.surveys(),
+        table_perturb_unknown: facts.table_perturb.as_ref().err().map(ToString::to_string),
+        time_wait_start: samples_time_wait.then(time_wait_proc::sample),
+        time_wait_in_detail: asked.details_time_wait(),
+        scope,
+        notes: Vec::new(),
+    }
+}
+
+fn not_calibrated<T>(error: anyhow::Error) -> Option<T> {
+    tracing::warn!("what tracing adds to a connect is not known: {error:#}");
+    None
+}
+
+fn broken(headline: &str, error: &anyhow::Error) -> Failure {
+    Failure::Failed {
+        headline: headline.into(),
+        tried: vec![Tried::new("tracing", format!("{error:#}"))],
+        try_next: vec!["tcp-trace doctor".into()],
+    }
+}
