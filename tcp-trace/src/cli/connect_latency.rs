@@ -100,7 +100,7 @@ impl Args {
             intervals: self.asks(EventKind::Summary) || by_default,
             min_latency: self.min_latency,
             second_pass_only: self.second_pass_only,
-            layout: live::layout(&self.live, sink),
+            layout: live::layout(self.live.top, sink),
         }
     }
 }

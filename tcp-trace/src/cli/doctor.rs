@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     duration,
     filters::Filters,
-    live::{self, FailOn, LiveArgs, TierChoice},
+    live::{self, FailOn, TierChoice},
     output::Output,
     replay::Recording,
     share,
@@ -20,7 +20,7 @@ use crate::{
     probes::bursts::PortProbes,
     session::{
         output::{self, Answer},
-        request::Asked,
+        request::{Asked, RING_KIB, RunOptions},
         start::{self, Ran},
     },
     session_info::Circumstances,
@@ -91,25 +91,24 @@ enum Format {
 /// # Errors
 /// When no tier can trace connects here, or the output cannot be written.
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
-    let mut live = args.live();
-    let sink = Sink::open(live.output.output.as_deref())?;
+    let sink = Sink::open(args.output.as_deref())?;
     let asked = Asked { port_probes: PortProbes::Auto, ..Asked::plainly(Question::Doctor, false, verbose) };
-    let wanted = output::Wanted { intervals: false, ..live::wanted(&live, false, &sink) };
+    let wanted = output::Wanted { intervals: false, ..live::wanted(&args.output(), args.top, false, &sink) };
     let mut failed = None;
     let mut machine = None;
     let answer = |known: &Circumstances| {
         machine = Some(known.machine.clone());
         Answer::new(Question::Doctor, known, wanted, sink)
     };
-    let Ran { follower: answer, recorded } = if live.recording.is_some() {
-        live::follow(&live, &asked, answer)?
+    let mut options = args.options()?;
+    let Ran { follower: answer, recorded } = if let Some(recording) = &args.recording {
+        live::follow(&options, Some(recording), &asked, answer)?
     } else {
-        let options = live.options()?;
         let mut prepared = start::prepare(&options, &asked)?;
         failed = prepared.untraceable.take();
         if args.watch.is_none() || !prepared.machine.traces() {
             prepared.attached = None;
-            live.duration = Some(Duration::ZERO);
+            options.duration = Some(Duration::ZERO);
         }
         start::watch(prepared, &options, &asked, answer)?
     };
@@ -132,25 +131,25 @@ fn text(machine: &Machine, format: Format) -> Result<String, Failure> {
 }
 
 impl Args {
-    fn live(&self) -> LiveArgs {
+    fn options(&self) -> Result<RunOptions, Failure> {
+        Ok(RunOptions {
+            duration: self.watch,
+            interval: INTERVAL,
+            tier: self.tier.tier(),
+            max_overhead: self.max_overhead,
+            ring_kib: RING_KIB,
+            filters: self.filters.config(self.recording.is_some())?,
+            record: self.record.clone(),
+            ready_file: self.ready_file.clone(),
+        })
+    }
+
+    fn output(&self) -> Output {
         let format = match self.format {
             Format::Text => format::Format::Text,
             Format::Json => format::Format::Json,
         };
-        LiveArgs {
-            duration: self.watch,
-            interval: INTERVAL,
-            top: self.top,
-            filters: self.filters.clone(),
-            output: Output { format, output: self.output.clone() },
-            tier: self.tier,
-            max_overhead: self.max_overhead,
-            ring_kib: 4096,
-            fail_on: self.fail_on,
-            record: self.record.clone(),
-            ready_file: self.ready_file.clone(),
-            recording: self.recording.clone(),
-        }
+        Output { format, output: self.output.clone() }
     }
 }
 

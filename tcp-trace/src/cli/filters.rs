@@ -90,11 +90,25 @@ impl Network {
 }
 
 impl Filters {
+    /// A configuration that holds the filters and nothing else. `elsewhere`: a recording of another machine is filtered.
+    ///
+    /// # Errors
+    /// When a filter names what does not exist, or what only the recorded machine could look up.
+    pub fn config(&self, elsewhere: bool) -> Result<Config, Failure> {
+        let mut config = Config::EMPTY;
+        if elsewhere {
+            self.apply_elsewhere(&mut config)?
+        } else {
+            self.apply(&mut config)?
+        }
+        Ok(config)
+    }
+
     /// The same for a recording of some other machine: nothing is looked up on this one.
     ///
     /// # Errors
     /// When a filter is a name that only the recorded machine could look up.
-    pub fn apply_elsewhere(&self, config: &mut Config) -> Result<(), Failure> {
+    fn apply_elsewhere(&self, config: &mut Config) -> Result<(), Failure> {
         let named = |flag: &str| Failure::Usage {
             headline: format!("{flag}: names of the recorded machine cannot be looked up on this one"),
             try_next: vec!["a number, as the answers print it".into()],
@@ -122,7 +136,7 @@ impl Filters {
     ///
     /// # Errors
     /// When what a filter names does not exist: it would let nothing through for ever.
-    pub fn apply(&self, config: &mut Config) -> Result<(), Failure> {
+    fn apply(&self, config: &mut Config) -> Result<(), Failure> {
         let mut set = |bit: u32| config.filters |= bit;
         if let Some(pid) = self.pid {
             if !Path::new("/proc").join(pid.to_string()).is_dir() {

@@ -94,7 +94,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         ..Asked::plainly(Question::ConnectLatency, false, verbose)
     };
     let duration = args.live.duration;
-    let ran = live::follow(&args.live, &asked, |known| {
+    let ran = live::follow(&args.live.options()?, args.live.recording.as_ref(), &asked, |known| {
         if let Some(signal) = signals.iter().find(|signal| !known.signals.contains_key(signal)) {
             return Err(without(*signal, known.traced));
         }

@@ -3,8 +3,6 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use tcp_trace_common::config::Config;
-
 use super::{duration, filters::Filters, output::Output, replay::Recording, share};
 use crate::{
     exit::{FAIL_ON, Failure},
@@ -14,7 +12,7 @@ use crate::{
     probes::tier::Tier,
     session::{
         output::{Answer, Wanted},
-        request::{Asked, RunOptions},
+        request::{Asked, RING_KIB, RunOptions},
         start::{self, Ran},
     },
     session_info::Circumstances,
@@ -53,7 +51,7 @@ pub struct LiveArgs<O: clap::Args = Output> {
     #[arg(long, value_name = "PERCENT", value_parser = share::parse, default_value = "1%", help_heading = "Tracing")]
     pub max_overhead: f64,
     /// Size of the ring buffer between kernel and agent, in KiB
-    #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(4..=1 << 20), help_heading = "Tracing")]
+    #[arg(long, value_name = "KIB", default_value_t = RING_KIB, value_parser = clap::value_parser!(u32).range(4..=1 << 20), help_heading = "Tracing")]
     pub ring_kib: u32,
     /// Exit with code 3 if there was a finding this bad
     #[arg(long, value_enum, value_name = "SEVERITY")]
@@ -111,7 +109,8 @@ impl FailOn {
 }
 
 impl TierChoice {
-    fn tier(self) -> Option<Tier> {
+    /// The tier that is forced.
+    pub fn tier(self) -> Option<Tier> {
         match self {
             Self::Auto => None,
             Self::Fentry => Some(Tier::Fentry),
@@ -127,15 +126,13 @@ impl<O: clap::Args> LiveArgs<O> {
     /// # Errors
     /// When a filter names what does not exist.
     pub fn options(&self) -> Result<RunOptions, Failure> {
-        let mut filters = Config::EMPTY;
-        self.filters.apply(&mut filters)?;
         Ok(RunOptions {
             duration: self.duration,
             interval: self.interval,
             tier: self.tier.tier(),
             max_overhead: self.max_overhead,
             ring_kib: self.ring_kib,
-            filters,
+            filters: self.filters.config(self.recording.is_some())?,
             record: self.record.clone(),
             ready_file: self.ready_file.clone(),
         })
@@ -146,21 +143,19 @@ impl<O: clap::Args> LiveArgs<O> {
 ///
 /// # Errors
 /// As [`start::prepare`] and [`start::watch`]; when the recording does not hold what is asked.
-pub fn follow<F: Follow, O: clap::Args>(
-    live: &LiveArgs<O>,
+pub fn follow<F: Follow>(
+    options: &RunOptions,
+    recording: Option<&Recording>,
     asked: &Asked,
     follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
 ) -> Result<Ran<F>, Failure> {
-    match &live.recording {
-        Some(_) if live.record.is_some() => Err(Failure::Usage {
+    match recording {
+        Some(_) if options.record.is_some() => Err(Failure::Usage {
             headline: "a replay records nothing: --record is for live commands".into(),
             try_next: vec!["cp, or `tcp-trace replay FILE redact OTHER`".into()],
         }),
-        Some(recording) => Ok(Ran { follower: recording.feed(live, asked, follower)?, recorded: Ok(()) }),
-        None => {
-            let options = live.options()?;
-            start::watch(start::prepare(&options, asked)?, &options, asked, follower)
-        }
+        Some(recording) => Ok(Ran { follower: recording.feed(options, asked, follower)?, recorded: Ok(()) }),
+        None => start::watch(start::prepare(options, asked)?, options, asked, follower),
     }
 }
 
@@ -170,26 +165,26 @@ pub fn follow<F: Follow, O: clap::Args>(
 /// As [`follow`].
 pub fn run(live: &LiveArgs, asked: &Asked, wanted: Wanted, sink: Sink) -> Result<Option<Severity>, Failure> {
     let answer = |circumstances: &Circumstances| Answer::new(asked.question, circumstances, wanted, sink);
-    let Ran { follower, recorded } = follow(live, asked, answer)?;
+    let Ran { follower, recorded } = follow(&live.options()?, live.recording.as_ref(), asked, answer)?;
     recorded.map(|()| follower.worst())
 }
 
 /// What a plain command writes: `events` is a line for each event of its signal.
-pub fn wanted(live: &LiveArgs, events: bool, sink: &Sink) -> Wanted {
+pub fn wanted(output: &Output, top: u16, events: bool, sink: &Sink) -> Wanted {
     Wanted {
-        format: live.output.format,
+        format: output.format,
         connects: false,
         signals: events,
         intervals: true,
         min_latency: None,
         second_pass_only: false,
-        layout: layout(live, sink),
+        layout: layout(top, sink),
     }
 }
 
 /// What a screen may take up.
-pub fn layout(live: &LiveArgs, sink: &Sink) -> Layout {
-    Layout { width: sink.width(), top: usize::from(live.top), colours: sink.colours(), unicode: sink.unicode() }
+pub fn layout(top: u16, sink: &Sink) -> Layout {
+    Layout { width: sink.width(), top: usize::from(top), colours: sink.colours(), unicode: sink.unicode() }
 }
 
 /// Answers a question that has no flags of its own but `--events`; the exit code says whether `--fail-on` was met.
@@ -206,7 +201,7 @@ pub fn answer(question: Question, live: &LiveArgs, events: bool, verbose: u8) ->
 /// As [`run`].
 pub fn answer_to(asked: &Asked, live: &LiveArgs, events: bool) -> Result<u8, Failure> {
     let sink = Sink::open(live.output.output.as_deref())?;
-    let wanted = wanted(live, events, &sink);
+    let wanted = wanted(&live.output, live.top, events, &sink);
     let worst = run(live, asked, wanted, sink)?;
     Ok(FailOn::code(live.fail_on, worst))
 }

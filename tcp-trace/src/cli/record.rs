@@ -3,16 +3,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{
-    duration,
-    filters::Filters,
-    live::{LiveArgs, TierChoice},
-    output::Output,
-    share, size,
-};
+use super::{duration, filters::Filters, live::TierChoice, share, size};
 use crate::{
     exit::Failure,
-    export::format::Format,
     mode::Question,
     probes::{bursts::PortProbes, table::Signal},
     recording::{
@@ -24,7 +17,10 @@ use crate::{
         trigger::Trigger,
         writer::Target,
     },
-    session::{request::Asked, start},
+    session::{
+        request::{Asked, RING_KIB, RunOptions},
+        start,
+    },
     session_info::Circumstances,
 };
 
@@ -111,8 +107,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<(), Failure> {
     let reach = Reach { time: args.keep, bytes: usize::try_from(args.keep_size).unwrap_or(usize::MAX) };
     let rotation = Rotation { size: args.rotate_size, every: args.rotate_every, kept: args.keep_files };
     let target = Target { path: args.file.clone(), rotation, reach: args.trigger.is_some().then_some(reach) };
-    let live = args.live();
-    let options = live.options()?;
+    let options = args.options()?;
     let prepared = start::prepare(&options, &asked)?;
     if prepared.attached.is_none() {
         // What can be read without tracing is no recording of what happens.
@@ -146,20 +141,16 @@ fn not_root() -> Failure {
 }
 
 impl Args {
-    fn live(&self) -> LiveArgs {
-        LiveArgs {
+    fn options(&self) -> Result<RunOptions, Failure> {
+        Ok(RunOptions {
             duration: self.duration,
             interval: self.interval,
-            top: 1,
-            filters: self.filters.clone(),
-            output: Output { format: Format::Text, output: None },
-            tier: self.tier,
+            tier: self.tier.tier(),
             max_overhead: self.max_overhead,
-            ring_kib: 4096,
-            fail_on: None,
+            ring_kib: RING_KIB,
+            filters: self.filters.config(false)?,
             record: None,
             ready_file: self.ready_file.clone(),
-            recording: None,
-        }
+        })
     }
 }

@@ -7,12 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use tcp_trace_common::config::Config;
-
-use super::{
-    bind, connect_latency, doctor, flamegraph, listen, live::LiveArgs, ports, progress, report, states, time_wait,
-    what_if,
-};
+use super::{bind, connect_latency, doctor, flamegraph, listen, ports, progress, report, states, time_wait, what_if};
 use crate::{
     exit::Failure,
     mode::Question,
@@ -24,7 +19,7 @@ use crate::{
         replay::{Cut, Replay},
         writer::Target,
     },
-    session::request::Asked,
+    session::request::{Asked, RunOptions},
     session_info::Circumstances,
     stream::Follow,
 };
@@ -172,20 +167,18 @@ impl Recording {
     ///
     /// # Errors
     /// When it cannot be read, or does not hold what is asked.
-    pub fn feed<F: Follow, O: clap::Args>(
+    pub fn feed<F: Follow>(
         &self,
-        live: &LiveArgs<O>,
+        options: &RunOptions,
         asked: &Asked,
         follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
     ) -> Result<F, Failure> {
-        let mut config = Config::EMPTY;
-        live.filters.apply_elsewhere(&mut config)?;
         let cut = Cut {
             question: asked.question,
             streamed: asked.streamed(),
-            filters: config,
-            interval: live.interval,
-            duration: live.duration,
+            filters: options.filters,
+            interval: options.interval,
+            duration: options.duration,
         };
         self.play(self.open()?, cut, follower)
     }

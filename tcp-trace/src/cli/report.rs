@@ -10,20 +10,19 @@ use std::{
 use super::{
     duration,
     filters::Filters,
-    live::{self, FailOn, LiveArgs, TierChoice},
-    output::Output,
+    live::{self, FailOn, TierChoice},
     progress::Watched,
     replay::Recording,
     share,
 };
 use crate::{
     exit::Failure,
-    export::{format::Format, whole_file::WholeFile},
+    export::whole_file::WholeFile,
     mode::Question,
     probes::{bursts::PortProbes, table::Signal},
     recording::player::Player,
     report::Report,
-    session::request::Asked,
+    session::request::{Asked, RING_KIB, RunOptions},
 };
 
 const EXAMPLES: &str = "\
@@ -86,7 +85,7 @@ pub struct Args {
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     // Who cannot write to the place would learn it only after the run.
     let place = Place::open(args.output.as_deref())?;
-    let live = args.live();
+    let options = args.options()?;
     let stacks = args.shows_stacks()?.then_some(Signal::Stack);
     let asked = Asked {
         events: stacks.into_iter().collect(),
@@ -96,9 +95,9 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         ..Asked::plainly(Question::Doctor, false, verbose)
     };
     let top = usize::from(args.top);
-    let ran = live::follow(&live, &asked, |known| {
+    let ran = live::follow(&options, args.recording.as_ref(), &asked, |known| {
         let begin_ns = known.begin.monotonic_ns;
-        Ok(Watched::new(Report::new(known, top), "looking", begin_ns, live.duration))
+        Ok(Watched::new(Report::new(known, top), "looking", begin_ns, options.duration))
     })?;
     let report = ran.follower.follower;
     place.write(report.page().unwrap_or_default())?;
@@ -111,21 +110,17 @@ impl Args {
         Ok(Player::open(&recording.file)?.known().streamed.contains(&Signal::Stack))
     }
 
-    fn live(&self) -> LiveArgs {
-        LiveArgs {
+    fn options(&self) -> Result<RunOptions, Failure> {
+        Ok(RunOptions {
             duration: self.duration,
             interval: self.interval,
-            top: self.top,
-            filters: self.filters.clone(),
-            output: Output { format: Format::Text, output: self.output.clone() },
-            tier: self.tier,
+            tier: self.tier.tier(),
             max_overhead: self.max_overhead,
-            ring_kib: 4096,
-            fail_on: self.fail_on,
+            ring_kib: RING_KIB,
+            filters: self.filters.config(self.recording.is_some())?,
             record: self.record.clone(),
             ready_file: self.ready_file.clone(),
-            recording: self.recording.clone(),
-        }
+        })
     }
 }
 

@@ -12,6 +12,9 @@ use crate::{
     probes::{attach::Attached, bursts::PortProbes, plan, table::Signal, tier::Tier},
 };
 
+/// Size of the ring buffer that a run gets by default, in KiB.
+pub const RING_KIB: u32 = 4096;
+
 /// How a run is done, whatever it finds out.
 #[derive(Clone, Debug)]
 pub struct RunOptions {

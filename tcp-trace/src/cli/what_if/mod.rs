@@ -92,7 +92,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let traced = Traced { outputs, ..Traced::plainly(QUESTION, false, verbose) };
     let changes = args.changes();
     let asked = Asked { changes, searches_per_second: args.rate, top: usize::from(args.live.top) };
-    let ran = live::follow(&args.live, &traced, |known| {
+    let ran = live::follow(&args.live.options()?, args.live.recording.as_ref(), &traced, |known| {
         possible(&asked.changes, known)?;
         Ok(Watched::new(Student::new(known, asked), "looking", known.begin.monotonic_ns, args.live.duration))
     })?;
@@ -134,7 +134,7 @@ impl Page {
     }
 
     fn layout(&self, args: &Args) -> Layout {
-        let layout = live::layout(&args.live, &self.sink);
+        let layout = live::layout(args.live.top, &self.sink);
         match self.file {
             Some(_) => Layout { width: 80, colours: false, ..layout },
             None => layout,
