@@ -5,7 +5,7 @@ use crate::probes::table::Signal;
 
 /// One a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
+pub enum Mode {
     /// Why is connect() slow or failing?
     ConnectLatency,
     /// How far from the edge, and who holds the ports?
@@ -22,7 +22,7 @@ pub enum Question {
     Doctor,
 }
 
-impl Question {
+impl Mode {
     /// The command's name.
     pub fn name(self) -> &'static str {
         match self {

@@ -9,14 +9,14 @@ use crate::{
     clock::Moment,
     kernel::rules::{SearchRules, Sysctls},
     machine::Machine,
-    mode::Question,
+    mode::Mode,
     model::{scope::Scope, time_wait::TimeWaitSnapshot},
     probes::{attach::Trial, table::Signal, tier::Tier},
 };
 
 /// Where and how one looks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Circumstances {
+pub struct SessionInfo {
     /// When it began.
     pub begin: Moment,
     /// Between two ticks.
@@ -34,7 +34,7 @@ pub struct Circumstances {
     /// Something is attached.
     pub traced: bool,
     /// Signals that programs are attached for.
-    pub signals: BTreeMap<Signal, AtWork>,
+    pub signals: BTreeMap<Signal, ActiveSignal>,
     /// Of these, those whose events come one by one, connect apart.
     pub streamed: Vec<Signal>,
     /// The kernel side adds up each attempt that ends, by who and where: what is counted rests on that. Otherwise, as in
@@ -57,38 +57,39 @@ pub struct Circumstances {
 
 /// A signal that programs are attached for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AtWork {
+pub struct ActiveSignal {
     /// How.
     pub tier: Tier,
     /// What cannot be told so.
-    pub loses: Vec<String>,
+    #[serde(alias = "loses")]
+    pub limitations: Vec<String>,
 }
 
-impl AtWork {
+impl ActiveSignal {
     /// Of a trial that attached.
     pub fn of(trial: &Trial) -> (Signal, Self) {
-        (trial.signal, Self { tier: trial.tier, loses: trial.loses.clone() })
+        (trial.signal, Self { tier: trial.tier, limitations: trial.limitations.clone() })
     }
 }
 
-impl Circumstances {
+impl SessionInfo {
     /// At work for the signal that the question is about.
-    pub fn tier(&self, question: Question) -> Option<Tier> {
-        self.signals.get(&question.main_signal()).map(|at_work| at_work.tier)
+    pub fn tier(&self, mode: Mode) -> Option<Tier> {
+        self.signals.get(&mode.main_signal()).map(|active| active.tier)
     }
 
     /// What the reader of an answer should know about its numbers.
-    pub fn notes(&self, question: Question) -> Vec<String> {
-        let main = question.main_signal();
-        let mut notes = self.signals.get(&main).map(|at_work| at_work.loses.clone()).unwrap_or_default();
+    pub fn notes(&self, mode: Mode) -> Vec<String> {
+        let main = mode.main_signal();
+        let mut notes = self.signals.get(&main).map(|active| active.limitations.clone()).unwrap_or_default();
         if main == Signal::Connect
-            && matches!(self.tier(question), Some(Tier::Fentry | Tier::Kprobe))
+            && matches!(self.tier(mode), Some(Tier::Fentry | Tier::Kprobe))
             && let Some(why) = &self.table_perturb_unknown
         {
             notes
                 .push(format!("ports_visited only while port probes are attached: table_perturb is not known ({why})"));
         }
-        if self.time_wait_start.is_some() && question.signals().contains(&Signal::TimeWait) {
+        if self.time_wait_start.is_some() && mode.signals().contains(&Signal::TimeWait) {
             notes.push("TIME_WAIT from /proc/net of this network namespace alone: level, reuse and overflow".into());
         }
         notes.extend(self.notes.iter().cloned());

@@ -5,18 +5,18 @@ use crate::{
     clock::Moment,
     event::Event,
     exit::Failure,
-    governor::Stock,
+    governor::CounterSnapshot,
     inventory::Inventory,
     model::{time_wait::TimeWaitSnapshot, totals::Totals},
 };
 
 /// One thing that happened.
 #[derive(Clone, Copy, Debug)]
-pub enum Happening<'a> {
+pub enum Message<'a> {
     /// An event came through.
     Event(&'a Event),
     /// The books were looked at.
-    Stock(&'a Stock),
+    Counters(&'a CounterSnapshot),
     /// So were the totals that the kernel side keeps.
     Totals(&'a Totals),
     /// TIME_WAIT was read from /proc, because no program sees it.
@@ -30,22 +30,22 @@ pub enum Happening<'a> {
 }
 
 /// One after the other: the first has it before the second makes anything of it.
-impl<A: Follow, B: Follow> Follow for (Option<A>, B) {
-    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
+impl<A: Consumer, B: Consumer> Consumer for (Option<A>, B) {
+    fn consume(&mut self, message: Message<'_>) -> Result<(), Failure> {
         if let Some(first) = &mut self.0 {
-            first.follow(happening)?;
+            first.consume(message)?;
         }
-        self.1.follow(happening)
+        self.1.consume(message)
     }
 
     fn flush(&mut self) -> Result<Written, Failure> {
-        let first = self.0.as_mut().map_or(Ok(Written::Yes), Follow::flush)?;
+        let first = self.0.as_mut().map_or(Ok(Written::Yes), Consumer::flush)?;
         let second = self.1.flush()?;
         Ok(if first == Written::NobodyReads { first } else { second })
     }
 
-    fn has_a_riddle(&self) -> bool {
-        self.1.has_a_riddle()
+    fn wants_port_probes(&self) -> bool {
+        self.1.wants_port_probes()
     }
 }
 
@@ -59,15 +59,15 @@ pub enum Written {
 }
 
 /// Who takes what happens.
-pub trait Follow {
+pub trait Consumer {
     /// It says itself how far it is.
-    const TELLS_PROGRESS: bool = false;
+    const SHOWS_PROGRESS: bool = false;
 
-    /// Takes one happening.
+    /// Takes one message.
     ///
     /// # Errors
     /// When what it makes of it cannot be written.
-    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure>;
+    fn consume(&mut self, message: Message<'_>) -> Result<(), Failure>;
 
     /// Sends everything on its way.
     ///
@@ -76,7 +76,7 @@ pub trait Follow {
     fn flush(&mut self) -> Result<Written, Failure>;
 
     /// The last interval had something that port probes could explain.
-    fn has_a_riddle(&self) -> bool {
+    fn wants_port_probes(&self) -> bool {
         false
     }
 }

@@ -19,7 +19,7 @@ use tcp_trace::{
     export::{json, rows},
     findings::findings,
     kernel::rules::{SearchRules, Sysctls},
-    mode::Question,
+    mode::Mode,
     model::{
         folded::FoldedPhase,
         totals::{BindSite, BindTotals},
@@ -88,7 +88,7 @@ fn connected() -> RawMark {
 
 fn summary(observed: Observed) -> Summary {
     Summary {
-        question: Question::Bind,
+        mode: Mode::Bind,
         time: Timestamp::UNIX_EPOCH,
         is_final: true,
         findings: findings(&observed, &SearchRules::default(), &Sysctls::default()),

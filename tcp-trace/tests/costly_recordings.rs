@@ -68,7 +68,7 @@ fn a_compression_bomb_ends_in_words() {
     let spaces = || {
         let mut head = (15_u32 << 20).to_le_bytes().to_vec();
         head.resize((15 << 20) + 4, b' ');
-        (Kind::Stock, head)
+        (Kind::Counters, head)
     };
     ends_in_words(&recording((0..20).map(|_| spaces())), 37 << 10);
 }

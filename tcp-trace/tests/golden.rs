@@ -16,7 +16,7 @@ use tcp_trace::{
     export::{calendar::Calendar, csv, json},
     findings::findings,
     kernel::rules::{SearchRules, Sysctls},
-    mode::Question,
+    mode::Mode,
     model::{
         accounts::{Calibration, Cost, Counts, Measured},
         time_wait::TimeWaitTotals,
@@ -264,7 +264,7 @@ fn incident() -> Summary {
     let observed =
         Observed { seconds: 40.0004, connect: aggregate.total(), time_wait: time_wait.total(), ..Observed::default() };
     Summary {
-        question: Question::ConnectLatency,
+        mode: Mode::ConnectLatency,
         time: time(),
         is_final: true,
         findings: findings(&observed, &rules, &sysctls),
@@ -308,7 +308,7 @@ fn incident() -> Summary {
 /// Nothing but what the tracepoint tier can know, and not even a connect of it.
 fn quiet() -> Summary {
     Summary {
-        question: Question::ConnectLatency,
+        mode: Mode::ConnectLatency,
         time: time(),
         is_final: false,
         observed: Observed {

@@ -21,7 +21,7 @@ use tcp_trace::{
     export::{json, rows},
     findings::findings,
     kernel::rules::{SearchRules, Sysctls},
-    mode::Question,
+    mode::Mode,
     probes::tier::Tier,
     summarize::summary::Summary,
     view::screen::{Layout, screen},
@@ -113,7 +113,7 @@ fn summary() -> Summary {
     let space = SpaceFacts { sysctls: sysctls.clone(), ..SpaceFacts::default() };
     let observed = Observed { seconds: 10.0, listen, spaces: Arc::new([(NETNS, space)].into()), ..Observed::default() };
     Summary {
-        question: Question::Listen,
+        mode: Mode::Listen,
         time: time(),
         is_final: true,
         findings: findings(&observed, &SearchRules::default(), &sysctls),

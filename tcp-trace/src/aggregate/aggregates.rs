@@ -28,7 +28,7 @@ use crate::{
         time_wait::TimeWaitSnapshot,
         totals::Totals,
     },
-    session_info::Circumstances,
+    session_info::SessionInfo,
 };
 
 /// Cgroups whose path is learned from events.
@@ -54,9 +54,9 @@ pub struct Aggregates {
 
 impl Aggregates {
     /// Nothing observed yet.
-    pub fn new(circumstances: &Circumstances) -> Self {
-        let Circumstances { rules, scope, time_wait_in_detail, has_rows, .. } = *circumstances;
-        let time_wait_start = circumstances.time_wait_start.clone().unwrap_or_default();
+    pub fn new(session: &SessionInfo) -> Self {
+        let SessionInfo { rules, scope, time_wait_in_detail, has_rows, .. } = *session;
+        let time_wait_start = session.time_wait_start.clone().unwrap_or_default();
         let time_wait = TimeWaitAggregate::new(time_wait_start, time_wait_in_detail);
         Self { time_wait, ports: PortsAggregate::new(rules, scope), scope, has_rows, ..Self::default() }
     }

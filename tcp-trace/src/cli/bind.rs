@@ -2,7 +2,7 @@
 //! `tcp-trace bind`: who binds before connecting, and what does it leave behind?
 
 use super::live::{self, LiveArgs};
-use crate::{exit::Failure, mode::Question};
+use crate::{exit::Failure, mode::Mode};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,5 +32,5 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
             try_next: vec!["--pid, --comm, --uid, --cgroup, --netns, -4, -6".into()],
         });
     }
-    live::answer(Question::Bind, &args.live, args.events, verbose)
+    live::answer(Mode::Bind, &args.live, args.events, verbose)
 }

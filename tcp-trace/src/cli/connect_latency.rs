@@ -10,9 +10,9 @@ use super::{
 use crate::{
     exit::Failure,
     export::{format::Format, sink::Sink},
-    mode::Question,
+    mode::Mode,
     probes::{bursts::PortProbes, table::Signal},
-    session::{output::Wanted, request::Asked},
+    session::{output::OutputOptions, request::TraceRequest},
 };
 
 const EXAMPLES: &str = "\
@@ -68,11 +68,11 @@ enum EventKind {
 /// As [`live::run`].
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let sink = Sink::open(args.live.output.output.as_deref())?;
-    let wanted = args.wanted(&sink);
-    let asked = Asked {
+    let output_options = args.output_options(&sink);
+    let request = TraceRequest {
         extra: Vec::new(),
-        each_connect: wanted.connects,
-        question: Question::ConnectLatency,
+        each_connect: output_options.connects,
+        mode: Mode::ConnectLatency,
         events: args.asks(EventKind::TimeWait).then_some(Signal::TimeWait).into_iter().collect(),
         port_probes: args.port_probes,
         max_attempts: args.max_attempts,
@@ -80,7 +80,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         outputs: Vec::new(),
         verbose,
     };
-    let worst = live::run(&args.live, &asked, wanted, sink)?;
+    let worst = live::run(&args.live, &request, output_options, sink)?;
     Ok(FailOn::code(args.live.fail_on, worst))
 }
 
@@ -89,11 +89,11 @@ impl Args {
         self.events.contains(&kind)
     }
 
-    fn wanted(&self, sink: &Sink) -> Wanted {
+    fn output_options(&self, sink: &Sink) -> OutputOptions {
         let format = self.live.output.format;
         let by_default = self.events.is_empty();
         let narrowed = self.min_latency.is_some() || self.second_pass_only;
-        Wanted {
+        OutputOptions {
             format,
             connects: self.asks(EventKind::Connect) || (by_default && (format != Format::Text || narrowed)),
             signals: self.asks(EventKind::TimeWait),

@@ -16,14 +16,14 @@ use crate::{
     exit::Failure,
     export::{format, sink::Sink},
     machine::Machine,
-    mode::Question,
+    mode::Mode,
     probes::bursts::PortProbes,
     session::{
         output::{self, Answer},
-        request::{Asked, RING_KIB, RunOptions},
+        request::{RING_KIB, RunOptions, TraceRequest},
         start::{self, Ran},
     },
-    session_info::Circumstances,
+    session_info::SessionInfo,
 };
 
 const EXAMPLES: &str = "\
@@ -92,31 +92,33 @@ enum Format {
 /// When no tier can trace connects here, or the output cannot be written.
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let sink = Sink::open(args.output.as_deref())?;
-    let asked = Asked { port_probes: PortProbes::Auto, ..Asked::plainly(Question::Doctor, false, verbose) };
-    let wanted = output::Wanted { intervals: false, ..live::wanted(&args.output(), args.top, false, &sink) };
+    let request =
+        TraceRequest { port_probes: PortProbes::Auto, ..TraceRequest::for_mode(Mode::Doctor, false, verbose) };
+    let output_options =
+        output::OutputOptions { intervals: false, ..live::output_options(&args.output(), args.top, false, &sink) };
     let mut failed = None;
     let mut machine = None;
-    let answer = |known: &Circumstances| {
+    let answer = |known: &SessionInfo| {
         machine = Some(known.machine.clone());
-        Answer::new(Question::Doctor, known, wanted, sink)
+        Answer::new(Mode::Doctor, known, output_options, sink)
     };
     let mut options = args.options()?;
-    let Ran { follower: answer, recorded } = if let Some(recording) = &args.recording {
-        live::follow(&options, Some(recording), &asked, answer)?
+    let Ran { consumer: answer, recorded } = if let Some(recording) = &args.recording {
+        live::follow(&options, Some(recording), &request, answer)?
     } else {
-        let mut prepared = start::prepare(&options, &asked)?;
+        let mut prepared = start::prepare(&options, &request)?;
         failed = prepared.untraceable.take();
         if args.watch.is_none() || !prepared.machine.traces() {
             prepared.attached = None;
             options.duration = Some(Duration::ZERO);
         }
-        start::watch(prepared, &options, &asked, answer)?
+        start::watch(prepared, &options, &request, answer)?
     };
     let code = FailOn::code(args.fail_on, answer.worst());
     if let Some(machine) = machine {
         append(answer, &text(&machine, args.format)?)?;
         failed.map_or(Ok(()), Err)?;
-        machine.hope()?;
+        machine.ensure_traceable()?;
     }
     recorded.map(|()| code)
 }

@@ -15,12 +15,12 @@ use crate::{
     export::{sink::Sink, whole_file::WholeFile},
     flame::{
         graph::Split,
-        picture::{Format, Picture, Place, Wanted},
+        picture::{Format, Picture, PictureOptions, PictureTarget},
         weight::Weight,
     },
-    mode::Question,
+    mode::Mode,
     probes::table::Signal,
-    session::request::Asked,
+    session::request::TraceRequest,
 };
 
 const EXAMPLES: &str = "\
@@ -74,31 +74,31 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         (None, Some(path)) => by_extension(path)?,
         (None, None) => Format::Text,
     };
-    let wanted = Wanted {
+    let options = PictureOptions {
         weight: args.weight,
         split: args.split_by.clone(),
         format,
         baseline: args.baseline.as_deref().map(|path| baseline(path, format)).transpose()?,
         top: usize::from(args.live.top),
     };
-    let place = match output {
-        Some(path) => Place::File(WholeFile::create(path)?),
-        None => Place::Stream(Sink::open(None)?),
+    let target = match output {
+        Some(path) => PictureTarget::File(WholeFile::create(path)?),
+        None => PictureTarget::Stream(Sink::open(None)?),
     };
     let samples = (args.weight == Weight::OnCpu).then_some(Signal::OnCpu);
     let signals: Vec<_> = [Signal::Stack].into_iter().chain(samples).collect();
-    let asked = Asked {
+    let request = TraceRequest {
         events: vec![Signal::Stack],
         extra: signals.clone(),
         outputs: output.clone().into_iter().collect(),
-        ..Asked::plainly(Question::ConnectLatency, false, verbose)
+        ..TraceRequest::for_mode(Mode::ConnectLatency, false, verbose)
     };
     let duration = args.live.duration;
-    let ran = live::follow(&args.live.options()?, args.live.recording.as_ref(), &asked, |known| {
+    let ran = live::follow(&args.live.options()?, args.live.recording.as_ref(), &request, |known| {
         if let Some(signal) = signals.iter().find(|signal| !known.signals.contains_key(signal)) {
             return Err(without(*signal, known.traced));
         }
-        let picture = Picture::new(known, wanted, place);
+        let picture = Picture::new(known, options, target);
         Ok(Watched::new(picture, "looking", known.begin.monotonic_ns, duration))
     })?;
     ran.recorded.map(|()| 0)

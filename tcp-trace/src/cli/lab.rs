@@ -17,8 +17,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct LabArgs {
     /// The incident
-    #[arg(value_parser = wanted())]
-    name: Wanted,
+    #[arg(value_parser = lab_choice())]
+    name: LabChoice,
     /// How long to hold it, such as 30s, 500ms or 5m
     #[arg(long, default_value = "30s", value_parser = super::duration::parse, allow_hyphen_values = true)]
     duration: Duration,
@@ -34,25 +34,25 @@ pub struct LabArgs {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Wanted {
+enum LabChoice {
     List,
     Incident(Scenario),
 }
 
 const LIST: &str = "list";
 
-fn wanted() -> impl clap::builder::TypedValueParser<Value = Wanted> {
+fn lab_choice() -> impl clap::builder::TypedValueParser<Value = LabChoice> {
     let list = PossibleValue::new(LIST).help("Print the incidents that there are");
     let incidents = Scenario::value_variants().iter().filter_map(Scenario::to_possible_value);
     PossibleValuesParser::new(std::iter::once(list).chain(incidents))
-        .map(|name| Scenario::from_str(&name, false).map_or(Wanted::List, Wanted::Incident))
+        .map(|name| Scenario::from_str(&name, false).map_or(LabChoice::List, LabChoice::Incident))
 }
 
 /// Runs the command.
 pub fn run(args: LabArgs) -> Result<(), Failure> {
     match args.name {
-        Wanted::List => list(),
-        Wanted::Incident(scenario) => {
+        LabChoice::List => list(),
+        LabChoice::Incident(scenario) => {
             let LabArgs { name: _, duration, rate, ipv6, ready_file } = args;
             lab::run(scenario, Settings { duration, rate, ipv6, ready_file }).map_err(|error| failure(&error))
         }

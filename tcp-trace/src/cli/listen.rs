@@ -2,7 +2,7 @@
 //! `tcp-trace listen`: which listener drops what, and why?
 
 use super::live::{self, LiveArgs};
-use crate::{exit::Failure, mode::Question, probes::table::Signal, session::request::Asked};
+use crate::{exit::Failure, mode::Mode, probes::table::Signal, session::request::TraceRequest};
 
 const EXAMPLES: &str = "\
 Of the filters --netns holds for listeners; the others choose the connects of this machine that are told to have waited.
@@ -34,6 +34,6 @@ pub struct Args {
 /// As [`live::run`].
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let extra = args.lookup_cost.then_some(Signal::ListenerLookup).into_iter().collect();
-    let asked = Asked { extra, ..Asked::plainly(Question::Listen, args.events, verbose) };
-    live::answer_to(&asked, &args.live, args.events)
+    let request = TraceRequest { extra, ..TraceRequest::for_mode(Mode::Listen, args.events, verbose) };
+    live::answer_to(&request, &args.live, args.events)
 }

@@ -8,15 +8,15 @@ use crate::{
     exit::{FAIL_ON, Failure},
     export::sink::Sink,
     findings::Severity,
-    mode::Question,
+    mode::Mode,
     probes::tier::Tier,
     session::{
-        output::{Answer, Wanted},
-        request::{Asked, RING_KIB, RunOptions},
+        output::{Answer, OutputOptions},
+        request::{RING_KIB, RunOptions, TraceRequest},
         start::{self, Ran},
     },
-    session_info::Circumstances,
-    stream::Follow,
+    session_info::SessionInfo,
+    stream::Consumer,
     view::screen::Layout,
 };
 
@@ -143,19 +143,19 @@ impl<O: clap::Args> LiveArgs<O> {
 ///
 /// # Errors
 /// As [`start::prepare`] and [`start::watch`]; when the recording does not hold what is asked.
-pub fn follow<F: Follow>(
+pub fn follow<F: Consumer>(
     options: &RunOptions,
     recording: Option<&Recording>,
-    asked: &Asked,
-    follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
+    request: &TraceRequest,
+    consumer: impl FnOnce(&SessionInfo) -> Result<F, Failure>,
 ) -> Result<Ran<F>, Failure> {
     match recording {
         Some(_) if options.record.is_some() => Err(Failure::Usage {
             headline: "a replay records nothing: --record is for live commands".into(),
             try_next: vec!["cp, or `tcp-trace replay FILE redact OTHER`".into()],
         }),
-        Some(recording) => Ok(Ran { follower: recording.feed(options, asked, follower)?, recorded: Ok(()) }),
-        None => start::watch(start::prepare(options, asked)?, options, asked, follower),
+        Some(recording) => Ok(Ran { consumer: recording.feed(options, request, consumer)?, recorded: Ok(()) }),
+        None => start::watch(start::prepare(options, request)?, options, request, consumer),
     }
 }
 
@@ -163,15 +163,20 @@ pub fn follow<F: Follow>(
 ///
 /// # Errors
 /// As [`follow`].
-pub fn run(live: &LiveArgs, asked: &Asked, wanted: Wanted, sink: Sink) -> Result<Option<Severity>, Failure> {
-    let answer = |circumstances: &Circumstances| Answer::new(asked.question, circumstances, wanted, sink);
-    let Ran { follower, recorded } = follow(&live.options()?, live.recording.as_ref(), asked, answer)?;
-    recorded.map(|()| follower.worst())
+pub fn run(
+    live: &LiveArgs,
+    request: &TraceRequest,
+    output_options: OutputOptions,
+    sink: Sink,
+) -> Result<Option<Severity>, Failure> {
+    let answer = |session: &SessionInfo| Answer::new(request.mode, session, output_options, sink);
+    let Ran { consumer, recorded } = follow(&live.options()?, live.recording.as_ref(), request, answer)?;
+    recorded.map(|()| consumer.worst())
 }
 
 /// What a plain command writes: `events` is a line for each event of its signal.
-pub fn wanted(output: &Output, top: u16, events: bool, sink: &Sink) -> Wanted {
-    Wanted {
+pub fn output_options(output: &Output, top: u16, events: bool, sink: &Sink) -> OutputOptions {
+    OutputOptions {
         format: output.format,
         connects: false,
         signals: events,
@@ -191,17 +196,17 @@ pub fn layout(top: u16, sink: &Sink) -> Layout {
 ///
 /// # Errors
 /// As [`run`].
-pub fn answer(question: Question, live: &LiveArgs, events: bool, verbose: u8) -> Result<u8, Failure> {
-    answer_to(&Asked::plainly(question, events, verbose), live, events)
+pub fn answer(mode: Mode, live: &LiveArgs, events: bool, verbose: u8) -> Result<u8, Failure> {
+    answer_to(&TraceRequest::for_mode(mode, events, verbose), live, events)
 }
 
 /// The same for one that has.
 ///
 /// # Errors
 /// As [`run`].
-pub fn answer_to(asked: &Asked, live: &LiveArgs, events: bool) -> Result<u8, Failure> {
+pub fn answer_to(request: &TraceRequest, live: &LiveArgs, events: bool) -> Result<u8, Failure> {
     let sink = Sink::open(live.output.output.as_deref())?;
-    let wanted = wanted(&live.output, live.top, events, &sink);
-    let worst = run(live, asked, wanted, sink)?;
+    let output_options = output_options(&live.output, live.top, events, &sink);
+    let worst = run(live, request, output_options, sink)?;
     Ok(FailOn::code(live.fail_on, worst))
 }

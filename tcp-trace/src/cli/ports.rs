@@ -2,7 +2,7 @@
 //! `tcp-trace ports`: how far from the edge, and who holds the ports?
 
 use super::live::{self, LiveArgs};
-use crate::{exit::Failure, mode::Question};
+use crate::{exit::Failure, mode::Mode};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,5 +22,5 @@ pub struct Args {
 /// # Errors
 /// As [`live::run`].
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
-    live::answer(Question::Ports, &args.live, false, verbose)
+    live::answer(Mode::Ports, &args.live, false, verbose)
 }

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     exit::Failure,
-    stream::{Follow, Happening, Written},
+    stream::{Consumer, Message, Written},
 };
 
 const STEADY: Duration = Duration::from_millis(250);
@@ -32,7 +32,7 @@ fn style(template: &str) -> ProgressStyle {
 #[derive(Debug)]
 pub struct Watched<F> {
     /// Who.
-    pub follower: F,
+    pub consumer: F,
     bar: ProgressBar,
     begin_ns: u64,
     whole: Option<Duration>,
@@ -40,35 +40,35 @@ pub struct Watched<F> {
 
 impl<F> Watched<F> {
     /// From a moment of `CLOCK_MONOTONIC` on, for `whole`.
-    pub fn new(follower: F, what: &'static str, begin_ns: u64, whole: Option<Duration>) -> Self {
+    pub fn new(consumer: F, what: &'static str, begin_ns: u64, whole: Option<Duration>) -> Self {
         let bar = match whole {
             Some(whole) => bar(what, Some(whole.as_secs())),
             None => bar(what, None),
         };
         bar.enable_steady_tick(STEADY);
-        Self { follower, bar, begin_ns, whole }
+        Self { consumer, bar, begin_ns, whole }
     }
 }
 
-impl<F: Follow> Follow for Watched<F> {
-    const TELLS_PROGRESS: bool = true;
+impl<F: Consumer> Consumer for Watched<F> {
+    const SHOWS_PROGRESS: bool = true;
 
-    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
-        match happening {
-            Happening::Tick(now) if self.whole.is_some() => {
+    fn consume(&mut self, message: Message<'_>) -> Result<(), Failure> {
+        match message {
+            Message::Tick(now) if self.whole.is_some() => {
                 self.bar.set_position(now.monotonic_ns.saturating_sub(self.begin_ns) / 1_000_000_000);
             }
-            Happening::End(_) => self.bar.finish_and_clear(),
+            Message::End(_) => self.bar.finish_and_clear(),
             _ => {}
         }
-        self.follower.follow(happening)
+        self.consumer.consume(message)
     }
 
     fn flush(&mut self) -> Result<Written, Failure> {
-        self.follower.flush()
+        self.consumer.flush()
     }
 
-    fn has_a_riddle(&self) -> bool {
-        self.follower.has_a_riddle()
+    fn wants_port_probes(&self) -> bool {
+        self.consumer.wants_port_probes()
     }
 }

@@ -6,22 +6,22 @@ use std::{path::PathBuf, time::Duration};
 use super::{duration, filters::Filters, live::TierChoice, share, size};
 use crate::{
     exit::Failure,
-    mode::Question,
+    mode::Mode,
     probes::{bursts::PortProbes, table::Signal},
     recording::{
         flight::FlightRecorder,
         recorder::Recorder,
         redact::{self, Redacted},
-        ring::Reach,
+        ring::Retention,
         store::Rotation,
         trigger::Trigger,
         writer::Target,
     },
     session::{
-        request::{Asked, RING_KIB, RunOptions},
+        request::{RING_KIB, RunOptions, TraceRequest},
         start,
     },
-    session_info::Circumstances,
+    session_info::SessionInfo,
 };
 
 const EXAMPLES: &str = "\
@@ -96,33 +96,33 @@ pub struct Args {
 /// When nothing can be traced here, or the recording cannot be written.
 pub fn run(args: &Args, verbose: u8) -> Result<(), Failure> {
     let stacks = args.stacks.then_some(Signal::Stack);
-    let asked = Asked {
+    let request = TraceRequest {
         events: [Signal::TimeWait, Signal::Bind, Signal::Listen, Signal::State].into_iter().chain(stacks).collect(),
         each_connect: true,
         extra: stacks.into_iter().collect(),
         port_probes: PortProbes::Auto,
         outputs: vec![args.file.clone()],
-        ..Asked::plainly(Question::Doctor, false, verbose)
+        ..TraceRequest::for_mode(Mode::Doctor, false, verbose)
     };
-    let reach = Reach { time: args.keep, bytes: usize::try_from(args.keep_size).unwrap_or(usize::MAX) };
+    let retention = Retention { time: args.keep, bytes: usize::try_from(args.keep_size).unwrap_or(usize::MAX) };
     let rotation = Rotation { size: args.rotate_size, every: args.rotate_every, kept: args.keep_files };
-    let target = Target { path: args.file.clone(), rotation, reach: args.trigger.is_some().then_some(reach) };
+    let target = Target { path: args.file.clone(), rotation, retention: args.trigger.is_some().then_some(retention) };
     let options = args.options()?;
-    let prepared = start::prepare(&options, &asked)?;
+    let prepared = start::prepare(&options, &request)?;
     if prepared.attached.is_none() {
         // What can be read without tracing is no recording of what happens.
-        prepared.machine.hope()?;
+        prepared.machine.ensure_traceable()?;
         return Err(prepared.untraceable.unwrap_or_else(not_root));
     }
     if args.redact {
-        let recorder = |known: &Circumstances| Recorder::begin(target, &redact::circumstances(known));
-        return start::watch(prepared, &options, &asked, |known| recorder(known).map(Redacted::new)).map(drop);
+        let recorder = |known: &SessionInfo| Recorder::begin(target, &redact::session_info(known));
+        return start::watch(prepared, &options, &request, |known| recorder(known).map(Redacted::new)).map(drop);
     }
     let Some(trigger) = args.trigger.clone() else {
-        return start::watch(prepared, &options, &asked, |known| Recorder::begin(target, known)).map(drop);
+        return start::watch(prepared, &options, &request, |known| Recorder::begin(target, known)).map(drop);
     };
-    let armed = |known: &Circumstances| FlightRecorder::arm(target, trigger, args.after, known);
-    if !start::watch(prepared, &options, &asked, armed)?.follower.has_fired() {
+    let armed = |known: &SessionInfo| FlightRecorder::arm(target, trigger, args.after, known);
+    if !start::watch(prepared, &options, &request, armed)?.consumer.has_fired() {
         tracing::warn!("--trigger was not met: {} was not written", args.file.display());
     }
     Ok(())

@@ -10,18 +10,18 @@ use std::{
 use super::{bind, connect_latency, doctor, flamegraph, listen, ports, progress, report, states, time_wait, what_if};
 use crate::{
     exit::Failure,
-    mode::Question,
+    mode::Mode,
     recording::{
         parquet::ParquetWriter,
         player::Player,
         recorder::Recorder,
         redact::{self, Redacted},
-        replay::{Cut, Replay},
+        replay::{Replay, ReplayOptions},
         writer::Target,
     },
-    session::request::{Asked, RunOptions},
-    session_info::Circumstances,
-    stream::Follow,
+    session::request::{RunOptions, TraceRequest},
+    session_info::SessionInfo,
+    stream::Consumer,
 };
 
 const EXAMPLES: &str = "\
@@ -167,20 +167,20 @@ impl Recording {
     ///
     /// # Errors
     /// When it cannot be read, or does not hold what is asked.
-    pub fn feed<F: Follow>(
+    pub fn feed<F: Consumer>(
         &self,
         options: &RunOptions,
-        asked: &Asked,
-        follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
+        request: &TraceRequest,
+        consumer: impl FnOnce(&SessionInfo) -> Result<F, Failure>,
     ) -> Result<F, Failure> {
-        let cut = Cut {
-            question: asked.question,
-            streamed: asked.streamed(),
+        let replay_options = ReplayOptions {
+            mode: request.mode,
+            streamed: request.streamed(),
             filters: options.filters,
             interval: options.interval,
             duration: options.duration,
         };
-        self.play(self.open()?, cut, follower)
+        self.play(self.open()?, replay_options, consumer)
     }
 
     fn open(&self) -> Result<Player<BufReader<File>>, Failure> {
@@ -188,33 +188,33 @@ impl Recording {
         Ok(if self.unlimited { player.unlimited() } else { player })
     }
 
-    fn play<F: Follow>(
+    fn play<F: Consumer>(
         &self,
         player: Player<BufReader<File>>,
-        cut: Cut,
-        follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
+        replay_options: ReplayOptions,
+        consumer: impl FnOnce(&SessionInfo) -> Result<F, Failure>,
     ) -> Result<F, Failure> {
         // Where the answer goes to the same terminal it says itself how far it is.
-        let seen = !F::TELLS_PROGRESS && !io::stdout().is_terminal();
+        let seen = !F::SHOWS_PROGRESS && !io::stdout().is_terminal();
         let bytes = fs::metadata(&self.file).map_or(0, |file| file.len());
         let bar = seen.then(|| progress::bar("replaying", Some(bytes)));
         let told = |read| bar.iter().for_each(|bar| bar.set_position(read));
-        let played = Replay::new(player, &self.file, cut)?.play(self.speed, told, follower);
+        let played = Replay::new(player, &self.file, replay_options)?.play(self.speed, told, consumer);
         bar.iter().for_each(|bar| bar.finish_and_clear());
         played
     }
 
     /// Plays everything that is in it.
-    fn whole<F: Follow>(&self, follower: impl FnOnce(&Circumstances) -> Result<F, Failure>) -> Result<F, Failure> {
+    fn whole<F: Consumer>(&self, consumer: impl FnOnce(&SessionInfo) -> Result<F, Failure>) -> Result<F, Failure> {
         let player = self.open()?;
-        let cut = Cut::whole(Question::ConnectLatency, player.known());
-        self.play(player, cut, follower)
+        let replay_options = ReplayOptions::whole(Mode::ConnectLatency, player.known());
+        self.play(player, replay_options, consumer)
     }
 }
 
 fn redact(args: &RedactArgs, recording: &Recording) -> Result<(), Failure> {
     let target = Target::plain(&args.file);
-    let recorder = |known: &Circumstances| Recorder::begin(target, &redact::circumstances(known)).map(Redacted::new);
+    let recorder = |known: &SessionInfo| Recorder::begin(target, &redact::session_info(known)).map(Redacted::new);
     recording.whole(recorder).map(drop)
 }
 

@@ -18,11 +18,11 @@ use super::{
 use crate::{
     exit::Failure,
     export::whole_file::WholeFile,
-    mode::Question,
+    mode::Mode,
     probes::{bursts::PortProbes, table::Signal},
     recording::player::Player,
     report::Report,
-    session::request::{Asked, RING_KIB, RunOptions},
+    session::request::{RING_KIB, RunOptions, TraceRequest},
 };
 
 const EXAMPLES: &str = "\
@@ -84,23 +84,23 @@ pub struct Args {
 /// As [`live::follow`], and when the page cannot be written.
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     // Who cannot write to the place would learn it only after the run.
-    let place = Place::open(args.output.as_deref())?;
+    let target = PageTarget::open(args.output.as_deref())?;
     let options = args.options()?;
     let stacks = args.shows_stacks()?.then_some(Signal::Stack);
-    let asked = Asked {
+    let request = TraceRequest {
         events: stacks.into_iter().collect(),
         extra: stacks.into_iter().collect(),
         port_probes: PortProbes::Auto,
         outputs: args.output.clone().into_iter().collect(),
-        ..Asked::plainly(Question::Doctor, false, verbose)
+        ..TraceRequest::for_mode(Mode::Doctor, false, verbose)
     };
     let top = usize::from(args.top);
-    let ran = live::follow(&options, args.recording.as_ref(), &asked, |known| {
+    let ran = live::follow(&options, args.recording.as_ref(), &request, |known| {
         let begin_ns = known.begin.monotonic_ns;
         Ok(Watched::new(Report::new(known, top), "looking", begin_ns, options.duration))
     })?;
-    let report = ran.follower.follower;
-    place.write(report.page().unwrap_or_default())?;
+    let report = ran.consumer.consumer;
+    target.write(report.page().unwrap_or_default())?;
     ran.recorded.map(|()| FailOn::code(args.fail_on, report.worst()))
 }
 
@@ -125,12 +125,12 @@ impl Args {
 }
 
 /// Where the page goes.
-enum Place {
+enum PageTarget {
     File(Box<WholeFile>),
     StandardOutput,
 }
 
-impl Place {
+impl PageTarget {
     fn open(path: Option<&Path>) -> Result<Self, Failure> {
         match path {
             Some(path) => Ok(Self::File(Box::new(WholeFile::create(path)?))),

@@ -2,7 +2,7 @@
 //! `tcp-trace states`: how long do connections stay in each state, and who does not close?
 
 use super::live::{self, LiveArgs};
-use crate::{exit::Failure, mode::Question};
+use crate::{exit::Failure, mode::Mode};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,5 +26,5 @@ pub struct Args {
 /// As [`live::run`].
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     args.live.filters.for_rows(args.events)?;
-    live::answer(Question::States, &args.live, args.events, verbose)
+    live::answer(Mode::States, &args.live, args.events, verbose)
 }

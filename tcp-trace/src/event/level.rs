@@ -67,7 +67,7 @@ impl Level {
     }
 
     /// One step less; `None`: there is nothing left to shed.
-    pub fn poorer(self) -> Option<Self> {
+    pub fn step_down(self) -> Option<Self> {
         match self {
             Self::Full => Some(Self::Exemplars),
             Self::Exemplars => Some(Self::NoPortProbes),
@@ -78,7 +78,7 @@ impl Level {
     }
 
     /// One step more.
-    pub fn richer(self) -> Option<Self> {
+    pub fn step_up(self) -> Option<Self> {
         match self {
             Self::Full => None,
             Self::Exemplars => Some(Self::Full),
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn a_ladder_with_two_ends() {
-        let down: Vec<Level> = std::iter::successors(Some(Level::Full), |level| level.poorer()).collect();
-        let mut up: Vec<Level> = std::iter::successors(Some(Level::OneIn(LEAST)), |level| level.richer()).collect();
+        let down: Vec<Level> = std::iter::successors(Some(Level::Full), |level| level.step_down()).collect();
+        let mut up: Vec<Level> = std::iter::successors(Some(Level::OneIn(LEAST)), |level| level.step_up()).collect();
         up.reverse();
         assert_eq!(down, up);
         assert!(down.is_sorted());

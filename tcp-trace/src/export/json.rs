@@ -11,7 +11,7 @@ use crate::{
     event::{Detail, Event, Lost},
     export::row::Row,
     findings::{Evidence, Finding},
-    mode::Question,
+    mode::Mode,
     summarize::summary::Summary,
 };
 
@@ -35,7 +35,7 @@ pub fn event(out: &mut Vec<u8>, calendar: &mut Calendar, event: &Event) {
 
 /// Appends the line of a summary; `top` processes and destinations at most.
 pub fn summary(out: &mut Vec<u8>, summary: &Summary, top: usize) {
-    if summary.question == Question::ConnectLatency {
+    if summary.mode == Mode::ConnectLatency {
         line(out, &super::json_summary::SummaryLine::new(summary, top));
     } else {
         line(out, &super::json_watched::WatchedLine::new(summary));

@@ -37,7 +37,7 @@ impl<'a> WatchedLine<'a> {
             kind: "summary",
             time: summary.time.to_string(),
             is_final: summary.is_final,
-            command: summary.question.name(),
+            command: summary.mode.name(),
             seconds: rounded(seconds, 3),
             findings: summary.findings.len(),
             tier: summary.tier.map(|tier| tier.to_string()),

@@ -2,17 +2,17 @@
 //! The rows of an answer: what its table shows, for other programs.
 
 use super::{rows_bind, rows_limits, rows_listen, rows_ports, rows_state, rows_time_wait};
-use crate::{export::row::Row, mode::Question, summarize::summary::Summary};
+use crate::{export::row::Row, mode::Mode, summarize::summary::Summary};
 
 /// At most `top` of each kind.
 pub fn of(summary: &Summary, top: usize) -> Vec<Row> {
-    match summary.question {
-        Question::Bind => rows_bind::rows(summary, top),
-        Question::Listen => rows_listen::rows(&summary.observed, top),
-        Question::Ports => rows_ports::rows(&summary.observed, top),
-        Question::States => rows_state::of(&summary.observed.states, top),
-        Question::TimeWait => rows_time_wait::of(&summary.observed, top),
-        Question::ConnectLatency => Vec::new(),
-        Question::Doctor => rows_limits::rows(&summary.observed.limits),
+    match summary.mode {
+        Mode::Bind => rows_bind::rows(summary, top),
+        Mode::Listen => rows_listen::rows(&summary.observed, top),
+        Mode::Ports => rows_ports::rows(&summary.observed, top),
+        Mode::States => rows_state::of(&summary.observed.states, top),
+        Mode::TimeWait => rows_time_wait::of(&summary.observed, top),
+        Mode::ConnectLatency => Vec::new(),
+        Mode::Doctor => rows_limits::rows(&summary.observed.limits),
     }
 }

@@ -6,14 +6,14 @@ use crate::{
     findings::Evidence,
     what_if::{
         current::Visits,
-        forecast::{Case, Outlook, Scenario},
+        forecast::{Case, Forecast, Scenario},
         tier::{Size, Tier},
     },
 };
 
 /// All of them.
-pub fn of(outlook: &Outlook) -> Vec<Row> {
-    let cases = outlook.cases.iter();
+pub fn of(forecast: &Forecast) -> Vec<Row> {
+    let cases = forecast.cases.iter();
     cases.flat_map(|case| case.scenarios.iter().map(move |scenario| row(case, scenario))).collect()
 }
 
@@ -51,14 +51,14 @@ fn row(case: &Case, scenario: &Scenario) -> Row {
         ("searches_measured", Evidence::Number(searched.known)),
         ("ports_visited_measured", float(searched.mean())),
         ("port_search_measured_ns", rounded(searched.mean_ns())),
-        ("candidate_ns", float(known.price.candidate_ns())),
-        ("ports_visited_at_first", mean(prediction.at_once)),
-        ("second_pass_at_first", second_pass(prediction.at_once)),
-        ("no_port_at_first", no_port(prediction.at_once)),
+        ("candidate_ns", float(known.search_cost.candidate_ns())),
+        ("ports_visited_at_first", mean(prediction.current)),
+        ("second_pass_at_first", second_pass(prediction.current)),
+        ("no_port_at_first", no_port(prediction.current)),
         ("port_search_at_first_ns", rounded(prediction.at_once_ns)),
-        ("ports_visited_settled", mean(prediction.settled)),
-        ("second_pass_settled", second_pass(prediction.settled)),
-        ("no_port_settled", no_port(prediction.settled)),
+        ("ports_visited_settled", mean(prediction.steady_state)),
+        ("second_pass_settled", second_pass(prediction.steady_state)),
+        ("no_port_settled", no_port(prediction.steady_state)),
         ("port_search_settled_ns", rounded(prediction.settled_ns)),
         ("cliff_at_ports", Evidence::number(prediction.cliff_at.map(Into::into))),
         ("ports_to_cliff", Evidence::number(prediction.to_cliff.map(Into::into))),

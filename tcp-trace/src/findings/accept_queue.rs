@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! accept-queue-overflow: connections come faster than their application accepts them, and the queue between is full.
 
-use super::{Code, Evidence, Finding, Severity, grouped, netns_shell::Place};
+use super::{Code, Evidence, Finding, Severity, grouped, netns_shell::NetnsShell};
 use crate::{
     aggregate::{
         listen::{ListenCounts, Listener, Now, SpaceCounters},
@@ -33,7 +33,7 @@ fn of_listener(observed: &Observed, own: &Sysctls, listener: &Listener, counts: 
         return None;
     }
     let [at_syn, at_ack, ..] = counts.drops;
-    let place = Place::of(observed, own, listener.endpoint.netns, listener.owner.map(|owner| owner.pid));
+    let shell = NetnsShell::of(observed, own, listener.endpoint.netns, listener.owner.map(|owner| owner.pid));
     let limit = listener.now.map(|now| now.limit);
     let of_limit = limit.map_or(String::new(), |limit| format!(" of {}", grouped(limit)));
     let accepted = counts.accepted().map(|accepted| per_second(accepted, observed.seconds));
@@ -50,8 +50,8 @@ fn of_listener(observed: &Observed, own: &Sysctls, listener: &Listener, counts: 
             grouped(at_ack),
             who(listener),
         ),
-        evidence: evidence(listener, counts, &place.sysctls),
-        fix: fix(&place, listener),
+        evidence: evidence(listener, counts, &shell.sysctls),
+        fix: fix(&shell, listener),
         gain: Some(format!(
             "each of the {} dropped cost its client 1 s, or 3 s, or more: the time until a SYN is sent again",
             grouped(dropped)
@@ -114,26 +114,26 @@ fn dropped_by(cause: DropCause) -> &'static str {
     }
 }
 
-fn fix(place: &Place, listener: &Listener) -> Vec<String> {
+fn fix(shell: &NetnsShell, listener: &Listener) -> Vec<String> {
     let mut lines = vec![format!(
         "# accept faster: more workers or threads for {}, or less work before the next accept()",
         who(listener)
     )];
-    lines.extend(longer(place, listener));
-    if place.sysctls.tcp_abort_on_overflow == Some(1) {
+    lines.extend(longer(shell, listener));
+    if shell.sysctls.tcp_abort_on_overflow == Some(1) {
         lines.push("# clients get resets, as tcp_abort_on_overflow asks for; 0 lets them try again:".into());
-        lines.push(place.command("sysctl -w net.ipv4.tcp_abort_on_overflow=0"));
+        lines.push(shell.command("sysctl -w net.ipv4.tcp_abort_on_overflow=0"));
     }
     lines
 }
 
 /// Both queues have the same limit: the lower one of what the application asks for and somaxconn, at its listen().
-pub(super) fn longer(place: &Place, listener: &Listener) -> Vec<String> {
+pub(super) fn longer(shell: &NetnsShell, listener: &Listener) -> Vec<String> {
     let Some(limit) = listener.now.map(|now| now.limit) else { return Vec::new() };
-    let somaxconn = place.sysctls.somaxconn.map(u64::from);
+    let somaxconn = shell.sysctls.somaxconn.map(u64::from);
     let wanted = (limit * 4).max(USUAL);
     let mut lines = Vec::new();
-    let raise = || place.command(&format!("sysctl -w net.core.somaxconn={wanted}"));
+    let raise = || shell.command(&format!("sysctl -w net.core.somaxconn={wanted}"));
     let again = "and restart it: a limit counts from the next listen() on";
     match (somaxconn, listener.asked) {
         (Some(somaxconn), Some(asked)) if asked > somaxconn || asked > limit => {
@@ -168,7 +168,7 @@ fn of_space(observed: &Observed, own: &Sysctls, space: &SpaceCounters) -> Option
     let overflows = space.overflows.filter(|overflows| *overflows > 0)?;
     let mut here = observed.listen.listeners.iter().filter(|listener| listener.endpoint.netns == space.netns);
     let full = here.find(|listener| listener.now.is_some_and(|now| now.fullest >= now.limit));
-    let place = Place::of(observed, own, space.netns, full.and_then(|full| full.owner).map(|owner| owner.pid));
+    let shell = NetnsShell::of(observed, own, space.netns, full.and_then(|full| full.owner).map(|owner| owner.pid));
     let whose = full
         .map_or("a listener that is not known".into(), |full| format!("{} of {}", full.endpoint.address(), who(full)));
     Some(Finding {
@@ -186,7 +186,7 @@ fn of_space(observed: &Observed, own: &Sysctls, space: &SpaceCounters) -> Option
             ("accept_queue", Evidence::number(full.and_then(|full| full.now).map(|now| now.fullest))),
             ("limit", Evidence::number(full.and_then(|full| full.now).map(|now| now.limit))),
         ],
-        fix: full.map_or_else(Vec::new, |full| fix(&place, full)),
+        fix: full.map_or_else(Vec::new, |full| fix(&shell, full)),
         gain: None,
         risk: None,
     })

@@ -2,7 +2,7 @@
 //! bind-before-connect: `bind()` to port 0 chooses a port that nobody has, towards any destination, where `connect()`
 //! would have shared one.
 
-use super::{Code, Evidence, Finding, Severity, grouped, netns_shell::Place};
+use super::{Code, Evidence, Finding, Severity, grouped, netns_shell::NetnsShell};
 use crate::{
     aggregate::{
         bind::{BindSnapshot, Binder, SpaceMarks},
@@ -86,13 +86,13 @@ impl<'a> Space<'a> {
         let severity = self.severity()?;
         let who = self.who();
         let name = who.as_ref().map_or("a process", |(name, _)| name);
-        let place = Place::of(observed, sysctls, self.netns, who.as_ref().map(|(_, pid)| *pid));
+        let shell = NetnsShell::of(observed, sysctls, self.netns, who.as_ref().map(|(_, pid)| *pid));
         Some(Finding {
             code: Code::BindBeforeConnect,
             severity,
             headline: self.headline(name),
             evidence: self.evidence(who.as_ref().map(|(name, _)| name)),
-            fix: fix(&place),
+            fix: fix(&shell),
             gain: Some(self.gain()),
             risk: Some(
                 "until connect() the socket has no port: code that asks for it in between (getsockname) gets 0".into(),
@@ -148,13 +148,13 @@ impl<'a> Space<'a> {
     }
 }
 
-fn fix(place: &Place) -> Vec<String> {
+fn fix(shell: &NetnsShell) -> Vec<String> {
     vec![
         "# in the program, before bind(), on every kernel since 4.2: setsockopt(fd, IPPROTO_IP, \
          IP_BIND_ADDRESS_NO_PORT, &one, sizeof one); connect() then chooses the port"
             .into(),
         "# or do not bind at all where the route chooses the right source address anyway (ip route get)".into(),
         "# see who holds the ports now:".into(),
-        place.command("ss -tnp state established"),
+        shell.command("ss -tnp state established"),
     ]
 }

@@ -3,7 +3,7 @@
 
 use tcp_trace_common::tcp_state;
 
-use super::{Code, Evidence, Finding, Severity, grouped, netns_shell::Place};
+use super::{Code, Evidence, Finding, Severity, grouped, netns_shell::NetnsShell};
 use crate::{
     aggregate::{
         observed::Observed,
@@ -38,7 +38,7 @@ fn of_row(observed: &Observed, own: &Sysctls, row: &StateRow) -> Option<Finding>
     };
     let close_wait = row.in_state(State::CloseWait)?;
     let who = owner(&row.peer, &row.who);
-    let place = Place::of(observed, own, row.peer.netns, row.peer.pid);
+    let shell = NetnsShell::of(observed, own, row.peer.netns, row.peer.pid);
     let first = row.now.map(|now| now.close_wait_first);
     let grows = first.is_some_and(|first| close_wait > first);
     let ends = match row.peer.side {
@@ -64,7 +64,7 @@ fn of_row(observed: &Observed, own: &Sysctls, row: &StateRow) -> Option<Finding>
             ("left_close_wait", Evidence::number(traced.map(|traced| traced.left))),
             ("close_wait_mean_ns", Evidence::number(traced.and_then(|traced| traced.mean_ns))),
         ],
-        fix: fix(row, &place),
+        fix: fix(row, &shell),
         gain: Some(format!(
             "{} descriptors and as much socket memory; where these are its own, as many ports",
             grouped(close_wait)
@@ -77,7 +77,7 @@ fn address(row: &StateRow) -> String {
     std::net::SocketAddr::new(row.peer.address, row.peer.port).to_string()
 }
 
-fn fix(row: &StateRow, place: &Place) -> Vec<String> {
+fn fix(row: &StateRow, shell: &NetnsShell) -> Vec<String> {
     let port = match row.peer.side {
         Side::Opened => format!("dport = :{}", row.peer.port),
         Side::Accepted => format!("sport = :{}", row.peer.port),
@@ -87,7 +87,7 @@ fn fix(row: &StateRow, place: &Place) -> Vec<String> {
          keeps before it gives it out"
             .into(),
         "# which ones these are:".into(),
-        place.command(&format!("ss -tnp state close-wait '( {port} )'")),
+        shell.command(&format!("ss -tnp state close-wait '( {port} )'")),
     ];
     if let Some(pid) = row.peer.pid {
         lines.push("# how many descriptors it has, and may have:".into());

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Evidence, grouped, netns_shell::Place};
+use super::{Evidence, grouped, netns_shell::NetnsShell};
 use crate::{
     aggregate::{
         observed::Observed,
@@ -14,17 +14,17 @@ use crate::{
 };
 
 /// One destination.
-pub(super) struct Scene<'a> {
+pub(super) struct DestinationContext<'a> {
     pub(super) destination: Destination,
     pub(super) tally: &'a Tally,
     /// Its ports, where sockets were looked at.
     pub(super) group: Option<&'a Group>,
-    pub(super) place: Place,
+    pub(super) shell: NetnsShell,
     pub(super) rules: &'a SearchRules,
     observed: &'a Observed,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> DestinationContext<'a> {
     /// Of connects.
     pub(super) fn of_connects(
         observed: &'a Observed,
@@ -33,8 +33,8 @@ impl<'a> Scene<'a> {
         destination: Destination,
         tally: &'a Tally,
     ) -> Self {
-        let place = Place::of(observed, own, destination.netns, tally.caller.as_ref().map(|caller| caller.pid));
-        Self { destination, tally, group: observed.ports.towards(destination), place, rules, observed }
+        let shell = NetnsShell::of(observed, own, destination.netns, tally.caller.as_ref().map(|caller| caller.pid));
+        Self { destination, tally, group: observed.ports.towards(destination), shell, rules, observed }
     }
 
     /// Of sockets, with what is known of the connects that made them.
@@ -47,8 +47,8 @@ impl<'a> Scene<'a> {
     ) -> Self {
         let destination = group.route.destination();
         let pid = group.owner.as_ref().map(|(owner, _)| owner.pid);
-        let place = Place::of(observed, own, destination.netns, pid);
-        Self { destination, tally, group: Some(group), place, rules, observed }
+        let shell = NetnsShell::of(observed, own, destination.netns, pid);
+        Self { destination, tally, group: Some(group), shell, rules, observed }
     }
 
     /// `10.0.0.2:3306`

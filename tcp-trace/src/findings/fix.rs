@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What to do, in lines that are safe to paste: commands that are right for this kernel, and comments.
 
-use super::{Scene, grouped};
+use super::{DestinationContext, grouped};
 use crate::aggregate::ports::range::Range;
 
 /// Wider than this a range is wide already: what is left belongs to listeners.
 const WIDE: u64 = 50_000;
 
 /// For want of local ports towards one destination.
-pub(super) fn more_ports(scene: &Scene<'_>) -> Vec<String> {
+pub(super) fn more_ports(context: &DestinationContext<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     lines.push(
         "# keep connections open: a pool, or keep-alive to this destination, needs a port per connection \
          instead of one per request"
             .into(),
     );
-    lines.extend(reuse(scene));
-    lines.extend(widen(scene));
+    lines.extend(reuse(context));
+    lines.extend(widen(context));
     lines.push(
         "# or spread: the limit is per source and destination address, so a second address on either \
          side doubles the ports"
             .into(),
     );
-    if scene.rules.socket_range_steps_by_one && scene.tally.local_range == 0 {
+    if context.rules.socket_range_steps_by_one && context.tally.local_range == 0 {
         lines.push(
             "# or setsockopt(IPPROTO_IP, IP_LOCAL_PORT_RANGE): this kernel then tries every port in one \
              pass, with no cliff at half of the range"
                 .into(),
         );
     }
-    if !scene.rules.rcu_lookup {
+    if !context.rules.rcu_lookup {
         lines.push(
             "# a kernel from 6.15 on looks taken ports up without a lock: each candidate then costs \
              less"
@@ -53,34 +53,34 @@ pub(super) fn more_time_wait(own: bool, limit: Option<u64>) -> Vec<String> {
     lines
 }
 
-fn reuse(scene: &Scene<'_>) -> Vec<String> {
+fn reuse(context: &DestinationContext<'_>) -> Vec<String> {
     const REUSE: &str = "sysctl -w net.ipv4.tcp_tw_reuse=1";
-    let sysctls = &scene.place.sysctls;
-    let held = match scene.held_by_time_wait() {
+    let sysctls = &context.shell.sysctls;
+    let held = match context.held_by_time_wait() {
         Some(false) => return Vec::new(),
         Some(true) => "# TIME_WAIT holds the ports: connect() may take them over after 1 s",
         None => "# if it is TIME_WAIT that holds the ports (not known): connect() may take them over after 1 s",
     };
     let (reuse, timestamps) = (sysctls.tcp_tw_reuse, sysctls.tcp_timestamps);
-    let loopback = scene.destination.daddr.is_loopback();
+    let loopback = context.destination.daddr.is_loopback();
     if reuse == Some(1) || (reuse == Some(2) && loopback) {
         return if timestamps == Some(0) {
-            vec!["# tcp_tw_reuse is on, but needs timestamps:".into(), timestamps_on(scene)]
+            vec!["# tcp_tw_reuse is on, but needs timestamps:".into(), timestamps_on(context)]
         } else {
             Vec::new()
         };
     }
-    let mut lines = vec![held.to_owned(), scene.place.command(REUSE)];
+    let mut lines = vec![held.to_owned(), context.shell.command(REUSE)];
     match timestamps {
-        Some(0) => lines.push(timestamps_on(scene)),
+        Some(0) => lines.push(timestamps_on(context)),
         Some(_) => {}
         None => lines.push("# needs net.ipv4.tcp_timestamps=1, on both ends".into()),
     }
     lines
 }
 
-fn timestamps_on(scene: &Scene<'_>) -> String {
-    scene.place.command("sysctl -w net.ipv4.tcp_timestamps=1")
+fn timestamps_on(context: &DestinationContext<'_>) -> String {
+    context.shell.command("sysctl -w net.ipv4.tcp_timestamps=1")
 }
 
 /// What a wider range or TIME_WAIT taken over may cost.
@@ -88,12 +88,12 @@ pub(super) const MORE_PORTS_RISK: &str = "a wider range may take ports that a li
     tcp_tw_reuse=1 relies on the timestamps of both ends to tell old segments from new";
 
 /// What that is expected to change, with these numbers.
-pub(super) fn more_ports_gain(scene: &Scene<'_>) -> Option<String> {
-    let visited = scene.tally.second_pass_visited.mean();
+pub(super) fn more_ports_gain(context: &DestinationContext<'_>) -> Option<String> {
+    let visited = context.tally.second_pass_visited.mean();
     let searches = visited.map_or("below the cliff a search visits a port or two".to_owned(), |visited| {
         format!("below the cliff a search visits a port or two instead of {}", grouped(visited))
     });
-    match wider(scene) {
+    match wider(context) {
         Some((ports, new_ports)) => Some(format!(
             "a wider range has room for {} more connections before the cliff, {} before the end; {searches}",
             grouped((new_ports - ports) / 2),
@@ -114,12 +114,12 @@ pub(super) fn within(seconds: Option<f64>) -> String {
 
 /// Ports now and with the range proposed, if that is worth it. A socket's own range can't be widened by sysctl beyond
 /// what its program asked for.
-fn wider(scene: &Scene<'_>) -> Option<(u64, u64)> {
-    let ports = match scene.ports() {
-        _ if scene.tally.local_range > 0 => return None,
+fn wider(context: &DestinationContext<'_>) -> Option<(u64, u64)> {
+    let ports = match context.ports() {
+        _ if context.tally.local_range > 0 => return None,
         Some(ports) => ports,
         None => {
-            let (low, high) = scene.place.sysctls.ip_local_port_range?;
+            let (low, high) = context.shell.sysctls.ip_local_port_range?;
             u64::from(high.saturating_sub(low)) + 1
         }
     };
@@ -127,11 +127,11 @@ fn wider(scene: &Scene<'_>) -> Option<(u64, u64)> {
     (ports < WIDE).then_some((ports, proposed.into()))
 }
 
-fn widen(scene: &Scene<'_>) -> Vec<String> {
-    if scene.tally.local_range > 0 {
+fn widen(context: &DestinationContext<'_>) -> Vec<String> {
+    if context.tally.local_range > 0 {
         return vec!["# the program sets IP_LOCAL_PORT_RANGE on its sockets: widen it there".into()];
     }
-    let Some((ports, new_ports)) = wider(scene) else { return Vec::new() };
+    let Some((ports, new_ports)) = wider(context) else { return Vec::new() };
     let (new_low, new_high) = Range::PROPOSED;
     vec![
         format!(
@@ -142,6 +142,6 @@ fn widen(scene: &Scene<'_>) -> Vec<String> {
             grouped(ports / 2)
         ),
         "# put the ports of your listeners into net.ipv4.ip_local_reserved_ports first".into(),
-        scene.place.command(&format!("sysctl -w net.ipv4.ip_local_port_range='{new_low} {new_high}'")),
+        context.shell.command(&format!("sysctl -w net.ipv4.ip_local_port_range='{new_low} {new_high}'")),
     ]
 }

@@ -33,7 +33,7 @@ mod unsafe_sysctl;
 
 use std::{collections::BTreeSet, fmt};
 
-use self::destination::Scene;
+use self::destination::DestinationContext;
 use crate::{
     aggregate::{bind::BindSnapshot, observed::Observed, tally::Tally, words::grouped},
     kernel::rules::{SearchRules, Sysctls},
@@ -197,11 +197,11 @@ pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> 
     let Observed { connect, time_wait, limits, .. } = observed;
     let mut found = Vec::new();
     for row in &connect.destinations {
-        let scene = Scene::of_connects(observed, rules, sysctls, row.key, &row.value);
-        found.extend(range_full::find(&scene));
-        found.extend(parity_cliff::find(&scene));
-        found.extend(unreached::refused(&scene));
-        found.extend(unreached::unanswered(&scene));
+        let context = DestinationContext::of_connects(observed, rules, sysctls, row.key, &row.value);
+        found.extend(range_full::find(&context));
+        found.extend(parity_cliff::find(&context));
+        found.extend(unreached::refused(&context));
+        found.extend(unreached::unanswered(&context));
     }
     if let Some(estimate) = connect.estimate() {
         // Counts are those of a sample then.
@@ -248,8 +248,8 @@ fn ahead(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> Vec<Fin
             continue;
         }
         let unseen = Tally::default();
-        let scene = Scene::of_sockets(observed, rules, sysctls, group, tally.unwrap_or(&unseen));
-        let Some(finding) = range_full::ahead(&scene, group).or_else(|| parity_cliff::ahead(&scene, group)) else {
+        let context = DestinationContext::of_sockets(observed, rules, sysctls, group, tally.unwrap_or(&unseen));
+        let Some(finding) = range_full::ahead(&context, group).or_else(|| parity_cliff::ahead(&context, group)) else {
             continue;
         };
         if group.held.in_common() * 2 > group.held.taken().both() {

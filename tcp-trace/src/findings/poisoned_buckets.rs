@@ -2,7 +2,7 @@
 //! poisoned-buckets: ports that connections share, marked by a `bind()` of somebody else. Every `connect()` to anywhere
 //! skips them.
 
-use super::{Code, Evidence, Finding, Severity, grouped, netns_shell::Place};
+use super::{Code, Evidence, Finding, Severity, grouped, netns_shell::NetnsShell};
 use crate::{
     aggregate::{
         bind::{Binder, SpaceMarks},
@@ -42,7 +42,7 @@ fn in_space(space: &SpaceMarks, observed: &Observed, rules: &SearchRules, sysctl
     let binders = observed.bind.binders.iter().filter(|binder| binder.netns == space.netns && binder.in_range > 0);
     let binder = binders.max_by_key(|binder| binder.in_range);
     let by = binder.map_or("somebody who was not seen to".to_owned(), Binder::name);
-    let place = Place::of(observed, sysctls, space.netns, binder.map(|binder| binder.process.pid));
+    let shell = NetnsShell::of(observed, sysctls, space.netns, binder.map(|binder| binder.process.pid));
     let until = if rules.heals_buckets {
         "until the sockets that bound them are closed"
     } else {
@@ -69,13 +69,13 @@ fn in_space(space: &SpaceMarks, observed: &Observed, rules: &SearchRules, sysctl
             ("binds_in_range", Evidence::number(binder.map(|binder| binder.in_range))),
             ("healed_by_kernel", Evidence::Flag(rules.heals_buckets)),
         ],
-        fix: fix(of.range, binder, rules, &place),
+        fix: fix(of.range, binder, rules, &shell),
         gain: Some(format!("connect() can share {} more ports towards every destination", grouped(of.poisoned))),
         risk: None,
     })
 }
 
-fn fix(range: (u16, u16), binder: Option<&Binder>, rules: &SearchRules, place: &Place) -> Vec<String> {
+fn fix(range: (u16, u16), binder: Option<&Binder>, rules: &SearchRules, shell: &NetnsShell) -> Vec<String> {
     let (low, high) = range;
     let who = binder.map_or("who binds ports of the range".to_owned(), Binder::name);
     let mut lines = vec![
@@ -83,9 +83,9 @@ fn fix(range: (u16, u16), binder: Option<&Binder>, rules: &SearchRules, place: &
             "# {who}: bind() only outside of {low}-{high}; to find a port that is free, bind to port 0 and keep it"
         ),
         "# a port that it has to have: keep it from connect(), before anybody uses it".into(),
-        place.command("sysctl net.ipv4.ip_local_reserved_ports"),
+        shell.command("sysctl net.ipv4.ip_local_reserved_ports"),
         "# who uses the ports, and who has bound them:".into(),
-        place.command(&format!("ss -tanp 'sport >= :{low} and sport <= :{high}'")),
+        shell.command(&format!("ss -tanp 'sport >= :{low} and sport <= :{high}'")),
     ];
     if rules.heals_buckets {
         lines.push("# this kernel takes the mark off when the socket that bound the port is closed: close it".into());

@@ -5,7 +5,7 @@ use super::{
     Code, Evidence, Finding, Severity,
     accept_queue::{evidence, longer, severity, who},
     grouped,
-    netns_shell::Place,
+    netns_shell::NetnsShell,
 };
 use crate::{
     aggregate::{
@@ -25,15 +25,15 @@ pub(super) fn find(observed: &Observed, own: &Sysctls) -> Vec<Finding> {
 
 fn of_listener(observed: &Observed, own: &Sysctls, listener: &Listener, counts: &ListenCounts) -> Option<Finding> {
     let (dropped, cookies) = (counts.by_syn_queue(), counts.cookies);
-    let place = Place::of(observed, own, listener.endpoint.netns, listener.owner.map(|owner| owner.pid));
+    let shell = NetnsShell::of(observed, own, listener.endpoint.netns, listener.owner.map(|owner| owner.pid));
     // With tcp_syncookies=2 every SYN is answered by one, full or not.
-    let always = place.sysctls.tcp_syncookies == Some(2);
+    let always = shell.sysctls.tcp_syncookies == Some(2);
     if dropped == 0 && (cookies == 0 || always) {
         return None;
     }
     let limit = listener.now.map_or(String::new(), |now| format!(" of {}", grouped(now.limit)));
-    let mut sysctls = evidence(listener, counts, &place.sysctls);
-    sysctls.push(("tcp_max_syn_backlog", Evidence::number(place.sysctls.tcp_max_syn_backlog.map(u64::from))));
+    let mut sysctls = evidence(listener, counts, &shell.sysctls);
+    sysctls.push(("tcp_max_syn_backlog", Evidence::number(shell.sysctls.tcp_max_syn_backlog.map(u64::from))));
     Some(Finding {
         code: Code::SynQueueOverflow,
         severity: if dropped > 0 { severity(dropped, counts.syns) } else { Severity::Warning },
@@ -45,7 +45,7 @@ fn of_listener(observed: &Observed, own: &Sysctls, listener: &Listener, counts: 
             grouped(cookies)
         ),
         evidence: sysctls,
-        fix: fix(&place, listener, counts),
+        fix: fix(&shell, listener, counts),
         gain: (dropped > 0)
             .then(|| "with cookies on no SYN is dropped for want of room: clients connect at once again".to_owned()),
         risk: Some(
@@ -54,23 +54,23 @@ fn of_listener(observed: &Observed, own: &Sysctls, listener: &Listener, counts: 
     })
 }
 
-fn fix(place: &Place, listener: &Listener, counts: &ListenCounts) -> Vec<String> {
+fn fix(shell: &NetnsShell, listener: &Listener, counts: &ListenCounts) -> Vec<String> {
     let mut lines = vec![
         "# who begins handshakes and does not end them? Many from few addresses: a rate limit or a filter there"
             .to_owned(),
-        place.command(&format!("ss -tn state syn-recv 'sport = :{}'", listener.endpoint.sport)),
+        shell.command(&format!("ss -tn state syn-recv 'sport = :{}'", listener.endpoint.sport)),
     ];
-    if place.sysctls.tcp_syncookies == Some(0) {
+    if shell.sysctls.tcp_syncookies == Some(0) {
         lines.push("# cookies are off: on, they take over when the queue is full".into());
-        lines.push(place.command("sysctl -w net.ipv4.tcp_syncookies=1"));
-        let backlog = place.sysctls.tcp_max_syn_backlog.map(u64::from);
+        lines.push(shell.command("sysctl -w net.ipv4.tcp_syncookies=1"));
+        let backlog = shell.sysctls.tcp_max_syn_backlog.map(u64::from);
         if let (1.., Some(backlog)) = (counts.drops[3], backlog) {
             lines.push("# while they are off, the last quarter of this is kept for known peers:".into());
             let wanted = (backlog * 4).max(4096);
-            lines.push(place.command(&format!("sysctl -w net.ipv4.tcp_max_syn_backlog={wanted}")));
+            lines.push(shell.command(&format!("sysctl -w net.ipv4.tcp_max_syn_backlog={wanted}")));
         }
     }
-    lines.extend(longer(place, listener));
+    lines.extend(longer(shell, listener));
     lines
 }
 

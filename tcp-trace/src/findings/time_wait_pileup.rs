@@ -2,7 +2,7 @@
 //! time-wait-pileup: TIME_WAIT takes, or is about to take, much of the ports towards a destination, because the owner
 //! closes first.
 
-use super::{Code, Evidence, Finding, Scene, Severity, fix, grouped};
+use super::{Code, DestinationContext, Evidence, Finding, Severity, fix, grouped};
 use crate::{
     aggregate::{
         observed::Observed,
@@ -49,7 +49,7 @@ fn of_group(observed: &Observed, rules: &SearchRules, own: &Sysctls, group: &Gro
         return None;
     }
     let unseen = Tally::default();
-    let scene = Scene::of_sockets(observed, rules, own, group, &unseen);
+    let context = DestinationContext::of_sockets(observed, rules, own, group, &unseen);
     let who = owners.iter().max_by_key(|row| row.entered).map(|row| owner(&row.peer, &row.who));
     let by = who.as_ref().map_or(String::new(), |who| format!(", closed first by {who}"));
     Some(Finding {
@@ -59,14 +59,14 @@ fn of_group(observed: &Observed, rules: &SearchRules, own: &Sysctls, group: &Gro
             "{} of {} ports towards {} are in TIME_WAIT{by}; {}",
             grouped(level),
             grouped(ports),
-            scene.to(),
+            context.to(),
             match group.reuse {
                 Reuse::After { .. } => "connect() may take them over, at the cost of a look at each".to_owned(),
                 _ => format!("connect() may not take them over: {}", group.reuse.words()),
             }
         ),
         evidence: vec![
-            ("destination", Evidence::Text(scene.to())),
+            ("destination", Evidence::Text(context.to())),
             ("netns", Evidence::Text(observed.netns_label(destination.netns))),
             ("owner", who.map_or(Evidence::Unknown, Evidence::Text)),
             ("time_wait", Evidence::Number(level)),
@@ -78,7 +78,7 @@ fn of_group(observed: &Observed, rules: &SearchRules, own: &Sysctls, group: &Gro
             ("ports", Evidence::Number(ports)),
             ("reuse", Evidence::Text(group.reuse.words())),
         ],
-        fix: fix::more_ports(&scene),
+        fix: fix::more_ports(&context),
         gain: per_second.map(|rate| format!("connections that are kept leave none: {rate:.0} fewer a second")),
         risk: Some(
             "tcp_tw_reuse=1 takes TIME_WAIT over after a second: safe towards peers with timestamps, which it asks for"

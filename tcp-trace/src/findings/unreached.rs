@@ -2,19 +2,19 @@
 //! connect-refused and connect-unanswered: the ports are fine, the other side is not. Without them an operator who reads
 //! "cannot connect" looks for ports that are not missing.
 
-use super::{Code, Evidence, Finding, Scene, Severity, grouped};
+use super::{Code, DestinationContext, Evidence, Finding, Severity, grouped};
 
 /// A service that restarts refuses a few.
 const REFUSED: u64 = 10;
 /// Each of these took seconds.
 const UNANSWERED: u64 = 3;
 
-pub(super) fn refused(scene: &Scene<'_>) -> Option<Finding> {
-    let tally = scene.tally;
+pub(super) fn refused(context: &DestinationContext<'_>) -> Option<Finding> {
+    let tally = context.tally;
     if tally.refused < REFUSED || tally.refused * 2 < tally.connects {
         return None;
     }
-    let to = scene.to();
+    let to = context.to();
     Some(Finding {
         code: Code::ConnectRefused,
         severity: Severity::Warning,
@@ -23,10 +23,10 @@ pub(super) fn refused(scene: &Scene<'_>) -> Option<Finding> {
             grouped(tally.refused),
             grouped(tally.connects)
         ),
-        evidence: evidence(scene, "refused", tally.refused),
+        evidence: evidence(context, "refused", tally.refused),
         fix: vec![
-            format!("# on the machine that has {}: is there a listener?", scene.destination.daddr),
-            format!("ss -ltn 'sport = :{}'", scene.destination.dport),
+            format!("# on the machine that has {}: is there a listener?", context.destination.daddr),
+            format!("ss -ltn 'sport = :{}'", context.destination.dport),
             "# there is one: look for a rule that rejects (tcp-reset), a proxy, or a black list with this client"
                 .into(),
         ],
@@ -35,12 +35,12 @@ pub(super) fn refused(scene: &Scene<'_>) -> Option<Finding> {
     })
 }
 
-pub(super) fn unanswered(scene: &Scene<'_>) -> Option<Finding> {
-    let tally = scene.tally;
+pub(super) fn unanswered(context: &DestinationContext<'_>) -> Option<Finding> {
+    let tally = context.tally;
     if tally.unanswered < UNANSWERED || tally.unanswered * 4 < tally.connects {
         return None;
     }
-    let to = scene.to();
+    let to = context.to();
     Some(Finding {
         code: Code::ConnectUnanswered,
         severity: Severity::Warning,
@@ -49,12 +49,12 @@ pub(super) fn unanswered(scene: &Scene<'_>) -> Option<Finding> {
             grouped(tally.unanswered),
             grouped(tally.connects)
         ),
-        evidence: evidence(scene, "unanswered", tally.unanswered),
+        evidence: evidence(context, "unanswered", tally.unanswered),
         fix: vec![
             "# see where the SYNs get to: on this machine, on the way, on the other side".into(),
             format!(
                 "tcpdump -ni any -c 20 'tcp[tcpflags] & tcp-syn != 0 and host {} and port {}'",
-                scene.destination.daddr, scene.destination.dport
+                context.destination.daddr, context.destination.dport
             ),
             "# they arrive there: its queues drop them (tcp-trace listen on that machine), or its firewall does".into(),
         ],
@@ -63,15 +63,15 @@ pub(super) fn unanswered(scene: &Scene<'_>) -> Option<Finding> {
     })
 }
 
-fn evidence(scene: &Scene<'_>, what: &'static str, count: u64) -> Vec<(&'static str, Evidence)> {
-    let tally = scene.tally;
+fn evidence(context: &DestinationContext<'_>, what: &'static str, count: u64) -> Vec<(&'static str, Evidence)> {
+    let tally = context.tally;
     vec![
-        ("destination", Evidence::Text(scene.to())),
-        ("netns", Evidence::Number(scene.destination.netns.into())),
+        ("destination", Evidence::Text(context.to())),
+        ("netns", Evidence::Number(context.destination.netns.into())),
         ("connects", Evidence::Number(tally.connects)),
         (what, Evidence::Number(count)),
         ("share", Evidence::Share(count as f64 / tally.connects as f64)),
         ("no_port", Evidence::Number(tally.no_port)),
-        ("caller", scene.caller()),
+        ("caller", context.caller()),
     ]
 }

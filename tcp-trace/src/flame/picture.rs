@@ -13,11 +13,11 @@ use crate::{
     aggregate::stacks::StacksAggregate,
     exit::{Failure, Tried},
     export::{sink::Sink, whole_file::WholeFile},
-    mode::Question,
+    mode::Mode,
     probes::table::Signal,
-    session_info::Circumstances,
-    stream::{Follow, Happening, Written},
-    summarize::{Reckoned, Reckoning, summary::Summary},
+    session_info::SessionInfo,
+    stream::{Consumer, Message, Written},
+    summarize::{Summarized, Summarizer, summary::Summary},
     view::format,
 };
 
@@ -38,7 +38,7 @@ pub enum Format {
 
 /// What is to be drawn.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct PictureOptions {
     /// What makes a frame wide.
     pub weight: Weight,
     /// What the roots stand for, the outermost first.
@@ -53,7 +53,7 @@ pub struct Wanted {
 
 /// Where a picture goes.
 #[derive(Debug)]
-pub enum Place {
+pub enum PictureTarget {
     /// As it comes.
     Stream(Sink),
     /// All at once.
@@ -63,45 +63,45 @@ pub enum Place {
 /// Takes what happens, and draws it at the end.
 #[derive(Debug)]
 pub struct Picture {
-    reckoning: Reckoning,
+    summarizer: Summarizer,
     stacks: StacksAggregate,
-    wanted: Wanted,
+    options: PictureOptions,
     /// `None` once it is written.
-    place: Option<Place>,
+    target: Option<PictureTarget>,
 }
 
 impl Picture {
     /// Nothing happened yet.
-    pub fn new(circumstances: &Circumstances, wanted: Wanted, place: Place) -> Self {
-        let reckoning = Reckoning::new(Question::ConnectLatency, circumstances);
-        let stacks = StacksAggregate::new(circumstances.begin.monotonic_ns);
-        Self { reckoning, stacks, wanted, place: Some(place) }
+    pub fn new(session: &SessionInfo, options: PictureOptions, target: PictureTarget) -> Self {
+        let summarizer = Summarizer::new(Mode::ConnectLatency, session);
+        let stacks = StacksAggregate::new(session.begin.monotonic_ns);
+        Self { summarizer, stacks, options, target: Some(target) }
     }
 
     fn draw(&mut self, summary: &Summary) -> Result<(), Failure> {
-        let graph = Graph::new(&self.stacks.total(), self.wanted.weight, &self.wanted.split);
+        let graph = Graph::new(&self.stacks.total(), self.options.weight, &self.options.split);
         let graph = Graph { notes: self.notes(&graph, summary), ..graph };
         let subtitle = subtitle(&graph, summary);
         let bytes = self.bytes(&graph, &subtitle).map_err(|error| cannot_draw(&graph, &error))?;
-        match self.place.take() {
-            Some(Place::File(mut file)) => {
+        match self.target.take() {
+            Some(PictureTarget::File(mut file)) => {
                 let written =
                     file.write_all(&bytes).map_err(|source| Failure::Output { to: "the picture".into(), source });
                 written.and_then(|()| file.keep())
             }
-            Some(Place::Stream(mut sink)) => sink.write(&bytes).and_then(|_| sink.flush()).map(|_| ()),
+            Some(PictureTarget::Stream(mut sink)) => sink.write(&bytes).and_then(|_| sink.flush()).map(|_| ()),
             None => Ok(()),
         }
     }
 
     fn bytes(&self, graph: &Graph, subtitle: &str) -> io::Result<Vec<u8>> {
         let with_notes = [vec![subtitle.to_owned()], graph.notes.clone()].concat().join(" · ");
-        match (self.wanted.format, &self.wanted.baseline) {
+        match (self.options.format, &self.options.baseline) {
             (Format::Svg, Some(baseline)) => differential::svg(graph, baseline, &with_notes),
             (Format::Svg, None) => svg::svg(graph, &with_notes),
             (Format::Folded, Some(baseline)) => differential::lines(graph, baseline).map(String::into_bytes),
             (Format::Folded, None) => Ok(folded::folded(graph).into_bytes()),
-            (Format::Text, _) => Ok(text::text(graph, subtitle, self.wanted.top).into_bytes()),
+            (Format::Text, _) => Ok(text::text(graph, subtitle, self.options.top).into_bytes()),
             (Format::Speedscope, _) => Ok(speedscope::speedscope(graph, &with_notes)),
             (Format::Pprof, _) => pprof::pprof(graph, subtitle),
         }
@@ -114,21 +114,21 @@ impl Picture {
         if untold > 0 {
             notes.push(format!("{untold} connects were shed or lost, and are not in the picture"));
         }
-        let signals = &self.reckoning.circumstances().signals;
-        notes.extend(signals.get(&Signal::Stack).into_iter().flat_map(|at_work| at_work.loses.iter().cloned()));
+        let signals = &self.summarizer.session_info().signals;
+        notes.extend(signals.get(&Signal::Stack).into_iter().flat_map(|active| active.limitations.iter().cloned()));
         notes.extend(summary.notes.iter().cloned());
         notes
     }
 }
 
-impl Follow for Picture {
-    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
-        if let Happening::Event(event) = happening {
+impl Consumer for Picture {
+    fn consume(&mut self, message: Message<'_>) -> Result<(), Failure> {
+        if let Message::Event(event) = message {
             self.stacks.observe(event);
         }
-        match self.reckoning.take(happening) {
-            Reckoned::Whole(summary) => self.draw(&summary),
-            Reckoned::Nothing | Reckoned::Lost(_) | Reckoned::Interval(_) => Ok(()),
+        match self.summarizer.take(message) {
+            Summarized::Whole(summary) => self.draw(&summary),
+            Summarized::Nothing | Summarized::Lost(_) | Summarized::Interval(_) => Ok(()),
         }
     }
 

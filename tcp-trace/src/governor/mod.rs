@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use self::{
     control::Control,
-    decide::{Decider, Luxuries, Spent},
+    decide::{Decider, Sheddable, Spent},
     statistics::{Reading, Window},
 };
 use crate::{
@@ -63,12 +63,12 @@ pub struct Governor {
     /// Of the agent's, what events took so far.
     events_ns: u64,
     locked_bytes: Option<u64>,
-    last: Look,
+    last: LastSample,
 }
 
 /// What was known at the last look.
 #[derive(Clone, Copy, Debug, Default)]
-struct Look {
+struct LastSample {
     at_ns: u64,
     agent_ns: u64,
     events_ns: u64,
@@ -81,7 +81,7 @@ struct Look {
 
 /// What the books say at a moment, beside the events.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Stock {
+pub struct CounterSnapshot {
     /// Counted since the start.
     pub counts: Counts,
     /// Added up in the kernel since the last time; `None`: nothing.
@@ -108,7 +108,7 @@ fn one() -> u32 {
     1
 }
 
-impl Stock {
+impl CounterSnapshot {
     /// Nothing is traced: what this process takes is all that there is.
     pub fn untraced() -> Self {
         Self {
@@ -152,7 +152,7 @@ impl Governor {
             control.set(0);
         }
         let mut governor = Self {
-            decider: Decider::new(max_overhead, Luxuries { each: tells_each, port_probes: bursts.are_wanted() }),
+            decider: Decider::new(max_overhead, Sheddable { each: tells_each, port_probes: bursts.are_wanted() }),
             cpus: cpus(),
             attached,
             counters,
@@ -167,7 +167,7 @@ impl Governor {
             begin_cpu_ns: clock::own_cpu_ns(),
             events_ns: 0,
             locked_bytes: memory::locked_bytes(),
-            last: Look { at_ns: clock::monotonic_ns(), ..Look::default() },
+            last: LastSample { at_ns: clock::monotonic_ns(), ..LastSample::default() },
         };
         governor.open_window();
         Ok(governor)
@@ -203,7 +203,7 @@ impl Governor {
     }
 
     /// There is something that port probes could explain: begins a burst if the budget allows.
-    pub fn explain(&mut self) {
+    pub fn start_burst(&mut self) {
         let now = Instant::now();
         if !self.decider.level().probes_ports() || !self.bursts.may_begin(now) {
             return;
@@ -238,7 +238,7 @@ impl Governor {
 
     /// What the books say now; `undecoded` events could not be read so far. `None`: they cannot be read, which is not to say
     /// that nothing was counted.
-    pub fn stock(&mut self, undecoded: u64) -> Option<Stock> {
+    pub fn counters(&mut self, undecoded: u64) -> Option<CounterSnapshot> {
         let runs_missed = Runs::of(&self.attached.ebpf).missed;
         let counts = self.counts()?;
         let Self { folded, control, .. } = self;
@@ -261,7 +261,7 @@ impl Governor {
             bursts: self.bursts.count(),
             ..self.cost
         };
-        Some(Stock {
+        Some(CounterSnapshot {
             counts,
             folded,
             cost,
@@ -319,7 +319,7 @@ impl Governor {
     }
 
     fn look(&mut self) -> Option<Detail> {
-        let now = Look {
+        let now = LastSample {
             at_ns: clock::monotonic_ns(),
             agent_ns: self.agent_ns(),
             events_ns: self.events_ns,

@@ -39,7 +39,7 @@ const TRIES: u32 = 3;
 
 /// What to look at.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct SurveyRequest {
     /// Only this network namespace.
     pub netns: Option<u32>,
     /// Sockets in these states: [`states`].
@@ -68,7 +68,7 @@ pub struct Inventory {
     /// Limits around connections; `None` unless wanted.
     pub limits: Option<Limits>,
     /// What could not be looked at, in words.
-    pub lacks: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// One network namespace.
@@ -90,25 +90,25 @@ pub struct Space {
     pub marks: Option<Vec<RawMark>>,
 }
 
-impl Wanted {
+impl SurveyRequest {
     /// Every socket of every namespace, and its owner.
     pub const ALL: Self = Self { netns: None, states: states::ALL, owners: true, limits: true, marks: None };
 }
 
 impl Inventory {
     /// Looks at everything that is wanted.
-    pub fn take(wanted: &Wanted) -> Self {
+    pub fn take(request: &SurveyRequest) -> Self {
         let begin_ns = clock::monotonic_ns();
         let mut inventory = Self { begin_ns, lists_bound: diag::lists_bound(), ..Self::default() };
         let found = Namespaces::all().unwrap_or_else(|error| Namespaces {
             list: Vec::new(),
-            lacks: vec![format!("no network namespace can be seen: {error}")],
+            warnings: vec![format!("no network namespace can be seen: {error}")],
         });
-        inventory.lacks = found.lacks;
+        inventory.warnings = found.warnings;
         let mut room = SOCKETS;
         let mut refused = Vec::new();
-        for namespace in found.list.into_iter().filter(|found| wanted.netns.is_none_or(|netns| netns == found.inode)) {
-            match Space::take(namespace, wanted, room) {
+        for namespace in found.list.into_iter().filter(|found| request.netns.is_none_or(|netns| netns == found.inode)) {
+            match Space::take(namespace, request, room) {
                 Ok(Some(space)) => {
                     room -= space.sockets.len();
                     inventory.spaces.push(space);
@@ -118,12 +118,12 @@ impl Inventory {
                 Err(error) => refused.push(error),
             }
         }
-        inventory.lacks.extend(refusals(&refused));
-        if wanted.owners {
+        inventory.warnings.extend(refusals(&refused));
+        if request.owners {
             inventory.owners = Owners::read();
-            inventory.lacks.append(&mut inventory.owners.lacks);
+            inventory.warnings.append(&mut inventory.owners.warnings);
         }
-        if wanted.limits {
+        if request.limits {
             let conntrack = inventory.spaces.iter().filter_map(|space| space.conntrack).collect();
             inventory.limits = Some(Limits { conntrack, ..Limits::survey(&Roots::default()) });
         }
@@ -144,11 +144,11 @@ impl Inventory {
 
 impl Space {
     /// `None`: it is gone.
-    fn take(namespace: Namespace, wanted: &Wanted, room: usize) -> io::Result<Option<Self>> {
+    fn take(namespace: Namespace, request: &SurveyRequest, room: usize) -> io::Result<Option<Self>> {
         let inode = namespace.inode;
         let looked = within(&namespace, move || {
-            let (sockets, beyond) = list(inode, wanted.states, room)?;
-            let marks = wanted.marks.as_deref().map(marks::read).transpose()?;
+            let (sockets, beyond) = list(inode, request.states, room)?;
+            let marks = request.marks.as_deref().map(marks::read).transpose()?;
             let settings = (Sysctls::survey(&Roots::default()), NetStat::read(), Conntrack::of_this_thread(inode));
             Ok((sockets, beyond, marks, settings))
         });

@@ -41,7 +41,7 @@ pub struct Namespaces {
     /// The own one first.
     pub list: Vec<Namespace>,
     /// What could not be looked at, in words.
-    pub lacks: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 impl Namespace {
@@ -202,15 +202,15 @@ impl Search {
         if self.hidden > 0 {
             let hidden = self.hidden;
             let words = format!("network namespaces of {hidden} processes are not ours to see (CAP_SYS_PTRACE)");
-            self.found.lacks.push(words);
+            self.found.warnings.push(words);
         }
         if self.beyond > 0 {
             let words = format!("only {LIMIT} network namespaces are looked at: more than that are there");
-            self.found.lacks.push(words);
+            self.found.warnings.push(words);
         }
         if self.threads >= THREADS {
             let words = format!("namespaces that only single threads are in: looked for among {THREADS} threads");
-            self.found.lacks.push(words);
+            self.found.warnings.push(words);
         }
         self.found
     }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Inventory, Wanted};
+use super::{Inventory, SurveyRequest};
 use crate::clock;
 
 /// However often answers are given.
@@ -20,13 +20,13 @@ const RECENT_NS: u64 = 10_000_000_000;
 /// Ends with its owner.
 #[derive(Debug)]
 pub struct Surveyor {
-    wanted: Wanted,
-    desk: Arc<Desk>,
+    request: SurveyRequest,
+    shared: Arc<Shared>,
 }
 
 /// What owner and thread share.
 #[derive(Debug, Default)]
-struct Desk {
+struct Shared {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -42,7 +42,7 @@ struct State {
     over: bool,
 }
 
-impl Desk {
+impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -50,28 +50,29 @@ impl Desk {
 
 impl Surveyor {
     /// Looks at once and then again and again, on a thread; looking takes at most `share` of the time.
-    pub fn start(wanted: Wanted, share: f64) -> Self {
-        let desk = Arc::new(Desk { state: Mutex::new(State { looking: true, ..State::default() }), ..Desk::default() });
-        let (at_work, looked_for) = (Arc::clone(&desk), wanted.clone());
-        let started = thread::Builder::new().name("surveyor".into()).spawn(move || work(&at_work, &looked_for, share));
+    pub fn start(request: SurveyRequest, share: f64) -> Self {
+        let shared =
+            Arc::new(Shared { state: Mutex::new(State { looking: true, ..State::default() }), ..Shared::default() });
+        let (active, looked_for) = (Arc::clone(&shared), request.clone());
+        let started = thread::Builder::new().name("surveyor".into()).spawn(move || work(&active, &looked_for, share));
         if let Err(error) = started {
             tracing::warn!("sockets are looked at at the end only: {error}");
-            desk.lock().looking = false;
+            shared.lock().looking = false;
         }
-        Self { wanted, desk }
+        Self { request, shared }
     }
 
     /// The last one taken, if it was not given before.
     pub fn news(&self) -> Option<Arc<Inventory>> {
-        let mut state = self.desk.lock();
+        let mut state = self.shared.lock();
         std::mem::take(&mut state.is_news).then(|| state.latest.clone()).flatten()
     }
 
     /// One of now, or of a moment ago where looking takes long.
     pub fn fresh(&self) -> Arc<Inventory> {
-        let mut state = self.desk.lock();
+        let mut state = self.shared.lock();
         while state.looking {
-            state = self.desk.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if let Some(latest) = &state.latest
             && latest.took_ns > LONG_NS
@@ -80,25 +81,25 @@ impl Surveyor {
             return Arc::clone(latest);
         }
         drop(state);
-        Arc::new(Inventory::take(&self.wanted))
+        Arc::new(Inventory::take(&self.request))
     }
 }
 
 impl Drop for Surveyor {
     fn drop(&mut self) {
-        self.desk.lock().over = true;
-        self.desk.changed.notify_all();
+        self.shared.lock().over = true;
+        self.shared.changed.notify_all();
     }
 }
 
-fn work(desk: &Desk, wanted: &Wanted, share: f64) {
+fn work(shared: &Shared, request: &SurveyRequest, share: f64) {
     loop {
-        let inventory = Inventory::take(wanted);
+        let inventory = Inventory::take(request);
         let rest = rest(inventory.took_ns, share);
-        let mut state = desk.lock();
+        let mut state = shared.lock();
         (state.latest, state.is_news, state.looking) = (Some(Arc::new(inventory)), true, false);
-        desk.changed.notify_all();
-        let waited = desk.changed.wait_timeout_while(state, rest, |state| !state.over);
+        shared.changed.notify_all();
+        let waited = shared.changed.wait_timeout_while(state, rest, |state| !state.over);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if state.over {
             return;
@@ -125,9 +126,9 @@ mod tests {
     #[test]
     fn news_are_given_once_and_the_last_look_is_of_now() {
         let own = super::super::namespaces::Namespace::own().expect("procfs").inode;
-        let wanted = Wanted { netns: Some(own), owners: false, ..Wanted::ALL };
+        let request = SurveyRequest { netns: Some(own), owners: false, ..SurveyRequest::ALL };
         let begin_ns = clock::monotonic_ns();
-        let surveyor = Surveyor::start(wanted, 1.0);
+        let surveyor = Surveyor::start(request, 1.0);
         let first = surveyor.fresh();
         assert!(first.begin_ns >= begin_ns);
         assert!(surveyor.news().is_some());

@@ -23,7 +23,7 @@ use self::{
     hooks::Hooks,
     privileges::{Lockdown, Privileges},
     rules::{SearchRules, Sysctls},
-    symbols::{Known, TableOrder},
+    symbols::{Resolved, TableOrder},
 };
 
 /// Where the kernel's own file systems are.
@@ -49,7 +49,7 @@ pub struct Facts {
     /// What `uname -r` says; for people only, nothing is decided by it.
     pub release: String,
     /// Size of the kernel's BTF, or why there is none to go by.
-    pub btf: Known<usize>,
+    pub btf: Resolved<usize>,
     /// Where the kernel keeps what is read.
     pub offsets: Offsets,
     /// Fields that were expected and are not there.
@@ -65,7 +65,7 @@ pub struct Facts {
     /// How the port search works.
     pub search: SearchRules,
     /// Address of `table_perturb`, or why it is not known.
-    pub table_perturb: Known<u64>,
+    pub table_perturb: Resolved<u64>,
     /// How large that table is.
     pub table_order: TableOrder,
     /// What this process may do.

@@ -80,7 +80,7 @@ impl Privileges {
     }
 
     /// What is missing for that, in words; `None` where nothing is.
-    pub fn lacks_for_tracing(&self) -> Option<String> {
+    pub fn missing_for_tracing(&self) -> Option<String> {
         if self.may_trace() {
             None
         } else if self.initial_user_namespace == Some(false) {
@@ -139,8 +139,8 @@ mod tests {
     fn bpf_and_perfmon_are_enough() {
         assert!(with(&[CAP_BPF, CAP_PERFMON]).may_trace());
         assert!(with(&[CAP_SYS_ADMIN]).may_trace());
-        assert_eq!(with(&[CAP_BPF]).lacks_for_tracing().as_deref(), Some("needs root, or CAP_PERFMON"));
-        assert_eq!(with(&[]).lacks_for_tracing().as_deref(), Some("needs root, or CAP_BPF and CAP_PERFMON"));
+        assert_eq!(with(&[CAP_BPF]).missing_for_tracing().as_deref(), Some("needs root, or CAP_PERFMON"));
+        assert_eq!(with(&[]).missing_for_tracing().as_deref(), Some("needs root, or CAP_BPF and CAP_PERFMON"));
         assert!(!Privileges::default().may_trace());
     }
 
@@ -148,6 +148,6 @@ mod tests {
     fn root_of_a_user_namespace_is_nobody_to_bpf() {
         let inside = Privileges { initial_user_namespace: Some(false), ..with(&[CAP_SYS_ADMIN]) };
         assert!(!inside.may_trace());
-        assert!(inside.lacks_for_tracing().is_some_and(|why| why.contains("initial user namespace")));
+        assert!(inside.missing_for_tracing().is_some_and(|why| why.contains("initial user namespace")));
     }
 }

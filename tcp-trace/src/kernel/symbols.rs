@@ -10,7 +10,7 @@ use std::{
 use super::{Roots, privileges::Privileges};
 
 /// A fact, or why there is none.
-pub type Known<T> = Result<T, String>;
+pub type Resolved<T> = Result<T, String>;
 
 /// How large `table_perturb` is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ const OPTION: &str = "CONFIG_INET_TABLE_PERTURB_ORDER=";
 const NAME: &[u8] = b" table_perturb";
 
 /// Address of the pointer `table_perturb`.
-pub fn table_perturb(roots: &Roots, privileges: &Privileges) -> Known<u64> {
+pub fn table_perturb(roots: &Roots, privileges: &Privileges) -> Resolved<u64> {
     let path = roots.proc.join("kallsyms");
     let file = File::open(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let mut lines = BufReader::with_capacity(1 << 16, file);

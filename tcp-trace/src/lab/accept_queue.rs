@@ -5,7 +5,7 @@ use std::{os::fd::OwnedFd, time::Duration};
 
 use anyhow::Context as _;
 
-use super::{Stage, VICTIM, held_connections::Crowd, say, sockets, stop::Stop, tally::Tally, workload};
+use super::{Stage, VICTIM, held_connections::HeldConnections, say, sockets, stop::Stop, tally::Tally, workload};
 
 /// What the server asks of listen(), below the default of net.core.somaxconn.
 const BACKLOG: u32 = 128;
@@ -14,10 +14,10 @@ const WORK: Duration = Duration::from_millis(200);
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let listener = sockets::listener(stage.destination, BACKLOG)?;
-    let mut crowd = Crowd::new(stage.destination)?;
+    let mut held = HeldConnections::new(stage.destination)?;
     // The queue takes one more than its limit.
-    crowd.grow_to(BACKLOG + 1, &stage.stop)?;
-    say(&format!("{} connections fill the accept queue of {}: backlog {BACKLOG}", crowd.held(), stage.destination));
+    held.grow_to(BACKLOG + 1, &stage.stop)?;
+    say(&format!("{} connections fill the accept queue of {}: backlog {BACKLOG}", held.held(), stage.destination));
     serve(listener, &stage.stop)?;
     let tally = Tally::new();
     let victim = workload::waiting_victim(stage, &tally)?;

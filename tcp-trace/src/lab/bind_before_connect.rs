@@ -8,7 +8,7 @@ use rustix::io::{Errno, Result};
 
 use super::{
     Stage, VICTIM,
-    held_connections::{Crowd, connected},
+    held_connections::{HeldConnections, connected},
     netns::PortRange,
     parity_cliff, range_full, say, sockets,
     tally::Tally,
@@ -22,14 +22,14 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let range = PortRange::read()?;
     let _listener = parity_cliff::listener(stage, range)?;
     let destination = stage.destination;
-    let mut crowd = Crowd::of(format!("bound connections to {destination}"), move || {
+    let mut held = HeldConnections::of(format!("bound connections to {destination}"), move || {
         connected(bound_client(destination, false)?, destination)
     })?;
     say(&format!("a proxy calls bind() to port 0, then connect() to {destination}, for each of its connections"));
     let taken = PortRange { low: range.low, high: range.high.saturating_sub(LEFT).max(range.low) };
-    range_full::fill(&mut crowd, taken, &stage.stop)?;
+    range_full::fill(&mut held, taken, &stage.stop)?;
     range.write()?;
-    say(&format!("{} of {} ports are held, each by one connection alone", crowd.held(), range.ports()));
+    say(&format!("{} of {} ports are held, each by one connection alone", held.held(), range.ports()));
 
     let tally = Tally::new();
     stage.ready()?;

@@ -30,7 +30,7 @@ const BATCH: u32 = 512;
 type Make = Arc<dyn Fn() -> Result<OwnedFd> + Send + Sync>;
 
 /// Everything held.
-pub(super) struct Crowd {
+pub(super) struct HeldConnections {
     make: Make,
     /// What they are, for the error.
     what: String,
@@ -50,7 +50,7 @@ struct Answer {
     failed: Option<Errno>,
 }
 
-impl Crowd {
+impl HeldConnections {
     /// Connections to `destination`.
     pub(super) fn new(destination: SocketAddr) -> anyhow::Result<Self> {
         Self::of(format!("connections to {destination}"), move || {

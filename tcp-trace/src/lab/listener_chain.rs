@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{Stage, VICTIM, held_connections::Crowd, say, sockets, tally::Tally, workload};
+use super::{Stage, VICTIM, held_connections::HeldConnections, say, sockets, tally::Tally, workload};
 
 const LISTENERS: u32 = 2000;
 /// The index of loopback in every network namespace. Devices of the others need not be there: nobody checks.
@@ -30,7 +30,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
         .spawn(move || while rustix::net::accept(&server).is_ok() {})
         .context("could not start the server's thread")?;
     let next = AtomicU32::new(LOOPBACK.get() + 1);
-    let mut others = Crowd::of(format!("listeners on {any}"), move || {
+    let mut others = HeldConnections::of(format!("listeners on {any}"), move || {
         let device = NonZeroU32::new(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(LOOPBACK);
         sockets::listener_on(any, device, BACKLOG)
     })?;

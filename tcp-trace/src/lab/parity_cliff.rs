@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     Stage, VICTIM,
-    held_connections::Crowd,
+    held_connections::HeldConnections,
     netns::{self, PortRange, Sysctl},
     say, sockets,
     tally::Tally,
@@ -21,11 +21,11 @@ const BEYOND_PERCENT: u32 = 51;
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let range = PortRange::read()?;
     let _listener = listener(stage, range)?;
-    let mut crowd = Crowd::new(stage.destination)?;
-    crowd.grow_to(range.share(BELOW_PERCENT), &stage.stop)?;
+    let mut held = HeldConnections::new(stage.destination)?;
+    held.grow_to(range.share(BELOW_PERCENT), &stage.stop)?;
     say(&format!(
         "{} of {} ports ({BELOW_PERCENT} %) are taken towards {}",
-        crowd.held(),
+        held.held(),
         range.ports(),
         stage.destination
     ));
@@ -37,9 +37,9 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let mut when = "below the edge";
     if !stage.stop.wait(healthy) {
         say(&format!("{when}, {VICTIM} saw {}", tally.take()));
-        crowd.grow_to(range.share(BEYOND_PERCENT), &stage.stop)?;
+        held.grow_to(range.share(BEYOND_PERCENT), &stage.stop)?;
         say(&format!("while more were taken, {VICTIM} saw {}", tally.take()));
-        say(&format!("{} ports are taken: at {BEYOND_PERCENT} % the first parity is full", crowd.held()));
+        say(&format!("{} ports are taken: at {BEYOND_PERCENT} % the first parity is full", held.held()));
         when = "beyond the edge";
         stage.stop.wait(stage.duration.saturating_sub(healthy));
     }

@@ -19,7 +19,7 @@ use rustix::{io::Result, net::sockopt::set_socket_reuseaddr};
 
 use super::{
     Stage, VICTIM,
-    held_connections::{Crowd, connected},
+    held_connections::{HeldConnections, connected},
     netns::PortRange,
     parity_cliff, say, sockets,
     tally::Tally,
@@ -39,10 +39,11 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let shared = stage.destination;
     let elsewhere = SocketAddr::new(shared.ip(), shared.port() + 1);
     let _other_listener = sockets::listener(elsewhere, u32::from(u16::MAX))?;
-    let mut crowd = Crowd::of(format!("connections to {shared}"), move || connected(reusing(shared, false)?, shared))?;
+    let mut held =
+        HeldConnections::of(format!("connections to {shared}"), move || connected(reusing(shared, false)?, shared))?;
     // All of the parity that is searched first.
-    crowd.grow_to(range.ports().div_ceil(2), &stage.stop)?;
-    say(&format!("{} of {} ports are in use towards {shared}, free towards {elsewhere}", crowd.held(), range.ports()));
+    held.grow_to(range.ports().div_ceil(2), &stage.stop)?;
+    say(&format!("{} of {} ports are in use towards {shared}, free towards {elsewhere}", held.held(), range.ports()));
     let tally = Tally::new();
     for _ in 0..BEFORE {
         connect_once(elsewhere, &tally);
@@ -51,19 +52,19 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
 
     let next = Arc::new(AtomicU32::new(0));
     let heals = heals(range, shared, elsewhere)?;
-    let mut bound = Crowd::of("bound ports".to_owned(), {
+    let mut bound = HeldConnections::of("bound ports".to_owned(), {
         let next = next.clone();
         move || bind_next(range, shared, &next)
     })?;
     if heals {
-        bound.grow_to(crowd.held(), &stage.stop)?;
+        bound.grow_to(held.held(), &stage.stop)?;
         say(&format!(
             "{CHECKER} bound {} of them and stays: this kernel heals a port when its binder leaves",
             bound.held()
         ));
     } else {
         let mut marked = 0;
-        while marked < crowd.held() && !stage.stop.is_over() {
+        while marked < held.held() && !stage.stop.is_over() {
             bind_next(range, shared, &next).context("could not bind a port that is in use with SO_REUSEADDR")?;
             marked += 1;
         }

@@ -2,7 +2,8 @@
 //! Every port of the range is taken towards one destination.
 
 use super::{
-    Stage, VICTIM, held_connections::Crowd, netns::PortRange, parity_cliff, say, stop::Stop, tally::Tally, workload,
+    Stage, VICTIM, held_connections::HeldConnections, netns::PortRange, parity_cliff, say, stop::Stop, tally::Tally,
+    workload,
 };
 
 /// Ports that are filled at a time.
@@ -11,10 +12,10 @@ const WINDOW: u16 = 64;
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let range = PortRange::read()?;
     let _listener = parity_cliff::listener(stage, range)?;
-    let mut crowd = Crowd::new(stage.destination)?;
+    let mut held = HeldConnections::new(stage.destination)?;
     say(&format!("taking all {} ports towards {}", range.ports(), stage.destination));
-    fill(&mut crowd, range, &stage.stop)?;
-    say(&format!("{} of {} ports are taken", crowd.held(), range.ports()));
+    fill(&mut held, range, &stage.stop)?;
+    say(&format!("{} of {} ports are taken", held.held(), range.ports()));
 
     let tally = Tally::new();
     stage.ready()?;
@@ -28,12 +29,12 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
 
 /// Through a window that moves along the range: in the open range, each connect of the second half would walk the full
 /// parity first, which takes minutes for all of them.
-pub(super) fn fill(crowd: &mut Crowd, range: PortRange, stop: &Stop) -> anyhow::Result<()> {
+pub(super) fn fill(held: &mut HeldConnections, range: PortRange, stop: &Stop) -> anyhow::Result<()> {
     let mut low = range.low;
     loop {
         let high = low.saturating_add(WINDOW - 1).min(range.high);
         PortRange { low, high }.write()?;
-        crowd.grow_to(u32::from(high) - u32::from(range.low) + 1, stop)?;
+        held.grow_to(u32::from(high) - u32::from(range.low) + 1, stop)?;
         match high.checked_add(1) {
             Some(next) if high < range.high && !stop.is_over() => low = next,
             _ => return range.write(),

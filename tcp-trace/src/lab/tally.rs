@@ -45,8 +45,8 @@ impl Tally {
     }
 
     /// What was counted since the last time.
-    pub(super) fn take(&self) -> Seen {
-        Seen(std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), Counts::new()))
+    pub(super) fn take(&self) -> TallySnapshot {
+        TallySnapshot(std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), Counts::new()))
     }
 }
 
@@ -62,9 +62,9 @@ pub(super) fn outcome(result: Result<(), Errno>) -> String {
 }
 
 /// One period's count.
-pub(super) struct Seen(Counts);
+pub(super) struct TallySnapshot(Counts);
 
-impl fmt::Display for Seen {
+impl fmt::Display for TallySnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let connects: u64 = self.0.outcomes.values().sum();
         write!(f, "{connects} connects")?;

@@ -79,9 +79,9 @@ fn privileges(privileges: &Privileges) -> Fact {
         Some(euid) => format!("uid {euid}"),
         None => "nobody known".into(),
     };
-    let words = match privileges.lacks_for_tracing() {
+    let words = match privileges.missing_for_tracing() {
         None => format!("{who}, may trace"),
-        Some(lacks) => format!("{who}, may not trace: {lacks}"),
+        Some(missing) => format!("{who}, may not trace: {missing}"),
     };
     Fact::new("privileges", json!(privileges), words)
 }

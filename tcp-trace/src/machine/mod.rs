@@ -65,7 +65,7 @@ impl Machine {
     ///
     /// # Errors
     /// When they cannot, with what was tried.
-    pub fn hope(&self) -> Result<(), Failure> {
-        verdicts::hope(&self.verdicts, self.may_trace)
+    pub fn ensure_traceable(&self) -> Result<(), Failure> {
+        verdicts::ensure_traceable(&self.verdicts, self.may_trace)
     }
 }

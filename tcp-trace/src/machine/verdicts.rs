@@ -43,7 +43,8 @@ pub struct Verdict {
     /// What kind of reason that is, where the kernel refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refusal: Option<Refusal>,
-    loses: Vec<String>,
+    #[serde(alias = "loses")]
+    limitations: Vec<String>,
     verifier_log: Option<String>,
 }
 
@@ -77,7 +78,7 @@ impl Verdict {
                         .and_then(|trial| trial.refusal)
                         .map(|(kind, _)| kind)
                         .filter(|_| outcome == Outcome::Refused),
-                    loses: trial.map_or_else(|| choice.loses.clone(), |trial| trial.loses.clone()),
+                    limitations: trial.map_or_else(|| choice.limitations.clone(), |trial| trial.limitations.clone()),
                     verifier_log: trial.and_then(|trial| trial.verifier_log.clone()),
                 }
             })
@@ -106,8 +107,8 @@ pub(super) fn text(verdicts: &[Verdict], may_trace: bool) -> String {
     // A `String` takes every write.
     for signal in SIGNALS.iter().map(|row| row.signal) {
         let of_signal = || verdicts.iter().filter(|verdict| verdict.signal == signal);
-        let at_work = of_signal().find(|verdict| verdict.outcome == Outcome::Works);
-        let headline = match at_work {
+        let active = of_signal().find(|verdict| verdict.outcome == Outcome::Works);
+        let headline = match active {
             Some(verdict) => format!("{} tier", verdict.tier),
             None if of_signal().any(|verdict| verdict.outcome == Outcome::NotTried) => "to be seen as root".into(),
             None if signal == Signal::TimeWait => "sampled".into(),
@@ -117,8 +118,8 @@ pub(super) fn text(verdicts: &[Verdict], may_trace: bool) -> String {
         for verdict in of_signal() {
             let _ = writeln!(text, "  {:<12} {}", verdict.tier, verdict.words());
             if matches!(verdict.outcome, Outcome::Works | Outcome::NotTried) {
-                for loses in &verdict.loses {
-                    let _ = writeln!(text, "  {:<12} - {loses}", "");
+                for limitations in &verdict.limitations {
+                    let _ = writeln!(text, "  {:<12} - {limitations}", "");
                 }
             }
         }
@@ -134,7 +135,7 @@ pub(super) fn text(verdicts: &[Verdict], may_trace: bool) -> String {
 }
 
 /// Whether connects can be traced here, by root at least.
-pub(super) fn hope(verdicts: &[Verdict], may_trace: bool) -> Result<(), Failure> {
+pub(super) fn ensure_traceable(verdicts: &[Verdict], may_trace: bool) -> Result<(), Failure> {
     let connect = || verdicts.iter().filter(|verdict| verdict.signal == Signal::Connect);
     if connect().any(|verdict| matches!(verdict.outcome, Outcome::Works | Outcome::NotTried)) {
         return Ok(());

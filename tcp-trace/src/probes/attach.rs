@@ -57,14 +57,14 @@ pub struct Trial {
     /// The verifier's logs, where it refused programs.
     pub verifier_log: Option<String>,
     /// Optional programs that could not be had, and what that loses.
-    pub loses: Vec<String>,
+    pub limitations: Vec<String>,
 }
 
 impl Trial {
     /// Two programs may lose the same thing, an entry and its return.
     fn lose(&mut self, what: &str, why: &str) {
-        if !self.loses.iter().any(|lost| lost.starts_with(what)) {
-            self.loses.push(format!("{what} ({why})"));
+        if !self.limitations.iter().any(|lost| lost.starts_with(what)) {
+            self.limitations.push(format!("{what} ({why})"));
         }
     }
 
@@ -152,7 +152,7 @@ fn load_object(
     plan: &Plan,
     load: Load<'_>,
 ) -> Result<(Ebpf, SetState), aya::EbpfError> {
-    let config = Config { set_state: set_state::asked(plan), ..*load.config };
+    let config = Config { set_state: set_state::requested(plan), ..*load.config };
     let sets = config.attempt_sets_mask + 1;
     let mut loader: EbpfLoader<'_> = loader;
     loader
@@ -214,9 +214,9 @@ impl Attached {
     }
 
     /// What the signal's tier cannot tell.
-    pub fn loses(&self, signal: Signal) -> Vec<String> {
-        let at_work = self.trials.iter().find(|trial| trial.signal == signal && trial.refused.is_none());
-        at_work.map(|trial| trial.loses.clone()).unwrap_or_default()
+    pub fn limitations(&self, signal: Signal) -> Vec<String> {
+        let active = self.trials.iter().find(|trial| trial.signal == signal && trial.refused.is_none());
+        active.map(|trial| trial.limitations.clone()).unwrap_or_default()
     }
 
     fn try_tier(&mut self, signal: Signal, choice: &Choice, btf: &KernelBtf) -> Trial {
@@ -229,7 +229,7 @@ impl Attached {
                 (kind, None)
             }),
             verifier_log: None,
-            loses: choice.loses.clone(),
+            limitations: choice.limitations.clone(),
         };
         // Port probes write to the attempts that connect's programs of the same tier remember.
         if signal == Signal::PortProbes && self.tier(Signal::Connect) != Some(choice.tier) {
@@ -256,7 +256,7 @@ impl Attached {
             trial.keep_log(program, &error);
             match program.need {
                 Need::OrNext => {}
-                Need::Optional(loses) => trial.lose(loses, &format!("{}: {}", program.hook, brief(&error))),
+                Need::Optional(limitations) => trial.lose(limitations, &format!("{}: {}", program.hook, brief(&error))),
                 Need::Required | Need::IfPresent(_) | Need::Events => {
                     trial.refused = Some(format!("{} on {}: {}", kind_name(program.kind), program.hook, brief(&error)));
                     trial.refusal = Some(refusal_of(&error));

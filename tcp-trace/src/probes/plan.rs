@@ -13,7 +13,7 @@ use crate::kernel::{Facts, hooks::Tracefs, privileges::Lockdown};
 
 /// What is to be traced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct PlanRequest {
     /// In any order.
     pub signals: Vec<Signal>,
     /// This tier and no other.
@@ -56,7 +56,7 @@ pub struct Choice {
     /// What to attach, in order.
     pub programs: Vec<&'static Program>,
     /// What this tier cannot tell on this kernel, in words.
-    pub loses: Vec<String>,
+    pub limitations: Vec<String>,
 }
 
 impl Plan {
@@ -72,8 +72,8 @@ impl Plan {
 }
 
 /// Decides what to try.
-pub fn plan(facts: &Facts, wanted: &Wanted) -> Plan {
-    let rows = SIGNALS.iter().filter(|row| wanted.signals.contains(&row.signal));
+pub fn plan(facts: &Facts, request: &PlanRequest) -> Plan {
+    let rows = SIGNALS.iter().filter(|row| request.signals.contains(&row.signal));
     Plan {
         signals: rows
             .map(|row| SignalPlan {
@@ -81,8 +81,8 @@ pub fn plan(facts: &Facts, wanted: &Wanted) -> Plan {
                 choices: row
                     .alternatives
                     .iter()
-                    .filter(|alternative| wanted.tier.is_none_or(|tier| tier == alternative.tier))
-                    .map(|alternative| choose(facts, wanted, row.signal, alternative))
+                    .filter(|alternative| request.tier.is_none_or(|tier| tier == alternative.tier))
+                    .map(|alternative| choose(facts, request, row.signal, alternative))
                     .collect(),
             })
             .collect(),
@@ -91,38 +91,40 @@ pub fn plan(facts: &Facts, wanted: &Wanted) -> Plan {
     }
 }
 
-fn choose(facts: &Facts, wanted: &Wanted, signal: Signal, alternative: &'static Alternative) -> Choice {
+fn choose(facts: &Facts, request: &PlanRequest, signal: Signal, alternative: &'static Alternative) -> Choice {
     let mut choice = Choice {
         tier: alternative.tier,
-        ruled_out: kernel_lacks(facts).or_else(|| tier_lacks(facts, alternative.tier)),
+        ruled_out: kernel_misses(facts).or_else(|| tier_misses(facts, alternative.tier)),
         for_privileges: false,
         is_forbidden: false,
         programs: Vec::new(),
-        loses: Vec::new(),
+        limitations: Vec::new(),
     };
-    choice.loses.extend((!alternative.loses.is_empty()).then(|| alternative.loses.to_owned()));
+    choice.limitations.extend((!alternative.limitations.is_empty()).then(|| alternative.limitations.to_owned()));
     for program in alternative.programs {
-        let lacks = hook_lacks(facts, program).or_else(|| variant_lacks(facts, alternative, program));
-        if lacks.is_none() && !fits(facts, program) {
+        let missing = hook_misses(facts, program).or_else(|| variant_misses(facts, alternative, program));
+        if missing.is_none() && !fits(facts, program) {
             continue;
         }
-        match (program.need, lacks) {
-            (Need::Events, _) if !wanted.events.contains(&signal) => {}
+        match (program.need, missing) {
+            (Need::Events, _) if !request.events.contains(&signal) => {}
             (_, None) => choice.programs.push(program),
-            (Need::Optional(loses) | Need::IfPresent(loses), Some(why)) => choice.lose(format!("{loses} ({why})")),
+            (Need::Optional(limitations) | Need::IfPresent(limitations), Some(why)) => {
+                choice.lose(format!("{limitations} ({why})"))
+            }
             (Need::OrNext, Some(_)) => {}
             (Need::Required | Need::Events, Some(why)) => {
                 choice.ruled_out.get_or_insert(why);
             }
         }
     }
-    choice.loses.extend(blind_spots(facts, signal, alternative.tier));
+    choice.limitations.extend(blind_spots(facts, signal, alternative.tier));
     // Last: what no privilege helps against is the better reason.
     if choice.ruled_out.is_none() {
-        choice.ruled_out = facts.privileges.lacks_for_tracing();
+        choice.ruled_out = facts.privileges.missing_for_tracing();
         choice.for_privileges = choice.ruled_out.is_some();
         choice.is_forbidden = choice.for_privileges;
-    } else if kernel_lacks(facts).is_none() && choice.programs.len() < alternative.programs.len() {
+    } else if kernel_misses(facts).is_none() && choice.programs.len() < alternative.programs.len() {
         choice.is_forbidden = alternative.programs.iter().any(|program| {
             matches!(program.kind, Kind::Tracepoint { .. })
                 && match facts.hooks.tracefs {
@@ -138,8 +140,8 @@ fn choose(facts: &Facts, wanted: &Wanted, signal: Signal, alternative: &'static 
 impl Choice {
     /// Two programs may lose the same thing.
     fn lose(&mut self, what: String) {
-        if !self.loses.contains(&what) {
-            self.loses.push(what);
+        if !self.limitations.contains(&what) {
+            self.limitations.push(what);
         }
     }
 }
@@ -161,7 +163,7 @@ fn params_of(facts: &Facts, hook: &str) -> u16 {
 }
 
 /// A prototype that none of a hook's programs was made for: a guess would read a wrong value.
-fn variant_lacks(facts: &Facts, alternative: &Alternative, program: &Program) -> Option<String> {
+fn variant_misses(facts: &Facts, alternative: &Alternative, program: &Program) -> Option<String> {
     program.params?;
     let known = alternative.programs.iter().any(|other| other.hook == program.hook && fits(facts, other));
     (!known)
@@ -169,7 +171,7 @@ fn variant_lacks(facts: &Facts, alternative: &Alternative, program: &Program) ->
 }
 
 /// What stands in the way of every program.
-fn kernel_lacks(facts: &Facts) -> Option<String> {
+fn kernel_misses(facts: &Facts) -> Option<String> {
     if let Err(why) = &facts.btf {
         Some(format!("needs kernel BTF to find fields by, and {why}"))
     } else if !facts.ring_buffer {
@@ -182,7 +184,7 @@ fn kernel_lacks(facts: &Facts) -> Option<String> {
 }
 
 /// What stands in the way of every program of a tier. Whether fentry works is found out by trying.
-fn tier_lacks(facts: &Facts, tier: Tier) -> Option<String> {
+fn tier_misses(facts: &Facts, tier: Tier) -> Option<String> {
     match tier {
         Tier::Kprobe if !facts.hooks.kprobe_pmu => Some("the kernel has no kprobe PMU (CONFIG_KPROBE_EVENTS)".into()),
         Tier::Kprobe if !facts.hooks.kretprobe => Some("the kernel has no kretprobes".into()),
@@ -190,7 +192,7 @@ fn tier_lacks(facts: &Facts, tier: Tier) -> Option<String> {
     }
 }
 
-fn hook_lacks(facts: &Facts, program: &Program) -> Option<String> {
+fn hook_misses(facts: &Facts, program: &Program) -> Option<String> {
     let hooks = &facts.hooks;
     match program.kind {
         Kind::Fentry | Kind::Fexit | Kind::Kprobe | Kind::Kretprobe | Kind::Iterator => {
@@ -233,8 +235,8 @@ impl fmt::Display for Plan {
                 };
                 writeln!(f, "  {:<10}  {verdict}", choice.tier)?;
                 if choice.ruled_out.is_none() {
-                    for loses in &choice.loses {
-                        writeln!(f, "              - {loses}")?;
+                    for limitations in &choice.limitations {
+                        writeln!(f, "              - {limitations}")?;
                     }
                 }
             }

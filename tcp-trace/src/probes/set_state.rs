@@ -25,7 +25,7 @@ pub struct SetState {
 }
 
 /// The signals of a plan that look at changes of state: the verifier drops the others' part.
-pub fn asked(plan: &Plan) -> u32 {
+pub fn requested(plan: &Plan) -> u32 {
     plan.signals.iter().filter_map(|planned| bit(planned.signal)).fold(0, |bits, bit| bits | bit as u32)
 }
 

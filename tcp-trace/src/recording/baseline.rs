@@ -16,25 +16,25 @@ use super::{
     message::{take_head, take_totals},
 };
 use crate::{
-    governor::Stock,
+    governor::CounterSnapshot,
     model::{folded::FoldedPhase, totals::Totals},
 };
 
 /// The last that was said of both, as payloads: most are never read again.
 #[derive(Clone, Debug, Default)]
-pub struct Before {
+pub struct Baseline {
     /// The books; empty: nothing was traced before.
-    pub stock: Vec<u8>,
+    pub counters: Vec<u8>,
     /// The totals.
     pub totals: Vec<u8>,
 }
 
-impl Before {
+impl Baseline {
     /// Both, one after the other.
     pub fn payload(&self) -> Vec<u8> {
-        let mut payload = Vec::with_capacity(self.stock.len() + self.totals.len() + 4);
-        payload.extend((self.stock.len() as u32).to_le_bytes());
-        payload.extend(&self.stock);
+        let mut payload = Vec::with_capacity(self.counters.len() + self.totals.len() + 4);
+        payload.extend((self.counters.len() as u32).to_le_bytes());
+        payload.extend(&self.counters);
         payload.extend(&self.totals);
         payload
     }
@@ -42,35 +42,35 @@ impl Before {
 
 /// The same, to be taken away from what follows.
 #[derive(Debug)]
-pub struct Base {
-    stock: Option<Stock>,
+pub struct ParsedBaseline {
+    counters: Option<CounterSnapshot>,
     totals: Option<Totals>,
 }
 
-impl Base {
-    /// Of what [`Before::payload`] wrote.
+impl ParsedBaseline {
+    /// Of what [`Baseline::payload`] wrote.
     ///
     /// # Errors
     /// When it is something else.
     pub fn read(payload: &[u8]) -> Result<Self, Malformed> {
         let bytes = &mut Bytes(payload);
         let len = bytes.u32()? as usize;
-        let stock = bytes.take(len)?;
+        let counters = bytes.take(len)?;
         Ok(Self {
-            stock: (!stock.is_empty()).then(|| take_head(&mut Bytes(stock))).transpose()?,
+            counters: (!counters.is_empty()).then(|| take_head(&mut Bytes(counters))).transpose()?,
             totals: (!bytes.0.is_empty()).then(|| take_totals(bytes)).transpose()?,
         })
     }
 
     /// Leaves in it what came after.
-    pub fn leave_news_of_stock(&self, stock: &mut Stock) {
-        let Some(before) = &self.stock else { return };
-        stock.counts = stock.counts.since(&before.counts);
-        stock.cost = stock.cost.since(before.cost);
+    pub fn subtract_from_counters(&self, counters: &mut CounterSnapshot) {
+        let Some(before) = &self.counters else { return };
+        counters.counts = counters.counts.since(&before.counts);
+        counters.cost = counters.cost.since(before.cost);
     }
 
     /// Leaves in them what came after. The longest and the most stay those since the tracing began.
-    pub fn leave_news(&self, totals: &mut Totals) {
+    pub fn subtract_from_totals(&self, totals: &mut Totals) {
         let Some(before) = &self.totals else { return };
         subtract(&mut totals.time_wait, &before.time_wait, |now: &mut RawTimeWaitTotals, before| {
             less_each(&mut now.events, &before.events);

@@ -4,8 +4,8 @@
 use super::{recorder::Recorder, writer::Target};
 use crate::{
     exit::Failure,
-    session_info::Circumstances,
-    stream::{Follow, Happening, Written},
+    session_info::SessionInfo,
+    stream::{Consumer, Message, Written},
 };
 
 /// Writes as long as it can.
@@ -19,7 +19,7 @@ impl Beside {
     ///
     /// # Errors
     /// When the file cannot be created.
-    pub fn begin(target: Target, known: &Circumstances) -> Result<Self, Failure> {
+    pub fn begin(target: Target, known: &SessionInfo) -> Result<Self, Failure> {
         Ok(Self { recorder: Ok(Recorder::begin(target, known)?) })
     }
 
@@ -32,10 +32,10 @@ impl Beside {
     }
 }
 
-impl Follow for Beside {
-    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
+impl Consumer for Beside {
+    fn consume(&mut self, message: Message<'_>) -> Result<(), Failure> {
         if let Ok(recorder) = &mut self.recorder
-            && let Err(failure) = recorder.follow(happening)
+            && let Err(failure) = recorder.consume(message)
         {
             tracing::warn!("{failure}; the answer goes on without it");
             self.recorder = Err(failure);

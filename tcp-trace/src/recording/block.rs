@@ -15,7 +15,7 @@ use super::{
 pub const MAGIC: [u8; 8] = *b"TCPTRACE";
 /// Of the layout of blocks. What is in them says of itself what it is, and needs none.
 pub const VERSION: u32 = 1;
-/// Before each block: kind, length as compressed, length as it was, checksum of these and what follows.
+/// Baseline each block: kind, length as compressed, length as it was, checksum of these and what follows.
 const HEAD: usize = 16;
 /// No block of ours is longer, compressed or not: whoever reads one knows what it may take.
 const LONGEST: usize = 64 << 20;
@@ -27,13 +27,13 @@ const LEVEL: i32 = 1;
 #[repr(u32)]
 pub enum Kind {
     /// What is known before the first event.
-    Circumstances = 1,
+    SessionInfo = 1,
     /// What had been counted before: a recording that begins in the middle of a run.
-    Before = 2,
+    Baseline = 2,
     /// Events, in their order.
     Events = 3,
     /// The books.
-    Stock = 4,
+    Counters = 4,
     /// The totals of the kernel side.
     Totals = 5,
     /// Sockets.
@@ -48,10 +48,10 @@ pub enum Kind {
 
 impl Kind {
     const ALL: [Self; 9] = [
-        Self::Circumstances,
-        Self::Before,
+        Self::SessionInfo,
+        Self::Baseline,
         Self::Events,
-        Self::Stock,
+        Self::Counters,
         Self::Totals,
         Self::Inventory,
         Self::TimeWait,

@@ -46,7 +46,7 @@ impl Budget {
         }
         match kind {
             Kind::Inventory => self.inventory = cells,
-            Kind::Totals | Kind::Stock => self.totals = self.totals.max(cells),
+            Kind::Totals | Kind::Counters => self.totals = self.totals.max(cells),
             _ => {}
         }
         let again = if matches!(kind, Kind::Tick | Kind::End) { self.inventory + self.totals } else { 0 };
@@ -64,7 +64,7 @@ fn cells(kind: Kind, payload: &[u8]) -> Result<u64, Malformed> {
     let mut rest = Bytes(payload);
     let heads = match kind {
         Kind::Events => 0,
-        Kind::Before => 2,
+        Kind::Baseline => 2,
         _ => 1,
     };
     for _ in 0..heads {

@@ -11,7 +11,7 @@ use tcp_trace_common::{
 
 use crate::{
     event::{Comm, Connect, Outcome},
-    governor::Stock,
+    governor::CounterSnapshot,
     model::{
         folded::{Folded, FoldedCounts, FoldedPhase, FoldedRow, FoldedSpread, SPREAD_BUCKETS},
         scope::Scope,
@@ -90,14 +90,14 @@ impl Filter {
     }
 
     /// The books and rows without what was left out, so that they balance.
-    pub fn leave_out(&mut self, stock: &mut Stock) {
+    pub fn leave_out(&mut self, counters: &mut CounterSnapshot) {
         if !self.narrows() {
             return;
         }
-        if let Some(folded) = stock.folded.as_mut().filter(|_| self.has_rows) {
+        if let Some(folded) = counters.folded.as_mut().filter(|_| self.has_rows) {
             self.leave_out_rows(folded);
         }
-        let counts = &mut stock.counts;
+        let counts = &mut counters.counts;
         counts.made = counts.made.saturating_sub(self.left_out.max(self.rows_left_out));
         // Those of the rows that came without an event.
         let mut rest = self.rows_left_out.saturating_sub(self.left_out);
@@ -182,9 +182,9 @@ mod tests {
         Filter::of(&Config { filters: filter::DPORT, dport: port, ..Config::EMPTY }, true)
     }
 
-    fn stock(connects: &[Connect], counts: Counts) -> Stock {
+    fn counters(connects: &[Connect], counts: Counts) -> CounterSnapshot {
         let rows = connects.iter().map(FoldedRow::of).collect();
-        Stock { folded: Some(Folded { rows, ..Folded::default() }), counts, ..Stock::untraced() }
+        CounterSnapshot { folded: Some(Folded { rows, ..Folded::default() }), counts, ..CounterSnapshot::untraced() }
     }
 
     #[test]
@@ -195,11 +195,11 @@ mod tests {
         assert!(filter.passes(&ours) && !filter.passes(&other));
         // One of each came with an event; the others were added up alone.
         let counts = Counts { made: 5, summed: 2, shed: 1, ..Counts::default() };
-        let mut stock = stock(&[ours.clone(), ours.clone(), ours, other.clone(), other], counts);
-        filter.leave_out(&mut stock);
-        let folded = stock.folded.expect("rows");
+        let mut counters = counters(&[ours.clone(), ours.clone(), ours, other.clone(), other], counts);
+        filter.leave_out(&mut counters);
+        let folded = counters.folded.expect("rows");
         assert_eq!(folded.rows.len(), 3);
-        assert_eq!((stock.counts.made, stock.counts.summed, stock.counts.shed), (3, 1, 1));
+        assert_eq!((counters.counts.made, counters.counts.summed, counters.counts.shed), (3, 1, 1));
         assert_eq!(folded.phases[0].buckets.iter().sum::<u64>(), 3);
         // That of the event is where it is.
         assert!(folded.phases[0].buckets[bucket(5_000)] >= 1);
@@ -212,9 +212,9 @@ mod tests {
         assert!(filter.passes(&slow));
         let mut phases = Vec::new();
         for rows in [&[][..], std::slice::from_ref(&slow), std::slice::from_ref(&slow)] {
-            let mut stock = stock(rows, Counts::default());
-            filter.leave_out(&mut stock);
-            phases.push(stock.folded.expect("rows").phases[0].buckets.iter().sum::<u64>());
+            let mut counters = counters(rows, Counts::default());
+            filter.leave_out(&mut counters);
+            phases.push(counters.folded.expect("rows").phases[0].buckets.iter().sum::<u64>());
         }
         assert_eq!(phases, [0, 1, 1]);
     }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::{
     recorder::Recorder,
-    trigger::{Sense, Trigger},
+    trigger::{Trigger, TriggerEvaluator},
     writer::Target,
 };
 use crate::{
     clock::Moment,
     exit::Failure,
-    session_info::Circumstances,
-    stream::{Follow, Happening, Written},
+    session_info::SessionInfo,
+    stream::{Consumer, Message, Written},
 };
 
 /// How far it is.
@@ -32,7 +32,7 @@ enum Stage {
 #[derive(Debug)]
 pub struct FlightRecorder {
     recorder: Recorder,
-    sense: Sense,
+    evaluator: TriggerEvaluator,
     after: Duration,
     stage: Stage,
 }
@@ -42,7 +42,7 @@ impl FlightRecorder {
     ///
     /// # Errors
     /// When it cannot begin, when the file could not be written even now, and when its trigger can never be met.
-    pub fn arm(target: Target, trigger: Trigger, after: Duration, known: &Circumstances) -> Result<Self, Failure> {
+    pub fn arm(target: Target, trigger: Trigger, after: Duration, known: &SessionInfo) -> Result<Self, Failure> {
         if let Some(what) = trigger.never_known(known) {
             return Err(Failure::KernelLacks {
                 headline: format!("--trigger would wait in vain: {what} is never known on the tracepoint tier"),
@@ -54,7 +54,7 @@ impl FlightRecorder {
             });
         }
         let recorder = Recorder::begin(target, known)?;
-        Ok(Self { recorder, sense: Sense::new(trigger, known), after, stage: Stage::Armed })
+        Ok(Self { recorder, evaluator: TriggerEvaluator::new(trigger, known), after, stage: Stage::Armed })
     }
 
     /// Its trigger was met.
@@ -63,24 +63,24 @@ impl FlightRecorder {
     }
 }
 
-impl Follow for FlightRecorder {
-    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
+impl Consumer for FlightRecorder {
+    fn consume(&mut self, message: Message<'_>) -> Result<(), Failure> {
         if self.stage == Stage::Done {
             return Ok(());
         }
-        self.recorder.follow(happening)?;
-        if self.stage == Stage::Armed && self.sense.feels(happening) {
+        self.recorder.consume(message)?;
+        if self.stage == Stage::Armed && self.evaluator.matches(message) {
             self.recorder.fire()?;
             self.stage = Stage::Fired;
         }
-        if let Happening::Tick(now) = happening {
+        if let Message::Tick(now) = message {
             match self.stage {
                 Stage::Fired => self.stage = Stage::Writes(now),
                 Stage::Writes(since) => {
                     let written_ns = u128::from(now.monotonic_ns.saturating_sub(since.monotonic_ns));
                     // What cannot be written yet is not given up before the run ends.
                     if written_ns >= self.after.as_nanos() && self.recorder.has_file()? {
-                        self.recorder.follow(Happening::End(now))?;
+                        self.recorder.consume(Message::End(now))?;
                         self.stage = Stage::Done;
                     }
                 }

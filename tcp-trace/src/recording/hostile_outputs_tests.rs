@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tcp_trace_common::COMM_LEN;
 
 use super::{
-    message::Happened,
+    message::OwnedMessage,
     sample::{known, run},
 };
 use crate::{
@@ -16,14 +16,14 @@ use crate::{
     export::{format::Format, sink::Sink},
     flame::{
         graph::Split,
-        picture::{self, Picture, Place},
+        picture::{self, Picture, PictureTarget},
         weight::Weight,
     },
-    mode::Question,
+    mode::Mode,
     outside,
     report::Report,
-    session::output::{Answer, Wanted},
-    stream::Follow,
+    session::output::{Answer, OutputOptions},
+    stream::Consumer,
     view::screen::Layout,
 };
 
@@ -60,22 +60,24 @@ fn caller(caller: &mut Caller, name: &str) {
 }
 
 /// The same run, of those that are called so.
-fn of(name: &str) -> Vec<Happened> {
+fn of(name: &str) -> Vec<OwnedMessage> {
     let mut run = run();
-    for happened in &mut run {
-        match happened {
-            Happened::Event(Event::Connect(connect)) => caller(&mut connect.caller, name),
-            Happened::Event(Event::Bind(bind)) => {
+    for message in &mut run {
+        match message {
+            OwnedMessage::Event(Event::Connect(connect)) => caller(&mut connect.caller, name),
+            OwnedMessage::Event(Event::Bind(bind)) => {
                 caller(&mut bind.caller, name);
                 bind.call_site = Some(harmless(name));
             }
-            Happened::Event(Event::State(state)) => {
+            OwnedMessage::Event(Event::State(state)) => {
                 state.comm = Some(Comm::from_kernel(&raw(name)));
                 cgroup(&mut state.cgroup, name);
             }
-            Happened::Event(Event::TimeWait(time_wait)) => time_wait.owner_comm = Some(Comm::from_kernel(&raw(name))),
-            Happened::Event(Event::Stack(stack)) => frames(stack, name),
-            Happened::Totals(totals) => {
+            OwnedMessage::Event(Event::TimeWait(time_wait)) => {
+                time_wait.owner_comm = Some(Comm::from_kernel(&raw(name)))
+            }
+            OwnedMessage::Event(Event::Stack(stack)) => frames(stack, name),
+            OwnedMessage::Totals(totals) => {
                 totals.listeners.iter_mut().flatten().for_each(|(_, listener)| listener.owner_comm = raw(name));
                 totals.binds.binders.iter_mut().for_each(|(_, binder)| binder.comm = raw(name));
                 totals.binds.sites.iter_mut().for_each(|site| site.name = Some(harmless(name)));
@@ -83,8 +85,8 @@ fn of(name: &str) -> Vec<Happened> {
                 totals.states.iter_mut().for_each(|(_, state)| state.comm = raw(name));
                 totals.cgroups.iter_mut().for_each(|cgroup| cgroup.path = harmless(name));
             }
-            Happened::Stock(stock) => {
-                let rows = stock.folded.iter_mut().flat_map(|folded| &mut folded.rows);
+            OwnedMessage::Counters(counters) => {
+                let rows = counters.folded.iter_mut().flat_map(|folded| &mut folded.rows);
                 rows.for_each(|row| row.comm = Comm::from_kernel(&raw(name)));
             }
             _ => {}
@@ -99,14 +101,14 @@ fn frames(stack: &mut Stack, name: &str) {
     stack.frames = Arc::new(Frames { user: vec![frame; 2], user_end, kernel, kernel_errno });
 }
 
-fn follow(follower: &mut impl Follow, name: &str) {
-    of(name).iter().for_each(|happened| follower.follow(happened.as_happening()).expect("room"));
-    follower.flush().expect("room");
+fn follow(consumer: &mut impl Consumer, name: &str) {
+    of(name).iter().for_each(|message| consumer.consume(message.as_message()).expect("room"));
+    consumer.flush().expect("room");
 }
 
-fn answer(question: Question, format: Format, name: &str, to: &Path) -> String {
+fn answer(mode: Mode, format: Format, name: &str, to: &Path) -> String {
     let layout = Layout { width: 80, top: 5, colours: false, unicode: false };
-    let wanted = Wanted {
+    let wanted = OutputOptions {
         format,
         connects: true,
         signals: true,
@@ -116,7 +118,7 @@ fn answer(question: Question, format: Format, name: &str, to: &Path) -> String {
         layout,
     };
     let sink = Sink::open(Some(to)).expect("a file");
-    follow(&mut Answer::new(question, &known(), wanted, sink).expect("a file"), name);
+    follow(&mut Answer::new(mode, &known(), wanted, sink).expect("a file"), name);
     fs::read_to_string(to).expect("an answer")
 }
 
@@ -138,29 +140,22 @@ fn fields(line: &str) -> Vec<String> {
     fields
 }
 
-const QUESTIONS: [Question; 7] = [
-    Question::ConnectLatency,
-    Question::Ports,
-    Question::TimeWait,
-    Question::Bind,
-    Question::Listen,
-    Question::States,
-    Question::Doctor,
-];
+const QUESTIONS: [Mode; 7] =
+    [Mode::ConnectLatency, Mode::Ports, Mode::TimeWait, Mode::Bind, Mode::Listen, Mode::States, Mode::Doctor];
 
-fn answers_lines(question: Question, name: &str, to: &Path) {
-    let text = answer(question, Format::Text, name, to);
-    assert!(text.len() > 100 && is_harmless(&text), "{question:?} {name:?}: {text:?}");
-    let json = answer(question, Format::Json, name, to);
-    assert!(is_harmless(&json), "{question:?} {name:?}: {json:?}");
+fn answers_lines(mode: Mode, name: &str, to: &Path) {
+    let text = answer(mode, Format::Text, name, to);
+    assert!(text.len() > 100 && is_harmless(&text), "{mode:?} {name:?}: {text:?}");
+    let json = answer(mode, Format::Json, name, to);
+    assert!(is_harmless(&json), "{mode:?} {name:?}: {json:?}");
     for line in json.lines() {
         serde_json::from_str::<serde_json::Value>(line).expect("one object a line");
     }
-    let csv = answer(question, Format::Csv, name, to);
-    assert!(is_harmless(&csv), "{question:?} {name:?}: {csv:?}");
+    let csv = answer(mode, Format::Csv, name, to);
+    assert!(is_harmless(&csv), "{mode:?} {name:?}: {csv:?}");
     for field in csv.lines().flat_map(fields) {
         let is_formula = field.starts_with(['=', '+', '-', '@']) && field.parse::<f64>().is_err();
-        assert!(!is_formula, "{question:?} {name:?}: {field:?}");
+        assert!(!is_formula, "{mode:?} {name:?}: {field:?}");
     }
 }
 
@@ -168,8 +163,8 @@ fn answers_lines(question: Question, name: &str, to: &Path) {
 fn answers_are_lines_and_nothing_but_lines() {
     let folder = tempfile::tempdir().expect("a folder");
     let to = folder.path().join("answer");
-    for question in QUESTIONS {
-        HOSTILE.iter().for_each(|name| answers_lines(question, name, &to));
+    for mode in QUESTIONS {
+        HOSTILE.iter().for_each(|name| answers_lines(mode, name, &to));
     }
 }
 
@@ -178,9 +173,9 @@ proptest! {
 
     /// Of any letters, control characters among them; a name that is cut within one is no UTF-8.
     #[test]
-    fn answers_are_lines_whatever_a_name_is(question in prop::sample::select(&QUESTIONS[..]), name in "(?s).{1,15}") {
+    fn answers_are_lines_whatever_a_name_is(mode in prop::sample::select(&QUESTIONS[..]), name in "(?s).{1,15}") {
         let folder = tempfile::tempdir().expect("a folder");
-        answers_lines(question, &name, &folder.path().join("answer"));
+        answers_lines(mode, &name, &folder.path().join("answer"));
     }
 }
 
@@ -202,9 +197,14 @@ fn a_picture_has_no_element_that_somebody_else_chose() {
     let to = folder.path().join("picture");
     for name in HOSTILE {
         for format in [Format::Svg, Format::Folded, Format::Speedscope, Format::Text] {
-            let wanted =
-                picture::Wanted { weight: Weight::Count, split: vec![Split::Process], format, baseline: None, top: 5 };
-            let place = Place::Stream(Sink::open(Some(&to)).expect("a file"));
+            let wanted = picture::PictureOptions {
+                weight: Weight::Count,
+                split: vec![Split::Process],
+                format,
+                baseline: None,
+                top: 5,
+            };
+            let place = PictureTarget::Stream(Sink::open(Some(&to)).expect("a file"));
             follow(&mut Picture::new(&known(), wanted, place), name);
             let text = fs::read_to_string(&to).expect("text");
             assert!(!text.is_empty() && is_harmless(&text), "{format:?} {name:?}: {text:?}");

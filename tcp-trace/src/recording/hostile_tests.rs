@@ -11,7 +11,7 @@ use super::{
     bytes::{Bytes, Malformed},
     column::MAX_ENTRY,
     events::Events,
-    message::{Happened, head, payload, take_head},
+    message::{OwnedMessage, head, payload, take_head},
     player::{Ending, Player},
     recorder::Recorder,
     sample::{at, known, run},
@@ -21,7 +21,7 @@ use crate::{
     event::{Bind, Comm, Event, Frame, Frames, Stack, Taken, UserEnd},
     inventory::Inventory,
     outside,
-    stream::{Follow as _, Happening},
+    stream::{Consumer as _, Message},
 };
 
 fn stack(frames: Vec<Frame>) -> Event {
@@ -42,8 +42,8 @@ fn deep(frames: usize, letters: usize) -> Event {
 }
 
 fn bind() -> Bind {
-    let binds = run().into_iter().filter_map(|happened| match happened {
-        Happened::Event(Event::Bind(bind)) => Some(bind),
+    let binds = run().into_iter().filter_map(|message| match message {
+        OwnedMessage::Event(Event::Bind(bind)) => Some(bind),
         _ => None,
     });
     binds.into_iter().next().expect("one is in the sample")
@@ -65,7 +65,7 @@ fn through(events: &[Event]) -> Vec<Event> {
 /// How a file of these blocks ends.
 fn ends(blocks: impl IntoIterator<Item = (Kind, Vec<u8>)>) -> Ending {
     let mut file = file_head().to_vec();
-    file.extend(seal(Kind::Circumstances, &head(&known())).expect("short"));
+    file.extend(seal(Kind::SessionInfo, &head(&known())).expect("short"));
     let sealed = blocks.into_iter().map(|(kind, payload)| seal(kind, &payload).expect("short enough"));
     file.extend(sealed.flatten());
     let mut player = Player::new(&file[..]).expect("a recording");
@@ -93,14 +93,14 @@ fn let_through<'b>(blocks: impl IntoIterator<Item = &'b (Kind, Vec<u8>)>) -> (us
 fn crowd(sockets: usize) -> (Kind, Vec<u8>) {
     let mut inventory: Inventory = run()
         .into_iter()
-        .find_map(|happened| match happened {
-            Happened::Inventory(inventory) => Some(*inventory),
+        .find_map(|message| match message {
+            OwnedMessage::Inventory(inventory) => Some(*inventory),
             _ => None,
         })
         .expect("one is in the sample");
     let space = inventory.spaces.iter_mut().find(|space| !space.sockets.is_empty()).expect("one has sockets");
     space.sockets = vec![space.sockets[0]; sockets];
-    payload(Happening::Inventory(&inventory)).expect("a block")
+    payload(Message::Inventory(&inventory)).expect("a block")
 }
 
 #[test]
@@ -110,14 +110,14 @@ fn deep_stacks_with_long_names_come_back_and_so_does_what_follows() {
     let mut recorder = Recorder::begin(Target::plain(&path), &known()).expect("a file");
     let stacks = [deep(512, 600), deep(3, 70_000), deep(2048, 1024)];
     for _ in 0..10 {
-        stacks.iter().for_each(|stack| recorder.follow(Happening::Event(stack)).expect("room"));
+        stacks.iter().for_each(|stack| recorder.consume(Message::Event(stack)).expect("room"));
     }
-    recorder.follow(Happening::End(at(1.0))).expect("room");
+    recorder.consume(Message::End(at(1.0))).expect("room");
     let mut back = Vec::new();
     let mut player = Player::open(&path).expect("a recording");
     let ending = loop {
-        let visited = player.block(|happened| {
-            back.extend(matches!(happened, Happened::Event(_)).then_some(happened));
+        let visited = player.block(|message| {
+            back.extend(matches!(message, OwnedMessage::Event(_)).then_some(message));
             Ok(())
         });
         if let Some(ending) = visited.expect("nothing fails here") {
@@ -126,7 +126,7 @@ fn deep_stacks_with_long_names_come_back_and_so_does_what_follows() {
     };
     assert!(matches!(ending, Ending::Whole), "{ending:?}");
     assert_eq!(back.len(), 30);
-    assert!(matches!(&back[28], Happened::Event(event) if *event == stacks[1]));
+    assert!(matches!(&back[28], OwnedMessage::Event(event) if *event == stacks[1]));
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_short_recording_that_promises_much_is_refused_in_words() {
     // A head that is nothing but the beginnings of lists.
     let mut long = (32_u32 << 20).to_le_bytes().to_vec();
     long.resize((32 << 20) + 8, b'[');
-    assert!(seal(Kind::Stock, &long).is_none(), "we never write it");
+    assert!(seal(Kind::Counters, &long).is_none(), "we never write it");
     assert!(take_head::<u32>(&mut Bytes(&long)).is_err_and(|error| error.0.contains("at most")));
 }
 

@@ -28,7 +28,8 @@ struct Head {
     took_ns: u64,
     lists_bound: Option<bool>,
     limits: Option<Limits>,
-    lacks: Vec<String>,
+    #[serde(alias = "lacks")]
+    warnings: Vec<String>,
     spaces: Vec<SpaceHead>,
 }
 
@@ -46,7 +47,7 @@ struct SpaceHead {
 }
 
 pub fn put(inventory: &Inventory) -> Vec<u8> {
-    let Inventory { begin_ns, took_ns, spaces, owners, lists_bound, limits, lacks } = inventory;
+    let Inventory { begin_ns, took_ns, spaces, owners, lists_bound, limits, warnings } = inventory;
     let space_head = |space: &Space| SpaceHead {
         namespace: space.namespace.clone(),
         sysctls: space.sysctls.clone(),
@@ -61,7 +62,7 @@ pub fn put(inventory: &Inventory) -> Vec<u8> {
         took_ns: *took_ns,
         lists_bound: *lists_bound,
         limits: limits.clone(),
-        lacks: lacks.clone(),
+        warnings: warnings.clone(),
         spaces: spaces.iter().map(space_head).collect(),
     });
     put_table(&mut payload, "sockets", spaces.iter().flat_map(|space| &space.sockets));
@@ -97,6 +98,6 @@ pub fn take(bytes: &mut Bytes<'_>) -> Result<Inventory, Malformed> {
         owners: Owners::new(owners, inodes),
         lists_bound: head.lists_bound,
         limits: head.limits,
-        lacks: head.lacks,
+        warnings: head.warnings,
     })
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     clock::Moment,
     event::Event,
-    governor::Stock,
+    governor::CounterSnapshot,
     inventory::Inventory,
     model::{
         folded::{FoldedPhase, MOST},
@@ -22,7 +22,7 @@ use crate::{
         totals::{BindTotals, Totals},
     },
     outside,
-    stream::Happening,
+    stream::Message,
 };
 
 /// The most rows that a table is believed to have: an inventory holds half as many sockets.
@@ -31,51 +31,51 @@ pub const ROWS: usize = 1 << 20;
 /// The longest head, of a thousand network namespaces with all their counters: what is made of it takes several times that.
 pub const MAX_HEAD: usize = 16 << 20;
 
-/// A happening that owns all of itself.
+/// A message that owns all of itself.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are events, which need no memory of their own")]
-pub enum Happened {
-    /// See [`Happening`].
+pub enum OwnedMessage {
+    /// See [`Message`].
     Event(Event),
-    /// See [`Happening`].
-    Stock(Box<Stock>),
-    /// See [`Happening`].
+    /// See [`Message`].
+    Counters(Box<CounterSnapshot>),
+    /// See [`Message`].
     Totals(Box<Totals>),
-    /// See [`Happening`].
+    /// See [`Message`].
     TimeWait(TimeWaitSnapshot),
-    /// See [`Happening`].
+    /// See [`Message`].
     Inventory(Box<Inventory>),
-    /// See [`Happening`].
+    /// See [`Message`].
     Tick(Moment),
-    /// See [`Happening`].
+    /// See [`Message`].
     End(Moment),
 }
 
-impl Happened {
+impl OwnedMessage {
     /// As it travels.
-    pub fn as_happening(&self) -> Happening<'_> {
+    pub fn as_message(&self) -> Message<'_> {
         match self {
-            Self::Event(event) => Happening::Event(event),
-            Self::Stock(stock) => Happening::Stock(stock),
-            Self::Totals(totals) => Happening::Totals(totals),
-            Self::TimeWait(sampled) => Happening::TimeWait(sampled),
-            Self::Inventory(inventory) => Happening::Inventory(inventory),
-            Self::Tick(moment) => Happening::Tick(*moment),
-            Self::End(moment) => Happening::End(*moment),
+            Self::Event(event) => Message::Event(event),
+            Self::Counters(counters) => Message::Counters(counters),
+            Self::Totals(totals) => Message::Totals(totals),
+            Self::TimeWait(sampled) => Message::TimeWait(sampled),
+            Self::Inventory(inventory) => Message::Inventory(inventory),
+            Self::Tick(moment) => Message::Tick(*moment),
+            Self::End(moment) => Message::End(*moment),
         }
     }
 }
 
 /// A block of what is no event; `None`: it is one, and they come in heaps.
-pub fn payload(happening: Happening<'_>) -> Option<(Kind, Vec<u8>)> {
-    Some(match happening {
-        Happening::Event(_) => return None,
-        Happening::Stock(stock) => (Kind::Stock, put_stock(stock)),
-        Happening::Totals(totals) => (Kind::Totals, put_totals(totals)),
-        Happening::TimeWait(sampled) => (Kind::TimeWait, head(sampled)),
-        Happening::Inventory(inventory) => (Kind::Inventory, inventory::put(inventory)),
-        Happening::Tick(moment) => (Kind::Tick, head(&moment)),
-        Happening::End(moment) => (Kind::End, head(&moment)),
+pub fn payload(message: Message<'_>) -> Option<(Kind, Vec<u8>)> {
+    Some(match message {
+        Message::Event(_) => return None,
+        Message::Counters(counters) => (Kind::Counters, put_stock(counters)),
+        Message::Totals(totals) => (Kind::Totals, put_totals(totals)),
+        Message::TimeWait(sampled) => (Kind::TimeWait, head(sampled)),
+        Message::Inventory(inventory) => (Kind::Inventory, inventory::put(inventory)),
+        Message::Tick(moment) => (Kind::Tick, head(&moment)),
+        Message::End(moment) => (Kind::End, head(&moment)),
     })
 }
 
@@ -86,18 +86,18 @@ pub fn payload(happening: Happening<'_>) -> Option<(Kind, Vec<u8>)> {
 pub fn read<E: From<Malformed>>(
     kind: Kind,
     payload: &[u8],
-    mut visit: impl FnMut(Happened) -> Result<(), E>,
+    mut visit: impl FnMut(OwnedMessage) -> Result<(), E>,
 ) -> Result<(), E> {
     let bytes = &mut Bytes(payload);
     match kind {
-        Kind::Events => Events::read(bytes, |event| visit(Happened::Event(event))),
-        Kind::Stock => visit(Happened::Stock(Box::new(take_stock(bytes)?))),
-        Kind::Totals => visit(Happened::Totals(Box::new(take_totals(bytes)?))),
-        Kind::TimeWait => visit(Happened::TimeWait(take_head(bytes)?)),
-        Kind::Inventory => visit(Happened::Inventory(Box::new(inventory::take(bytes)?))),
-        Kind::Tick => visit(Happened::Tick(take_head(bytes)?)),
-        Kind::End => visit(Happened::End(take_head(bytes)?)),
-        Kind::Circumstances | Kind::Before => Ok(()),
+        Kind::Events => Events::read(bytes, |event| visit(OwnedMessage::Event(event))),
+        Kind::Counters => visit(OwnedMessage::Counters(Box::new(poll_counters(bytes)?))),
+        Kind::Totals => visit(OwnedMessage::Totals(Box::new(take_totals(bytes)?))),
+        Kind::TimeWait => visit(OwnedMessage::TimeWait(take_head(bytes)?)),
+        Kind::Inventory => visit(OwnedMessage::Inventory(Box::new(inventory::take(bytes)?))),
+        Kind::Tick => visit(OwnedMessage::Tick(take_head(bytes)?)),
+        Kind::End => visit(OwnedMessage::End(take_head(bytes)?)),
+        Kind::SessionInfo | Kind::Baseline => Ok(()),
     }
 }
 
@@ -158,19 +158,19 @@ pub fn put_table<'r, R: Cells + 'r>(to: &mut Vec<u8>, name: &str, rows: impl Int
 const CONNECTS: &str = "connects";
 const OTHER_CONNECTS: &str = "other_connects";
 
-fn put_stock(stock: &Stock) -> Vec<u8> {
-    let mut payload = head(stock);
-    if let Some(folded) = &stock.folded {
+fn put_stock(counters: &CounterSnapshot) -> Vec<u8> {
+    let mut payload = head(counters);
+    if let Some(folded) = &counters.folded {
         put_table(&mut payload, CONNECTS, &folded.rows);
         put_table(&mut payload, OTHER_CONNECTS, [&folded.other]);
     }
     payload
 }
 
-fn take_stock(bytes: &mut Bytes<'_>) -> Result<Stock, Malformed> {
-    let mut stock: Stock = take_head(bytes)?;
+fn poll_counters(bytes: &mut Bytes<'_>) -> Result<CounterSnapshot, Malformed> {
+    let mut counters: CounterSnapshot = take_head(bytes)?;
     let mut tables = Tables::read(bytes)?;
-    if let Some(folded) = &mut stock.folded {
+    if let Some(folded) = &mut counters.folded {
         folded.rows = tables.rows(CONNECTS)?;
         folded.other = tables.rows(OTHER_CONNECTS)?.pop().unwrap_or_default();
         let mut counts = folded.rows.iter().map(|row| &row.counts).chain([&folded.other]);
@@ -178,7 +178,7 @@ fn take_stock(bytes: &mut Bytes<'_>) -> Result<Stock, Malformed> {
             return Err(Malformed::new("a row of more attempts than can have been counted"));
         }
     }
-    Ok(stock)
+    Ok(counters)
 }
 
 /// The books of a block, without its rows.

@@ -3,7 +3,7 @@
 
 use std::{thread, time::Duration};
 
-use super::message::Happened;
+use super::message::OwnedMessage;
 use crate::{
     clock::{self, Moment},
     exit::Failure,
@@ -33,12 +33,12 @@ impl Pacing {
     /// That of `before`.
     pub fn wait(
         &mut self,
-        happened: &Happened,
+        message: &OwnedMessage,
         before: impl FnOnce() -> Result<Written, Failure>,
     ) -> Result<(), Failure> {
-        let into_it = match happened {
-            Happened::Event(event) => event.time().map(|time| time.duration_since(self.begin.wall).as_secs_f64()),
-            Happened::Tick(now) | Happened::End(now) => {
+        let into_it = match message {
+            OwnedMessage::Event(event) => event.time().map(|time| time.duration_since(self.begin.wall).as_secs_f64()),
+            OwnedMessage::Tick(now) | OwnedMessage::End(now) => {
                 Some(now.monotonic_ns.saturating_sub(self.begin.monotonic_ns) as f64 / 1e9)
             }
             _ => None,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reads a recording, happening by happening, and says how it ends.
+//! Reads a recording, message by message, and says how it ends.
 
 use std::{
     fs::File,
@@ -8,16 +8,16 @@ use std::{
 };
 
 use super::{
-    baseline::Base,
+    baseline::ParsedBaseline,
     block::{Blocks, Broken, Kind},
     budget::Budget,
     bytes::{Bytes, Malformed},
-    message::{Happened, read, take_head},
+    message::{OwnedMessage, read, take_head},
 };
 use crate::{
     clock::Moment,
     exit::{Failure, Tried},
-    session_info::Circumstances,
+    session_info::SessionInfo,
 };
 
 /// How a recording ends.
@@ -48,8 +48,8 @@ impl From<Malformed> for Stopped {
 pub struct Player<R> {
     blocks: Blocks<R>,
     budget: Budget,
-    known: Circumstances,
-    base: Option<Base>,
+    known: SessionInfo,
+    base: Option<ParsedBaseline>,
     /// Blocks of kinds that this version does not know.
     unknown: u64,
     /// The last moment that was told.
@@ -68,15 +68,15 @@ impl Player<BufReader<File>> {
 }
 
 impl<R: Read> Player<R> {
-    /// Reads as far as the first happening.
+    /// Reads as far as the first message.
     ///
     /// # Errors
     /// When it is no recording, or nothing of it can be read.
     pub fn new(from: R) -> Result<Self, Broken> {
         let mut blocks = Blocks::open(from)?;
         let first = blocks.read()?.ok_or(Broken::Cut { at: 0 })?;
-        let known: Circumstances = match first.kind {
-            Some(Kind::Circumstances) => {
+        let known: SessionInfo = match first.kind {
+            Some(Kind::SessionInfo) => {
                 take_head(&mut Bytes(&first.payload)).map_err(|error| blocks.damaged(error.to_string()))?
             }
             _ => return Err(blocks.damaged("it does not begin with its circumstances")),
@@ -91,7 +91,7 @@ impl<R: Read> Player<R> {
     }
 
     /// What was known before the first event.
-    pub fn known(&self) -> &Circumstances {
+    pub fn known(&self) -> &SessionInfo {
         &self.known
     }
 
@@ -114,7 +114,10 @@ impl<R: Read> Player<R> {
     ///
     /// # Errors
     /// The first of `visit`.
-    pub fn block(&mut self, mut visit: impl FnMut(Happened) -> Result<(), Failure>) -> Result<Option<Ending>, Failure> {
+    pub fn block(
+        &mut self,
+        mut visit: impl FnMut(OwnedMessage) -> Result<(), Failure>,
+    ) -> Result<Option<Ending>, Failure> {
         let block = match self.blocks.read() {
             Ok(Some(block)) => block,
             Ok(None) | Err(Broken::Cut { .. }) => return Ok(Some(Ending::Cut)),
@@ -127,8 +130,8 @@ impl<R: Read> Player<R> {
         if let Err(malformed) = self.budget.charge(kind, &block.payload, self.blocks.at()) {
             return Ok(Some(Ending::Damaged(Broken::Costly { at: self.blocks.at(), what: malformed })));
         }
-        if kind == Kind::Before {
-            return Ok(match Base::read(&block.payload) {
+        if kind == Kind::Baseline {
+            return Ok(match ParsedBaseline::read(&block.payload) {
                 Ok(base) => {
                     self.base = Some(base);
                     None
@@ -137,14 +140,14 @@ impl<R: Read> Player<R> {
             });
         }
         let (base, last) = (&self.base, &mut self.last);
-        let told = read(kind, &block.payload, |mut happened| {
-            match (&mut happened, base) {
-                (Happened::Stock(stock), Some(base)) => base.leave_news_of_stock(stock),
-                (Happened::Totals(totals), Some(base)) => base.leave_news(totals),
-                (Happened::Tick(moment) | Happened::End(moment), _) => *last = *moment,
+        let told = read(kind, &block.payload, |mut message| {
+            match (&mut message, base) {
+                (OwnedMessage::Counters(counters), Some(base)) => base.subtract_from_counters(counters),
+                (OwnedMessage::Totals(totals), Some(base)) => base.subtract_from_totals(totals),
+                (OwnedMessage::Tick(moment) | OwnedMessage::End(moment), _) => *last = *moment,
                 _ => {}
             }
-            visit(happened).map_err(Stopped::Failure)
+            visit(message).map_err(Stopped::Failure)
         });
         match told {
             Ok(()) => Ok((kind == Kind::End).then_some(Ending::Whole)),

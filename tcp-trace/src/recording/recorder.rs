@@ -12,8 +12,8 @@ use super::{
 use crate::{
     event::Event,
     exit::{Failure, Tried},
-    session_info::Circumstances,
-    stream::{Follow, Happening, Written},
+    session_info::SessionInfo,
+    stream::{Consumer, Message, Written},
 };
 
 /// Events are written after this long, however long the interval is.
@@ -34,7 +34,7 @@ impl Recorder {
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub fn begin(target: Target, known: &Circumstances) -> Result<Self, Failure> {
+    pub fn begin(target: Target, known: &SessionInfo) -> Result<Self, Failure> {
         let name = target.path.display().to_string();
         match Writer::start(target, known) {
             Ok(writer) => Ok(Self { name, events: Events::default(), since_ns: None, writer }),
@@ -91,15 +91,15 @@ impl Recorder {
     }
 }
 
-impl Follow for Recorder {
-    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
-        if let Happening::Event(event) = happening {
+impl Consumer for Recorder {
+    fn consume(&mut self, message: Message<'_>) -> Result<(), Failure> {
+        if let Message::Event(event) = message {
             return self.event(event);
         }
         self.put_events()?;
-        let sent = match (happening, payload(happening)) {
-            (Happening::Tick(now), _) => self.writer.tick(now, head(&now)),
-            (Happening::End(_), Some((kind, payload))) => {
+        let sent = match (message, payload(message)) {
+            (Message::Tick(now), _) => self.writer.tick(now, head(&now)),
+            (Message::End(_), Some((kind, payload))) => {
                 self.writer.block(kind, payload).and_then(|()| self.writer.finish())
             }
             (_, Some((kind, payload))) => self.writer.block(kind, payload),

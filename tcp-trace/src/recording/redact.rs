@@ -20,8 +20,8 @@ use crate::{
         owners::{Owner, Owners},
     },
     model::{folded::FoldedRow, scope::Scope, totals::Totals},
-    session_info::Circumstances,
-    stream::{Follow, Happening, Written},
+    session_info::SessionInfo,
+    stream::{Consumer, Message, Written},
 };
 
 /// Pseudonyms of a kind; whatever comes beyond them shares one.
@@ -31,54 +31,54 @@ const LIMIT: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Redacted<F> {
     /// The other.
-    pub follower: F,
+    pub consumer: F,
     pseudonyms: Pseudonyms,
 }
 
 impl<F> Redacted<F> {
     /// Nothing was seen yet.
-    pub fn new(follower: F) -> Self {
-        Self { follower, pseudonyms: Pseudonyms::default() }
+    pub fn new(consumer: F) -> Self {
+        Self { consumer, pseudonyms: Pseudonyms::default() }
     }
 }
 
 /// The same circumstances, without names. What filters kept out is not in the recording; what they were is a name, too.
-pub fn circumstances(known: &Circumstances) -> Circumstances {
-    Circumstances { scope: Scope::default(), ..known.clone() }
+pub fn session_info(known: &SessionInfo) -> SessionInfo {
+    SessionInfo { scope: Scope::default(), ..known.clone() }
 }
 
-impl<F: Follow> Follow for Redacted<F> {
-    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
-        match happening {
-            Happening::Event(Event::Stack(_)) => Ok(()),
-            Happening::Event(event) => {
+impl<F: Consumer> Consumer for Redacted<F> {
+    fn consume(&mut self, message: Message<'_>) -> Result<(), Failure> {
+        match message {
+            Message::Event(Event::Stack(_)) => Ok(()),
+            Message::Event(event) => {
                 let mut event = event.clone();
                 self.pseudonyms.event(&mut event);
-                self.follower.follow(Happening::Event(&event))
+                self.consumer.consume(Message::Event(&event))
             }
-            Happening::Totals(totals) => {
+            Message::Totals(totals) => {
                 let mut totals = totals.clone();
                 self.pseudonyms.totals(&mut totals);
-                self.follower.follow(Happening::Totals(&totals))
+                self.consumer.consume(Message::Totals(&totals))
             }
-            Happening::Inventory(inventory) => {
+            Message::Inventory(inventory) => {
                 let mut inventory = inventory.clone();
                 self.pseudonyms.inventory(&mut inventory);
-                self.follower.follow(Happening::Inventory(&inventory))
+                self.consumer.consume(Message::Inventory(&inventory))
             }
-            Happening::Stock(stock) if stock.folded.is_some() => {
-                let mut stock = stock.clone();
-                stock.folded.iter_mut().flat_map(|folded| &mut folded.rows).for_each(|row| self.pseudonyms.row(row));
-                self.follower.follow(Happening::Stock(&stock))
+            Message::Counters(counters) if counters.folded.is_some() => {
+                let mut counters = counters.clone();
+                counters.folded.iter_mut().flat_map(|folded| &mut folded.rows).for_each(|row| self.pseudonyms.row(row));
+                self.consumer.consume(Message::Counters(&counters))
             }
-            Happening::Stock(_) | Happening::TimeWait(_) | Happening::Tick(_) | Happening::End(_) => {
-                self.follower.follow(happening)
+            Message::Counters(_) | Message::TimeWait(_) | Message::Tick(_) | Message::End(_) => {
+                self.consumer.consume(message)
             }
         }
     }
 
     fn flush(&mut self) -> Result<Written, Failure> {
-        self.follower.flush()
+        self.consumer.flush()
     }
 }
 

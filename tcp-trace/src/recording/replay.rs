@@ -12,7 +12,7 @@ use tcp_trace_common::config::Config;
 use super::{
     block::Broken,
     filter::Filter,
-    message::Happened,
+    message::OwnedMessage,
     pacing::Pacing,
     player::{Ending, Player},
 };
@@ -20,18 +20,18 @@ use crate::{
     clock::Moment,
     event::Event,
     exit::{Failure, Tried},
-    mode::Question,
+    mode::Mode,
     model::scope::Scope,
     probes::table::Signal,
-    session_info::Circumstances,
-    stream::{Follow, Happening, Written},
+    session_info::SessionInfo,
+    stream::{Consumer, Message, Written},
 };
 
 /// What of it is of interest.
 #[derive(Clone, Debug)]
-pub struct Cut {
+pub struct ReplayOptions {
     /// What is asked.
-    pub question: Question,
+    pub mode: Mode,
     /// Signals whose events are wanted one by one, connect apart.
     pub streamed: Vec<Signal>,
     /// As typed.
@@ -42,11 +42,11 @@ pub struct Cut {
     pub duration: Option<Duration>,
 }
 
-impl Cut {
+impl ReplayOptions {
     /// Everything that was recorded.
-    pub fn whole(question: Question, known: &Circumstances) -> Self {
+    pub fn whole(mode: Mode, known: &SessionInfo) -> Self {
         let (streamed, interval) = (known.streamed.clone(), known.interval);
-        Self { question, streamed, filters: Config::EMPTY, interval, duration: None }
+        Self { mode, streamed, filters: Config::EMPTY, interval, duration: None }
     }
 }
 
@@ -54,9 +54,9 @@ impl Cut {
 #[derive(Debug)]
 pub struct Replay<R> {
     player: Player<R>,
-    known: Circumstances,
+    known: SessionInfo,
     path: PathBuf,
-    cut: Cut,
+    options: ReplayOptions,
     filter: Filter,
     /// One in so many ticks is answered.
     one_in: u32,
@@ -70,55 +70,55 @@ impl<R: Read> Replay<R> {
     ///
     /// # Errors
     /// When it does not hold what is asked.
-    pub fn new(player: Player<R>, path: &Path, cut: Cut) -> Result<Self, Failure> {
+    pub fn new(player: Player<R>, path: &Path, options: ReplayOptions) -> Result<Self, Failure> {
         let mut known = player.known().clone();
-        holds(&known, &cut, path)?;
-        let filter = Filter::of(&cut.filters, known.has_rows);
+        holds(&known, &options, path)?;
+        let filter = Filter::of(&options.filters, known.has_rows);
         if filter.narrows() {
-            known.scope = Scope::of(&cut.filters);
+            known.scope = Scope::of(&options.filters);
         }
-        if cut.question.surveys() && !known.surveyed {
+        if options.mode.surveys() && !known.surveyed {
             known.notes.push("sockets were not looked at when this was recorded".into());
         }
-        let one_in = (cut.interval.as_secs_f64() / known.interval.as_secs_f64()).round().clamp(1.0, 1e9) as u32;
-        Ok(Self { player, known, path: path.to_owned(), cut, filter, one_in, ticks: 0, over: false })
+        let one_in = (options.interval.as_secs_f64() / known.interval.as_secs_f64()).round().clamp(1.0, 1e9) as u32;
+        Ok(Self { player, known, path: path.to_owned(), options, filter, one_in, ticks: 0, over: false })
     }
 
     /// Plays it to the end, and gives back who followed; `read` is told how many bytes were.
     ///
     /// # Errors
     /// When an answer cannot be written; after the answer, when the recording is damaged.
-    pub fn play<F: Follow>(
+    pub fn play<F: Consumer>(
         mut self,
         speed: Option<f64>,
         mut read: impl FnMut(u64),
-        follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
+        consumer: impl FnOnce(&SessionInfo) -> Result<F, Failure>,
     ) -> Result<F, Failure> {
-        let mut follower = follower(&self.known)?;
+        let mut consumer = consumer(&self.known)?;
         let mut pacing = speed.map(|speed| Pacing::new(self.known.begin, speed));
         let mut written = Written::Yes;
         let ending = loop {
-            let Self { player, cut, filter, known, one_in, ticks, over, .. } = &mut self;
-            let ending = player.block(|mut happened| {
-                if *over || written == Written::NobodyReads || !is_wanted(&mut happened, cut, filter) {
+            let Self { player, options, filter, known, one_in, ticks, over, .. } = &mut self;
+            let ending = player.block(|mut message| {
+                if *over || written == Written::NobodyReads || !is_wanted(&mut message, options, filter) {
                     return Ok(());
                 }
                 if let Some(pacing) = &mut pacing {
-                    pacing.wait(&happened, || follower.flush())?;
+                    pacing.wait(&message, || consumer.flush())?;
                 }
-                match happened.as_happening() {
-                    Happening::Tick(now) if ends(known.begin, now, cut) => {
+                match message.as_message() {
+                    Message::Tick(now) if ends(known.begin, now, options) => {
                         *over = true;
-                        follower.follow(Happening::End(now))?;
+                        consumer.consume(Message::End(now))?;
                     }
-                    Happening::Tick(now) => {
+                    Message::Tick(now) => {
                         *ticks += 1;
                         if ticks.is_multiple_of(*one_in) {
-                            follower.follow(Happening::Tick(now))?;
-                            written = follower.flush()?;
+                            consumer.consume(Message::Tick(now))?;
+                            written = consumer.flush()?;
                         }
                     }
-                    happening => follower.follow(happening)?,
+                    message => consumer.consume(message)?,
                 }
                 Ok(())
             })?;
@@ -129,16 +129,16 @@ impl<R: Read> Replay<R> {
                 None => {}
             }
         };
-        self.end(&mut follower, &ending)?;
-        follower.flush()?;
+        self.end(&mut consumer, &ending)?;
+        consumer.flush()?;
         match ending {
             Ending::Damaged(broken) => Err(self.damaged(&broken)),
-            Ending::Whole | Ending::Cut => Ok(follower),
+            Ending::Whole | Ending::Cut => Ok(consumer),
         }
     }
 
     /// A recording that was cut off still gets its final answer.
-    fn end(&self, follower: &mut impl Follow, ending: &Ending) -> Result<(), Failure> {
+    fn end(&self, consumer: &mut impl Consumer, ending: &Ending) -> Result<(), Failure> {
         if self.player.unknown() > 0 {
             let (path, unknown) = (self.path.display(), self.player.unknown());
             tracing::warn!("{path}: {unknown} blocks of a kind that this version does not know were passed over");
@@ -150,7 +150,7 @@ impl<R: Read> Replay<R> {
         if matches!(ending, Ending::Cut) {
             tracing::warn!("{}: cut off after {}; up to there it is whole", self.path.display(), last.wall);
         }
-        follower.follow(Happening::End(last))
+        consumer.consume(Message::End(last))
     }
 
     fn damaged(&self, broken: &Broken) -> Failure {
@@ -168,15 +168,15 @@ impl<R: Read> Replay<R> {
     }
 }
 
-fn ends(begin: Moment, now: Moment, cut: &Cut) -> bool {
+fn ends(begin: Moment, now: Moment, options: &ReplayOptions) -> bool {
     let ran = u128::from(now.monotonic_ns.saturating_sub(begin.monotonic_ns));
-    cut.duration.is_some_and(|duration| ran >= duration.as_nanos())
+    options.duration.is_some_and(|duration| ran >= duration.as_nanos())
 }
 
-fn is_wanted(happened: &mut Happened, cut: &Cut, filter: &mut Filter) -> bool {
-    match happened {
-        Happened::Event(event) => {
-            let streamed = |signal| cut.streamed.contains(&signal);
+fn is_wanted(message: &mut OwnedMessage, options: &ReplayOptions, filter: &mut Filter) -> bool {
+    match message {
+        OwnedMessage::Event(event) => {
+            let streamed = |signal| options.streamed.contains(&signal);
             match event {
                 Event::Connect(connect) => filter.passes(connect),
                 Event::TimeWait(_) => streamed(Signal::TimeWait),
@@ -187,17 +187,17 @@ fn is_wanted(happened: &mut Happened, cut: &Cut, filter: &mut Filter) -> bool {
                 Event::Detail(_) | Event::Lost(_) => true,
             }
         }
-        Happened::Stock(stock) => {
-            filter.leave_out(stock);
+        OwnedMessage::Counters(counters) => {
+            filter.leave_out(counters);
             true
         }
         _ => true,
     }
 }
 
-fn holds(known: &Circumstances, cut: &Cut, path: &Path) -> Result<(), Failure> {
-    let main = cut.question.main_signal();
-    let missing: Vec<_> = cut.streamed.iter().filter(|signal| !known.streamed.contains(signal)).collect();
+fn holds(known: &SessionInfo, options: &ReplayOptions, path: &Path) -> Result<(), Failure> {
+    let main = options.mode.main_signal();
+    let missing: Vec<_> = options.streamed.iter().filter(|signal| !known.streamed.contains(signal)).collect();
     let lacks_main = known.traced && !known.signals.contains_key(&main);
     // What a live run could not attach is missing in its answer too, which says so.
     let wanted = known.signals.keys().chain(&known.streamed).any(|signal| *signal == main);

@@ -3,12 +3,12 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::baseline::Before;
+use super::baseline::Baseline;
 use crate::clock::Moment;
 
 /// How much of what came before is kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Reach {
+pub struct Retention {
     /// At least for this long.
     pub time: Duration,
     /// But not more bytes.
@@ -19,7 +19,7 @@ pub struct Reach {
 #[derive(Debug)]
 struct Interval {
     begin: Moment,
-    before: Before,
+    before: Baseline,
     blocks: Vec<Vec<u8>>,
     bytes: usize,
 }
@@ -27,7 +27,7 @@ struct Interval {
 /// Intervals, the oldest first.
 #[derive(Debug)]
 pub struct Ring {
-    reach: Reach,
+    retention: Retention,
     intervals: VecDeque<Interval>,
     bytes: usize,
     /// Nothing is too old any more.
@@ -36,9 +36,9 @@ pub struct Ring {
 
 impl Ring {
     /// From this moment on.
-    pub fn new(reach: Reach, begin: Moment) -> Self {
-        let mut ring = Self { reach, intervals: VecDeque::new(), bytes: 0, held: false };
-        ring.begin(begin, Before::default());
+    pub fn new(retention: Retention, begin: Moment) -> Self {
+        let mut ring = Self { retention, intervals: VecDeque::new(), bytes: 0, held: false };
+        ring.begin(begin, Baseline::default());
         ring
     }
 
@@ -53,15 +53,15 @@ impl Ring {
         interval.bytes += block.len();
         self.bytes += block.len();
         interval.blocks.push(block);
-        while self.bytes > self.reach.bytes && self.intervals.len() > 1 {
+        while self.bytes > self.retention.bytes && self.intervals.len() > 1 {
             self.forget();
         }
     }
 
     /// Ends the interval and forgets those that are too old.
-    pub fn tick(&mut self, now: Moment, before: Before) {
+    pub fn tick(&mut self, now: Moment, before: Baseline) {
         let reaches = |interval: &Interval| {
-            u128::from(now.monotonic_ns.saturating_sub(interval.begin.monotonic_ns)) >= self.reach.time.as_nanos()
+            u128::from(now.monotonic_ns.saturating_sub(interval.begin.monotonic_ns)) >= self.retention.time.as_nanos()
         };
         let old =
             if self.held { 0 } else { self.intervals.iter().skip(1).filter(|interval| reaches(interval)).count() };
@@ -69,8 +69,8 @@ impl Ring {
         self.begin(now, before);
     }
 
-    fn begin(&mut self, begin: Moment, before: Before) {
-        let bytes = before.stock.len() + before.totals.len();
+    fn begin(&mut self, begin: Moment, before: Baseline) {
+        let bytes = before.counters.len() + before.totals.len();
         self.bytes += bytes;
         self.intervals.push_back(Interval { begin, before, blocks: Vec::new(), bytes });
     }
@@ -82,7 +82,7 @@ impl Ring {
     }
 
     /// When it reaches back to, what had been counted then, and all blocks since.
-    pub fn parts(&self) -> (Moment, &Before, impl Iterator<Item = &[u8]>) {
+    pub fn parts(&self) -> (Moment, &Baseline, impl Iterator<Item = &[u8]>) {
         let oldest = self.intervals.front().expect("one lasts");
         let blocks = self.intervals.iter().flat_map(|interval| &interval.blocks).map(Vec::as_slice);
         (oldest.begin, &oldest.before, blocks)

@@ -18,7 +18,7 @@ use tcp_trace_common::{
     time_wait::{RawTimeWaitOwner, RawTimeWaitTotals},
 };
 
-use super::message::Happened;
+use super::message::OwnedMessage;
 use crate::{
     aggregate::sample::rows,
     clock::Moment,
@@ -26,7 +26,7 @@ use crate::{
         Bind, Caller, Candidates, Cgroup, Comm, Connect, Detail, DropCause, End, Event, Frame, Frames, ListenDrop,
         Outcome, Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd, level::Level,
     },
-    governor::Stock,
+    governor::CounterSnapshot,
     inventory::{
         Inventory,
         limits::Limits,
@@ -41,7 +41,7 @@ use crate::{
         totals::{BindSite, BindTotals, NamedCgroup, Totals},
     },
     probes::{table::Signal, tier::Tier},
-    session_info::{AtWork, Circumstances},
+    session_info::{ActiveSignal, SessionInfo},
 };
 
 pub const BEGIN_NS: u64 = 5_000_000_000;
@@ -52,10 +52,11 @@ pub fn at(seconds: f64) -> Moment {
     Moment { wall: begin + since, monotonic_ns: BEGIN_NS + since.as_nanos() as u64 }
 }
 
-pub fn known() -> Circumstances {
+pub fn known() -> SessionInfo {
     let signals = [Signal::Connect, Signal::TimeWait, Signal::Bind, Signal::Listen, Signal::State, Signal::Stack];
-    let at_work = |signal| (signal, AtWork { tier: Tier::Fentry, loses: vec![format!("nothing of {signal}")] });
-    Circumstances {
+    let active =
+        |signal| (signal, ActiveSignal { tier: Tier::Fentry, limitations: vec![format!("nothing of {signal}")] });
+    SessionInfo {
         begin: at(0.0),
         interval: Duration::from_secs(1),
         kernel: "6.12.0".into(),
@@ -64,7 +65,7 @@ pub fn known() -> Circumstances {
         machine: Machine { facts: Vec::new(), verdicts: Vec::new(), may_trace: true },
         sysctls: Sysctls { netns: Some(1), ip_local_port_range: Some((32_768, 60_999)), ..Sysctls::default() },
         traced: true,
-        signals: signals.map(at_work).into(),
+        signals: signals.map(active).into(),
         streamed: signals[1..].to_vec(),
         has_rows: true,
         surveyed: true,
@@ -199,11 +200,11 @@ fn others(seconds: f64) -> Vec<Event> {
     ]
 }
 
-fn stock(made: u64, connects: &[Connect]) -> Stock {
+fn counters(made: u64, connects: &[Connect]) -> CounterSnapshot {
     let mut buckets = vec![0; 1152];
     buckets[40] = made;
     let phase = FoldedPhase { buckets, max: 77 };
-    Stock {
+    CounterSnapshot {
         counts: Counts {
             made: made * 2,
             ring_full: made,
@@ -272,33 +273,33 @@ fn inventory(seconds: f64) -> Inventory {
     inventory.owners = Owners::new(vec![Arc::new(owner)], [(held.inode.expect("it has one"), 0)]);
     inventory.limits = Some(Limits::default());
     inventory.begin_ns = at(seconds).monotonic_ns;
-    inventory.lacks = vec!["something".into()];
+    inventory.warnings = vec!["something".into()];
     inventory.spaces[0].marks = Some(vec![RawMark { port: 8080, state: 10, ..RawMark::default() }]);
     inventory
 }
 
 /// Three intervals and the end.
-pub fn run() -> Vec<Happened> {
+pub fn run() -> Vec<OwnedMessage> {
     let mut run = Vec::new();
     for interval in 0..3_u32 {
         let begin = f64::from(interval);
         let connects: Vec<_> = (0..40_u32).map(|number| connect(number, begin + f64::from(number) / 50.0)).collect();
         for (number, connect) in connects.iter().enumerate() {
-            run.push(Happened::Event(Event::Connect(connect.clone())));
+            run.push(OwnedMessage::Event(Event::Connect(connect.clone())));
             if number == 20 {
-                run.extend(others(begin + 0.5).into_iter().map(Happened::Event));
+                run.extend(others(begin + 0.5).into_iter().map(OwnedMessage::Event));
             }
         }
         let so_far = u64::from(interval + 1) * 100;
-        run.push(Happened::Stock(Box::new(stock(so_far, &connects))));
-        run.push(Happened::Totals(Box::new(totals(so_far))));
-        run.push(Happened::TimeWait(BTreeMap::from([(1, Default::default())])));
-        run.push(Happened::Inventory(Box::new(inventory(begin))));
-        run.push(Happened::Tick(at(begin + 1.0)));
+        run.push(OwnedMessage::Counters(Box::new(counters(so_far, &connects))));
+        run.push(OwnedMessage::Totals(Box::new(totals(so_far))));
+        run.push(OwnedMessage::TimeWait(BTreeMap::from([(1, Default::default())])));
+        run.push(OwnedMessage::Inventory(Box::new(inventory(begin))));
+        run.push(OwnedMessage::Tick(at(begin + 1.0)));
     }
-    run.push(Happened::Event(Event::Connect(Connect { outcome: Outcome::Pending, ..connect(2, 3.0) })));
-    run.push(Happened::Stock(Box::new(stock(301, &[]))));
-    run.push(Happened::Totals(Box::new(totals(301))));
-    run.push(Happened::End(at(3.2)));
+    run.push(OwnedMessage::Event(Event::Connect(Connect { outcome: Outcome::Pending, ..connect(2, 3.0) })));
+    run.push(OwnedMessage::Counters(Box::new(counters(301, &[]))));
+    run.push(OwnedMessage::Totals(Box::new(totals(301))));
+    run.push(OwnedMessage::End(at(3.2)));
     run
 }

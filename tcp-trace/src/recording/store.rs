@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    baseline::Before,
+    baseline::Baseline,
     block::{Kind, file_head, seal},
     message::head,
 };
@@ -20,7 +20,7 @@ use crate::{
         draft::{Draft, is_replaceable, numbered},
         stream::StreamWriter,
     },
-    session_info::Circumstances,
+    session_info::SessionInfo,
 };
 
 /// When a file is long enough, and how many of those before it stay.
@@ -47,7 +47,7 @@ pub struct Store {
 
 impl Store {
     /// Makes the file, in the place of another once it can be read.
-    pub fn begin(path: &Path, known: &Circumstances, before: Option<&Before>, rotation: Rotation) -> io::Result<Self> {
+    pub fn begin(path: &Path, known: &SessionInfo, before: Option<&Baseline>, rotation: Rotation) -> io::Result<Self> {
         let start = start(known, before)?;
         let mut draft = Draft::create(path)?;
         let path = draft.path().map(Path::to_owned);
@@ -63,8 +63,8 @@ impl Store {
     /// fails there is no new file.
     pub fn begin_beside<'a>(
         path: &Path,
-        known: &Circumstances,
-        before: &Before,
+        known: &SessionInfo,
+        before: &Baseline,
         blocks: impl Iterator<Item = &'a [u8]>,
     ) -> io::Result<Self> {
         let mut draft = Draft::create(path)?;
@@ -86,7 +86,7 @@ impl Store {
     ///
     /// # Errors
     /// Why not.
-    pub fn check(path: &Path, known: &Circumstances) -> io::Result<()> {
+    pub fn check(path: &Path, known: &SessionInfo) -> io::Result<()> {
         let mut draft = Draft::create(path)?;
         // A device or a pipe takes nothing on trial.
         if draft.path().is_some() {
@@ -122,7 +122,7 @@ impl Store {
     }
 
     /// Ends this file and begins another one in its place: FILE becomes FILE.1, and so on.
-    pub fn rotate(&mut self, known: &Circumstances, before: &Before) -> io::Result<()> {
+    pub fn rotate(&mut self, known: &SessionInfo, before: &Baseline) -> io::Result<()> {
         self.sync()?;
         let Some(path) = self.path.clone() else { return Ok(()) };
         for number in (0..self.rotation.kept).rev() {
@@ -137,11 +137,11 @@ impl Store {
     }
 }
 
-fn start(known: &Circumstances, before: Option<&Before>) -> io::Result<Vec<u8>> {
+fn start(known: &SessionInfo, before: Option<&Baseline>) -> io::Result<Vec<u8>> {
     let mut start = file_head().to_vec();
-    start.extend(seal(Kind::Circumstances, &head(known)).ok_or(io::ErrorKind::FileTooLarge)?);
+    start.extend(seal(Kind::SessionInfo, &head(known)).ok_or(io::ErrorKind::FileTooLarge)?);
     if let Some(before) = before {
-        start.extend(seal(Kind::Before, &before.payload()).ok_or(io::ErrorKind::FileTooLarge)?);
+        start.extend(seal(Kind::Baseline, &before.payload()).ok_or(io::ErrorKind::FileTooLarge)?);
     }
     Ok(start)
 }

@@ -12,15 +12,15 @@ use proptest::prelude::*;
 use tcp_trace_common::config::Config;
 
 use super::{
-    baseline::Before,
+    baseline::Baseline,
     block::{Broken, Kind, seal},
     flight::FlightRecorder,
-    message::Happened,
+    message::OwnedMessage,
     player::{Ending, Player},
     recorder::Recorder,
     redact::{self, Redacted},
-    replay::{Cut, Replay},
-    ring::{Reach, Ring},
+    replay::{Replay, ReplayOptions},
+    ring::{Retention, Ring},
     sample::{at, known, run},
     store::Rotation,
     trigger::Trigger,
@@ -31,13 +31,13 @@ use crate::{
     event::{Connect, Event, Outcome},
     exit::Failure,
     export::{format::Format, sink::Sink},
-    governor::Stock,
-    mode::Question,
+    governor::CounterSnapshot,
+    mode::Mode,
     model::{accounts::Counts, folded::Folded},
     probes::{table::Signal, tier::Tier},
-    session::output::{Answer, Wanted},
-    session_info::Circumstances,
-    stream::Follow,
+    session::output::{Answer, OutputOptions},
+    session_info::SessionInfo,
+    stream::Consumer,
     view::screen::Layout,
 };
 
@@ -62,9 +62,9 @@ impl Drop for Folder {
     }
 }
 
-fn record(target: Target, happened: &[Happened]) {
+fn record(target: Target, message: &[OwnedMessage]) {
     let mut recorder = Recorder::begin(target, &known()).expect("a file");
-    happened.iter().for_each(|happened| recorder.follow(happened.as_happening()).expect("room"));
+    message.iter().for_each(|message| recorder.consume(message.as_message()).expect("room"));
 }
 
 fn recorded(folder: &Folder) -> Vec<u8> {
@@ -79,12 +79,12 @@ fn sample() -> Vec<u8> {
     SAMPLE.clone()
 }
 
-fn replayed(bytes: &[u8]) -> Result<(Vec<Happened>, Ending), Broken> {
+fn replayed(bytes: &[u8]) -> Result<(Vec<OwnedMessage>, Ending), Broken> {
     let mut player = Player::new(bytes)?;
     let mut all = Vec::new();
     loop {
-        let ending = player.block(|happened| {
-            all.push(happened);
+        let ending = player.block(|message| {
+            all.push(message);
             Ok(())
         });
         if let Some(ending) = ending.expect("nobody objects") {
@@ -93,8 +93,8 @@ fn replayed(bytes: &[u8]) -> Result<(Vec<Happened>, Ending), Broken> {
     }
 }
 
-fn debugged(happened: &[Happened]) -> Vec<String> {
-    happened.iter().map(|happened| format!("{happened:?}")).collect()
+fn debugged(message: &[OwnedMessage]) -> Vec<String> {
+    message.iter().map(|message| format!("{message:?}")).collect()
 }
 
 #[test]
@@ -114,9 +114,9 @@ fn old_recordings_stay_readable() {
     let bytes = include_bytes!("../../tests/fixtures/recordings/layout-1.rec");
     let (back, ending) = replayed(bytes).expect("a recording");
     assert!(matches!(ending, Ending::Whole), "{ending:?}");
-    let connects = back.iter().filter(|happened| matches!(happened, Happened::Event(Event::Connect(_)))).count();
-    let sockets = back.iter().find_map(|happened| match happened {
-        Happened::Inventory(inventory) => Some(inventory.sockets().count()),
+    let connects = back.iter().filter(|message| matches!(message, OwnedMessage::Event(Event::Connect(_)))).count();
+    let sockets = back.iter().find_map(|message| match message {
+        OwnedMessage::Inventory(inventory) => Some(inventory.sockets().count()),
         _ => None,
     });
     assert_eq!((connects, sockets), (121, Some(502)));
@@ -132,9 +132,9 @@ fn only_its_owner_may_read_it() {
     assert!(!folder.file("run.rec.new").exists());
 }
 
-fn wanted(format: Format) -> Wanted {
+fn wanted(format: Format) -> OutputOptions {
     let layout = Layout { width: 80, top: 5, colours: false, unicode: false };
-    Wanted {
+    OutputOptions {
         format,
         connects: true,
         signals: true,
@@ -145,17 +145,17 @@ fn wanted(format: Format) -> Wanted {
     }
 }
 
-fn cut(question: Question) -> Cut {
+fn cut(mode: Mode) -> ReplayOptions {
     let streamed = vec![Signal::TimeWait, Signal::Bind, Signal::Listen, Signal::State, Signal::Stack];
-    Cut { question, streamed, filters: Config::EMPTY, interval: Duration::from_secs(1), duration: None }
+    ReplayOptions { mode, streamed, filters: Config::EMPTY, interval: Duration::from_secs(1), duration: None }
 }
 
-fn replay(path: &Path, cut: Cut, format: Format, to: &Path) -> Result<String, Failure> {
+fn replay(path: &Path, cut: ReplayOptions, format: Format, to: &Path) -> Result<String, Failure> {
     let player = Player::open(path)?;
-    let question = cut.question;
+    let mode = cut.mode;
     let replay = Replay::new(player, path, cut)?;
     let sink = Sink::open(Some(to))?;
-    replay.play(None, |_| (), |known| Answer::new(question, known, wanted(format), sink)).map(drop)?;
+    replay.play(None, |_| (), |known| Answer::new(mode, known, wanted(format), sink)).map(drop)?;
     Ok(fs::read_to_string(to).expect("an answer"))
 }
 
@@ -163,43 +163,41 @@ fn replay(path: &Path, cut: Cut, format: Format, to: &Path) -> Result<String, Fa
 fn answers_are_those_of_the_live_run_to_the_byte() {
     let folder = Folder::new("answers");
     recorded(&folder);
-    for question in [
-        Question::ConnectLatency,
-        Question::Ports,
-        Question::TimeWait,
-        Question::Bind,
-        Question::Listen,
-        Question::States,
-        Question::Doctor,
-    ] {
+    for mode in
+        [Mode::ConnectLatency, Mode::Ports, Mode::TimeWait, Mode::Bind, Mode::Listen, Mode::States, Mode::Doctor]
+    {
         for format in [Format::Text, Format::Json, Format::Csv] {
             let (live, again) = (folder.file("live"), folder.file("again"));
             let sink = Sink::open(Some(&live)).expect("a file");
-            let mut answer = Answer::new(question, &known(), wanted(format), sink).expect("a file");
-            run().iter().for_each(|happened| answer.follow(happened.as_happening()).expect("room"));
+            let mut answer = Answer::new(mode, &known(), wanted(format), sink).expect("a file");
+            run().iter().for_each(|message| answer.consume(message.as_message()).expect("room"));
             answer.flush().expect("room");
             let live = fs::read_to_string(live).expect("an answer");
-            let again = replay(&folder.file("run.rec"), cut(question), format, &again).expect("an answer");
-            assert!(live.len() > 100, "{question:?} {format:?}: {live}");
-            assert_eq!(live, again, "{question:?} {format:?}");
+            let again = replay(&folder.file("run.rec"), cut(mode), format, &again).expect("an answer");
+            assert!(live.len() > 100, "{mode:?} {format:?}: {live}");
+            assert_eq!(live, again, "{mode:?} {format:?}");
         }
     }
 }
 
 /// One destination over the cliff, one that refuses; with or without an event of each.
-fn storm(with_events: bool) -> Vec<Happened> {
+fn storm(with_events: bool) -> Vec<OwnedMessage> {
     let refused = Connect { dport: 80, outcome: Outcome::Refused, errno: Some(111), ..established() };
     let connects: Vec<Connect> =
         (0..60).map(|n| [established(), second_pass(), refused.clone()][n % 3].clone()).collect();
-    let mut happened = Vec::new();
+    let mut message = Vec::new();
     if with_events {
-        happened.extend(connects.iter().cloned().map(|connect| Happened::Event(Event::Connect(connect))));
+        message.extend(connects.iter().cloned().map(|connect| OwnedMessage::Event(Event::Connect(connect))));
     }
     let counts = Counts { made: 60, shed: if with_events { 0 } else { 60 }, ..Counts::default() };
     let folded = Folded { rows: rows(&connects), ..Folded::default() };
-    happened.push(Happened::Stock(Box::new(Stock { counts, folded: Some(folded), ..Stock::untraced() })));
-    happened.extend([Happened::Tick(at(1.0)), Happened::End(at(1.5))]);
-    happened
+    message.push(OwnedMessage::Counters(Box::new(CounterSnapshot {
+        counts,
+        folded: Some(folded),
+        ..CounterSnapshot::untraced()
+    })));
+    message.extend([OwnedMessage::Tick(at(1.0)), OwnedMessage::End(at(1.5))]);
+    message
 }
 
 #[test]
@@ -208,7 +206,7 @@ fn a_recording_that_was_shed_has_the_findings_of_the_storm() {
     let findings = |with_events| {
         let path = folder.file("storm.rec");
         record(Target::plain(&path), &storm(with_events));
-        let cut = cut(Question::ConnectLatency);
+        let cut = cut(Mode::ConnectLatency);
         let answer = replay(&path, cut, Format::Json, &folder.file("answer")).expect("an answer");
         let of = |kind: &str| -> Vec<serde_json::Value> {
             let lines = answer.lines().map(|line| serde_json::from_str(line).expect("JSON"));
@@ -231,7 +229,7 @@ fn a_longer_interval_and_a_shorter_run() {
     let folder = Folder::new("interval");
     recorded(&folder);
     let summaries = |interval, duration| {
-        let cut = Cut { interval: Duration::from_secs(interval), duration, ..cut(Question::ConnectLatency) };
+        let cut = ReplayOptions { interval: Duration::from_secs(interval), duration, ..cut(Mode::ConnectLatency) };
         let answer = replay(&folder.file("run.rec"), cut, Format::Json, &folder.file("answer")).expect("an answer");
         answer.lines().filter(|line| line.contains("\"type\":\"summary\"")).count()
     };
@@ -244,7 +242,7 @@ fn filters_choose_among_what_was_recorded_and_the_books_still_balance() {
     let folder = Folder::new("filters");
     recorded(&folder);
     let filters = Config { filters: tcp_trace_common::config::filter::TGID, tgid: 4243, ..Config::EMPTY };
-    let cut = Cut { filters, ..cut(Question::ConnectLatency) };
+    let cut = ReplayOptions { filters, ..cut(Mode::ConnectLatency) };
     let answer = replay(&folder.file("run.rec"), cut, Format::Json, &folder.file("answer")).expect("an answer");
     assert!(answer.contains("\"pid\":4243") && !answer.contains("\"pid\":4242,\"tid\""));
     let lines: Vec<serde_json::Value> = answer.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -261,9 +259,9 @@ fn filters_choose_among_what_was_recorded_and_the_books_still_balance() {
 fn what_was_not_recorded_is_not_answered() {
     let folder = Folder::new("lacks");
     let path = folder.file("run.rec");
-    let few = crate::session_info::Circumstances { streamed: Vec::new(), ..known() };
+    let few = crate::session_info::SessionInfo { streamed: Vec::new(), ..known() };
     drop(Recorder::begin(Target::plain(&path), &few));
-    let failure = replay(&path, cut(Question::Bind), Format::Json, &folder.file("answer")).unwrap_err();
+    let failure = replay(&path, cut(Mode::Bind), Format::Json, &folder.file("answer")).unwrap_err();
     assert_eq!(failure.code(), 2);
 }
 
@@ -289,12 +287,12 @@ fn a_cut_recording_is_answered_and_a_damaged_one_says_so_afterwards() {
     let mut bytes = recorded(&folder);
     let path = folder.file("other.rec");
     fs::write(&path, &bytes[..bytes.len() - 30]).expect("a file");
-    let answer = replay(&path, cut(Question::ConnectLatency), Format::Json, &folder.file("answer")).expect("an answer");
+    let answer = replay(&path, cut(Mode::ConnectLatency), Format::Json, &folder.file("answer")).expect("an answer");
     assert!(answer.contains("\"final\":true"));
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x10;
     fs::write(&path, &bytes).expect("a file");
-    let failure = replay(&path, cut(Question::ConnectLatency), Format::Json, &folder.file("answer")).unwrap_err();
+    let failure = replay(&path, cut(Mode::ConnectLatency), Format::Json, &folder.file("answer")).unwrap_err();
     assert!(failure.report().contains("is damaged; answered up to 2026-01-02T03:04:0"), "{}", failure.report());
     let answer = fs::read_to_string(folder.file("answer")).expect("an answer");
     assert!(answer.contains("\"final\":true"));
@@ -315,7 +313,7 @@ fn blocks_of_other_versions_are_passed_over() {
         sum.finalize()
     };
     bytes[at + 12..at + 16].copy_from_slice(&sum.to_le_bytes());
-    // Before everything that happened.
+    // Baseline everything that happened.
     let player = Player::new(&bytes[..]).expect("a recording");
     let first = player.bytes_read() as usize;
     let moved = [&bytes[..first], &bytes[at..], &bytes[first..at]].concat();
@@ -330,14 +328,14 @@ fn rotated_files_stand_for_themselves() {
     let folder = Folder::new("rotate");
     let path = folder.file("run.rec");
     let rotation = Rotation { size: Some(1), every: None, kept: 2 };
-    record(Target { path: path.clone(), rotation, reach: None }, &run());
+    record(Target { path: path.clone(), rotation, retention: None }, &run());
     // Three intervals and what came after: the first of four files is gone.
     assert!(folder.file("run.rec.2").exists() && !folder.file("run.rec.3").exists());
     let second = fs::read(folder.file("run.rec.1")).expect("a recording");
     let (back, ending) = replayed(&second).expect("a recording");
     assert!(matches!(ending, Ending::Cut));
-    let opened = back.iter().find_map(|happened| match happened {
-        Happened::Totals(totals) => Some(totals.states[0].1.opened),
+    let opened = back.iter().find_map(|message| match message {
+        OwnedMessage::Totals(totals) => Some(totals.states[0].1.opened),
         _ => None,
     });
     assert_eq!(opened, Some(100), "what came before is not counted again");
@@ -347,14 +345,14 @@ fn rotated_files_stand_for_themselves() {
 fn a_flight_recorder_writes_what_came_before_its_trigger() {
     let folder = Folder::new("flight");
     let path = folder.file("run.rec");
-    let reach = Reach { time: Duration::from_millis(900), bytes: 1 << 20 };
-    let target = Target { path: path.clone(), rotation: Rotation::default(), reach: Some(reach) };
+    let retention = Retention { time: Duration::from_millis(900), bytes: 1 << 20 };
+    let target = Target { path: path.clone(), rotation: Rotation::default(), retention: Some(retention) };
     let fly = |trigger: &str, target: Target| {
         let trigger = Trigger::parse(trigger).expect("a trigger");
         let mut recorder =
             FlightRecorder::arm(target, trigger, Duration::from_millis(500), &known()).expect("a thread");
-        for happened in run() {
-            recorder.follow(happened.as_happening()).expect("room");
+        for message in run() {
+            recorder.consume(message.as_message()).expect("room");
         }
         recorder.has_fired()
     };
@@ -363,18 +361,18 @@ fn a_flight_recorder_writes_what_came_before_its_trigger() {
     assert!(fly("count(no_port) > 1", target));
     let (back, ending) = replayed(&fs::read(&path).expect("a recording")).expect("a recording");
     assert!(matches!(ending, Ending::Whole), "{ending:?}");
-    let ticks = back.iter().filter(|happened| matches!(happened, Happened::Tick(_))).count();
+    let ticks = back.iter().filter(|message| matches!(message, OwnedMessage::Tick(_))).count();
     assert_eq!(ticks, 2, "the interval that fired, and one more");
 }
 
-fn armed(path: &Path, trigger: &str, known: &Circumstances) -> Result<FlightRecorder, Failure> {
-    let reach = Reach { time: Duration::from_millis(900), bytes: 1 << 20 };
-    let target = Target { path: path.to_owned(), rotation: Rotation::default(), reach: Some(reach) };
+fn armed(path: &Path, trigger: &str, known: &SessionInfo) -> Result<FlightRecorder, Failure> {
+    let retention = Retention { time: Duration::from_millis(900), bytes: 1 << 20 };
+    let target = Target { path: path.to_owned(), rotation: Rotation::default(), retention: Some(retention) };
     FlightRecorder::arm(target, Trigger::parse(trigger).expect("a trigger"), Duration::from_millis(500), known)
 }
 
 fn fly(mut recorder: FlightRecorder) -> Result<(), Failure> {
-    run().iter().try_for_each(|happened| recorder.follow(happened.as_happening()))
+    run().iter().try_for_each(|message| recorder.consume(message.as_message()))
 }
 
 #[test]
@@ -424,8 +422,8 @@ fn what_cannot_be_written_at_once_is_kept_and_written_later() {
     let path = there.join("run.rec");
     let mut recorder = armed(&path, "count(no_port) > 1", &known()).expect("a thread");
     fs::rename(&there, &away).expect("renamed");
-    for happened in run() {
-        recorder.follow(happened.as_happening()).expect("it is kept");
+    for message in run() {
+        recorder.consume(message.as_message()).expect("it is kept");
         if recorder.has_fired() && away.exists() {
             // Until the first try failed.
             std::thread::sleep(Duration::from_millis(200));
@@ -435,11 +433,11 @@ fn what_cannot_be_written_at_once_is_kept_and_written_later() {
     drop(recorder);
     let (back, ending) = replayed(&fs::read(&path).expect("it was tried again")).expect("a recording");
     assert!(matches!(ending, Ending::Whole), "{ending:?}");
-    let ticks = back.iter().filter(|happened| matches!(happened, Happened::Tick(_))).count();
+    let ticks = back.iter().filter(|message| matches!(message, OwnedMessage::Tick(_))).count();
     assert!(ticks >= 2, "what came before is in it: {ticks}");
     let mut lost = armed(&path, "count(no_port) > 1", &known()).expect("a thread");
     fs::rename(&there, &away).expect("renamed");
-    let ended = run().iter().try_for_each(|happened| lost.follow(happened.as_happening()));
+    let ended = run().iter().try_for_each(|message| lost.consume(message.as_message()));
     assert!(ended.is_err(), "at the end it is no secret");
 }
 
@@ -447,9 +445,9 @@ fn what_cannot_be_written_at_once_is_kept_and_written_later() {
 fn pseudonyms_are_the_same_throughout_and_names_are_gone() {
     let folder = Folder::new("redact");
     let path = folder.file("run.rec");
-    let recorder = Recorder::begin(Target::plain(&path), &redact::circumstances(&known())).expect("a file");
+    let recorder = Recorder::begin(Target::plain(&path), &redact::session_info(&known())).expect("a file");
     let mut redacted = Redacted::new(recorder);
-    run().iter().for_each(|happened| redacted.follow(happened.as_happening()).expect("room"));
+    run().iter().for_each(|message| redacted.consume(message.as_message()).expect("room"));
     let (back, ending) = replayed(&fs::read(&path).expect("a recording")).expect("a recording");
     assert!(matches!(ending, Ending::Whole));
     let told = debugged(&back).join("\n");
@@ -458,8 +456,8 @@ fn pseudonyms_are_the_same_throughout_and_names_are_gone() {
     }
     let mut callers: Vec<_> = back
         .iter()
-        .filter_map(|happened| match happened {
-            Happened::Event(Event::Connect(connect)) => Some(connect.caller.comm.to_string()),
+        .filter_map(|message| match message {
+            OwnedMessage::Event(Event::Connect(connect)) => Some(connect.caller.comm.to_string()),
             _ => None,
         })
         .collect();
@@ -470,10 +468,10 @@ fn pseudonyms_are_the_same_throughout_and_names_are_gone() {
 #[test]
 fn a_ring_forgets_what_is_too_old_or_too_much() {
     let ring = |bytes| {
-        let mut ring = Ring::new(Reach { time: Duration::from_secs(2), bytes }, at(0.0));
+        let mut ring = Ring::new(Retention { time: Duration::from_secs(2), bytes }, at(0.0));
         for second in 1..=6_u8 {
             ring.push(vec![second; 100]);
-            ring.tick(at(f64::from(second)), Before::default());
+            ring.tick(at(f64::from(second)), Baseline::default());
         }
         let (begin, _, blocks) = ring.parts();
         (begin, blocks.map(|block| block[0]).collect::<Vec<_>>())
@@ -502,22 +500,22 @@ proptest! {
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
     ) {
         let (run, mut payloads) = (run(), Vec::new());
-        for happened in &run {
-            payloads.extend(super::message::payload(happened.as_happening()));
+        for message in &run {
+            payloads.extend(super::message::payload(message.as_message()));
         }
         let mut events = super::events::Events::default();
-        run.iter().for_each(|happened| if let Happened::Event(event) = happened { events.push(event) });
+        run.iter().for_each(|message| if let OwnedMessage::Event(event) = message { events.push(event) });
         payloads.push((Kind::Events, events.payload()));
         let (_, mut payload) = payloads.swap_remove(place.index(payloads.len()));
         for (place, value) in changes {
             let place = place.index(payload.len());
             payload[place] = value;
         }
-        for known in [Kind::Events, Kind::Stock, Kind::Totals, Kind::Inventory, Kind::TimeWait, Kind::Tick, Kind::End] {
+        for known in [Kind::Events, Kind::Counters, Kind::Totals, Kind::Inventory, Kind::TimeWait, Kind::Tick, Kind::End] {
             if known as u32 == kind || kind == 1 {
                 let _ = super::message::read::<super::bytes::Malformed>(known, &payload, |_| Ok(()));
             }
         }
-        let _ = super::baseline::Base::read(&payload);
+        let _ = super::baseline::ParsedBaseline::read(&payload);
     }
 }

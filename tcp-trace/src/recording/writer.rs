@@ -10,14 +10,14 @@ use std::{
 };
 
 use super::{
-    baseline::Before,
+    baseline::Baseline,
     block::{Kind, seal},
     bytes::Bytes,
     message::{books, take_head},
-    ring::{Reach, Ring},
+    ring::{Retention, Ring},
     store::{Rotation, Store},
 };
-use crate::{clock::Moment, export::output_thread, session_info::Circumstances};
+use crate::{clock::Moment, export::output_thread, session_info::SessionInfo};
 
 /// Payloads on their way to the disk.
 const UNDER_WAY: usize = 64;
@@ -32,13 +32,13 @@ pub struct Target {
     /// When it is long enough.
     pub rotation: Rotation,
     /// Only what came before is kept, until it is to be written; `None`: everything is written at once.
-    pub reach: Option<Reach>,
+    pub retention: Option<Retention>,
 }
 
 impl Target {
     /// A file, whole, however long it gets.
     pub fn plain(path: &Path) -> Self {
-        Self { path: path.to_owned(), rotation: Rotation::default(), reach: None }
+        Self { path: path.to_owned(), rotation: Rotation::default(), retention: None }
     }
 }
 
@@ -59,20 +59,20 @@ pub struct Writer {
 
 impl Writer {
     /// Makes the file, or makes sure that it could be made once something fires.
-    pub fn start(target: Target, known: &Circumstances) -> io::Result<Self> {
+    pub fn start(target: Target, known: &SessionInfo) -> io::Result<Self> {
         let (orders, waiting) = sync_channel(UNDER_WAY);
         let known = known.clone();
         // Its thread makes files too, and so is of that one's kind.
         let thread = output_thread::run(move || {
-            let place = match target.reach {
-                None => Place::File(Store::begin(&target.path, &known, None, target.rotation)?),
-                Some(reach) => {
+            let destination = match target.retention {
+                None => Destination::File(Store::begin(&target.path, &known, None, target.rotation)?),
+                Some(retention) => {
                     Store::check(&target.path, &known)?;
-                    Place::Ring(Ring::new(reach, known.begin))
+                    Destination::Ring(Ring::new(retention, known.begin))
                 }
             };
-            let desk = Desk { target, known, place, before: Before::default(), retry: None };
-            thread::Builder::new().name("recorder".into()).spawn(move || desk.work(&waiting))
+            let shared = Shared { target, known, destination, before: Baseline::default(), retry: None };
+            thread::Builder::new().name("recorder".into()).spawn(move || shared.work(&waiting))
         })?;
         Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
@@ -114,17 +114,17 @@ impl Writer {
     }
 }
 
-enum Place {
+enum Destination {
     File(Store),
     Ring(Ring),
 }
 
 /// The far end.
-struct Desk {
+struct Shared {
     target: Target,
-    known: Circumstances,
-    place: Place,
-    before: Before,
+    known: SessionInfo,
+    destination: Destination,
+    before: Baseline,
     /// It fired, and what came before is not in a file yet.
     retry: Option<Retry>,
 }
@@ -136,7 +136,7 @@ struct Retry {
     pause: u32,
 }
 
-impl Desk {
+impl Shared {
     fn work(mut self, orders: &Receiver<Order>) -> io::Result<()> {
         for order in orders {
             match order {
@@ -151,14 +151,14 @@ impl Desk {
                 Order::Fire => self.fire(),
                 Order::HasFile(answer) => {
                     // Who asked waits for it.
-                    let _ = answer.send(matches!(self.place, Place::File(_)));
+                    let _ = answer.send(matches!(self.destination, Destination::File(_)));
                 }
             }
         }
-        match (&self.place, self.retry) {
-            (Place::File(store), _) => store.sync(),
-            (Place::Ring(_), Some(_)) => self.write_out(),
-            (Place::Ring(_), None) => Ok(()),
+        match (&self.destination, self.retry) {
+            (Destination::File(store), _) => store.sync(),
+            (Destination::Ring(_), Some(_)) => self.write_out(),
+            (Destination::Ring(_), None) => Ok(()),
         }
     }
 
@@ -168,9 +168,9 @@ impl Desk {
             tracing::warn!("the recording lacks a block of {} bytes: none may be as long", payload.len());
             return Ok(());
         };
-        match &mut self.place {
-            Place::File(store) => store.write(&block),
-            Place::Ring(ring) => {
+        match &mut self.destination {
+            Destination::File(store) => store.write(&block),
+            Destination::Ring(ring) => {
                 ring.push(block);
                 Ok(())
             }
@@ -181,7 +181,7 @@ impl Desk {
     fn remember(&mut self, kind: Kind, payload: Vec<u8>) {
         match kind {
             // Rows are news, and news of before are of no use.
-            Kind::Stock => self.before.stock = books(&payload).to_vec(),
+            Kind::Counters => self.before.counters = books(&payload).to_vec(),
             Kind::Totals => self.before.totals = payload,
             // Ours a moment ago.
             Kind::TimeWait => self.known.time_wait_start = take_head(&mut Bytes(&payload)).ok(),
@@ -191,12 +191,12 @@ impl Desk {
 
     fn tick(&mut self, now: Moment) -> io::Result<()> {
         self.known.begin = now;
-        match &mut self.place {
-            Place::Ring(ring) => {
+        match &mut self.destination {
+            Destination::Ring(ring) => {
                 ring.tick(now, self.before.clone());
                 self.try_again();
             }
-            Place::File(store) => {
+            Destination::File(store) => {
                 store.sync()?;
                 if store.is_long(now) {
                     store.rotate(&self.known, &self.before)?;
@@ -208,7 +208,7 @@ impl Desk {
 
     /// What cannot be written now is kept, as far as there is room, and tried again.
     fn fire(&mut self) {
-        let Place::Ring(ring) = &mut self.place else { return };
+        let Destination::Ring(ring) = &mut self.destination else { return };
         ring.hold();
         self.retry = Some(Retry { left: 0, pause: 1 });
         self.try_again();
@@ -229,11 +229,11 @@ impl Desk {
     }
 
     fn write_out(&mut self) -> io::Result<()> {
-        let Place::Ring(ring) = &self.place else { return Ok(()) };
+        let Destination::Ring(ring) = &self.destination else { return Ok(()) };
         let (begin, before, blocks) = ring.parts();
-        let known = Circumstances { begin, ..self.known.clone() };
+        let known = SessionInfo { begin, ..self.known.clone() };
         let store = Store::begin_beside(&self.target.path, &known, before, blocks)?;
-        self.place = Place::File(store);
+        self.destination = Destination::File(store);
         self.retry = None;
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{chart::clock, timeline::Courses, words::sentence};
+use super::{chart::clock, timeline::FindingTimelines, words::sentence};
 use crate::{findings::Finding, view::verdict};
 
 /// A cause.
@@ -31,11 +31,11 @@ pub struct Cause {
 
 impl Cause {
     /// With its course.
-    pub fn of(finding: &Finding, courses: &Courses) -> Self {
+    pub fn of(finding: &Finding, timelines: &FindingTimelines) -> Self {
         let evidence = finding.evidence.iter().map(|(name, value)| verdict::in_words(name, value));
-        let when = courses.of(finding.code).map(|course| {
-            let (intervals, all) = (course.intervals, courses.intervals());
-            let (first, last) = (clock(course.first), clock(course.last));
+        let when = timelines.of(finding.code).map(|timeline| {
+            let (intervals, all) = (timeline.intervals, timelines.intervals());
+            let (first, last) = (clock(timeline.first), clock(timeline.last));
             match intervals {
                 1 => format!("in 1 of {all} intervals, at {first}"),
                 _ => format!("in {intervals} of {all} intervals, from {first} to {last}"),

@@ -20,29 +20,29 @@ mod tests;
 mod timeline;
 mod words;
 
-use self::{column::Column, flame::Flame, section::Material, series::Series, timeline::Courses};
+use self::{column::Column, flame::Flame, section::Material, series::Series, timeline::FindingTimelines};
 use crate::{
     aggregate::stacks::StacksAggregate,
     clock::Moment,
     event::Outcome,
     exit::Failure,
     findings::Severity,
-    mode::Question,
-    session_info::Circumstances,
-    stream::{Follow, Happening, Written},
-    summarize::{Reckoned, Reckoning, summary::Summary},
+    mode::Mode,
+    session_info::SessionInfo,
+    stream::{Consumer, Message, Written},
+    summarize::{Summarized, Summarizer, summary::Summary},
 };
 
 /// What a run is remembered by until its page is made.
 #[derive(Debug)]
 pub struct Report {
-    reckoning: Reckoning,
+    summarizer: Summarizer,
     series: Series,
     stacks: StacksAggregate,
-    courses: Courses,
+    timelines: FindingTimelines,
     /// Rows of a table.
     top: usize,
-    riddle: bool,
+    wants_port_probes: bool,
     /// How long the last interval was.
     interval_seconds: f64,
     page: Option<String>,
@@ -51,14 +51,14 @@ pub struct Report {
 
 impl Report {
     /// Of all that `doctor` asks.
-    pub fn new(circumstances: &Circumstances, top: usize) -> Self {
+    pub fn new(session: &SessionInfo, top: usize) -> Self {
         Self {
-            reckoning: Reckoning::new(Question::Doctor, circumstances),
+            summarizer: Summarizer::new(Mode::Doctor, session),
             series: Series::default(),
             stacks: StacksAggregate::default(),
-            courses: Courses::default(),
+            timelines: FindingTimelines::default(),
             top,
-            riddle: false,
+            wants_port_probes: false,
             interval_seconds: 0.0,
             page: None,
             worst: None,
@@ -77,30 +77,30 @@ impl Report {
 
     fn tick(&mut self, summary: &Summary) {
         let connect = &summary.observed.connect;
-        self.riddle = connect.second_pass > 0 || connect.ended(Outcome::NoPort) > 0;
+        self.wants_port_probes = connect.second_pass > 0 || connect.ended(Outcome::NoPort) > 0;
         self.interval_seconds = summary.observed.seconds;
-        self.courses.take(summary.time, &summary.findings);
+        self.timelines.take(summary.time, &summary.findings);
         self.series.push(Column::of(summary));
         self.remember(summary);
     }
 
     fn end(&mut self, now: Moment) -> Result<(), Failure> {
         // What came after the last tick is an interval too, if it was long enough to be told beside the others.
-        if let Reckoned::Interval(rest) = self.reckoning.take(Happening::Tick(now)) {
+        if let Summarized::Interval(rest) = self.summarizer.take(Message::Tick(now)) {
             match rest.observed.seconds * 2.0 < self.interval_seconds {
                 true => self.series.append(Column::of(&rest)),
                 false => self.tick(&rest),
             }
         }
-        let Reckoned::Whole(summary) = self.reckoning.take(Happening::End(now)) else { return Ok(()) };
+        let Summarized::Whole(summary) = self.summarizer.take(Message::End(now)) else { return Ok(()) };
         self.remember(&summary);
         let columns = std::mem::take(&mut self.series).finish();
         let flame = Flame::of(&self.stacks, self.top);
         let material = Material {
-            circumstances: self.reckoning.circumstances(),
+            session: self.summarizer.session_info(),
             summary: &summary,
             columns: &columns,
-            courses: &self.courses,
+            timelines: &self.timelines,
             flame: flame.as_ref(),
             top: self.top,
         };
@@ -114,14 +114,14 @@ impl Report {
     }
 }
 
-impl Follow for Report {
-    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
-        match happening {
-            Happening::Event(event) => self.stacks.observe(event),
-            Happening::End(now) => return self.end(now),
+impl Consumer for Report {
+    fn consume(&mut self, message: Message<'_>) -> Result<(), Failure> {
+        match message {
+            Message::Event(event) => self.stacks.observe(event),
+            Message::End(now) => return self.end(now),
             _ => {}
         }
-        if let Reckoned::Interval(summary) = self.reckoning.take(happening) {
+        if let Summarized::Interval(summary) = self.summarizer.take(message) {
             self.tick(&summary);
         }
         Ok(())
@@ -131,7 +131,7 @@ impl Follow for Report {
         Ok(Written::Yes)
     }
 
-    fn has_a_riddle(&self) -> bool {
-        self.riddle
+    fn wants_port_probes(&self) -> bool {
+        self.wants_port_probes
     }
 }

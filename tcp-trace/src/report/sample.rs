@@ -14,7 +14,7 @@ use crate::{
     aggregate::stacks::StacksAggregate,
     clock::Moment,
     event::{Caller, Cgroup, Connect, Event, Frame, Frames, Outcome, SourcePort, Stack, Taken, UserEnd, level::Level},
-    governor::Stock,
+    governor::CounterSnapshot,
     inventory::{
         Inventory, limits,
         sample::{inventory, socket},
@@ -27,8 +27,8 @@ use crate::{
         totals::Totals,
     },
     probes::{table::Signal, tier::Tier},
-    session_info::{AtWork, Circumstances},
-    stream::{Follow as _, Happening},
+    session_info::{ActiveSignal, SessionInfo},
+    stream::{Consumer as _, Message},
 };
 
 /// Seconds of it.
@@ -57,10 +57,12 @@ fn sysctls() -> Sysctls {
     }
 }
 
-pub fn circumstances() -> Circumstances {
-    let at_work =
-        |loses: &[&str]| AtWork { tier: Tier::Fentry, loses: loses.iter().map(|lost| (*lost).into()).collect() };
-    Circumstances {
+pub fn session_info() -> SessionInfo {
+    let active = |limitations: &[&str]| ActiveSignal {
+        tier: Tier::Fentry,
+        limitations: limitations.iter().map(|lost| (*lost).into()).collect(),
+    };
+    SessionInfo {
         interval: std::time::Duration::from_secs(1),
         machine: crate::machine::Machine { facts: Vec::new(), verdicts: Vec::new(), may_trace: true },
         begin: moment(0),
@@ -72,7 +74,7 @@ pub fn circumstances() -> Circumstances {
         rules: SearchRules { perturb_table: true, socket_range_steps_by_one: true, ..SearchRules::default() },
         sysctls: sysctls(),
         traced: true,
-        signals: [(Signal::Connect, at_work(&[])), (Signal::State, at_work(&["a close() that waits is not seen"]))]
+        signals: [(Signal::Connect, active(&[])), (Signal::State, active(&["a close() that waits is not seen"]))]
             .into(),
         table_perturb_unknown: None,
         time_wait_start: Some(TimeWaitSnapshot::new()),
@@ -184,9 +186,9 @@ fn totals(second: u64) -> Totals {
     Totals { listeners: Some(vec![(key, listener)]), read_ns: moment(second).monotonic_ns, ..Totals::default() }
 }
 
-fn stock(second: u64) -> Stock {
+fn counters(second: u64) -> CounterSnapshot {
     let made = second * 5;
-    Stock {
+    CounterSnapshot {
         counts: Counts { made, runs_missed: Some(0), ..Counts::default() },
         folded: None,
         cost: Cost {
@@ -205,20 +207,20 @@ fn stock(second: u64) -> Stock {
 
 /// The whole of it, told to a report.
 pub fn run() -> Report {
-    let mut report = Report::new(&circumstances(), 10);
-    let mut tell = |happening: Happening<'_>| report.follow(happening).expect("followed");
+    let mut report = Report::new(&session_info(), 10);
+    let mut tell = |message: Message<'_>| report.consume(message).expect("followed");
     for second in 1..=SECONDS {
         for number in 0..5 {
-            tell(Happening::Event(&stack(second, number)));
-            tell(Happening::Event(&connect(second, number)));
+            tell(Message::Event(&stack(second, number)));
+            tell(Message::Event(&connect(second, number)));
         }
-        tell(Happening::Stock(&stock(second)));
-        tell(Happening::Totals(&totals(second)));
+        tell(Message::Counters(&counters(second)));
+        tell(Message::Totals(&totals(second)));
         let level = TimeWaitTotals { level: Some(second * 66), overflow: Some(0), ..TimeWaitTotals::default() };
-        tell(Happening::TimeWait(&[(1, level)].into()));
-        tell(Happening::Inventory(&look(second)));
-        tell(Happening::Tick(moment(second)));
+        tell(Message::TimeWait(&[(1, level)].into()));
+        tell(Message::Inventory(&look(second)));
+        tell(Message::Tick(moment(second)));
     }
-    tell(Happening::End(moment(SECONDS)));
+    tell(Message::End(moment(SECONDS)));
     report
 }

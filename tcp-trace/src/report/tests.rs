@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use super::{Report, column::Column, flame::Flame, policy, sample, series};
 use crate::{
     findings::Severity,
-    mode::Question,
-    stream::{Follow as _, Happening},
-    summarize::{Reckoned, Reckoning, summary::Summary},
+    mode::Mode,
+    stream::{Consumer as _, Message},
+    summarize::{Summarized, Summarizer, summary::Summary},
 };
 
 fn sample_page() -> &'static str {
@@ -173,10 +173,9 @@ fn the_same_run_gives_the_same_page() {
 
 #[test]
 fn a_run_without_anything_is_a_page_too() {
-    let circumstances =
-        crate::session_info::Circumstances { traced: false, signals: [].into(), ..sample::circumstances() };
-    let mut report = Report::new(&circumstances, 10);
-    report.follow(Happening::End(circumstances.begin)).expect("followed");
+    let session = crate::session_info::SessionInfo { traced: false, signals: [].into(), ..sample::session_info() };
+    let mut report = Report::new(&session, 10);
+    report.consume(Message::End(session.begin)).expect("followed");
     let page = report.page().expect("a page");
     assert!(page.contains("No cause of trouble was found"));
     assert!(page.contains("nothing was traced: this is what can be read"));
@@ -191,9 +190,9 @@ fn column(connects: u64) -> Column {
 }
 
 fn interval() -> Summary {
-    let circumstances = sample::circumstances();
-    match Reckoning::new(Question::Doctor, &circumstances).take(Happening::Tick(circumstances.begin)) {
-        Reckoned::Interval(summary) => *summary,
+    let session = sample::session_info();
+    match Summarizer::new(Mode::Doctor, &session).take(Message::Tick(session.begin)) {
+        Summarized::Interval(summary) => *summary,
         other => panic!("{other:?}"),
     }
 }

@@ -9,14 +9,14 @@ use crate::findings::{Code, Finding};
 
 /// Causes by code, and how many intervals there were.
 #[derive(Clone, Debug, Default)]
-pub struct Courses {
-    by_code: BTreeMap<Code, Course>,
+pub struct FindingTimelines {
+    by_code: BTreeMap<Code, FindingTimeline>,
     intervals: u64,
 }
 
 /// The course of one cause.
 #[derive(Clone, Debug)]
-pub struct Course {
+pub struct FindingTimeline {
     /// Intervals that it was found in.
     pub intervals: u64,
     /// The end of the first of these.
@@ -27,26 +27,26 @@ pub struct Course {
     worst: Finding,
 }
 
-impl Courses {
+impl FindingTimelines {
     /// Takes what was found in an interval.
     pub fn take(&mut self, time: Timestamp, found: &[Finding]) {
         self.intervals += 1;
         for finding in found {
-            let course = self.by_code.entry(finding.code).or_insert_with(|| Course {
+            let timeline = self.by_code.entry(finding.code).or_insert_with(|| FindingTimeline {
                 intervals: 0,
                 first: time,
                 last: time,
                 worst: finding.clone(),
             });
             // Worst first: of several of one code in an interval the first stands for it.
-            let told = course.last == time && course.intervals > 0;
+            let told = timeline.last == time && timeline.intervals > 0;
             if told {
                 continue;
             }
-            course.intervals += 1;
-            course.last = time;
-            if finding.severity <= course.worst.severity {
-                course.worst = finding.clone();
+            timeline.intervals += 1;
+            timeline.last = time;
+            if finding.severity <= timeline.worst.severity {
+                timeline.worst = finding.clone();
             }
         }
     }
@@ -57,7 +57,7 @@ impl Courses {
     }
 
     /// The course of a cause; `None`: it shows in the whole run only.
-    pub fn of(&self, code: Code) -> Option<&Course> {
+    pub fn of(&self, code: Code) -> Option<&FindingTimeline> {
         self.by_code.get(&code)
     }
 
@@ -65,7 +65,7 @@ impl Courses {
     pub fn gone(&self, at_the_end: &[Finding]) -> Vec<&Finding> {
         let remains = |code: Code| at_the_end.iter().any(|finding| finding.code == code);
         let gone = self.by_code.iter().filter(|(code, _)| !remains(**code));
-        let mut gone: Vec<_> = gone.map(|(_, course)| &course.worst).collect();
+        let mut gone: Vec<_> = gone.map(|(_, timeline)| &timeline.worst).collect();
         gone.sort_by_key(|finding| (finding.severity, finding.code));
         gone
     }

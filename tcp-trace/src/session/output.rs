@@ -8,10 +8,10 @@ use crate::{
     exit::Failure,
     export::{calendar::Calendar, csv, format::Format, json, rows, sink::Sink},
     findings::{Finding, Severity},
-    mode::Question,
-    session_info::Circumstances,
-    stream::{Follow, Happening, Written},
-    summarize::{Reckoned, Reckoning, summary::Summary},
+    mode::Mode,
+    session_info::SessionInfo,
+    stream::{Consumer, Message, Written},
+    summarize::{Summarized, Summarizer, summary::Summary},
     view::{
         events, line,
         screen::{Layout, screen},
@@ -23,7 +23,7 @@ const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
 
 /// What is to be written.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted {
+pub struct OutputOptions {
     /// How.
     pub format: Format,
     /// A line for every connect.
@@ -40,7 +40,7 @@ pub struct Wanted {
     pub layout: Layout,
 }
 
-impl Wanted {
+impl OutputOptions {
     /// A terminal gets one screen that changes, unless lines go there.
     fn redraws(&self, sink: &Sink) -> bool {
         sink.is_terminal() && self.intervals && !self.connects && !self.signals
@@ -50,13 +50,13 @@ impl Wanted {
 /// Everything observed so far and where answers go.
 #[derive(Debug)]
 pub struct Answer {
-    question: Question,
-    wanted: Wanted,
+    mode: Mode,
+    options: OutputOptions,
     sink: Sink,
-    reckoning: Reckoning,
+    summarizer: Summarizer,
     worst: Option<Severity>,
     /// The last interval had something that port probes could explain.
-    riddle: bool,
+    wants_port_probes: bool,
     /// What the next write takes; kept for its capacity.
     buffer: Vec<u8>,
     calendar: Calendar,
@@ -67,30 +67,25 @@ impl Answer {
     ///
     /// # Errors
     /// When that cannot be written.
-    pub fn new(
-        question: Question,
-        circumstances: &Circumstances,
-        wanted: Wanted,
-        mut sink: Sink,
-    ) -> Result<Self, Failure> {
+    pub fn new(mode: Mode, session: &SessionInfo, options: OutputOptions, mut sink: Sink) -> Result<Self, Failure> {
         let mut buffer = Vec::new();
-        let connects = question == Question::ConnectLatency;
-        match wanted.format {
+        let connects = mode == Mode::ConnectLatency;
+        match options.format {
             Format::Csv if connects => csv::header(&mut buffer),
-            Format::Text if wanted.connects => buffer.extend(events::header().bytes()),
-            Format::Text if connects && !wanted.redraws(&sink) && wanted.intervals => {
+            Format::Text if options.connects => buffer.extend(events::header().bytes()),
+            Format::Text if connects && !options.redraws(&sink) && options.intervals => {
                 buffer.extend(line::header().bytes());
             }
             Format::Text | Format::Json | Format::Csv => {}
         }
         sink.write(&buffer)?;
         Ok(Self {
-            question,
-            wanted,
+            mode,
+            options,
             sink,
-            reckoning: Reckoning::new(question, circumstances),
+            summarizer: Summarizer::new(mode, session),
             worst: None,
-            riddle: false,
+            wants_port_probes: false,
             buffer,
             calendar: Calendar::default(),
         })
@@ -109,7 +104,7 @@ impl Answer {
     fn list(&mut self, event: &Event) -> Result<(), Failure> {
         let listed = match event {
             Event::Connect(connect) => self.lists(connect),
-            Event::TimeWait(_) | Event::Bind(_) | Event::ListenDrop(_) | Event::State(_) => self.wanted.signals,
+            Event::TimeWait(_) | Event::Bind(_) | Event::ListenDrop(_) | Event::State(_) => self.options.signals,
             Event::Lost(_) | Event::Detail(_) => true,
             // Whoever draws takes it, a line has no room for it.
             Event::Stack(_) => false,
@@ -118,7 +113,7 @@ impl Answer {
             return Ok(());
         }
         self.buffer.clear();
-        match (self.wanted.format, event) {
+        match (self.options.format, event) {
             (Format::Json, event) => json::event(&mut self.buffer, &mut self.calendar, event),
             (Format::Csv, Event::Connect(connect)) => csv::connect(&mut self.buffer, &mut self.calendar, connect),
             (Format::Text, Event::Connect(connect)) => self.buffer.extend(events::connect(connect).bytes()),
@@ -126,7 +121,7 @@ impl Answer {
             (Format::Text, Event::ListenDrop(dropped)) => self.buffer.extend(events::listen_drop(dropped).bytes()),
             (Format::Text, Event::Bind(bind)) => self.buffer.extend(events::bind(bind).bytes()),
             (Format::Text, Event::State(state)) => self.buffer.extend(events::state(state).bytes()),
-            (Format::Text, Event::Detail(detail)) if !self.wanted.redraws(&self.sink) => {
+            (Format::Text, Event::Detail(detail)) if !self.options.redraws(&self.sink) => {
                 self.buffer.extend(events::detail(detail).bytes());
             }
             (Format::Csv, Event::Detail(detail)) => {
@@ -140,16 +135,16 @@ impl Answer {
 
     fn tick(&mut self, summary: &Summary) -> Result<(), Failure> {
         let connect = &summary.observed.connect;
-        self.riddle = connect.second_pass > 0 || connect.ended(Outcome::NoPort) > 0;
+        self.wants_port_probes = connect.second_pass > 0 || connect.ended(Outcome::NoPort) > 0;
         self.remember(&summary.findings);
-        if self.wanted.intervals { self.write_interval(summary) } else { Ok(()) }
+        if self.options.intervals { self.write_interval(summary) } else { Ok(()) }
     }
 
     /// The final answer.
     fn finish(&mut self, summary: &Summary) -> Result<(), Failure> {
         self.remember(&summary.findings);
         self.buffer.clear();
-        match self.wanted.format {
+        match self.options.format {
             Format::Json => self.put_json(summary),
             Format::Text => self.put_screen(summary),
             Format::Csv => self.put_csv(summary),
@@ -158,9 +153,9 @@ impl Answer {
     }
 
     fn lists(&self, connect: &Connect) -> bool {
-        self.wanted.connects
-            && (!self.wanted.second_pass_only || connect.second_pass == Some(true))
-            && self.wanted.min_latency.is_none_or(|least| {
+        self.options.connects
+            && (!self.options.second_pass_only || connect.second_pass == Some(true))
+            && self.options.min_latency.is_none_or(|least| {
                 let took = connect.total_ns.or(connect.handshake_ns);
                 took.is_some_and(|took| u128::from(took) >= least.as_nanos())
             })
@@ -168,11 +163,11 @@ impl Answer {
 
     fn write_interval(&mut self, summary: &Summary) -> Result<(), Failure> {
         self.buffer.clear();
-        match self.wanted.format {
+        match self.options.format {
             Format::Json => self.put_json(summary),
             Format::Csv => self.put_csv(summary),
-            Format::Text if self.wanted.redraws(&self.sink) => self.put_screen(summary),
-            Format::Text if self.question == Question::ConnectLatency && !self.wanted.connects => {
+            Format::Text if self.options.redraws(&self.sink) => self.put_screen(summary),
+            Format::Text if self.mode == Mode::ConnectLatency && !self.options.connects => {
                 self.buffer.extend(line::line(summary).bytes());
             }
             // In a pipe the others answer once, at the end.
@@ -182,8 +177,8 @@ impl Answer {
     }
 
     fn put_json(&mut self, summary: &Summary) {
-        let top = self.wanted.layout.top;
-        let doctor = summary.question == Question::Doctor;
+        let top = self.options.layout.top;
+        let doctor = summary.mode == Mode::Doctor;
         // Whoever asks for causes reads them first, the others after what they rest on.
         let (before, after) = if doctor { (&summary.findings[..], &[][..]) } else { (&[][..], &summary.findings[..]) };
         before.iter().for_each(|finding| json::finding(&mut self.buffer, finding));
@@ -193,15 +188,15 @@ impl Answer {
     }
 
     fn put_csv(&mut self, summary: &Summary) {
-        let all = rows::of(summary, self.wanted.layout.top);
+        let all = rows::of(summary, self.options.layout.top);
         csv::rows(&mut self.buffer, summary.time, &all);
     }
 
     fn put_screen(&mut self, summary: &Summary) {
-        if self.wanted.redraws(&self.sink) {
+        if self.options.redraws(&self.sink) {
             self.buffer.extend(CLEAR);
         }
-        self.buffer.extend(screen(summary, self.wanted.layout).bytes());
+        self.buffer.extend(screen(summary, self.options.layout).bytes());
     }
 
     fn remember(&mut self, found: &[Finding]) {
@@ -210,14 +205,14 @@ impl Answer {
     }
 }
 
-impl Follow for Answer {
-    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
-        match (self.reckoning.take(happening), happening) {
-            (_, Happening::Event(event)) => self.list(event),
-            (Reckoned::Lost(lost), _) => self.list(&Event::Lost(lost)),
-            (Reckoned::Interval(summary), _) => self.tick(&summary),
-            (Reckoned::Whole(summary), _) => self.finish(&summary),
-            (Reckoned::Nothing, _) => Ok(()),
+impl Consumer for Answer {
+    fn consume(&mut self, message: Message<'_>) -> Result<(), Failure> {
+        match (self.summarizer.take(message), message) {
+            (_, Message::Event(event)) => self.list(event),
+            (Summarized::Lost(lost), _) => self.list(&Event::Lost(lost)),
+            (Summarized::Interval(summary), _) => self.tick(&summary),
+            (Summarized::Whole(summary), _) => self.finish(&summary),
+            (Summarized::Nothing, _) => Ok(()),
         }
     }
 
@@ -225,7 +220,7 @@ impl Follow for Answer {
         self.sink.flush()
     }
 
-    fn has_a_riddle(&self) -> bool {
-        self.riddle
+    fn wants_port_probes(&self) -> bool {
+        self.wants_port_probes
     }
 }

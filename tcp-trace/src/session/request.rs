@@ -8,8 +8,8 @@ use tcp_trace_common::config::{Config, stream};
 use crate::{
     confine::{Needs, Reattach},
     kernel::Facts,
-    mode::Question,
-    probes::{attach::Attached, bursts::PortProbes, plan, table::Signal, tier::Tier},
+    mode::Mode,
+    probes::{attach::Attached, bursts::PortProbes, plan::PlanRequest, table::Signal, tier::Tier},
 };
 
 /// Size of the ring buffer that a run gets by default, in KiB.
@@ -38,9 +38,9 @@ pub struct RunOptions {
 
 /// What is asked, beside the flags that all share.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct TraceRequest {
     /// The question.
-    pub question: Question,
+    pub mode: Mode,
     /// Signals whose events are streamed, connect apart.
     pub events: Vec<Signal>,
     /// An event of each connect is wanted, not of examples only.
@@ -59,12 +59,12 @@ pub struct Asked {
     pub verbose: u8,
 }
 
-impl Asked {
+impl TraceRequest {
     /// As most commands ask it: `events` lists those of its signal.
-    pub fn plainly(question: Question, events: bool, verbose: u8) -> Self {
+    pub fn for_mode(mode: Mode, events: bool, verbose: u8) -> Self {
         Self {
-            question,
-            events: question.listed().filter(|_| events).into_iter().collect(),
+            mode,
+            events: mode.listed().filter(|_| events).into_iter().collect(),
             each_connect: false,
             extra: Vec::new(),
             port_probes: PortProbes::Never,
@@ -77,7 +77,7 @@ impl Asked {
 
     /// Signals whose events are needed one by one, connect apart.
     pub fn streamed(&self) -> Vec<Signal> {
-        self.events.iter().chain(self.question.joined()).copied().collect()
+        self.events.iter().chain(self.mode.joined()).copied().collect()
     }
 
     /// `records`: all that happens is written down, too.
@@ -107,7 +107,7 @@ impl Asked {
         });
         Needs {
             traces: attached.is_some(),
-            surveys: self.question.surveys(),
+            surveys: self.mode.surveys(),
             call_sites: is_attached(Signal::Bind),
             stacks: is_attached(Signal::Stack),
             bursts,
@@ -117,16 +117,16 @@ impl Asked {
 
     /// It costs a probe on each segment for a minisocket, so it is not asked by the way.
     pub(super) fn details_time_wait(&self) -> bool {
-        self.events.contains(&Signal::TimeWait) || matches!(self.question, Question::TimeWait | Question::Doctor)
+        self.events.contains(&Signal::TimeWait) || matches!(self.mode, Mode::TimeWait | Mode::Doctor)
     }
 
-    pub(super) fn plan(&self, tier: Option<Tier>) -> plan::Wanted {
-        let mut signals = self.question.signals();
+    pub(super) fn plan(&self, tier: Option<Tier>) -> PlanRequest {
+        let mut signals = self.mode.signals();
         signals.extend(&self.extra);
         if self.port_probes != PortProbes::Never {
             signals.push(Signal::PortProbes);
         }
         let events = self.details_time_wait().then_some(Signal::TimeWait).into_iter().collect();
-        plan::Wanted { signals, tier, events }
+        PlanRequest { signals, tier, events }
     }
 }

@@ -12,11 +12,11 @@ use crate::{
     clock,
     event::Event,
     exit::{Failure, Tried},
-    governor::{Governor, Stock},
+    governor::{CounterSnapshot, Governor},
     inventory::surveyor::Surveyor,
     shutdown,
     source::{live::Live, time_wait_proc},
-    stream::{Follow, Happening, Written},
+    stream::{Consumer, Message, Written},
 };
 
 /// When to answer and when to end.
@@ -62,7 +62,7 @@ pub struct Sources {
 /// When the source breaks or an answer cannot be written.
 pub async fn run(
     mut sources: Sources,
-    follower: &mut impl Follow,
+    consumer: &mut impl Consumer,
     pace: Pace,
     ready: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -87,12 +87,12 @@ pub async fn run(
                     looks.reset();
                 }
                 in_vain = 0;
-                if read(&mut sources.traced, follower)?.1 == Written::NobodyReads {
+                if read(&mut sources.traced, consumer)?.1 == Written::NobodyReads {
                     return Ok(());
                 }
             }
             _ = looks.tick(), if sources.traced.is_some() && in_vain < IN_VAIN => {
-                let (events, written) = read(&mut sources.traced, follower)?;
+                let (events, written) = read(&mut sources.traced, consumer)?;
                 if written == Written::NobodyReads {
                     return Ok(());
                 }
@@ -100,32 +100,32 @@ pub async fn run(
                 if in_vain == IN_VAIN {
                     sleep(&mut sources.traced, true);
                     // What came before that was heard does not wake us.
-                    read(&mut sources.traced, follower)?;
+                    read(&mut sources.traced, consumer)?;
                 }
             }
             _ = ticks.tick() => {
-                read(&mut sources.traced, follower)?;
-                sources.take_stock(follower)?;
+                read(&mut sources.traced, consumer)?;
+                sources.poll_counters(consumer)?;
                 if let Some(inventory) = sources.surveyor.as_ref().and_then(Surveyor::news) {
-                    follower.follow(Happening::Inventory(&inventory))?;
+                    consumer.consume(Message::Inventory(&inventory))?;
                 }
-                follower.follow(Happening::Tick(clock::now()))?;
-                if let Some(traced) = sources.traced.as_mut().filter(|_| follower.has_a_riddle()) {
-                    traced.governor.explain();
+                consumer.consume(Message::Tick(clock::now()))?;
+                if let Some(traced) = sources.traced.as_mut().filter(|_| consumer.wants_port_probes()) {
+                    traced.governor.start_burst();
                 }
-                if follower.flush()? == Written::NobodyReads {
+                if consumer.flush()? == Written::NobodyReads {
                     return Ok(());
                 }
             }
             () = sleep_until(due) => if let Some(Traced { source, governor }) = &mut sources.traced {
                 if let Some(change) = governor.act() {
-                    follower.follow(Happening::Event(&Event::Detail(change)))?;
+                    consumer.consume(Message::Event(&Event::Detail(change)))?;
                 }
                 if pace.interval > IN_TIME
                     && governor.is_pressed()
-                    && let Some(stock) = governor.stock(source.undecoded())
+                    && let Some(counters) = governor.counters(source.undecoded())
                 {
-                    follower.follow(Happening::Stock(&stock))?;
+                    consumer.consume(Message::Counters(&counters))?;
                 }
             },
             () = sleep_until(end) => break,
@@ -134,14 +134,14 @@ pub async fn run(
     }
     if let Some(traced) = &mut sources.traced {
         traced.governor.stop();
-        traced.source.finish(|event| follower.follow(Happening::Event(event)))?;
+        traced.source.finish(|event| consumer.consume(Message::Event(event)))?;
     }
-    sources.take_stock(follower)?;
+    sources.poll_counters(consumer)?;
     if let Some(inventory) = sources.surveyor.as_ref().map(Surveyor::fresh) {
-        follower.follow(Happening::Inventory(&inventory))?;
+        consumer.consume(Message::Inventory(&inventory))?;
     }
-    follower.follow(Happening::End(clock::now()))?;
-    follower.flush()?;
+    consumer.consume(Message::End(clock::now()))?;
+    consumer.flush()?;
     Ok(())
 }
 
@@ -166,14 +166,14 @@ fn sleep(traced: &mut Option<Traced>, asleep: bool) {
 }
 
 /// The events that wait, how many they were, and on its way what they made us write.
-fn read(traced: &mut Option<Traced>, follower: &mut impl Follow) -> Result<(u64, Written), Failure> {
+fn read(traced: &mut Option<Traced>, consumer: &mut impl Consumer) -> Result<(u64, Written), Failure> {
     let Some(Traced { source, governor }) = traced else { return Ok((0, Written::Yes)) };
     let (mut events, begin_ns) = (0_u64, clock::thread_cpu_ns());
     source.read(|event| {
         events += 1;
-        follower.follow(Happening::Event(event))
+        consumer.consume(Message::Event(event))
     })?;
-    let written = follower.flush()?;
+    let written = consumer.flush()?;
     if events > 0 {
         governor.spent_on_events(clock::thread_cpu_ns().saturating_sub(begin_ns));
     }
@@ -182,22 +182,22 @@ fn read(traced: &mut Option<Traced>, follower: &mut impl Follow) -> Result<(u64,
 
 impl Sources {
     /// What is not an event: the books, and the totals that the kernel side keeps.
-    fn take_stock(&mut self, follower: &mut impl Follow) -> Result<(), Failure> {
+    fn poll_counters(&mut self, consumer: &mut impl Consumer) -> Result<(), Failure> {
         match &mut self.traced {
-            None => follower.follow(Happening::Stock(&Stock::untraced()))?,
+            None => consumer.consume(Message::Counters(&CounterSnapshot::untraced()))?,
             Some(Traced { source, governor }) => {
                 source.set_clock();
                 source.log_kernel_side();
-                let stock = governor.stock(source.undecoded());
-                if let Some(stock) = &stock {
-                    follower.follow(Happening::Stock(stock))?;
+                let counters = governor.counters(source.undecoded());
+                if let Some(counters) = &counters {
+                    consumer.consume(Message::Counters(counters))?;
                 }
-                let rows = stock.iter().flat_map(|stock| &stock.folded).flat_map(|folded| &folded.rows);
-                follower.follow(Happening::Totals(&source.totals(rows.map(|row| row.cgroup_id))))?;
+                let rows = counters.iter().flat_map(|counters| &counters.folded).flat_map(|folded| &folded.rows);
+                consumer.consume(Message::Totals(&source.totals(rows.map(|row| row.cgroup_id))))?;
             }
         }
         if self.samples_time_wait {
-            follower.follow(Happening::TimeWait(&time_wait_proc::sample()))?;
+            consumer.consume(Message::TimeWait(&time_wait_proc::sample()))?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use tcp_trace_common::{
 };
 
 use super::{
-    request::{Asked, RunOptions},
+    request::{RunOptions, TraceRequest},
     run::{self, Pace, Sources, Traced},
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     inventory::{self, surveyor::Surveyor},
     kernel::{Facts, Roots, cpus::cpus, descriptors},
     machine::Machine,
-    mode::Question,
+    mode::Mode,
     model::{accounts::Calibration, scope::Scope},
     probes::{
         OBJECT,
@@ -35,9 +35,9 @@ use crate::{
         tier::Tier,
     },
     recording::{beside::Beside, writer::Target},
-    session_info::{AtWork, Circumstances},
+    session_info::{ActiveSignal, SessionInfo},
     source::{live::Live, time_wait_proc},
-    stream::Follow,
+    stream::Consumer,
 };
 
 /// What there is before the first event.
@@ -61,7 +61,7 @@ pub struct Prepared {
 ///
 /// # Errors
 /// Where the command line or the privileges do not allow it, and the question has no answer without.
-pub fn prepare(options: &RunOptions, asked: &Asked) -> Result<Prepared, Failure> {
+pub fn prepare(options: &RunOptions, request: &TraceRequest) -> Result<Prepared, Failure> {
     descriptors::raise_limit();
     confine::before_attaching();
     let mut config = options.filters;
@@ -71,19 +71,19 @@ pub fn prepare(options: &RunOptions, asked: &Asked) -> Result<Prepared, Failure>
     let facts = Facts::survey(&Roots::default(), sees_search);
     facts.put_into(&mut config);
     config.searches_seen = sees_search.into();
-    config.streams = asked.streams(options.record.is_some());
+    config.streams = request.streams(options.record.is_some());
     config.shard_mask = connect_rows::shards(cpus()) - 1;
-    config.attempt_sets_mask = attempts::sets(asked.max_attempts) - 1;
+    config.attempt_sets_mask = attempts::sets(request.max_attempts) - 1;
     // A caller may be gone, and the names of its frames with it, before the agent would look by itself.
-    if !asked.events.contains(&Signal::Stack) {
+    if !request.events.contains(&Signal::Stack) {
         config.wake_bytes = options.ring_kib.saturating_mul(1024) / 4;
         // In a ring of 4 KiB, which holds about twenty events, every second one.
         config.wake_mask = (options.ring_kib / 2).next_power_of_two().min(64) - 1;
     }
     let netns = (config.filters & filter::NETNS != 0).then_some(config.netns);
     let scope = Scope::of(&config);
-    let plan = plan(&facts, &asked.plan(options.tier));
-    if asked.question == Question::Doctor && plan.rules_out_all() {
+    let plan = plan(&facts, &request.plan(options.tier));
+    if request.mode == Mode::Doctor && plan.rules_out_all() {
         let machine = Machine::of(&facts, &plan, Ok(&[]));
         return Ok(Prepared { facts, machine, attached: None, untraceable: None, calibration: None, netns, scope });
     }
@@ -92,22 +92,22 @@ pub fn prepare(options: &RunOptions, asked: &Asked) -> Result<Prepared, Failure>
         config: &config,
         ring_bytes: options.ring_kib.saturating_mul(1024),
         // aya-log's own scale: 4 = debug.
-        log_level: if asked.verbose >= 2 { 4 } else { 0 },
+        log_level: if request.verbose >= 2 { 4 } else { 0 },
     };
-    // Asked for, or the only way to know what the programs cost.
-    let calibrates = asked.question == Question::ConnectLatency && (asked.calibrate || !statistics::are_kept());
+    // TraceRequest for, or the only way to know what the programs cost.
+    let calibrates = request.mode == Mode::ConnectLatency && (request.calibrate || !statistics::are_kept());
     let untraced = calibrates.then(Medians::before).transpose().unwrap_or_else(not_calibrated);
     let attached = try_all(loader, OBJECT, &plan, load).and_then(|attached| {
         // The doctor says of each signal what became of it.
-        if asked.question != Question::Doctor {
-            attached.require(asked.question.main_signal(), &plan)?;
+        if request.mode != Mode::Doctor {
+            attached.require(request.mode.main_signal(), &plan)?;
         }
         Ok(attached)
     });
     let (mut attached, untraceable) = match attached {
         Ok(attached) => (Some(attached), None),
         // What can be read is an answer too.
-        Err(failure) if asked.question.is_answered_untraced() && options.tier.is_none() => (None, Some(failure)),
+        Err(failure) if request.mode.is_answered_untraced() && options.tier.is_none() => (None, Some(failure)),
         Err(failure) => return Err(failure),
     };
     let calibration = match (untraced, &mut attached) {
@@ -128,33 +128,33 @@ pub fn prepare(options: &RunOptions, asked: &Asked) -> Result<Prepared, Failure>
 #[derive(Debug)]
 pub struct Ran<F> {
     /// Who followed.
-    pub follower: F,
+    pub consumer: F,
     /// What became of `--record`: asked last, for the answer is there whatever became of it.
     pub recorded: Result<(), Failure>,
 }
 
-/// Looks until the end; gives back who followed, whom `follower` makes of what is known before the first event.
+/// Looks until the end; gives back who followed, whom `consumer` makes of what is known before the first event.
 ///
 /// # Errors
 /// When what is attached cannot be read, or the output breaks.
-pub fn watch<F: Follow>(
+pub fn watch<F: Consumer>(
     prepared: Prepared,
     options: &RunOptions,
-    asked: &Asked,
-    follower: impl FnOnce(&Circumstances) -> Result<F, Failure>,
+    request: &TraceRequest,
+    consumer: impl FnOnce(&SessionInfo) -> Result<F, Failure>,
 ) -> Result<Ran<F>, Failure> {
     let Prepared { facts, machine, attached, untraceable, calibration, netns, scope } = prepared;
-    let mut circumstances = circumstances(options.interval, asked, attached.as_ref(), &facts, machine, scope);
-    let limits = asked.question == Question::Doctor;
+    let mut session = session_info(options.interval, request, attached.as_ref(), &facts, machine, scope);
+    let limits = request.mode == Mode::Doctor;
     let marks = attached.as_ref().and_then(|attached| Iterator::new(&attached.ebpf, MARKS)).transpose();
     let marks = marks.unwrap_or_else(|error| {
-        circumstances.notes.push(format!("ports that carry the mark of a bind() are not known: {error}"));
+        session.notes.push(format!("ports that carry the mark of a bind() are not known: {error}"));
         None
     });
     if let Some(failure) = untraceable {
         tracing::info!("not traced: {failure}");
         let words = failure.in_a_line();
-        circumstances.notes.push(format!("nothing is traced, this is what can be read: {words}"));
+        session.notes.push(format!("nothing is traced, this is what can be read: {words}"));
     }
     descriptors::ensure_room()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -162,7 +162,7 @@ pub fn watch<F: Follow>(
         .build()
         .map_err(|error| broken("cannot start the event loop", &error.into()))?;
     let within_runtime = runtime.enter();
-    let needs = asked.needs(options, attached.as_ref(), &facts);
+    let needs = request.needs(options, attached.as_ref(), &facts);
     // Threads that are started later are confined as the one that starts them.
     if !needs.outputs.is_empty() {
         let outputs = needs.outputs.clone();
@@ -170,16 +170,16 @@ pub fn watch<F: Follow>(
             .map_err(|error| broken("cannot start the thread that opens outputs", &error.into()))?;
     }
     confine::tracing(&needs);
-    let traced = attached.map(|attached| trace(attached, options, asked, &facts, calibration)).transpose()?;
-    let look = inventory::Wanted { netns, limits, marks: marks.map(Arc::new), ..inventory::Wanted::ALL };
+    let traced = attached.map(|attached| trace(attached, options, request, &facts, calibration)).transpose()?;
+    let look = inventory::SurveyRequest { netns, limits, marks: marks.map(Arc::new), ..inventory::SurveyRequest::ALL };
     let sources = Sources {
         traced,
-        surveyor: asked.question.surveys().then(|| Surveyor::start(look, options.max_overhead)),
-        samples_time_wait: circumstances.time_wait_start.is_some(),
+        surveyor: request.mode.surveys().then(|| Surveyor::start(look, options.max_overhead)),
+        samples_time_wait: session.time_wait_start.is_some(),
     };
-    circumstances.begin = clock::now();
-    let beside = options.record.as_ref().map(|path| Beside::begin(Target::plain(path), &circumstances)).transpose()?;
-    let mut followers = (beside, follower(&circumstances)?);
+    session.begin = clock::now();
+    let beside = options.record.as_ref().map(|path| Beside::begin(Target::plain(path), &session)).transpose()?;
+    let mut consumers = (beside, consumer(&session)?);
     let ready = || match &options.ready_file {
         Some(path) => {
             let file = path.clone();
@@ -190,15 +190,15 @@ pub fn watch<F: Follow>(
     };
     let pace = Pace { interval: options.interval, duration: options.duration };
     drop(within_runtime);
-    runtime.block_on(run::run(sources, &mut followers, pace, ready))?;
-    let (beside, follower) = followers;
-    Ok(Ran { follower, recorded: beside.map_or(Ok(()), Beside::whole) })
+    runtime.block_on(run::run(sources, &mut consumers, pace, ready))?;
+    let (beside, consumer) = consumers;
+    Ok(Ran { consumer, recorded: beside.map_or(Ok(()), Beside::whole) })
 }
 
 fn trace(
     mut attached: Attached,
     options: &RunOptions,
-    asked: &Asked,
+    request: &TraceRequest,
     facts: &Facts,
     calibration: Option<Calibration>,
 ) -> Result<Traced, Failure> {
@@ -206,9 +206,9 @@ fn trace(
     let decoder = Decoder::new(facts.search.walk(), Anchor::now());
     let source = Live::start(&mut attached, decoder)
         .map_err(|error| broken("cannot read what the kernel side sends", &error))?;
-    let bursts = Bursts::new(&mut attached, asked.port_probes)
+    let bursts = Bursts::new(&mut attached, request.port_probes)
         .map_err(|error| broken("cannot attach the port probes that --port-probes always asks for", &error))?;
-    let tells_each = asked.streams(options.record.is_some()) & stream::EACH != 0;
+    let tells_each = request.streams(options.record.is_some()) & stream::EACH != 0;
     let governor = Governor::new(attached, bursts, options.max_overhead, tells_each, calibration)
         .map_err(|error| broken("cannot read what the kernel side counts", &error))?;
     Ok(Traced { source, governor })
@@ -222,26 +222,27 @@ fn explain(attached: &Attached) {
             continue;
         }
         tracing::info!("{}: {} tier", trial.signal, trial.tier);
-        for loses in &trial.loses {
-            tracing::info!("{}: {loses}", trial.signal);
+        for limitations in &trial.limitations {
+            tracing::info!("{}: {limitations}", trial.signal);
         }
     }
 }
 
-fn circumstances(
+fn session_info(
     interval: Duration,
-    asked: &Asked,
+    request: &TraceRequest,
     attached: Option<&Attached>,
     facts: &Facts,
     machine: Machine,
     scope: Scope,
-) -> Circumstances {
-    let at_work =
-        |attached: &Attached| attached.trials.iter().filter(|trial| trial.refused.is_none()).map(AtWork::of).collect();
-    let signals: BTreeMap<_, _> = attached.map(at_work).unwrap_or_default();
+) -> SessionInfo {
+    let active = |attached: &Attached| {
+        attached.trials.iter().filter(|trial| trial.refused.is_none()).map(ActiveSignal::of).collect()
+    };
+    let signals: BTreeMap<_, _> = attached.map(active).unwrap_or_default();
     let samples_time_wait =
-        asked.question.signals().contains(&Signal::TimeWait) && !signals.contains_key(&Signal::TimeWait);
-    Circumstances {
+        request.mode.signals().contains(&Signal::TimeWait) && !signals.contains_key(&Signal::TimeWait);
+    SessionInfo {
         begin: clock::now(),
         interval,
         kernel: facts.release.clone(),
@@ -251,12 +252,12 @@ fn circumstances(
         machine,
         traced: attached.is_some(),
         signals,
-        streamed: asked.streamed(),
+        streamed: request.streamed(),
         has_rows: attached.is_some(),
-        surveyed: asked.question.surveys(),
+        surveyed: request.mode.surveys(),
         table_perturb_unknown: facts.table_perturb.as_ref().err().map(ToString::to_string),
         time_wait_start: samples_time_wait.then(time_wait_proc::sample),
-        time_wait_in_detail: asked.details_time_wait(),
+        time_wait_in_detail: request.details_time_wait(),
         scope,
         notes: Vec::new(),
     }

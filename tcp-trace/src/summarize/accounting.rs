@@ -4,13 +4,13 @@
 use crate::{
     aggregate::ledger::Ledger,
     event::{Event, Lost, Outcome},
-    governor::Stock,
+    governor::CounterSnapshot,
     model::accounts::{Cost, Counts},
 };
 
 /// Kept from the first event to the last answer.
 #[derive(Debug)]
-pub struct Books {
+pub struct Accounting {
     ledger: Ledger,
     interval_lost: Lost,
     total_lost: Lost,
@@ -22,7 +22,7 @@ pub struct Books {
 
 /// What an answer says of the time that it is about.
 #[derive(Clone, Copy, Debug)]
-pub struct Page {
+pub struct IntervalAccount {
     /// How long that was.
     pub seconds: f64,
     /// Lost in it.
@@ -31,9 +31,9 @@ pub struct Page {
     pub ledger: Ledger,
 }
 
-impl Books {
+impl Accounting {
     /// From now on.
-    pub fn open(now_ns: u64) -> Self {
+    pub fn begin(now_ns: u64) -> Self {
         Self {
             ledger: Ledger::default(),
             interval_lost: Lost::default(),
@@ -64,16 +64,16 @@ impl Books {
     }
 
     /// Takes what the books of the kernel side and the governor say; what was lost since the last time.
-    pub fn enter(&mut self, stock: &Stock) -> Option<Lost> {
-        let earlier = std::mem::replace(&mut self.ledger.counts, stock.counts);
-        self.ledger.cost = stock.cost;
-        self.ledger.level = stock.level;
-        self.ledger.budget = stock.budget;
-        self.ledger.cpus = stock.cpus;
-        self.ledger.resident_bytes = stock.resident_bytes;
-        self.ledger.locked_bytes = stock.locked_bytes;
-        self.ledger.calibration = stock.calibration;
-        stock.counts.lost_since(&earlier)
+    pub fn record(&mut self, counters: &CounterSnapshot) -> Option<Lost> {
+        let earlier = std::mem::replace(&mut self.ledger.counts, counters.counts);
+        self.ledger.cost = counters.cost;
+        self.ledger.level = counters.level;
+        self.ledger.budget = counters.budget;
+        self.ledger.cpus = counters.cpus;
+        self.ledger.resident_bytes = counters.resident_bytes;
+        self.ledger.locked_bytes = counters.locked_bytes;
+        self.ledger.calibration = counters.calibration;
+        counters.counts.lost_since(&earlier)
     }
 
     /// Counted since the start, as of the last look.
@@ -82,21 +82,21 @@ impl Books {
     }
 
     /// Ends the interval.
-    pub fn tick(&mut self, now_ns: u64) -> Page {
-        let page = Page {
+    pub fn tick(&mut self, now_ns: u64) -> IntervalAccount {
+        let account = IntervalAccount {
             seconds: seconds(self.interval_begin_ns, now_ns),
             lost: std::mem::take(&mut self.interval_lost),
             ledger: Ledger { cost: self.ledger.cost.since(self.interval_begin_cost), ..self.ledger },
         };
         self.interval_begin_ns = now_ns;
         self.interval_begin_cost = self.ledger.cost;
-        page
+        account
     }
 
     /// Closes the books.
-    pub fn total(&mut self, now_ns: u64) -> Page {
+    pub fn total(&mut self, now_ns: u64) -> IntervalAccount {
         self.ledger.pending.get_or_insert_default();
-        Page { seconds: seconds(self.begin_ns, now_ns), lost: self.total_lost, ledger: self.ledger }
+        IntervalAccount { seconds: seconds(self.begin_ns, now_ns), lost: self.total_lost, ledger: self.ledger }
     }
 }
 

@@ -5,7 +5,7 @@ pub mod accounting;
 pub mod summary;
 
 use self::{
-    accounting::{Books, Page},
+    accounting::{Accounting, IntervalAccount},
     summary::Summary,
 };
 use crate::{
@@ -13,26 +13,26 @@ use crate::{
     clock::Moment,
     event::{Event, Lost},
     findings::findings,
-    governor::Stock,
-    mode::Question,
-    session_info::Circumstances,
-    stream::Happening,
+    governor::CounterSnapshot,
+    mode::Mode,
+    session_info::SessionInfo,
+    stream::Message,
 };
 
 /// Everything observed so far.
 #[derive(Debug)]
-pub struct Reckoning {
-    question: Question,
-    circumstances: Circumstances,
+pub struct Summarizer {
+    mode: Mode,
+    session: SessionInfo,
     aggregates: Aggregates,
     /// What the last inventory could not look at.
-    lacks: Vec<String>,
-    books: Books,
+    warnings: Vec<String>,
+    accounting: Accounting,
 }
 
-/// What a happening gave rise to.
+/// What a message gave rise to.
 #[derive(Debug)]
-pub enum Reckoned {
+pub enum Summarized {
     /// Nothing to tell yet.
     Nothing,
     /// Something was lost since the last look at the books.
@@ -43,86 +43,86 @@ pub enum Reckoned {
     Whole(Box<Summary>),
 }
 
-impl Reckoning {
+impl Summarizer {
     /// Nothing observed yet.
-    pub fn new(question: Question, circumstances: &Circumstances) -> Self {
-        let circumstances = circumstances.clone();
+    pub fn new(mode: Mode, session: &SessionInfo) -> Self {
+        let session = session.clone();
         Self {
-            question,
-            aggregates: Aggregates::new(&circumstances),
-            lacks: Vec::new(),
-            books: Books::open(circumstances.begin.monotonic_ns),
-            circumstances,
+            mode,
+            aggregates: Aggregates::new(&session),
+            warnings: Vec::new(),
+            accounting: Accounting::begin(session.begin.monotonic_ns),
+            session,
         }
     }
 
     /// What is known before the first event.
-    pub fn circumstances(&self) -> &Circumstances {
-        &self.circumstances
+    pub fn session_info(&self) -> &SessionInfo {
+        &self.session
     }
 
-    /// Takes one happening.
-    pub fn take(&mut self, happening: Happening<'_>) -> Reckoned {
-        match happening {
-            Happening::Event(event) => self.observe(event),
-            Happening::Stock(stock) => return self.enter(stock),
-            Happening::Totals(totals) => self.aggregates.enter(totals),
-            Happening::TimeWait(sampled) => self.aggregates.sample(sampled),
-            Happening::Inventory(inventory) => {
+    /// Takes one message.
+    pub fn take(&mut self, message: Message<'_>) -> Summarized {
+        match message {
+            Message::Event(event) => self.observe(event),
+            Message::Counters(counters) => return self.enter(counters),
+            Message::Totals(totals) => self.aggregates.enter(totals),
+            Message::TimeWait(sampled) => self.aggregates.sample(sampled),
+            Message::Inventory(inventory) => {
                 self.aggregates.survey(inventory);
-                self.lacks.clone_from(&inventory.lacks);
+                self.warnings.clone_from(&inventory.warnings);
             }
-            Happening::Tick(now) => return Reckoned::Interval(Box::new(self.tick(now))),
-            Happening::End(now) => return Reckoned::Whole(Box::new(self.total(now))),
+            Message::Tick(now) => return Summarized::Interval(Box::new(self.tick(now))),
+            Message::End(now) => return Summarized::Whole(Box::new(self.total(now))),
         }
-        Reckoned::Nothing
+        Summarized::Nothing
     }
 
     fn observe(&mut self, event: &Event) {
         self.aggregates.observe(event);
-        self.books.count(event);
+        self.accounting.count(event);
     }
 
-    fn enter(&mut self, stock: &Stock) -> Reckoned {
-        let before = self.books.counts();
-        let lost = self.books.enter(stock);
-        let since = stock.counts.since(&before);
-        let unknown = since.outcome_unknown(self.circumstances.has_rows);
-        self.aggregates.observe_folded(stock.folded.as_ref(), unknown, since.not_followed);
+    fn enter(&mut self, counters: &CounterSnapshot) -> Summarized {
+        let before = self.accounting.counts();
+        let lost = self.accounting.record(counters);
+        let since = counters.counts.since(&before);
+        let unknown = since.outcome_unknown(self.session.has_rows);
+        self.aggregates.observe_folded(counters.folded.as_ref(), unknown, since.not_followed);
         // What is lost is an event like any other.
-        lost.map_or(Reckoned::Nothing, |lost| {
+        lost.map_or(Summarized::Nothing, |lost| {
             self.observe(&Event::Lost(lost));
-            Reckoned::Lost(lost)
+            Summarized::Lost(lost)
         })
     }
 
     fn tick(&mut self, now: Moment) -> Summary {
-        let page = self.books.tick(now.monotonic_ns);
-        let observed = self.aggregates.tick(page.seconds);
-        self.summary(now, page, observed, false)
+        let account = self.accounting.tick(now.monotonic_ns);
+        let observed = self.aggregates.tick(account.seconds);
+        self.summary(now, account, observed, false)
     }
 
     fn total(&mut self, now: Moment) -> Summary {
-        let page = self.books.total(now.monotonic_ns);
-        let observed = self.aggregates.total(page.seconds);
-        self.summary(now, page, observed, true)
+        let account = self.accounting.total(now.monotonic_ns);
+        let observed = self.aggregates.total(account.seconds);
+        self.summary(now, account, observed, true)
     }
 
-    fn summary(&self, now: Moment, page: Page, observed: Observed, is_final: bool) -> Summary {
-        let circumstances = &self.circumstances;
-        let mut notes = circumstances.notes(self.question);
-        notes.extend(self.lacks.iter().cloned());
+    fn summary(&self, now: Moment, account: IntervalAccount, observed: Observed, is_final: bool) -> Summary {
+        let session = &self.session;
+        let mut notes = session.notes(self.mode);
+        notes.extend(self.warnings.iter().cloned());
         Summary {
-            question: self.question,
+            mode: self.mode,
             time: now.wall,
             is_final,
-            findings: findings(&observed, &circumstances.rules, &circumstances.sysctls),
+            findings: findings(&observed, &session.rules, &session.sysctls),
             observed,
-            lost: page.lost,
-            traced: circumstances.traced,
-            tier: circumstances.tier(self.question),
-            kernel: circumstances.kernel.clone(),
-            ledger: page.ledger,
+            lost: account.lost,
+            traced: session.traced,
+            tier: session.tier(self.mode),
+            kernel: session.kernel.clone(),
+            ledger: account.ledger,
             notes,
         }
     }

@@ -7,7 +7,7 @@ use crate::{
     aggregate::{ledger::Ledger, observed::Observed},
     event::Lost,
     findings::Finding,
-    mode::Question,
+    mode::Mode,
     probes::tier::Tier,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// What was asked.
-    pub question: Question,
+    pub mode: Mode,
     /// When it was given.
     pub time: Timestamp,
     /// About the whole run, given once at its end.

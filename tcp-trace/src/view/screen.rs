@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::{bind, connect, format::wrapped, ledger, limits, listen, ports, state, theme::Theme, time_wait, verdict};
-use crate::{mode::Question, summarize::summary::Summary};
+use crate::{mode::Mode, summarize::summary::Summary};
 
 /// What the screen may take up.
 #[derive(Clone, Copy, Debug)]
@@ -35,33 +35,33 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
     let theme = Theme { colours: layout.colours };
     let mut out = String::with_capacity(4096);
     header(&mut out, theme, layout, summary);
-    match summary.question {
-        Question::Bind => {
+    match summary.mode {
+        Mode::Bind => {
             verdict::findings(&mut out, theme, layout, &summary.findings);
             bind::tables(&mut out, theme, layout, summary);
         }
-        Question::ConnectLatency => {
+        Mode::ConnectLatency => {
             connect::counts(&mut out, layout, summary);
             verdict::findings(&mut out, theme, layout, &summary.findings);
             connect::tables(&mut out, theme, layout, summary);
         }
-        Question::Listen => {
+        Mode::Listen => {
             verdict::findings(&mut out, theme, layout, &summary.findings);
             listen::tables(&mut out, theme, layout, summary);
         }
-        Question::Doctor => {
+        Mode::Doctor => {
             verdict::causes(&mut out, theme, layout, &summary.findings);
             limits::table(&mut out, theme, layout, &summary.observed.limits);
         }
-        Question::Ports => {
+        Mode::Ports => {
             verdict::findings(&mut out, theme, layout, &summary.findings);
             ports::tables(&mut out, theme, layout, summary);
         }
-        Question::States => {
+        Mode::States => {
             verdict::findings(&mut out, theme, layout, &summary.findings);
             state::tables(&mut out, theme, layout, &summary.observed.states, summary.observed.seconds);
         }
-        Question::TimeWait => {
+        Mode::TimeWait => {
             verdict::findings(&mut out, theme, layout, &summary.findings);
             time_wait::tables(&mut out, theme, layout, &summary.observed);
         }
@@ -82,7 +82,7 @@ fn header(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
         None if summary.traced => "tier none".into(),
         None => "nothing is traced".into(),
     };
-    let mut title = format!("tcp-trace {}  kernel {}  {how}", summary.question.name(), summary.kernel);
+    let mut title = format!("tcp-trace {}  kernel {}  {how}", summary.mode.name(), summary.kernel);
     // A single look takes no time.
     if summary.traced || summary.observed.seconds >= 1.0 {
         let _ = write!(title, "  {of} {:.1} s", summary.observed.seconds);

@@ -12,7 +12,7 @@ use crate::{
     aggregate::words::grouped,
     what_if::{
         current::Visits,
-        forecast::{Case, Outlook, Scenario},
+        forecast::{Case, Forecast, Scenario},
     },
 };
 
@@ -24,24 +24,24 @@ const EXPLAINED: &str = "visited: ports that a connect() looks at, on average; a
     at which the half that is searched first is full; left: connections until then";
 
 /// The whole answer.
-pub fn text(outlook: &Outlook, layout: Layout) -> String {
+pub fn text(forecast: &Forecast, layout: Layout) -> String {
     let layout = Layout { width: layout.width.max(80), ..layout };
     let theme = Theme { colours: layout.colours };
     let mut out = String::new();
-    let how = outlook.tier.map_or_else(|| "nothing is traced".into(), |tier| format!("tier {tier}"));
-    let title = format!("tcp-trace what-if  kernel {}  {how}  run {:.1} s", outlook.kernel, outlook.seconds);
+    let how = forecast.tier.map_or_else(|| "nothing is traced".into(), |tier| format!("tier {tier}"));
+    let title = format!("tcp-trace what-if  kernel {}  {how}  run {:.1} s", forecast.kernel, forecast.seconds);
     paragraph(&mut out, layout, &title, |line| theme.title(line));
-    if outlook.cases.is_empty() {
+    if forecast.cases.is_empty() {
         let _ = writeln!(out, "\nno connection from a port of the range: there is nothing to ask about");
     }
-    for case in &outlook.cases {
+    for case in &forecast.cases {
         of_case(&mut out, theme, layout, case);
     }
-    if !outlook.cases.is_empty() {
+    if !forecast.cases.is_empty() {
         out.push('\n');
         paragraph(&mut out, layout, EXPLAINED, |line| theme.faint(line));
     }
-    for note in &outlook.notes {
+    for note in &forecast.notes {
         paragraph(&mut out, layout, &format!("note: {note}"), |line| theme.faint(line));
     }
     out
@@ -70,13 +70,13 @@ fn of_case(out: &mut String, theme: Theme, layout: Layout, case: &Case) {
         of_scenario(out, theme, width, scenario);
     }
     if let Some((change, prediction)) = case.advised() {
-        let now = visited(case.today().and_then(|today| today.at_once));
+        let now = visited(case.today().and_then(|today| today.current));
         let command = case.command(change).unwrap_or_default();
         let words = format!(
             "begin with: {command}\n(ports visited {now} -> {} at first, {} settled; put the ports of your listeners \
              into net.ipv4.ip_local_reserved_ports before)",
-            visited(prediction.at_once),
-            visited(prediction.settled)
+            visited(prediction.current),
+            visited(prediction.steady_state)
         );
         for words in words.split('\n') {
             paragraph(out, layout, words, str::to_owned);
@@ -112,8 +112,8 @@ fn of_scenario(out: &mut String, theme: Theme, width: usize, scenario: &Scenario
     let count = |ports: Option<u32>| ports.map_or("none".into(), |ports| grouped(ports.into()));
     let figures = format!(
         "{:>9}{:>9}{:>9}{:>9}{:>8}{:>6}",
-        visited(prediction.at_once),
-        visited(prediction.settled),
+        visited(prediction.current),
+        visited(prediction.steady_state),
         duration(prediction.settled_ns.map(|ns| ns.round() as u64)),
         count(prediction.cliff_at),
         count(prediction.to_cliff),
@@ -125,7 +125,7 @@ fn of_scenario(out: &mut String, theme: Theme, width: usize, scenario: &Scenario
         false => format!("{}\n{:width$}{figures}", fitted(name, width + COLUMNS), ""),
     };
     let _ = writeln!(out, "{}", if prediction.to_cliff == Some(0) { theme.alarm(&line) } else { line });
-    for (when, visits) in [("at first", prediction.at_once), ("settled", prediction.settled)] {
+    for (when, visits) in [("at first", prediction.current), ("settled", prediction.steady_state)] {
         if let Some(visits) = visits.filter(|visits| visits.no_port > 0.0) {
             let words = format!("  {when}, {} of connects find no port", share(Some(visits.no_port)));
             let _ = writeln!(out, "{}", theme.alarm(&words));

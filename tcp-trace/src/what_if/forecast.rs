@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     change::Change,
-    predict::{Known, Prediction},
+    predict::{PredictInput, Prediction},
     suggestions,
 };
 use crate::{
@@ -13,14 +13,14 @@ use crate::{
         ports::{Route, held::Held},
         searches::Searched,
     },
-    findings::netns_shell::Place,
+    findings::netns_shell::NetnsShell,
     kernel::rules::Sysctls,
     probes::tier::Tier,
 };
 
 /// All of it.
 #[derive(Clone, Debug)]
-pub struct Outlook {
+pub struct Forecast {
     /// Release of the kernel.
     pub kernel: String,
     /// How connects were seen; `None`: they were not.
@@ -51,7 +51,7 @@ pub struct Case {
     /// What was measured of its searches.
     pub searched: Searched,
     /// What the predictions rest on.
-    pub known: Known,
+    pub known: PredictInput,
     /// The first one changes nothing.
     pub scenarios: Vec<Scenario>,
 }
@@ -82,7 +82,7 @@ impl Case {
 
     /// The line that makes a change, safe to paste; `None`: no shell can.
     pub fn command(&self, change: &Change) -> Option<String> {
-        let place = Place::behind(self.route.netns, self.entrance.as_deref(), self.sysctls.clone());
+        let place = NetnsShell::behind(self.route.netns, self.entrance.as_deref(), self.sysctls.clone());
         Some(place.command(&change.command()?))
     }
 }

@@ -20,8 +20,8 @@ pub mod usage_model;
 #[cfg(test)]
 mod usage_model_tests;
 
-use crate::mode::Question;
+use crate::mode::Mode;
 
 /// Whatever tells of ports tells of this.
-pub const QUESTION: Question = Question::Ports;
+pub const QUESTION: Mode = Mode::Ports;
 pub mod walk;

@@ -6,7 +6,7 @@ use super::{
     current::{self, Visits},
     occupancy::Occupancy,
     search::Searches,
-    search_cost::Price,
+    search_cost::SearchCost,
     steady_state::{self, Crowd},
     walk::Walk,
 };
@@ -26,7 +26,7 @@ pub struct Trend {
 
 /// What is known of one source and destination.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct PredictInput {
     /// Its ports.
     pub occupancy: Occupancy,
     /// As it is set up today.
@@ -38,7 +38,7 @@ pub struct Known {
     /// The start of a search is chosen as in 5.18 and later; before, it is not known what searches come to.
     pub perturb_table: bool,
     /// What a search costs here.
-    pub price: Price,
+    pub search_cost: SearchCost,
 }
 
 /// What would be.
@@ -47,9 +47,9 @@ pub struct Prediction {
     /// How things would be set up.
     pub setup: Setup,
     /// With the sockets as they are; `None`: not known how often somebody searches.
-    pub at_once: Option<Visits>,
+    pub current: Option<Visits>,
     /// With as many connections at a time, all of them made under this setup.
-    pub settled: Option<Visits>,
+    pub steady_state: Option<Visits>,
     /// Time of a search then.
     pub at_once_ns: Option<f64>,
     /// Time of a search then.
@@ -83,23 +83,23 @@ impl Prediction {
     }
 }
 
-impl Known {
+impl PredictInput {
     /// What would be.
     pub fn predict(&self, setup: Setup) -> Prediction {
         let per_window = self.per_window(&setup);
         let crowd = self.crowd(&setup);
-        let at_once = per_window.map(|per_window| self.at_once(&setup, per_window));
-        let settled = per_window
+        let current = per_window.map(|per_window| self.current(&setup, per_window));
+        let steady_state = per_window
             .zip(crowd)
             .map(|(per_window, crowd)| steady_state::visits(self.unused(&setup), crowd, per_window));
-        let ns = |visits: Option<Visits>| self.price.search_ns(visits?.mean);
+        let ns = |visits: Option<Visits>| self.search_cost.search_ns(visits?.mean);
         let (to_cliff, to_exhaustion) = self.room(&setup, crowd);
         Prediction {
             setup,
-            at_once,
-            settled,
-            at_once_ns: ns(at_once),
-            settled_ns: ns(settled),
+            current,
+            steady_state,
+            at_once_ns: ns(current),
+            settled_ns: ns(steady_state),
             cliff_at: self.unused(&setup).to_cliff().map(|ports| ports * setup.addresses),
             to_cliff,
             to_exhaustion,
@@ -130,7 +130,7 @@ impl Known {
         Some(Crowd { live: share(self.occupancy.live(today)), time_wait: share(time_wait.round() as u32) })
     }
 
-    fn at_once(&self, setup: &Setup, per_window: u32) -> Visits {
+    fn current(&self, setup: &Setup, per_window: u32) -> Visits {
         let old = current::visits(self.used(setup), per_window);
         if setup.addresses == 1 {
             return old;

@@ -10,7 +10,7 @@ const LONG: u64 = 256;
 
 /// From searches whose time and candidates are both known, wherever they went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Price {
+pub struct SearchCost {
     short: Sums,
     long: Sums,
 }
@@ -22,7 +22,7 @@ struct Sums {
     ns: u64,
 }
 
-impl Price {
+impl SearchCost {
     /// Takes the searches of a row: those that found a port in their first pass, and those that did in their second, each
     /// as they are on average.
     pub fn observe(&mut self, counts: &FoldedCounts) {
@@ -89,28 +89,31 @@ mod tests {
         event::Connect,
     };
 
-    fn searched(price: &mut Price, visited: Option<u32>, took_ns: u64, second_pass: bool) {
+    fn searched(search_cost: &mut SearchCost, visited: Option<u32>, took_ns: u64, second_pass: bool) {
         let connect = Connect {
             ports_visited: visited,
             port_search_ns: Some(took_ns),
             second_pass: Some(second_pass),
             ..established()
         };
-        price.observe(&FoldedCounts::of(&connect));
+        search_cost.observe(&FoldedCounts::of(&connect));
     }
 
     #[test]
     fn between_short_and_long_ones() {
-        let mut price = Price::default();
-        assert_eq!((price.candidate_ns(), price.search_ns(1.0)), (None, None));
-        searched(&mut price, None, 5, false);
-        searched(&mut price, Some(100), 1, false);
-        searched(&mut price, Some(1), 3000, false);
-        assert_eq!((price.candidate_ns(), price.search_ns(1.5), price.search_ns(500.0)), (None, Some(3000.0), None));
-        searched(&mut price, Some(10_001), 2_003_000, true);
-        price.observe(&FoldedCounts::of(&no_port()));
-        assert_eq!(price.candidate_ns(), Some(200.0));
-        assert_eq!((price.search_ns(1.0), price.search_ns(14_001.0)), (Some(3000.0), Some(2_803_000.0)));
+        let mut search_cost = SearchCost::default();
+        assert_eq!((search_cost.candidate_ns(), search_cost.search_ns(1.0)), (None, None));
+        searched(&mut search_cost, None, 5, false);
+        searched(&mut search_cost, Some(100), 1, false);
+        searched(&mut search_cost, Some(1), 3000, false);
+        assert_eq!(
+            (search_cost.candidate_ns(), search_cost.search_ns(1.5), search_cost.search_ns(500.0)),
+            (None, Some(3000.0), None)
+        );
+        searched(&mut search_cost, Some(10_001), 2_003_000, true);
+        search_cost.observe(&FoldedCounts::of(&no_port()));
+        assert_eq!(search_cost.candidate_ns(), Some(200.0));
+        assert_eq!((search_cost.search_ns(1.0), search_cost.search_ns(14_001.0)), (Some(3000.0), Some(2_803_000.0)));
     }
 
     #[test]
@@ -124,16 +127,16 @@ mod tests {
                 ..established()
             });
         }
-        let mut price = Price::default();
-        price.observe(&counts);
-        let candidate_ns = price.candidate_ns().expect("long ones were measured");
+        let mut search_cost = SearchCost::default();
+        search_cost.observe(&counts);
+        let candidate_ns = search_cost.candidate_ns().expect("long ones were measured");
         assert!((candidate_ns - 200.0).abs() < 1.0, "{candidate_ns}");
     }
 
     #[test]
     fn long_ones_say_nothing_of_short_ones() {
-        let mut price = Price::default();
-        searched(&mut price, Some(14_000), 2_800_000, true);
-        assert_eq!((price.search_ns(28_000.0), price.search_ns(2.0)), (Some(5_600_000.0), None));
+        let mut search_cost = SearchCost::default();
+        searched(&mut search_cost, Some(14_000), 2_800_000, true);
+        assert_eq!((search_cost.search_ns(28_000.0), search_cost.search_ns(2.0)), (Some(5_600_000.0), None));
     }
 }

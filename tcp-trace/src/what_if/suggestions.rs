@@ -3,7 +3,7 @@
 
 use super::{
     change::Change,
-    predict::{Known, Prediction},
+    predict::{PredictInput, Prediction},
 };
 use crate::{aggregate::ports::range::Range, kernel::rules::SearchRules};
 
@@ -17,7 +17,7 @@ const REQUESTS: u32 = 10;
 const FEW: f64 = 2.0;
 
 /// All of them, the plainest first.
-pub fn changes(known: &Known, rules: &SearchRules) -> Vec<Change> {
+pub fn changes(known: &PredictInput, rules: &SearchRules) -> Vec<Change> {
     let setup = &known.setup;
     let wider = |(low, high): (u16, u16)| {
         let is_wider = Range::of_namespace((low, high)).ports() > setup.range.ports();
@@ -43,7 +43,7 @@ pub fn advised<'a>(
     today: &Prediction,
     others: impl Iterator<Item = (&'a Change, &'a Prediction)> + Clone,
 ) -> Option<(&'a Change, &'a Prediction)> {
-    let visited = |prediction: &Prediction| prediction.at_once.map(|visits| visits.mean);
+    let visited = |prediction: &Prediction| prediction.current.map(|visits| visits.mean);
     let now = visited(today)?;
     let in_a_shell = others.filter(|(change, _)| change.command().is_some());
     let best = in_a_shell.clone().filter_map(|(_, prediction)| visited(prediction)).fold(now, f64::min);

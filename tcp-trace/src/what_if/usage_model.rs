@@ -7,10 +7,10 @@ use foldhash::fast::RandomState;
 
 use super::{
     change::{Change, Setup},
-    forecast::{Case, Outlook, Scenario},
+    forecast::{Case, Forecast, Scenario},
     occupancy::Occupancy,
-    predict::{Known, Trend},
-    search_cost::Price,
+    predict::{PredictInput, Trend},
+    search_cost::SearchCost,
     suggestions,
 };
 use crate::{
@@ -21,13 +21,13 @@ use crate::{
     clock::Moment,
     event::{Event, Lost},
     exit::Failure,
-    governor::Stock,
+    governor::CounterSnapshot,
     inventory::Inventory,
     kernel::rules::Sysctls,
     model::folded::FoldedRow,
-    session_info::Circumstances,
-    stream::{Follow, Happening, Written},
-    summarize::accounting::Books,
+    session_info::SessionInfo,
+    stream::{Consumer, Message, Written},
+    summarize::accounting::Accounting,
 };
 
 /// One lost event for so many connects leaves no rate; fewer leave one that is a little too low.
@@ -37,7 +37,7 @@ const APART_NS: u64 = 500_000_000;
 
 /// What is to be found out.
 #[derive(Clone, Debug, Default)]
-pub struct Asked {
+pub struct ForecastRequest {
     /// Changes; none: those that are sensible here.
     pub changes: Vec<Change>,
     /// Searches a second, instead of those that are seen.
@@ -48,74 +48,74 @@ pub struct Asked {
 
 /// Everything learned so far.
 #[derive(Debug)]
-pub struct Student {
-    asked: Asked,
-    circumstances: Circumstances,
-    books: Books,
+pub struct UsageModel {
+    request: ForecastRequest,
+    session: SessionInfo,
+    accounting: Accounting,
     ports: PortsAggregate,
     searches: Searches,
-    price: Price,
+    search_cost: SearchCost,
     /// Of this and other signals.
     lost: Lost,
     /// Connects that were counted.
     counted: u64,
     /// Ports of each route when it was first looked at.
-    first: HashMap<Route, Look, RandomState>,
-    latest: Vec<Seen>,
-    lacks: Vec<String>,
+    first: HashMap<Route, RouteSample, RandomState>,
+    latest: Vec<RouteUsage>,
+    warnings: Vec<String>,
     /// The last moment that was told.
     now: Option<Moment>,
 }
 
 /// One route at the last inventory.
 #[derive(Debug)]
-struct Seen {
+struct RouteUsage {
     group: Group,
     occupancy: Occupancy,
     sysctls: Sysctls,
     netns_name: Option<String>,
     entrance: Option<String>,
-    look: Look,
+    look: RouteSample,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Look {
+struct RouteSample {
     at_ns: u64,
     live: u32,
     time_wait: u32,
 }
 
-impl Student {
+impl UsageModel {
     /// Nothing learned yet.
-    pub fn new(circumstances: &Circumstances, asked: Asked) -> Self {
+    pub fn new(session: &SessionInfo, request: ForecastRequest) -> Self {
         Self {
-            asked,
-            books: Books::open(circumstances.begin.monotonic_ns),
-            ports: PortsAggregate::new(circumstances.rules, circumstances.scope),
-            searches: Searches::since(circumstances.begin.wall, circumstances.has_rows),
-            price: Price::default(),
+            request,
+            accounting: Accounting::begin(session.begin.monotonic_ns),
+            ports: PortsAggregate::new(session.rules, session.scope),
+            searches: Searches::since(session.begin.wall, session.has_rows),
+            search_cost: SearchCost::default(),
             lost: Lost::default(),
             counted: 0,
             first: HashMap::default(),
             latest: Vec::new(),
-            lacks: Vec::new(),
+            warnings: Vec::new(),
             now: None,
-            circumstances: circumstances.clone(),
+            session: session.clone(),
         }
     }
 
-    fn learn(&mut self, happening: Happening<'_>) {
-        match happening {
-            Happening::Event(Event::Connect(connect)) => {
-                if !self.circumstances.has_rows {
+    fn learn(&mut self, message: Message<'_>) {
+        match message {
+            Message::Event(Event::Connect(connect)) => {
+                if !self.session.has_rows {
                     self.row(&FoldedRow::of(connect));
                 }
             }
-            Happening::Event(Event::Detail(detail)) => self.searches.change(detail),
-            Happening::Stock(stock) => self.enter(stock),
-            Happening::Inventory(inventory) => self.look_at(inventory),
-            Happening::Event(_) | Happening::Totals(_) | Happening::TimeWait(_) => {}
-            Happening::Tick(now) | Happening::End(now) => self.now = Some(now),
+            Message::Event(Event::Detail(detail)) => self.searches.change(detail),
+            Message::Counters(counters) => self.enter(counters),
+            Message::Inventory(inventory) => self.look_at(inventory),
+            Message::Event(_) | Message::Totals(_) | Message::TimeWait(_) => {}
+            Message::Tick(now) | Message::End(now) => self.now = Some(now),
         }
     }
 
@@ -123,24 +123,24 @@ impl Student {
         self.counted = self.counted.saturating_add(row.counts.attempts());
         self.ports.observe(row);
         self.searches.observe(row);
-        self.price.observe(&row.counts);
+        self.search_cost.observe(&row.counts);
     }
 
-    fn enter(&mut self, stock: &Stock) {
-        let mut lost = self.books.enter(stock).unwrap_or_default();
-        if self.circumstances.has_rows {
+    fn enter(&mut self, counters: &CounterSnapshot) {
+        let mut lost = self.accounting.record(counters).unwrap_or_default();
+        if self.session.has_rows {
             // What had no room in the ring is in its row all the same.
             lost.ring_buffer = 0;
         }
         self.lost.add(lost);
-        let rows = stock.folded.iter().flat_map(|folded| &folded.rows);
+        let rows = counters.folded.iter().flat_map(|folded| &folded.rows);
         rows.for_each(|row| self.row(row));
     }
 
     fn look_at(&mut self, inventory: &Inventory) {
         self.ports.survey(inventory);
         let groups = &self.ports.latest().groups;
-        let seen = groups.iter().take(self.asked.top).filter_map(|group| Seen::of(inventory, group));
+        let seen = groups.iter().take(self.request.top).filter_map(|group| RouteUsage::of(inventory, group));
         self.latest = seen.collect();
         for seen in &self.latest {
             self.first.entry(seen.group.route).or_insert(seen.look);
@@ -148,31 +148,30 @@ impl Student {
         // Bounded by what is looked at now.
         let latest = &self.latest;
         self.first.retain(|route, _| latest.iter().any(|seen| seen.group.route == *route));
-        self.lacks.clone_from(&inventory.lacks);
+        self.warnings.clone_from(&inventory.warnings);
     }
 
     /// What would be; `progress` is told how many scenarios are done, and of how many.
-    pub fn outlook(&self, progress: impl Fn(usize, usize)) -> Outlook {
-        let now = self.now.unwrap_or(self.circumstances.begin);
+    pub fn forecast(&self, progress: impl Fn(usize, usize)) -> Forecast {
+        let now = self.now.unwrap_or(self.session.begin);
         let cases: Vec<_> = self.latest.iter().map(|seen| (seen, self.known(seen, now))).collect();
         let scenarios: Vec<Vec<Vec<Change>>> = cases.iter().map(|(_, known)| self.scenarios(known)).collect();
         let all = scenarios.iter().map(Vec::len).sum();
         let mut done = 0;
-        let seconds = now.monotonic_ns.saturating_sub(self.circumstances.begin.monotonic_ns) as f64 / 1e9;
+        let seconds = now.monotonic_ns.saturating_sub(self.session.begin.monotonic_ns) as f64 / 1e9;
         let rates_lack = cases.iter().any(|(_, known)| known.searches_per_second.is_none());
         let notes = self.notes(rates_lack, seconds);
-        let mut outlook = Vec::new();
+        let mut forecast = Vec::new();
         for ((seen, known), scenarios) in cases.into_iter().zip(scenarios) {
             let mut predicted = Vec::new();
             for changes in scenarios {
-                let setup =
-                    changes.iter().fold(known.setup, |setup, change| setup.with(*change, &self.circumstances.rules));
+                let setup = changes.iter().fold(known.setup, |setup, change| setup.with(*change, &self.session.rules));
                 predicted.push(Scenario { changes, prediction: known.predict(setup) });
                 done += 1;
                 progress(done, all);
             }
             let (searched, _) = self.searches.of(seen.group.route.destination(), now.wall);
-            outlook.push(Case {
+            forecast.push(Case {
                 route: seen.group.route,
                 netns_name: seen.netns_name.clone(),
                 entrance: seen.entrance.clone(),
@@ -183,17 +182,17 @@ impl Student {
                 scenarios: predicted,
             });
         }
-        Outlook {
-            kernel: self.circumstances.kernel.clone(),
-            tier: self.circumstances.tier(super::QUESTION),
+        Forecast {
+            kernel: self.session.kernel.clone(),
+            tier: self.session.tier(super::QUESTION),
             time: now.wall,
             seconds,
-            cases: outlook,
+            cases: forecast,
             notes,
         }
     }
 
-    fn known(&self, seen: &Seen, now: Moment) -> Known {
+    fn known(&self, seen: &RouteUsage, now: Moment) -> PredictInput {
         let route = seen.group.route;
         let with = |reuse| Sysctls { tcp_tw_reuse: Some(reuse), ..seen.sysctls.clone() };
         let setup = Setup {
@@ -206,21 +205,21 @@ impl Student {
         };
         let (_, measured) = self.searches.of(route.destination(), now.wall);
         let measured = measured.map(|rate| rate * self.share_of(seen) * self.estimate_factor());
-        let measured = measured.filter(|rate| !self.is_lossy() && self.circumstances.traced && *rate > 0.0);
-        Known {
+        let measured = measured.filter(|rate| !self.is_lossy() && self.session.traced && *rate > 0.0);
+        PredictInput {
             occupancy: seen.occupancy.clone(),
             setup,
-            searches_per_second: self.asked.searches_per_second.or(measured),
+            searches_per_second: self.request.searches_per_second.or(measured),
             trend: self.first.get(&route).and_then(|first| first.until(seen.look)),
-            perturb_table: self.circumstances.rules.perturb_table,
-            price: self.price,
+            perturb_table: self.session.rules.perturb_table,
+            search_cost: self.search_cost,
         }
     }
 
     /// Searches are counted by destination. Where its sockets have several sources, each is taken to have searched as often
     /// as it has sockets.
-    fn share_of(&self, seen: &Seen) -> f64 {
-        let sockets = |seen: &Seen| f64::from(seen.look.live) + f64::from(seen.look.time_wait);
+    fn share_of(&self, seen: &RouteUsage) -> f64 {
+        let sockets = |seen: &RouteUsage| f64::from(seen.look.live) + f64::from(seen.look.time_wait);
         let to = seen.group.route.destination();
         let same = self.latest.iter().filter(|other| other.group.route.destination() == to);
         let (sources, all) = same.fold((0, 0.0), |(sources, all), other| (sources + 1, all + sockets(other)));
@@ -229,7 +228,7 @@ impl Student {
 
     /// Attempts that each of those that were followed stands for.
     fn estimate_factor(&self) -> f64 {
-        let counts = self.books.counts();
+        let counts = self.accounting.counts();
         if counts.not_followed > 0 && counts.made > 0 {
             1.0 + counts.not_followed as f64 / counts.made as f64
         } else {
@@ -238,14 +237,14 @@ impl Student {
     }
 
     /// Nothing; each change; all that were asked for together.
-    fn scenarios(&self, known: &Known) -> Vec<Vec<Change>> {
-        let sensible;
-        let (changes, together) = match &self.asked.changes[..] {
+    fn scenarios(&self, known: &PredictInput) -> Vec<Vec<Change>> {
+        let suggestions;
+        let (changes, together) = match &self.request.changes[..] {
             [] => {
-                sensible = suggestions::changes(known, &self.circumstances.rules);
-                (&sensible[..], false)
+                suggestions = suggestions::changes(known, &self.session.rules);
+                (&suggestions[..], false)
             }
-            asked => (asked, asked.len() > 1),
+            request => (request, request.len() > 1),
         };
         let singly = changes.iter().map(|change| vec![*change]);
         std::iter::once(Vec::new()).chain(singly).chain(together.then(|| changes.to_vec())).collect()
@@ -257,13 +256,13 @@ impl Student {
     }
 
     fn notes(&self, rates_lack: bool, seconds: f64) -> Vec<String> {
-        let mut notes = self.circumstances.notes(super::QUESTION);
+        let mut notes = self.session.notes(super::QUESTION);
         let lost = self.lost.events() + self.lost.missed;
         if lost > 0 {
             let rates = if self.is_lossy() { "rates are not known" } else { "rates are lower bounds" };
             notes.push(format!("{lost} events were lost, or runs of programs missed: {rates}"));
         }
-        if rates_lack && self.circumstances.traced && !self.is_lossy() {
+        if rates_lack && self.session.traced && !self.is_lossy() {
             let why = match self.searches.missed_some() {
                 true => "not each connect was told, to stay within --max-overhead",
                 false if seconds < searches::LEAST_SECONDS => "the run was too short",
@@ -271,17 +270,17 @@ impl Student {
             };
             notes.push(format!("how often ports are searched is not known: {why}"));
         }
-        if !self.circumstances.rules.perturb_table {
+        if !self.session.rules.perturb_table {
             notes.push("this kernel begins its searches otherwise: how many ports they visit is not known".into());
         }
-        notes.extend(self.lacks.iter().cloned());
+        notes.extend(self.warnings.iter().cloned());
         notes
     }
 }
 
-impl Follow for Student {
-    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
-        self.learn(happening);
+impl Consumer for UsageModel {
+    fn consume(&mut self, message: Message<'_>) -> Result<(), Failure> {
+        self.learn(message);
         Ok(())
     }
 
@@ -290,11 +289,11 @@ impl Follow for Student {
     }
 }
 
-impl Seen {
+impl RouteUsage {
     fn of(inventory: &Inventory, group: &Group) -> Option<Self> {
         let space = inventory.space(group.route.netns)?;
         let occupancy = Occupancy::of(inventory, group.route)?;
-        let look = Look {
+        let look = RouteSample {
             at_ns: inventory.begin_ns,
             live: occupancy.live(group.range),
             time_wait: group.held.by(crate::aggregate::ports::held::By::TimeWait).both(),
@@ -310,7 +309,7 @@ impl Seen {
     }
 }
 
-impl Look {
+impl RouteSample {
     fn until(self, later: Self) -> Option<Trend> {
         let apart_ns = later.at_ns.saturating_sub(self.at_ns);
         let seconds = apart_ns as f64 / 1e9;

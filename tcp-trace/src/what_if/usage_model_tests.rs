@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::{
     change::Change,
-    forecast::Outlook,
-    usage_model::{Asked, Student},
+    forecast::Forecast,
+    usage_model::{ForecastRequest, UsageModel},
 };
 use crate::{
     aggregate::sample::{rows, second_pass},
@@ -14,7 +14,7 @@ use crate::{
     clock::Moment,
     event::{Connect, Event},
     export::format::Format,
-    governor::Stock,
+    governor::CounterSnapshot,
     inventory::{
         Inventory,
         sample::{inventory, socket},
@@ -23,8 +23,8 @@ use crate::{
     kernel::rules::{SearchRules, Sysctls},
     model::{accounts::Counts, folded::Folded},
     recording::sample::known,
-    session_info::Circumstances,
-    stream::{Follow as _, Happening},
+    session_info::SessionInfo,
+    stream::{Consumer as _, Message},
     view::screen::Layout,
 };
 
@@ -52,36 +52,36 @@ fn beyond(odd: u16, second: u64) -> Inventory {
     Inventory { begin_ns: second * 1_000_000_000, ..inventory(sysctls, even.chain(odd).collect()) }
 }
 
-fn student(changes: Vec<Change>) -> Student {
+fn usage_model(changes: Vec<Change>) -> UsageModel {
     let begin = Moment { wall: "2026-01-02T03:04:05Z".parse().expect("a moment"), monotonic_ns: 0 };
-    let known = Circumstances { begin, rules: RULES, table_perturb_unknown: None, has_rows: false, ..known() };
-    Student::new(&known, Asked { changes, searches_per_second: None, top: 5 })
+    let known = SessionInfo { begin, rules: RULES, table_perturb_unknown: None, has_rows: false, ..known() };
+    UsageModel::new(&known, ForecastRequest { changes, searches_per_second: None, top: 5 })
 }
 
-fn outlook(changes: Vec<Change>) -> Outlook {
+fn forecast(changes: Vec<Change>) -> Forecast {
     outlook_with(changes, Counts::default())
 }
 
 /// `lost` is what the kernel side says is missing.
-fn outlook_with(changes: Vec<Change>, lost: Counts) -> Outlook {
-    let mut student = student(changes);
-    let mut happens = |happening: Happening<'_>| student.follow(happening).expect("nothing is written");
-    happens(Happening::Inventory(&beyond(0, 1)));
+fn outlook_with(changes: Vec<Change>, lost: Counts) -> Forecast {
+    let mut usage_model = usage_model(changes);
+    let mut happens = |message: Message<'_>| usage_model.consume(message).expect("nothing is written");
+    happens(Message::Inventory(&beyond(0, 1)));
     let connect = Connect { ports_visited: Some(501), port_search_ns: Some(100_200), ..second_pass() };
     for _ in 0..1000 {
-        happens(Happening::Event(&Event::Connect(connect.clone())));
+        happens(Message::Event(&Event::Connect(connect.clone())));
     }
-    happens(Happening::Stock(&Stock { counts: lost, ..Stock::untraced() }));
-    happens(Happening::Inventory(&beyond(20, 9)));
+    happens(Message::Counters(&CounterSnapshot { counts: lost, ..CounterSnapshot::untraced() }));
+    happens(Message::Inventory(&beyond(20, 9)));
     let wall = "2026-01-02T03:04:15Z".parse().expect("a moment");
-    happens(Happening::End(Moment { wall, monotonic_ns: 10_000_000_000 }));
-    student.outlook(|_, _| {})
+    happens(Message::End(Moment { wall, monotonic_ns: 10_000_000_000 }));
+    usage_model.forecast(|_, _| {})
 }
 
 #[test]
 fn today_and_what_is_sensible() {
-    let outlook = outlook(Vec::new());
-    let [case] = &outlook.cases[..] else { panic!("{:?}", outlook.cases) };
+    let forecast = forecast(Vec::new());
+    let [case] = &forecast.cases[..] else { panic!("{:?}", forecast.cases) };
     assert_eq!((case.route.dport, case.route.daddr), (3306, IpAddr::from([10, 0, 0, 2])));
     assert_eq!((case.known.searches_per_second, case.searched.mean()), (Some(100.0), Some(501.0)));
     let words: Vec<_> = case.scenarios.iter().map(|scenario| scenario.words()).collect();
@@ -98,7 +98,7 @@ fn today_and_what_is_sensible() {
         ]
     );
     let today = case.today().expect("the first");
-    let visits = today.at_once.expect("a rate is known");
+    let visits = today.current.expect("a rate is known");
     assert!(visits.second_pass == 1.0 && (501.0..502.0).contains(&visits.mean), "{visits:?}");
     assert!(today.at_once_ns.is_some_and(|ns| (100_000.0..101_000.0).contains(&ns)));
     assert_eq!((today.cliff_at, today.to_cliff, today.to_exhaustion), (Some(500), Some(0), 480));
@@ -110,7 +110,7 @@ fn today_and_what_is_sensible() {
     };
     let wider = of("--range 10240-65535");
     assert_eq!((wider.cliff_at, wider.to_cliff), (Some(27_648), Some(27_148)));
-    assert!(wider.at_once.is_some_and(|visits| visits.mean < 5.0), "{wider:?}");
+    assert!(wider.current.is_some_and(|visits| visits.mean < 5.0), "{wider:?}");
     assert_eq!(wider.at_once_ns, None, "no short search was measured");
     let addresses = of("--source-addresses 2");
     assert_eq!((addresses.cliff_at, addresses.to_cliff), (Some(1000), Some(480)));
@@ -119,7 +119,7 @@ fn today_and_what_is_sensible() {
     assert_eq!(of("--requests-per-connection 10").ports_per_second, Some(0.25));
     let one_pass = of("--local-port-range 40000-40999");
     assert_eq!((one_pass.cliff_at, one_pass.to_cliff, one_pass.to_exhaustion), (None, None, 480));
-    assert!(one_pass.at_once.is_some_and(|visits| visits.mean < 4.0), "{one_pass:?}");
+    assert!(one_pass.current.is_some_and(|visits| visits.mean < 4.0), "{one_pass:?}");
     let advised = case.advised().map(|(change, _)| case.command(change));
     let command = "nsenter --net=/proc/4294967295/ns/net sysctl -w net.ipv4.ip_local_port_range='10240 65535'";
     assert_eq!(advised, Some(Some(command.into())));
@@ -127,21 +127,21 @@ fn today_and_what_is_sensible() {
 
 #[test]
 fn each_that_is_asked_for_and_all_together() {
-    let outlook = outlook(vec![Change::Range(1024, 65_535), Change::SourceAddresses(2)]);
-    let words: Vec<_> = outlook.cases[0].scenarios.iter().map(|scenario| scenario.words()).collect();
+    let forecast = forecast(vec![Change::Range(1024, 65_535), Change::SourceAddresses(2)]);
+    let words: Vec<_> = forecast.cases[0].scenarios.iter().map(|scenario| scenario.words()).collect();
     assert_eq!(words, ["", "--range 1024-65535", "--source-addresses 2", "--range 1024-65535 --source-addresses 2"]);
 }
 
 #[test]
 fn without_a_rate_nothing_is_said_of_searches() {
-    let mut student = student(Vec::new());
-    student.follow(Happening::Inventory(&beyond(0, 1))).expect("nothing is written");
-    let outlook = student.outlook(|_, _| {});
-    let today = outlook.cases[0].today().expect("the first");
-    assert_eq!((today.at_once, today.settled, today.ports_per_second), (None, None, None));
+    let mut usage_model = usage_model(Vec::new());
+    usage_model.consume(Message::Inventory(&beyond(0, 1))).expect("nothing is written");
+    let forecast = usage_model.forecast(|_, _| {});
+    let today = forecast.cases[0].today().expect("the first");
+    assert_eq!((today.current, today.steady_state, today.ports_per_second), (None, None, None));
     assert_eq!((today.cliff_at, today.to_cliff), (Some(500), Some(0)));
-    assert!(outlook.cases[0].advised().is_none());
-    assert!(outlook.notes.iter().any(|note| note.ends_with("the run was too short")), "{:?}", outlook.notes);
+    assert!(forecast.cases[0].advised().is_none());
+    assert!(forecast.notes.iter().any(|note| note.ends_with("the run was too short")), "{:?}", forecast.notes);
 }
 
 /// Of a thousand connects.
@@ -155,41 +155,42 @@ fn little_that_is_lost_leaves_a_rate_and_much_does_not() {
         (ring_full(50), Some(100.0), "50 events were lost, or runs of programs missed: rates are lower bounds"),
         (ring_full(51), None, "51 events were lost, or runs of programs missed: rates are not known"),
     ] {
-        let outlook = outlook_with(Vec::new(), lost);
-        assert_eq!(outlook.cases[0].known.searches_per_second, rate, "{lost:?}");
-        assert!(outlook.notes.iter().any(|note| note == told), "{:?}", outlook.notes);
+        let forecast = outlook_with(Vec::new(), lost);
+        assert_eq!(forecast.cases[0].known.searches_per_second, rate, "{lost:?}");
+        assert!(forecast.notes.iter().any(|note| note == told), "{:?}", forecast.notes);
     }
 }
 
 #[test]
 fn rates_rest_on_rows_and_what_is_lost_in_the_ring_is_in_them() {
     let begin = Moment { wall: "2026-01-02T03:04:05Z".parse().expect("a moment"), monotonic_ns: 0 };
-    let known = Circumstances { begin, rules: RULES, ..known() };
-    let mut student = Student::new(&known, Asked { changes: Vec::new(), searches_per_second: None, top: 5 });
-    let mut happens = |happening: Happening<'_>| student.follow(happening).expect("nothing is written");
+    let known = SessionInfo { begin, rules: RULES, ..known() };
+    let mut usage_model =
+        UsageModel::new(&known, ForecastRequest { changes: Vec::new(), searches_per_second: None, top: 5 });
+    let mut happens = |message: Message<'_>| usage_model.consume(message).expect("nothing is written");
     let connects = vec![second_pass(); 500];
     // One of them was an example, too.
-    happens(Happening::Event(&Event::Connect(second_pass())));
+    happens(Message::Event(&Event::Connect(second_pass())));
     for looks in 1..=2 {
         let folded = Folded { rows: rows(&connects), ..Folded::default() };
         // Each of those that were followed stands for two.
         let counts =
             Counts { made: looks * 500, not_followed: looks * 500, ring_full: looks * 490, ..Counts::default() };
-        happens(Happening::Stock(&Stock { counts, folded: Some(folded), ..Stock::untraced() }));
+        happens(Message::Counters(&CounterSnapshot { counts, folded: Some(folded), ..CounterSnapshot::untraced() }));
     }
-    happens(Happening::Inventory(&beyond(20, 9)));
+    happens(Message::Inventory(&beyond(20, 9)));
     let wall = "2026-01-02T03:04:15Z".parse().expect("a moment");
-    happens(Happening::End(Moment { wall, monotonic_ns: 10_000_000_000 }));
-    let outlook = student.outlook(|_, _| {});
-    let case = &outlook.cases[0];
+    happens(Message::End(Moment { wall, monotonic_ns: 10_000_000_000 }));
+    let forecast = usage_model.forecast(|_, _| {});
+    let case = &forecast.cases[0];
     assert_eq!((case.known.searches_per_second, case.searched.searches), (Some(200.0), 1000));
 }
 
 #[test]
 fn as_it_is_read() {
-    let outlook = outlook(vec![Change::Range(10_240, 65_535)]);
+    let forecast = forecast(vec![Change::Range(10_240, 65_535)]);
     let layout = Layout { width: 80, top: 5, colours: false, unicode: false };
-    let text = String::from_utf8(writer::outlook(&outlook, Format::Text, layout)).expect("text");
+    let text = String::from_utf8(writer::forecast(&forecast, Format::Text, layout)).expect("text");
     for line in text.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
@@ -198,7 +199,7 @@ fn as_it_is_read() {
     {
         assert!(text.contains(part), "{part} in {text}");
     }
-    let json = String::from_utf8(writer::outlook(&outlook, Format::Json, layout)).expect("text");
+    let json = String::from_utf8(writer::forecast(&forecast, Format::Json, layout)).expect("text");
     assert_eq!(json.lines().count(), 2);
     let last: serde_json::Value = serde_json::from_str(json.lines().last().expect("two")).expect("JSON");
     assert_eq!((&last["type"], &last["cliff_at_ports"]), (&"what_if".into(), &27_648.into()));

@@ -4,7 +4,7 @@
 use tcp_trace::{
     kernel::hooks,
     probes::{
-        plan::{Wanted, plan},
+        plan::{PlanRequest, plan},
         table::{Kind, SIGNALS, Signal},
         tier::Tier,
     },
@@ -15,8 +15,8 @@ use crate::{
     support::golden::check,
 };
 
-fn wanted(tier: Option<Tier>) -> Wanted {
-    Wanted { signals: vec![Signal::Connect, Signal::PortProbes, Signal::TimeWait], tier, events: vec![] }
+fn wanted(tier: Option<Tier>) -> PlanRequest {
+    PlanRequest { signals: vec![Signal::Connect, Signal::PortProbes, Signal::TimeWait], tier, events: vec![] }
 }
 
 fn planned(machine: &Machine, tier: Option<Tier>) -> String {
@@ -84,7 +84,7 @@ fn a_forced_tier_stands_alone() {
 fn time_wait_events_need_the_closer() {
     let facts = Machine::debian("6.12").facts();
     let names = |events: &[Signal]| {
-        let plan = plan(&facts, &Wanted { events: events.to_vec(), ..wanted(Some(Tier::Fentry)) });
+        let plan = plan(&facts, &PlanRequest { events: events.to_vec(), ..wanted(Some(Tier::Fentry)) });
         let programs = plan.choices(Signal::TimeWait).iter().flat_map(|choice| choice.programs.clone());
         programs.map(|program| program.name).collect::<Vec<_>>()
     };

@@ -3,12 +3,12 @@
 
 use tcp_trace::kernel::{
     privileges::Privileges,
-    symbols::{Known, table_order, table_perturb},
+    symbols::{Resolved, table_order, table_perturb},
 };
 
 use crate::machine::Machine;
 
-fn kallsyms(text: &str, privileges: &Privileges) -> Known<u64> {
+fn kallsyms(text: &str, privileges: &Privileges) -> Resolved<u64> {
     let machine = Machine::bare();
     machine.write("proc/kallsyms", text);
     table_perturb(&machine.roots(), privileges)

@@ -3,7 +3,7 @@
 
 use super::{
     CandidateTotals, ConnectSnapshot,
-    tables::{Seen, Tables},
+    tables::{ProcessSet, Tables},
 };
 use crate::{
     aggregate::{distribution::Recorder, tally::Processes},
@@ -135,7 +135,7 @@ impl Counts {
     }
 
     /// `processes` says how many of a program's count here, of those that were `seen`.
-    pub(super) fn snapshot(&self, processes: impl Fn(&Processes) -> u64, seen: &Seen) -> ConnectSnapshot {
+    pub(super) fn snapshot(&self, processes: impl Fn(&Processes) -> u64, seen: &ProcessSet) -> ConnectSnapshot {
         let [port_search, handshake, total, ports_visited] = &self.recorders;
         let ended = self.by_outcome.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
         ConnectSnapshot {

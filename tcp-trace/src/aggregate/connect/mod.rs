@@ -10,7 +10,7 @@ use std::{
     net::IpAddr,
 };
 
-use self::{counts::Counts, tables::Seen};
+use self::{counts::Counts, tables::ProcessSet};
 use super::{
     distribution::Distribution,
     tally::{Destination, ProcessKey, ProgramKey, Tally},
@@ -137,15 +137,15 @@ pub struct ConnectAggregate {
     interval: Counts,
     total: Counts,
     /// Processes of the interval.
-    seen_now: Seen,
+    seen_now: ProcessSet,
     /// Processes of the run.
-    seen: Seen,
+    seen: ProcessSet,
     /// Attempts that no row has, until it is known which processes they are of. In an order, so that a replay is the same.
-    without_row: BTreeMap<Place, FoldedRow>,
+    without_row: BTreeMap<AttemptKey, FoldedRow>,
 }
 
 /// Network namespace, process and destination.
-type Place = (u32, u32, IpAddr, u16);
+type AttemptKey = (u32, u32, IpAddr, u16);
 
 impl ConnectAggregate {
     /// An event came through.

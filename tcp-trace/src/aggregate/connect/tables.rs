@@ -94,7 +94,11 @@ impl Tables {
         })
     }
 
-    pub(super) fn programs(&self, processes: impl Fn(&Processes) -> u64, seen: &Seen) -> Vec<Row<ProgramKey, Tally>> {
+    pub(super) fn programs(
+        &self,
+        processes: impl Fn(&Processes) -> u64,
+        seen: &ProcessSet,
+    ) -> Vec<Row<ProgramKey, Tally>> {
         self.worst_first(&self.programs, |key, tally| ProgramKey {
             program: key.program(),
             processes: processes(&tally.processes).max(1),
@@ -141,7 +145,7 @@ fn merge<K: Clone + Eq + Hash>(total: &mut Top<K, Tally>, other: &mut Tally, int
 
 /// Processes that were met, each in its program: enough to count them, in bounded memory.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct ProcessSet {
     met: HashSet<u64, RandomState>,
     /// The last one: most rows of one come one after another.
     last: Option<u64>,
@@ -151,7 +155,7 @@ pub(super) struct Seen {
     started: HashMap<u32, u64, RandomState>,
 }
 
-impl Seen {
+impl ProcessSet {
     /// Whether the process of a row was not met before.
     pub(super) fn meet(&mut self, row: &FoldedRow) -> bool {
         let hash = FixedState::with_seed(0).hash_one((ProgramId::of(row), ProcessId::of(row)));

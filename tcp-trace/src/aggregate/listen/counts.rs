@@ -17,7 +17,7 @@ pub struct ListenCounts {
     /// Taken out of it. Not known where returns of `accept()` are not seen.
     pub(crate) accepted: u64,
     pub(crate) accepts_unseen: bool,
-    /// Look-ups that found it, if they are timed.
+    /// ListenerSamples-ups that found it, if they are timed.
     pub lookups: u64,
     /// Time in them.
     pub lookup_ns: u64,

@@ -18,7 +18,7 @@ use tcp_trace_common::listen::{RawListener, RawListenerKey};
 pub use self::counts::ListenCounts;
 pub use self::now::{Now, SpaceCounters};
 pub use self::slow::SlowHandshakes;
-use self::{now::Look, slow::Slow};
+use self::{now::ListenerSamples, slow::Slow};
 use super::tally::Process;
 use crate::{
     event::{Comm, Event},
@@ -90,7 +90,7 @@ pub struct ListenAggregate {
     /// At the beginning of the interval.
     before: HashMap<RawListenerKey, RawListener, RandomState>,
     traced: bool,
-    look: Look,
+    look: ListenerSamples,
     slow: Slow,
 }
 

@@ -81,14 +81,14 @@ type Counters = BTreeMap<u32, SpaceCounters>;
 
 /// The looks that an interval and the run began with, and the last one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Look {
+pub(super) struct ListenerSamples {
     listeners: BTreeMap<Endpoint, Now>,
     first: Counters,
     before: Counters,
     counters: Counters,
 }
 
-impl Look {
+impl ListenerSamples {
     pub(super) fn take(&mut self, inventory: &Inventory) {
         self.listeners.clear();
         self.counters.clear();

@@ -13,14 +13,14 @@ use super::{
 use crate::{
     exit::Failure,
     export::{sink::Sink, whole_file::WholeFile},
-    session::request::Asked as Traced,
-    session_info::Circumstances,
+    session::request::TraceRequest,
+    session_info::SessionInfo,
     view::screen::Layout,
     what_if::{
         QUESTION,
         change::Change,
         tier::{self, Tier},
-        usage_model::{Asked, Student},
+        usage_model::{ForecastRequest, UsageModel},
     },
 };
 
@@ -89,20 +89,20 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
         return page.write(&writer::tier(&tier, format, layout)).map(|()| 0);
     }
     let outputs = args.live.output.output.clone().into_iter().collect();
-    let traced = Traced { outputs, ..Traced::plainly(QUESTION, false, verbose) };
+    let traced = TraceRequest { outputs, ..TraceRequest::for_mode(QUESTION, false, verbose) };
     let changes = args.changes();
-    let asked = Asked { changes, searches_per_second: args.rate, top: usize::from(args.live.top) };
+    let request = ForecastRequest { changes, searches_per_second: args.rate, top: usize::from(args.live.top) };
     let ran = live::follow(&args.live.options()?, args.live.recording.as_ref(), &traced, |known| {
-        possible(&asked.changes, known)?;
-        Ok(Watched::new(Student::new(known, asked), "looking", known.begin.monotonic_ns, args.live.duration))
+        possible(&request.changes, known)?;
+        Ok(Watched::new(UsageModel::new(known, request), "looking", known.begin.monotonic_ns, args.live.duration))
     })?;
     let bar = progress::bar("searching", Some(0));
-    let outlook = ran.follower.follower.outlook(|done, all| {
+    let forecast = ran.consumer.consumer.forecast(|done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     });
     bar.finish_and_clear();
-    page.write(&writer::outlook(&outlook, format, layout))?;
+    page.write(&writer::forecast(&forecast, format, layout))?;
     ran.recorded.map(|()| 0)
 }
 
@@ -154,8 +154,8 @@ impl Page {
 }
 
 /// What this kernel has no means for is no question about it.
-fn possible(changes: &[Change], known: &Circumstances) -> Result<(), Failure> {
-    let lacks = changes.iter().find_map(|change| match change {
+fn possible(changes: &[Change], known: &SessionInfo) -> Result<(), Failure> {
+    let warnings = changes.iter().find_map(|change| match change {
         Change::LocalPortRange(..) if !known.rules.socket_range => {
             Some("sockets have no range of their own here: IP_LOCAL_PORT_RANGE came with 6.3")
         }
@@ -164,7 +164,7 @@ fn possible(changes: &[Change], known: &Circumstances) -> Result<(), Failure> {
         }
         _ => None,
     });
-    match lacks {
+    match warnings {
         Some(headline) if known.rules_known => Err(Failure::KernelLacks {
             headline: headline.into(),
             tried: Vec::new(),

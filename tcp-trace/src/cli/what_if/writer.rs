@@ -7,14 +7,14 @@ use crate::{
     clock,
     export::{csv, format::Format, json, row::Row, rows_what_if},
     view::{screen::Layout, what_if, what_if_tier},
-    what_if::{forecast::Outlook, tier::Tier},
+    what_if::{forecast::Forecast, tier::Tier},
 };
 
 /// What would be.
-pub fn outlook(outlook: &Outlook, format: Format, layout: Layout) -> Vec<u8> {
+pub fn forecast(forecast: &Forecast, format: Format, layout: Layout) -> Vec<u8> {
     match format {
-        Format::Text => what_if::text(outlook, layout).into_bytes(),
-        Format::Json | Format::Csv => rows(format, outlook.time, &rows_what_if::of(outlook)),
+        Format::Text => what_if::text(forecast, layout).into_bytes(),
+        Format::Json | Format::Csv => rows(format, forecast.time, &rows_what_if::of(forecast)),
     }
 }
 

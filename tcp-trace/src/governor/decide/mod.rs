@@ -10,7 +10,7 @@ use crate::event::level::{LEVELS, Level};
 
 /// From this share of the budget on nothing is ever shed: no bound at all.
 const UNBOUNDED: f64 = 1.0;
-/// Of what a level may take: a richer one has to fit with room to spare.
+/// Of what a level may take: a step_up one has to fit with room to spare.
 const COMFORT: f64 = 0.7;
 /// Looks in a row at which it has to, before it is tried.
 const HOLD: u32 = 3;
@@ -65,14 +65,14 @@ impl Spent {
 
 /// What a level cost when it was last in force.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct MeasuredCost {
     sheddable: f64,
     rate: f64,
 }
 
 /// What there is to be shed, beside the totals.
 #[derive(Clone, Copy, Debug)]
-pub struct Luxuries {
+pub struct Sheddable {
     /// Something is told one by one.
     pub each: bool,
     /// Candidates are looked at.
@@ -83,27 +83,27 @@ pub struct Luxuries {
 #[derive(Clone, Debug)]
 pub struct Decider {
     budget: f64,
-    luxuries: Luxuries,
+    sheddable: Sheddable,
     level: Level,
     recent: Option<Spent>,
     /// Looks since the level changed.
     looks: u32,
     /// Looks in a row that were over the budget.
     over: u32,
-    /// Looks in a row at which a richer level would have fitted.
+    /// Looks in a row at which a step_up level would have fitted.
     calm: u32,
     hold: u32,
-    /// The last change was to a richer level.
+    /// The last change was to a step_up level.
     came_back: bool,
-    known: [Option<Known>; LEVELS],
+    known: [Option<MeasuredCost>; LEVELS],
 }
 
 impl Decider {
     /// Everything is told. `budget` is a share of the machine.
-    pub fn new(budget: f64, luxuries: Luxuries) -> Self {
+    pub fn new(budget: f64, sheddable: Sheddable) -> Self {
         Self {
             budget,
-            luxuries,
+            sheddable,
             level: Level::Full,
             recent: None,
             looks: 0,
@@ -138,7 +138,7 @@ impl Decider {
         self.looks = self.looks.saturating_add(1);
         let sheddable = recent.sheddable();
         if recent.rate > 0.0 {
-            self.known[self.level.index()] = Some(Known { sheddable, rate: recent.rate });
+            self.known[self.level.index()] = Some(MeasuredCost { sheddable, rate: recent.rate });
         }
         if self.budget >= UNBOUNDED {
             return None;
@@ -150,11 +150,11 @@ impl Decider {
             if self.over < 2 && sheddable < 2.0 * bearable {
                 return None;
             }
-            let poorer = self.next(self.level, Level::poorer)?;
+            let step_down = self.next(self.level, Level::step_down)?;
             if self.came_back && self.looks < LASTING {
                 self.hold = (self.hold * 2).min(LONGEST_HOLD);
             }
-            return Some(self.change(poorer));
+            return Some(self.change(step_down));
         }
         self.over = 0;
         if self.looks >= LASTING {
@@ -175,10 +175,10 @@ impl Decider {
         (self.calm >= HOLD).then(|| self.change(richest))
     }
 
-    /// What a level may cost before the next poorer one takes its place: sheddable, as a share of the machine.
+    /// What a level may cost before the next step_down one takes its place: sheddable, as a share of the machine.
     fn bearable(&self, level: Level) -> f64 {
         self.budget
-            * match self.next(level, Level::poorer) {
+            * match self.next(level, Level::step_down) {
                 Some(Level::Full | Level::Exemplars | Level::NoPortProbes) => 1.0,
                 Some(Level::NoEvents) => EXEMPLARS,
                 Some(Level::OneIn(_)) | None => TOTALS,
@@ -188,15 +188,15 @@ impl Decider {
     /// The richest level that would be borne at the rate of now, as long as all on the way there would; `share` of the
     /// room that it is to leave free.
     fn richest(&self, now: &Spent, share: f64) -> Option<Level> {
-        let richer = std::iter::successors(Some(self.level), |level| self.next(*level, Level::richer)).skip(1);
-        richer.take_while(|level| self.reckon(*level, now) <= share * COMFORT * self.bearable(*level)).last()
+        let step_up = std::iter::successors(Some(self.level), |level| self.next(*level, Level::step_up)).skip(1);
+        step_up.take_while(|level| self.reckon(*level, now) <= share * COMFORT * self.bearable(*level)).last()
     }
 
     /// A level that sheds what there is not is no other.
     fn next(&self, from: Level, step: fn(Level) -> Option<Level>) -> Option<Level> {
         let is_none = |level: &Level| match level {
-            Level::Exemplars => !self.luxuries.each,
-            Level::NoPortProbes => !self.luxuries.port_probes,
+            Level::Exemplars => !self.sheddable.each,
+            Level::NoPortProbes => !self.sheddable.port_probes,
             _ => false,
         };
         let mut next = step(from);
@@ -206,11 +206,11 @@ impl Decider {
         next
     }
 
-    /// What a richer level would cost at the rate of now.
-    fn reckon(&self, richer: Level, now: &Spent) -> f64 {
+    /// What a step_up level would cost at the rate of now.
+    fn reckon(&self, step_up: Level, now: &Spent) -> f64 {
         let sheddable = now.sheddable();
-        let followed = f64::from(self.level.follows_one_in()) / f64::from(richer.follows_one_in());
-        match self.known[richer.index()] {
+        let followed = f64::from(self.level.follows_one_in()) / f64::from(step_up.follows_one_in());
+        match self.known[step_up.index()] {
             Some(then) => (then.sheddable * now.rate / then.rate).max(sheddable),
             // Of one that was never in force nothing is known.
             None if followed > 1.0 => followed * sheddable,

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::{Decider, HOLD, Luxuries, Spent};
+use super::{Decider, HOLD, Sheddable, Spent};
 use crate::event::level::{LEAST, Level};
 
 const BUDGET: f64 = 0.01;
@@ -21,7 +21,7 @@ fn price(level: Level, probes: bool) -> (f64, f64) {
 }
 
 fn spent(decider: &Decider, rate: f64, fixed: f64) -> Spent {
-    let (programs, events) = price(decider.level(), decider.luxuries.port_probes);
+    let (programs, events) = price(decider.level(), decider.sheddable.port_probes);
     Spent { programs: Some(programs * rate), agent: fixed + events * rate, events: events * rate, rate }
 }
 
@@ -30,7 +30,7 @@ fn run(decider: &mut Decider, looks: u32, rate: f64, fixed: f64) -> Vec<Level> {
 }
 
 fn decider(port_probes: bool) -> Decider {
-    Decider::new(BUDGET, Luxuries { each: true, port_probes })
+    Decider::new(BUDGET, Sheddable { each: true, port_probes })
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn sheds_in_order_until_it_fits_and_comes_back() {
 fn events_of_each_go_long_before_totals() {
     let mut decider = decider(false);
     assert_eq!(run(&mut decider, 60, 10_000.0, 0.001), [Level::Exemplars]);
-    let mut decider = Decider::new(BUDGET, Luxuries { each: false, port_probes: false });
+    let mut decider = Decider::new(BUDGET, Sheddable { each: false, port_probes: false });
     assert_eq!(run(&mut decider, 60, 10_000.0, 0.001), []);
 }
 
@@ -74,7 +74,7 @@ fn what_cannot_be_shed_sheds_nothing_else() {
 
 #[test]
 fn a_hundred_percent_is_no_bound() {
-    let mut decider = Decider::new(1.0, Luxuries { each: true, port_probes: true });
+    let mut decider = Decider::new(1.0, Sheddable { each: true, port_probes: true });
     assert_eq!(run(&mut decider, 100, 1e6, 0.1), []);
 }
 

@@ -48,7 +48,7 @@ pub struct Owners {
     /// Inode of the socket -> place among the owners. Where several hold it, the lowest process id.
     by_inode: HashMap<NonZeroU32, u32, RandomState>,
     /// What could not be looked at, in words.
-    pub lacks: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 impl Owners {
@@ -64,18 +64,18 @@ impl Owners {
         }
         if hidden > 0 {
             found
-                .lacks
+                .warnings
                 .push(format!("sockets of {hidden} processes have no owner here: not ours to see (CAP_SYS_PTRACE)"));
         }
         if beyond > 0 {
-            found.lacks.push(format!("{beyond} sockets have no owner here: {LIMIT} are remembered"));
+            found.warnings.push(format!("{beyond} sockets have no owner here: {LIMIT} are remembered"));
         }
         found
     }
 
     /// Of these, and which of them holds the socket with an inode.
     pub fn new(owners: Vec<Arc<Owner>>, by_inode: impl IntoIterator<Item = (NonZeroU32, u32)>) -> Self {
-        Self { owners, by_inode: by_inode.into_iter().collect(), lacks: Vec::new() }
+        Self { owners, by_inode: by_inode.into_iter().collect(), warnings: Vec::new() }
     }
 
     /// All of them.

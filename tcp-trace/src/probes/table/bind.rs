@@ -27,7 +27,7 @@ pub(super) const ROW: Row = Row {
                 program("bind_exit_fentry", "inet_csk_get_port", Kind::Fexit),
                 program("bind_enter_fentry", "inet_csk_get_port", Kind::Fentry),
             ],
-            loses: "",
+            limitations: "",
         },
         Alternative {
             tier: Tier::Kprobe,
@@ -37,7 +37,7 @@ pub(super) const ROW: Row = Row {
                 program("bind_exit_kprobe", "inet_csk_get_port", Kind::Kretprobe),
                 program("bind_enter_kprobe", "inet_csk_get_port", Kind::Kprobe),
             ],
-            loses: "binds are missed when more are under way than there are probe instances (counted as missed)",
+            limitations: "binds are missed when more are under way than there are probe instances (counted as missed)",
         },
         Alternative {
             tier: Tier::Tracepoint,
@@ -47,7 +47,7 @@ pub(super) const ROW: Row = Row {
                 program("bind_call_exit_tp", "sys_exit_bind", SYSCALLS),
                 program("bind_call_enter_tp", "sys_enter_bind", SYSCALLS),
             ],
-            loses: "time is that of the whole call; binds by io_uring are not seen",
+            limitations: "time is that of the whole call; binds by io_uring are not seen",
         },
     ],
 };

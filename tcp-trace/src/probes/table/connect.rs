@@ -36,7 +36,7 @@ pub(super) const ROW: Row = Row {
                 ipv6("connect_v6_enter_fentry", "tcp_v6_connect", Kind::Fentry),
                 program("connect_v4_enter_fentry", "tcp_v4_connect", Kind::Fentry),
             ],
-            loses: "",
+            limitations: "",
         },
         Alternative {
             tier: Tier::Kprobe,
@@ -55,7 +55,7 @@ pub(super) const ROW: Row = Row {
                 ipv6("connect_enter_kprobe", "tcp_v6_connect", Kind::Kprobe),
                 program("connect_enter_kprobe", "tcp_v4_connect", Kind::Kprobe),
             ],
-            loses: "returns are missed when more calls are under way than there are probe instances (counted as missed)",
+            limitations: "returns are missed when more calls are under way than there are probe instances (counted as missed)",
         },
         Alternative {
             tier: Tier::Tracepoint,
@@ -65,7 +65,7 @@ pub(super) const ROW: Row = Row {
                 optional("connect_call_exit_tp", "sys_exit_connect", SYSCALLS, NO_CALL),
                 optional("connect_call_enter_tp", "sys_enter_connect", SYSCALLS, NO_CALL),
             ],
-            loses: "no port search: neither its time nor the ports visited; the handshake's time includes it",
+            limitations: "no port search: neither its time nor the ports visited; the handshake's time includes it",
         },
     ],
 };

@@ -39,7 +39,7 @@ pub(super) const ROW: Row = Row {
                 variant("accept_2_fentry", "inet_csk_accept", 2),
                 optional("listen_call_tp", "sys_enter_listen", SYSCALLS, NO_BACKLOG),
             ],
-            loses: "",
+            limitations: "",
         },
         Alternative {
             tier: Tier::Kprobe,
@@ -55,7 +55,7 @@ pub(super) const ROW: Row = Row {
                 program("accept_kprobe", "inet_csk_accept", Kind::Kprobe),
                 optional("listen_call_tp", "sys_enter_listen", SYSCALLS, NO_BACKLOG),
             ],
-            loses: "how many connections accept() takes: a return that sleeps is not probed",
+            limitations: "how many connections accept() takes: a return that sleeps is not probed",
         },
     ],
 };

@@ -16,7 +16,7 @@ const PROGRAMS: &[Program] = &[
 pub(super) const ROW: Row = Row {
     signal: Signal::ListenerLookup,
     alternatives: &[
-        Alternative { tier: Tier::Fentry, programs: PROGRAMS, loses: "" },
-        Alternative { tier: Tier::Kprobe, programs: PROGRAMS, loses: "" },
+        Alternative { tier: Tier::Fentry, programs: PROGRAMS, limitations: "" },
+        Alternative { tier: Tier::Kprobe, programs: PROGRAMS, limitations: "" },
     ],
 };

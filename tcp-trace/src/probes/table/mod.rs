@@ -132,7 +132,7 @@ pub struct Alternative {
     /// In the order in which they are attached: exits before entries, so that no entry is left without its exit.
     pub programs: &'static [Program],
     /// What it cannot tell, compared with the best; empty for the best.
-    pub loses: &'static str,
+    pub limitations: &'static str,
 }
 
 /// The ways to answer a signal, best first.
@@ -148,8 +148,8 @@ const fn program(name: &'static str, hook: &'static str, kind: Kind) -> Program 
     Program { name, hook, kind, need: Need::Required, params: None }
 }
 
-const fn optional(name: &'static str, hook: &'static str, kind: Kind, loses: &'static str) -> Program {
-    Program { name, hook, kind, need: Need::Optional(loses), params: None }
+const fn optional(name: &'static str, hook: &'static str, kind: Kind, limitations: &'static str) -> Program {
+    Program { name, hook, kind, need: Need::Optional(limitations), params: None }
 }
 
 /// A program on a function of IPv6.

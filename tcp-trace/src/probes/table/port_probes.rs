@@ -17,7 +17,7 @@ pub(super) const ROW: Row = Row {
                 probe("probe_v6_4_fentry", "__inet6_check_established", 4, NO_IPV6),
                 probe("probe_v6_6_fentry", "__inet6_check_established", 6, NO_IPV6),
             ],
-            loses: "",
+            limitations: "",
         },
         Alternative {
             tier: Tier::Kprobe,
@@ -26,7 +26,7 @@ pub(super) const ROW: Row = Row {
                 program("probe_check_kprobe", "__inet_check_established", Kind::Kprobe),
                 ipv6("probe_check_kprobe", "__inet6_check_established", Kind::Kprobe),
             ],
-            loses: "several times the cost for each candidate",
+            limitations: "several times the cost for each candidate",
         },
     ],
 };

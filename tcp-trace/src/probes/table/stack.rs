@@ -10,23 +10,23 @@ const SEARCH: &str = "__inet_hash_connect";
 pub(super) const ROW: Row = Row {
     signal: Signal::Stack,
     alternatives: &[
-        Alternative { tier: Tier::Fentry, programs: &[program("stack_fentry", SEARCH, Kind::Fentry)], loses: "" },
-        Alternative { tier: Tier::Kprobe, programs: &[program("stack_kprobe", SEARCH, Kind::Kprobe)], loses: "" },
+        Alternative { tier: Tier::Fentry, programs: &[program("stack_fentry", SEARCH, Kind::Fentry)], limitations: "" },
+        Alternative { tier: Tier::Kprobe, programs: &[program("stack_kprobe", SEARCH, Kind::Kprobe)], limitations: "" },
         Alternative {
             tier: Tier::Tracepoint,
             programs: &[program("stack_tp", "inet_sock_set_state", Kind::RawTracepoint)],
-            loses: "the stack ends at SYN_SENT, right before the port search",
+            limitations: "the stack ends at SYN_SENT, right before the port search",
         },
     ],
 };
 
 const CLOCK: &[Program] = &[program("stack_on_cpu", "cpu-clock", Kind::Clock)];
 
-/// Asked of the programs of [`ROW`], which say which attempt a thread is in.
+/// TraceRequest of the programs of [`ROW`], which say which attempt a thread is in.
 pub(super) const ON_CPU: Row = Row {
     signal: Signal::OnCpu,
     alternatives: &[
-        Alternative { tier: Tier::Fentry, programs: CLOCK, loses: "" },
-        Alternative { tier: Tier::Kprobe, programs: CLOCK, loses: "" },
+        Alternative { tier: Tier::Fentry, programs: CLOCK, limitations: "" },
+        Alternative { tier: Tier::Kprobe, programs: CLOCK, limitations: "" },
     ],
 };

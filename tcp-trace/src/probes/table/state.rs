@@ -24,7 +24,7 @@ pub(super) const ROW: Row = Row {
                 optional("state_closing_fentry", "tcp_close", Kind::Fentry, NO_LINGERING),
                 SET_STATE_FENTRY,
             ],
-            loses: "",
+            limitations: "",
         },
         Alternative {
             tier: Tier::Kprobe,
@@ -34,12 +34,12 @@ pub(super) const ROW: Row = Row {
                 optional("state_closing_kprobe", "tcp_close", Kind::Kprobe, NO_LINGERING),
                 SET_STATE_KPROBE,
             ],
-            loses: "the owner of an accepted connection may be missed while many wait in accept()",
+            limitations: "the owner of an accepted connection may be missed while many wait in accept()",
         },
         Alternative {
             tier: Tier::Tracepoint,
             programs: &[SET_STATE_TRACEPOINT],
-            loses: "accepted connections have no owner until it closes them; a close() that SO_LINGER lets wait is not seen",
+            limitations: "accepted connections have no owner until it closes them; a close() that SO_LINGER lets wait is not seen",
         },
     ],
 };

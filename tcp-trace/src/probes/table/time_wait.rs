@@ -24,7 +24,7 @@ pub(super) const ROW: Row = Row {
                 program("tw_alloc_fentry", "inet_twsk_alloc", Kind::Fexit),
                 in_detail(program("tw_closer_fentry", "tcp_set_state", Kind::Fentry)),
             ],
-            loses: "",
+            limitations: "",
         },
         Alternative {
             tier: Tier::Kprobe,
@@ -36,7 +36,7 @@ pub(super) const ROW: Row = Row {
                 program("tw_alloc_kprobe", "inet_twsk_alloc", Kind::Kprobe),
                 in_detail(program("tw_closer_kprobe", "tcp_set_state", Kind::Kprobe)),
             ],
-            loses: "an overflow for lack of memory is taken for an entry",
+            limitations: "an overflow for lack of memory is taken for an entry",
         },
     ],
 };

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     exit::Failure,
     export::whole_file::WholeFile,
-    stream::{Follow, Happening, Written},
+    stream::{Consumer, Message, Written},
 };
 
 /// Rows of a row group: enough to compress well, little enough to hold.
@@ -96,14 +96,14 @@ impl ParquetWriter {
     }
 }
 
-impl Follow for ParquetWriter {
-    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
-        match happening {
-            Happening::Event(event) => {
+impl Consumer for ParquetWriter {
+    fn consume(&mut self, message: Message<'_>) -> Result<(), Failure> {
+        match message {
+            Message::Event(event) => {
                 self.events.push(event);
                 if self.events.count() >= GROUP { self.put() } else { Ok(()) }
             }
-            Happening::End(_) => self.finish(),
+            Message::End(_) => self.finish(),
             _ => Ok(()),
         }
     }

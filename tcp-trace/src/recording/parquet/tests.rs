@@ -20,22 +20,22 @@ use super::ParquetWriter;
 use crate::{
     event::{Connect, Event, Outcome},
     recording::{
-        message::Happened,
+        message::OwnedMessage,
         sample::{at, connect, run},
     },
-    stream::{Follow as _, Happening},
+    stream::{Consumer as _, Message},
 };
 
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("tcp-trace-parquet-{name}-{}", std::process::id()));
     let mut writer = ParquetWriter::create(&folder).expect("a folder");
-    run().iter().for_each(|happened| writer.follow(happened.as_happening()).expect("room"));
+    run().iter().for_each(|message| writer.consume(message.as_message()).expect("room"));
     folder
 }
 
 fn connects() -> Vec<Connect> {
-    let connects = run().into_iter().filter_map(|happened| match happened {
-        Happened::Event(Event::Connect(connect)) => Some(connect),
+    let connects = run().into_iter().filter_map(|message| match message {
+        OwnedMessage::Event(Event::Connect(connect)) => Some(connect),
         _ => None,
     });
     connects.collect()
@@ -84,9 +84,9 @@ fn an_address_that_was_never_chosen_is_not_known() {
     let mut writer = ParquetWriter::create(&folder).expect("a folder");
     for saddr in [Ipv4Addr::UNSPECIFIED, Ipv4Addr::LOCALHOST] {
         let connect = Connect { saddr: saddr.into(), ..connect(1, 0.0) };
-        writer.follow(Happening::Event(&Event::Connect(connect))).expect("room");
+        writer.consume(Message::Event(&Event::Connect(connect))).expect("room");
     }
-    writer.follow(Happening::End(at(1.0))).expect("room");
+    writer.consume(Message::End(at(1.0))).expect("room");
     let file = File::open(folder.join("connect.parquet")).expect("a file");
     let rows = SerializedFileReader::new(file).expect("Parquet").into_iter();
     let saddr = |row: parquet::errors::Result<Row>| {

@@ -6,36 +6,36 @@ use super::{Phase, Rank, Trigger, rows::Attempts};
 use crate::{
     aggregate::distribution::Distribution,
     event::{Connect, Event},
-    mode::Question,
-    session_info::Circumstances,
-    stream::Happening,
-    summarize::{Reckoned, Reckoning, summary::Summary},
+    mode::Mode,
+    session_info::SessionInfo,
+    stream::Message,
+    summarize::{Summarized, Summarizer, summary::Summary},
 };
 
 /// A trigger, and what it goes by.
 #[derive(Debug)]
-pub struct Sense {
+pub struct TriggerEvaluator {
     trigger: Trigger,
-    reckoning: Reckoning,
+    summarizer: Summarizer,
     /// The last interval that ended.
     interval: Option<Box<Summary>>,
 }
 
-impl Sense {
+impl TriggerEvaluator {
     /// Nothing has happened yet.
-    pub fn new(trigger: Trigger, known: &Circumstances) -> Self {
-        Self { trigger, reckoning: Reckoning::new(Question::Doctor, known), interval: None }
+    pub fn new(trigger: Trigger, known: &SessionInfo) -> Self {
+        Self { trigger, summarizer: Summarizer::new(Mode::Doctor, known), interval: None }
     }
 
-    /// Takes a happening; says whether it is one to fire at.
-    pub fn feels(&mut self, happening: Happening<'_>) -> bool {
-        if let Reckoned::Interval(summary) = self.reckoning.take(happening) {
+    /// Takes a message; says whether it is one to fire at.
+    pub fn matches(&mut self, message: Message<'_>) -> bool {
+        if let Summarized::Interval(summary) = self.summarizer.take(message) {
             self.interval = Some(summary);
             return self.trigger.is_met(None, self.interval.as_deref());
         }
-        match happening {
-            Happening::Event(Event::Connect(connect)) => self.trigger.is_met(Some(connect), self.interval.as_deref()),
-            Happening::Stock(stock) => stock.folded.as_ref().is_some_and(|folded| {
+        match message {
+            Message::Event(Event::Connect(connect)) => self.trigger.is_met(Some(connect), self.interval.as_deref()),
+            Message::Counters(counters) => counters.folded.as_ref().is_some_and(|folded| {
                 let other = Attempts { row: None, counts: &folded.other };
                 let rows = folded.rows.iter().map(|row| Attempts { row: Some(row), counts: &row.counts });
                 rows.chain([other]).any(|attempts| self.trigger.met_by(&attempts, self.interval.as_deref()).is_sure())

@@ -4,14 +4,14 @@
 use super::{Phase, Trigger};
 use crate::{
     probes::{table::Signal, tier::Tier},
-    session_info::Circumstances,
+    session_info::SessionInfo,
 };
 
 impl Trigger {
     /// Something that is never known here, by the name that was typed; also where another part of an `or` could be met,
     /// because the user counts on both.
-    pub fn never_known(&self, known: &Circumstances) -> Option<&'static str> {
-        let tier = known.signals.get(&Signal::Connect).map(|at_work| at_work.tier);
+    pub fn never_known(&self, known: &SessionInfo) -> Option<&'static str> {
+        let tier = known.signals.get(&Signal::Connect).map(|active| active.tier);
         if tier == Some(Tier::Tracepoint) { self.of_the_search() } else { None }
     }
 

@@ -9,7 +9,7 @@ mod rows;
 mod tests;
 mod words;
 
-pub use self::{evaluator::Sense, words::Wrong};
+pub use self::{evaluator::TriggerEvaluator, words::Wrong};
 use crate::{
     event::{Comm, Outcome},
     findings::Code,

@@ -7,11 +7,11 @@ use super::*;
 use crate::{
     aggregate::sample,
     event::{Connect, Event},
-    governor::Stock,
+    governor::CounterSnapshot,
     model::folded::Folded,
     recording::sample::{at, connect, known},
-    session_info::Circumstances,
-    stream::Happening,
+    session_info::SessionInfo,
+    stream::Message,
 };
 
 fn wrong(text: &str) -> String {
@@ -72,38 +72,38 @@ fn what_is_wrong_is_pointed_at() {
 #[test]
 fn conditions_of_a_connect_are_about_the_same_one() {
     let trigger = Trigger::parse("outcome = no_port and port_search > 1ms").expect("a trigger");
-    let mut sense = Sense::new(trigger, &known());
-    let mut feels = |outcome, port_search_ns| {
+    let mut evaluator = TriggerEvaluator::new(trigger, &known());
+    let mut matches = |outcome, port_search_ns| {
         let event = Event::Connect(Connect { outcome, port_search_ns, ..connect(1, 0.1) });
-        sense.feels(Happening::Event(&event))
+        evaluator.matches(Message::Event(&event))
     };
-    assert!(!feels(Outcome::NoPort, Some(900_000)));
-    assert!(!feels(Outcome::Established, Some(2_000_000)));
-    assert!(!feels(Outcome::NoPort, None), "what is not known is not more than anything");
-    assert!(feels(Outcome::NoPort, Some(2_000_000)));
+    assert!(!matches(Outcome::NoPort, Some(900_000)));
+    assert!(!matches(Outcome::Established, Some(2_000_000)));
+    assert!(!matches(Outcome::NoPort, None), "what is not known is not more than anything");
+    assert!(matches(Outcome::NoPort, Some(2_000_000)));
 }
 
 #[test]
 fn conditions_of_an_interval_are_asked_when_it_ends() {
     let trigger = Trigger::parse("p99(port_search) > 1ms or count(refused) > 2").expect("a trigger");
-    let before_rows = Circumstances { has_rows: false, ..known() };
-    let mut sense = Sense::new(trigger, &before_rows);
+    let before_rows = SessionInfo { has_rows: false, ..known() };
+    let mut evaluator = TriggerEvaluator::new(trigger, &before_rows);
     let mut interval = |outcome, port_search_ns, end| {
         for _ in 0..3 {
             let event =
                 Event::Connect(Connect { outcome, port_search_ns: Some(port_search_ns), ..connect(1, end - 0.5) });
-            assert!(!sense.feels(Happening::Event(&event)));
+            assert!(!evaluator.matches(Message::Event(&event)));
         }
-        sense.feels(Happening::Tick(at(end)))
+        evaluator.matches(Message::Tick(at(end)))
     };
     assert!(!interval(Outcome::Established, 5_000, 1.0));
     assert!(interval(Outcome::Established, 2_000_000, 2.0));
 }
 
 /// As they are added up, without any event.
-fn folded(connects: &[&Connect]) -> Stock {
+fn folded(connects: &[&Connect]) -> CounterSnapshot {
     let rows = sample::rows(connects.iter().copied());
-    Stock { folded: Some(Folded { rows, ..Folded::default() }), ..Stock::untraced() }
+    CounterSnapshot { folded: Some(Folded { rows, ..Folded::default() }), ..CounterSnapshot::untraced() }
 }
 
 #[test]
@@ -111,35 +111,35 @@ fn conditions_of_a_connect_are_met_by_rows_at_any_rate() {
     let refused = Connect { outcome: Outcome::Refused, ..connect(1, 0.1) };
     let slow = Connect { total_ns: Some(7_000_000), ..connect(1, 0.1) };
     let elsewhere = Connect { dport: 80, total_ns: Some(60_500), ..refused.clone() };
-    let feels = |trigger: &str, connects: &[&Connect]| {
-        let mut sense = Sense::new(Trigger::parse(trigger).expect("a trigger"), &known());
-        sense.feels(Happening::Stock(&folded(connects)))
+    let matches = |trigger: &str, connects: &[&Connect]| {
+        let mut evaluator = TriggerEvaluator::new(Trigger::parse(trigger).expect("a trigger"), &known());
+        evaluator.matches(Message::Counters(&folded(connects)))
     };
-    assert!(feels("outcome = refused", &[&slow, &refused]));
-    assert!(!feels("outcome = refused", &[&slow]));
-    assert!(feels("outcome != established", &[&slow, &refused]));
-    assert!(feels("total > 5ms", &[&slow, &refused]) && !feels("total > 9ms", &[&slow]));
-    assert!(feels("total < 1ms", &[&slow, &refused]) && !feels("total < 1us", &[&refused]));
-    assert!(feels("outcome = refused and port = 80", &[&slow, &elsewhere]));
-    assert!(!feels("outcome = refused and port = 3306", &[&slow, &elsewhere]));
-    assert!(feels("outcome = refused and pid = 4243", &[&refused]));
+    assert!(matches("outcome = refused", &[&slow, &refused]));
+    assert!(!matches("outcome = refused", &[&slow]));
+    assert!(matches("outcome != established", &[&slow, &refused]));
+    assert!(matches("total > 5ms", &[&slow, &refused]) && !matches("total > 9ms", &[&slow]));
+    assert!(matches("total < 1ms", &[&slow, &refused]) && !matches("total < 1us", &[&refused]));
+    assert!(matches("outcome = refused and port = 80", &[&slow, &elsewhere]));
+    assert!(!matches("outcome = refused and port = 3306", &[&slow, &elsewhere]));
+    assert!(matches("outcome = refused and pid = 4243", &[&refused]));
     // Nobody can tell from sums whether it was the same one; its event can.
-    assert!(!feels("outcome = refused and total > 5ms", &[&slow, &refused]));
+    assert!(!matches("outcome = refused and total > 5ms", &[&slow, &refused]));
     // Where all of a row are one of both it is.
-    assert!(feels("outcome = established and total > 5ms", &[&slow]));
+    assert!(matches("outcome = established and total > 5ms", &[&slow]));
 }
 
 #[test]
 fn attempts_that_found_no_room_in_a_row_meet_them_too() {
-    let mut stock = folded(&[&connect(1, 0.1)]);
+    let mut counters = folded(&[&connect(1, 0.1)]);
     let other = Connect { outcome: Outcome::Refused, ..connect(1, 0.1) };
-    stock.folded.as_mut().expect("rows").other.add(&other);
-    let feels = |trigger: &str| {
-        let mut sense = Sense::new(Trigger::parse(trigger).expect("a trigger"), &known());
-        sense.feels(Happening::Stock(&stock))
+    counters.folded.as_mut().expect("rows").other.add(&other);
+    let matches = |trigger: &str| {
+        let mut evaluator = TriggerEvaluator::new(Trigger::parse(trigger).expect("a trigger"), &known());
+        evaluator.matches(Message::Counters(&counters))
     };
-    assert!(feels("outcome = refused"));
-    assert!(!feels("outcome = refused and port = 3306"), "nobody knows where they went");
+    assert!(matches("outcome = refused"));
+    assert!(!matches("outcome = refused and port = 3306"), "nobody knows where they went");
 }
 
 proptest! {

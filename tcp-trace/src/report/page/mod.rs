@@ -37,10 +37,10 @@ struct Page<'a> {
 /// # Errors
 /// When the template does not fit what is put into it.
 pub fn page(material: &Material<'_>) -> Result<String, Failure> {
-    let Material { circumstances, summary, courses, .. } = material;
-    let begin = circumstances.begin.wall;
-    let gone = courses.gone(&summary.findings);
-    let causes: Vec<_> = summary.findings.iter().map(|finding| Cause::of(finding, courses)).collect();
+    let Material { session, summary, timelines, .. } = material;
+    let begin = session.begin.wall;
+    let gone = timelines.gone(&summary.findings);
+    let causes: Vec<_> = summary.findings.iter().map(|finding| Cause::of(finding, timelines)).collect();
     let stamp = |time: jiff::Timestamp| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     let tier = summary.tier.map_or("none".into(), |tier| tier.to_string());
     let subtitle = format!(
@@ -55,7 +55,7 @@ pub fn page(material: &Material<'_>) -> Result<String, Failure> {
         subtitle,
         answer: Answer::of(summary, &gone),
         causes,
-        gone: gone.iter().map(|finding| Cause::of(finding, courses)).collect::<Vec<_>>(),
+        gone: gone.iter().map(|finding| Cause::of(finding, timelines)).collect::<Vec<_>>(),
         sections: section::all(material),
         notes: &summary.notes,
         colophon: format!(

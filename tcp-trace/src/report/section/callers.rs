@@ -5,8 +5,8 @@ use super::{Block, Material};
 use crate::probes::table::Signal;
 
 pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
-    let at_work = material.circumstances.signals.get(&Signal::Stack);
-    match (material.flame, at_work) {
+    let active = material.session.signals.get(&Signal::Stack);
+    match (material.flame, active) {
         (Some(flame), _) => vec![Block::Flame(Box::new(flame.clone()))],
         (None, Some(_)) => vec![Block::Words("No connect() came with a stack that could be followed.".into())],
         (None, None) => Vec::new(),

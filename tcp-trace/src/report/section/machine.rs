@@ -13,13 +13,13 @@ pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
 }
 
 fn facts(material: &Material<'_>) -> Table {
-    let circumstances = material.circumstances;
+    let session = material.session;
     let mut table = Table::new("Kernel", &["what", "fact"]);
-    let kernel = if circumstances.kernel.is_empty() { "?" } else { &circumstances.kernel };
+    let kernel = if session.kernel.is_empty() { "?" } else { &session.kernel };
     table.push(["kernel".into(), kernel.into()]);
-    if circumstances.rules_known {
-        table.push(["port search".into(), format!("that {}", generation::name(&circumstances.rules))]);
-        for buys in generation::upgrades(&circumstances.rules) {
+    if session.rules_known {
+        table.push(["port search".into(), format!("that {}", generation::name(&session.rules))]);
+        for buys in generation::upgrades(&session.rules) {
             table.push(["a newer kernel".into(), buys.into()]);
         }
     } else {
@@ -27,7 +27,7 @@ fn facts(material: &Material<'_>) -> Table {
     }
     let exact = "known: ports visited are exact";
     let sees_search = matches!(material.summary.tier, Some(Tier::Fentry | Tier::Kprobe));
-    let perturb = circumstances.table_perturb_unknown.as_deref().unwrap_or(exact);
+    let perturb = session.table_perturb_unknown.as_deref().unwrap_or(exact);
     if sees_search {
         table.push(["table_perturb".into(), perturb.into()]);
     }
@@ -36,20 +36,16 @@ fn facts(material: &Material<'_>) -> Table {
 
 fn signals(material: &Material<'_>) -> Table {
     let mut table = Table::new("What was traced, and how", &["signal", "tier", "cannot be told so"]);
-    for (signal, at_work) in &material.circumstances.signals {
-        let loses = if at_work.loses.is_empty() { "-".into() } else { at_work.loses.join("; ") };
-        table.push([signal.to_string(), at_work.tier.to_string(), loses]);
+    for (signal, active) in &material.session.signals {
+        let limitations = if active.limitations.is_empty() { "-".into() } else { active.limitations.join("; ") };
+        table.push([signal.to_string(), active.tier.to_string(), limitations]);
     }
-    if material.circumstances.signals.is_empty() {
-        table.note("nothing was traced: this is what can be read")
-    } else {
-        table
-    }
+    if material.session.signals.is_empty() { table.note("nothing was traced: this is what can be read") } else { table }
 }
 
 fn settings(material: &Material<'_>) -> Table {
     let mut table = Table::new("Settings of the network namespace that this ran in", &["setting", "value#"]);
-    for (name, value) in named(&material.circumstances.sysctls) {
+    for (name, value) in named(&material.session.sysctls) {
         table.push([name.into(), value.unwrap_or_else(|| "?".into())]);
     }
     table.note("? is not known, or this kernel has no such setting")

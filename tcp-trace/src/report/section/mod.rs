@@ -18,9 +18,9 @@ use super::{
     column::Column,
     flame::Flame,
     table::Table,
-    timeline::Courses,
+    timeline::FindingTimelines,
 };
-use crate::{session_info::Circumstances, summarize::summary::Summary};
+use crate::{session_info::SessionInfo, summarize::summary::Summary};
 
 /// A chapter of the page.
 #[derive(Clone, Debug, Serialize)]
@@ -52,13 +52,13 @@ pub enum Block {
 /// What sections are made of.
 pub struct Material<'a> {
     /// What was known before the first event.
-    pub circumstances: &'a Circumstances,
+    pub session: &'a SessionInfo,
     /// The whole run.
     pub summary: &'a Summary,
     /// The run over time.
     pub columns: &'a [Column],
     /// When causes were there.
-    pub courses: &'a Courses,
+    pub timelines: &'a FindingTimelines,
     /// Call paths, if they were taken.
     pub flame: Option<&'a Flame>,
     /// Rows of a table.
@@ -68,7 +68,7 @@ pub struct Material<'a> {
 impl Material<'_> {
     /// The time of the run.
     pub fn axis(&self) -> Axis {
-        Axis::new(self.circumstances.begin.wall, self.summary.time)
+        Axis::new(self.session.begin.wall, self.summary.time)
     }
 }
 
