@@ -41,9 +41,9 @@ pub fn run(report: &mut Report) {
 }
 
 /// A tool that looks on from the machine's own namespace.
-fn start() -> Result<Tool> {
+fn start(arguments: &[&str]) -> Result<Tool> {
     let mut command = Command::new(tool::path());
-    command.args(["ports", "--top", "1000"]);
+    command.args(["ports", "--top", "1000"]).args(arguments);
     Tool::spawn_in(command, None)
 }
 
@@ -91,7 +91,7 @@ fn bound_elsewhere(ip: IpAddr) -> Result<[Socket; 2]> {
 }
 
 fn ports(ip: IpAddr) -> Result<()> {
-    let tool = start()?;
+    let tool = start(&[])?;
     netns::within("owner", |netns| {
         netns.set_range(LOW, HIGH)?;
         netns.set("ipv4/ip_local_reserved_ports", RESERVED)?;
@@ -133,7 +133,7 @@ fn ports(ip: IpAddr) -> Result<()> {
 
 /// The kernel takes over what is said to be reusable.
 fn reusable() -> Result<()> {
-    let tool = start()?;
+    let tool = start(&[])?;
     netns::within("owner", |netns| {
         netns.set_range(LOW, HIGH)?;
         netns.set("ipv4/tcp_tw_reuse", "1")?;
@@ -157,7 +157,7 @@ fn reusable() -> Result<()> {
 }
 
 fn shared() -> Result<()> {
-    let tool = start()?;
+    let tool = start(&[])?;
     netns::within("owner", |netns| {
         // One port only.
         netns.set_range(LOW, LOW)?;
@@ -177,11 +177,12 @@ fn shared() -> Result<()> {
 
 /// A namespace that a visitor enters every second. Between two visits nobody of the tool is there.
 fn leaves_no_thread_behind() -> Result<()> {
-    let tool = start()?;
+    let tool = start(&tool::UNBOUNDED)?;
     let pid = tool.pid();
     let home = fs::read_link(format!("/proc/{pid}/ns/net"))?;
     netns::within("owner", |netns| {
-        // As often as it went, it came back: how long a visit takes depends on the machine.
+        // As often as it went, it came back. How long a visit takes depends on the machine, and by default how soon the next
+        // one follows depends on that.
         const VISITS: u32 = 3;
         let deadline = Instant::now() + Duration::from_secs(60);
         let (mut visits, mut was_away) = (0, false);
