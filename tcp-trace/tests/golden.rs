@@ -385,7 +385,7 @@ fn json_lines() {
     });
     for line in all.lines() {
         let value: serde_json::Value = serde_json::from_str(line).expect("one object a line");
-        assert_eq!(value["v"], 1);
+        assert_eq!(value["v"], 2);
         assert!(value["type"].is_string());
     }
     check("events.jsonl", &all);

@@ -60,7 +60,7 @@ impl Ledger {
 
     /// Events in the ring buffer, or on their way from it. None at the end:
     /// made = delivered + undecoded + on the way + summed + shed + lost in the ring.
-    pub fn on_the_way(&self) -> u64 {
+    pub fn in_flight(&self) -> u64 {
         let counts = &self.counts;
         counts.made.saturating_sub(self.delivered + counts.undecoded + counts.summed + counts.shed + counts.ring_full)
     }
@@ -82,7 +82,7 @@ mod tests {
             ..Counts::default()
         };
         let ledger = Ledger { counts, delivered: 40, ..Ledger::default() };
-        assert_eq!((ledger.on_the_way(), counts.attempts()), (5, 107));
+        assert_eq!((ledger.in_flight(), counts.attempts()), (5, 107));
         assert_eq!([true, false].map(|has_rows| counts.outcome_unknown(has_rows)), [7, 8]);
     }
 }

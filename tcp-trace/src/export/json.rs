@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! JSON lines: one compact object a line, snake_case, units in names, `"v":1`; what is not known is null, never 0.
+//! JSON lines: one compact object a line, snake_case, units in names, `"v":2`; what is not known is null, never 0.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Version of the contract.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 
 /// Appends the line of an event.
 pub fn event(out: &mut Vec<u8>, calendar: &mut Calendar, event: &Event) {

@@ -6,15 +6,15 @@ use serde::Serialize;
 use super::json::rounded;
 use crate::aggregate::ledger::Ledger;
 
-/// Counts are since the start of the run, so that they balance: made = delivered + undecoded + on_the_way + summed +
+/// Counts are since the start of the run, so that they balance: made = delivered + undecoded + in_flight + in_kernel +
 /// shed + lost_ring. Cost is of the time that the summary is about; shares are of the machine.
 #[derive(Serialize)]
 pub(super) struct LedgerObject {
     made: u64,
     delivered: u64,
     undecoded: u64,
-    on_the_way: u64,
-    summed: u64,
+    in_flight: u64,
+    in_kernel: u64,
     shed: u64,
     lost_ring: u64,
     lost_map: u64,
@@ -53,8 +53,8 @@ impl LedgerObject {
             made: counts.made,
             delivered: ledger.delivered,
             undecoded: counts.undecoded,
-            on_the_way: ledger.on_the_way(),
-            summed: counts.summed,
+            in_flight: ledger.in_flight(),
+            in_kernel: counts.summed,
             shed: counts.shed,
             lost_ring: counts.ring_full,
             lost_map: counts.attempts_full,

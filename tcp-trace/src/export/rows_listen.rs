@@ -35,7 +35,7 @@ fn of_listener(observed: &Observed, listener: &Listener) -> Row {
         ("syn_queue", known(now.map(|now| now.syn_queue))),
         ("syn_queue_high", known(listener.syn_high)),
         ("limit", known(now.map(|now| now.limit))),
-        ("backlog_asked", known(listener.asked)),
+        ("backlog_requested", known(listener.asked)),
         ("somaxconn", known(sysctls.somaxconn.map(u64::from))),
         ("tcp_max_syn_backlog", known(sysctls.tcp_max_syn_backlog.map(u64::from))),
         ("tcp_syncookies", known(sysctls.tcp_syncookies.map(u64::from))),

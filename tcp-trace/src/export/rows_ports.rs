@@ -88,7 +88,7 @@ fn of_space(observed: &Observed, space: &PortSpace) -> Row {
             ("shared", number(space.shared)),
             ("most_shared_port", Evidence::number(space.most_shared.map(|(port, _)| port.into()))),
             ("most_shared_by", Evidence::number(space.most_shared.map(|(_, uses)| uses.into()))),
-            ("sockets_not_looked_at", Evidence::Number(space.beyond)),
+            ("sockets_skipped", Evidence::Number(space.beyond)),
         ],
     }
 }

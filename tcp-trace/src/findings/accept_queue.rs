@@ -85,7 +85,7 @@ pub(super) fn evidence(listener: &Listener, counts: &ListenCounts, sysctls: &Sys
         ("syn_queue", now(|now| now.syn_queue)),
         ("syn_queue_high", Evidence::number(listener.syn_high)),
         ("limit", now(|now| now.limit)),
-        ("backlog_asked", Evidence::number(listener.asked)),
+        ("backlog_requested", Evidence::number(listener.asked)),
         ("somaxconn", Evidence::number(sysctls.somaxconn.map(u64::from))),
         ("syns", Evidence::Number(counts.syns)),
     ];

@@ -221,7 +221,7 @@ fn a_recording_that_was_shed_has_the_findings_of_the_storm() {
     for field in ["connects", "by_outcome", "second_pass", "programs", "processes", "destinations", "other"] {
         assert_eq!(summaries[1][field], summaries_without[1][field], "{field}");
     }
-    assert_eq!(summaries_without[1]["ledger"]["on_the_way"], 0);
+    assert_eq!(summaries_without[1]["ledger"]["in_flight"], 0);
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn filters_choose_among_what_was_recorded_and_the_books_still_balance() {
     assert!(!ledgers.is_empty(), "{answer}");
     for ledger in ledgers {
         let count = |name: &str| ledger[name].as_u64().unwrap_or_else(|| panic!("no {name} in {ledger}"));
-        let parts = ["delivered", "undecoded", "on_the_way", "shed", "lost_ring"].map(count);
+        let parts = ["delivered", "undecoded", "in_flight", "shed", "lost_ring"].map(count);
         assert_eq!(count("made"), parts.iter().sum::<u64>(), "{ledger}");
     }
 }

@@ -74,7 +74,7 @@ pub(crate) fn books(ledger: &Ledger) -> String {
     let mut words = format!("ledger: made {} = delivered {}", grouped(counts.made), grouped(ledger.delivered));
     let parts = [
         ("undecoded", counts.undecoded),
-        ("on the way", ledger.on_the_way()),
+        ("on the way", ledger.in_flight()),
         ("only added up", counts.summed),
         ("shed", counts.shed),
         ("lost", counts.ring_full),

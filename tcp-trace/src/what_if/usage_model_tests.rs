@@ -204,5 +204,5 @@ fn as_it_is_read() {
     let last: serde_json::Value = serde_json::from_str(json.lines().last().expect("two")).expect("JSON");
     assert_eq!((&last["type"], &last["cliff_at_ports"]), (&"what_if".into(), &27_648.into()));
     assert_eq!((&last["change"], &last["advised"]), (&"--range 10240-65535".into(), &true.into()));
-    assert!(last["port_search_at_first_ns"].is_null());
+    assert!(last["port_search_current_ns"].is_null());
 }

@@ -183,7 +183,7 @@ pub fn parse(text: &str) -> Result<Answer> {
     let mut lines = Vec::new();
     for line in text.lines() {
         let value: Value = serde_json::from_str(line).with_context(|| format!("not JSON: {line:?}"))?;
-        ensure!(value["v"] == 1, "not of version 1: {line}");
+        ensure!(value["v"] == 2, "not of version 2: {line}");
         lines.push(value);
     }
     Ok(Answer { lines })

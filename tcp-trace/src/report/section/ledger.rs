@@ -41,7 +41,7 @@ fn books(material: &Material<'_>) -> Table {
         ("made: connects that were followed and ended", Some(counts.made)),
         ("delivered", Some(ledger.delivered)),
         ("undecoded", Some(counts.undecoded)),
-        ("on the way", Some(ledger.on_the_way())),
+        ("on the way", Some(ledger.in_flight())),
         ("only added up: no event of each was asked for", Some(counts.summed)),
         ("shed: added up, but no event was sent", Some(counts.shed)),
         ("lost in the ring buffer: added up, but it was full", Some(counts.ring_full)),

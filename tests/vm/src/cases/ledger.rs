@@ -64,11 +64,11 @@ pub fn balanced(answer: &Answer) -> Result<()> {
     for line in answer.of("summary") {
         let ledger = &line["ledger"];
         let number = |name: &str| ledger[name].as_u64().with_context(|| format!("no {name} in {ledger}"));
-        let parts = ["delivered", "undecoded", "on_the_way", "summed", "shed", "lost_ring"];
+        let parts = ["delivered", "undecoded", "in_flight", "in_kernel", "shed", "lost_ring"];
         let sum = parts.iter().map(|part| number(part)).sum::<Result<u64>>()?;
         ensure!(number("made")? == sum, "does not balance: {ledger}");
         if line["final"] == true {
-            ensure!(number("on_the_way")? == 0 && !ledger["pending"].is_null(), "not settled: {ledger}");
+            ensure!(number("in_flight")? == 0 && !ledger["pending"].is_null(), "not settled: {ledger}");
             let outcomes: u64 =
                 line["by_outcome"].as_object().context("by_outcome")?.values().filter_map(Value::as_u64).sum();
             let unknown = line["outcome_unknown"].as_u64().context("outcome_unknown")?;

@@ -178,7 +178,7 @@ fn accept_queue(netns: &Netns, at: At, _: Tier) -> Result<Seen> {
             ("dropped_accept_queue", 6.into()),
             ("queued", 5.into()),
             ("accept_queue_high", 5.into()),
-            ("backlog_asked", 4.into()),
+            ("backlog_requested", 4.into()),
         ],
     )?;
     ensure!(seen.overflows == 6, "the kernel counted {} overflows", seen.overflows);
@@ -265,7 +265,7 @@ fn accepts(netns: &Netns, at: At, tier: Tier) -> Result<Seen> {
             ("dropped_accept_queue", 0.into()),
             ("owner_pid", std::process::id().into()),
             ("owner_comm", "caller".into()),
-            ("backlog_asked", 64.into()),
+            ("backlog_requested", 64.into()),
         ],
     )
 }

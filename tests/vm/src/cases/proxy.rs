@@ -111,7 +111,7 @@ fn advice(answer: &Answer, netns: &Netns) -> Result<Advice> {
     let lines = answer.of("what_if").filter(|line| line["netns"] == netns.inode && line["dport"] == UPSTREAM.port());
     let mut ranges = lines.filter_map(|line| {
         let (low, high) = line["change"].as_str()?.strip_prefix("--range ")?.split_once('-')?;
-        Some((low.parse().ok()?, high.parse().ok()?, line["ports_visited_at_first"].as_f64()?))
+        Some((low.parse().ok()?, high.parse().ok()?, line["ports_visited_current"].as_f64()?))
     });
     let (low, high, visited) = ranges.next().context("what-if advises no other range")?;
     Ok(Advice { range: (low, high), visited })

@@ -134,7 +134,7 @@ pub fn number(line: &Value, name: &str) -> Result<f64> {
 
 fn as_predicted(answer: &Answer, dport: u16) -> Result<()> {
     let line = line(answer, dport, "")?;
-    let (predicted, measured) = (number(line, "ports_visited_at_first")?, number(line, "ports_visited_measured")?);
+    let (predicted, measured) = (number(line, "ports_visited_current")?, number(line, "ports_visited_measured")?);
     println!("{dport}: {predicted:.2} ports visited predicted, {measured:.2} measured");
     ensure!((predicted / measured - 1.0).abs() < 0.05, "predicted {predicted}, measured {measured} in {line}");
     Ok(())

@@ -75,7 +75,7 @@ fn before(tier: Tier, arguments: &[&str], remote: SocketAddr) -> Result<(f64, f6
     })?;
     let was = number(line(&answer, remote.port(), "")?, "ports_visited_measured")?;
     let changed = line(&answer, remote.port(), &arguments.join(" "))?;
-    Ok((was, number(changed, "ports_visited_at_first")?))
+    Ok((was, number(changed, "ports_visited_current")?))
 }
 
 fn measured(tier: Tier, remote: SocketAddr, connect: impl FnOnce() -> Result<()>) -> Result<f64> {
@@ -102,7 +102,7 @@ fn settled(tier: Tier) -> Result<Change> {
     let answer = asked(tier, &[], || replace(2000))?;
     let line = line(&answer, remote.port(), "")?;
     let is = number(line, "ports_visited_measured")?;
-    Ok(Change { was: 0.0, predicted: number(line, "ports_visited_settled")?, is })
+    Ok(Change { was: 0.0, predicted: number(line, "ports_visited_steady_state")?, is })
 }
 
 fn range(tier: Tier, netns: &Netns, remote: SocketAddr) -> Result<Change> {
