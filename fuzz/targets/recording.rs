@@ -11,15 +11,15 @@ use std::path::Path;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use tcp_trace::{
     exit::Failure,
-    question::Question,
+    mode::Mode,
     recording::{
         block::{Block, Blocks, Kind, file_head, seal},
         player::Player,
-        replay::{Cut, Replay},
+        replay::{Replay, ReplayOptions},
     },
     report::Report,
-    road::{Follow, Happening, Written},
-    what_if::follow::{Asked, Student},
+    stream::{Consumer, Message, Written},
+    what_if::usage_model::{ForecastRequest, UsageModel},
 };
 
 /// What a change of a block may add to it.
@@ -27,20 +27,21 @@ const GROWTH: usize = 64;
 
 fuzz_target!(|file: &[u8]| {
     let Ok(player) = Player::new(file) else { return };
-    let cut = Cut::whole(Question::Doctor, player.known());
-    let Ok(replay) = Replay::new(player, Path::new("input"), cut) else { return };
-    let everybody = |known: &_| Ok(Everybody(Report::new(known, 10), Student::new(known, Asked::default())));
+    let options = ReplayOptions::whole(Mode::Doctor, player.known());
+    let Ok(replay) = Replay::new(player, Path::new("input"), options) else { return };
+    let everybody =
+        |known: &_| Ok(Everybody(Report::new(known, 10), UsageModel::new(known, ForecastRequest::default())));
     // It may end in an error, in words.
     let _ = replay.play(None, |_| (), everybody);
 });
 
 /// Who follows all that there is: the report asks every question, what-if looks at every inventory.
-struct Everybody(Report, Student);
+struct Everybody(Report, UsageModel);
 
-impl Follow for Everybody {
-    fn follow(&mut self, happening: Happening<'_>) -> Result<(), Failure> {
-        self.1.follow(happening)?;
-        self.0.follow(happening)
+impl Consumer for Everybody {
+    fn consume(&mut self, message: Message<'_>) -> Result<(), Failure> {
+        self.1.consume(message)?;
+        self.0.consume(message)
     }
 
     fn flush(&mut self) -> Result<Written, Failure> {

@@ -66,7 +66,7 @@ pub struct Args {
 /// Traces until the end, then draws.
 ///
 /// # Errors
-/// As [`live::watch`]; and when there is nothing to draw.
+/// As [`live::follow`]; and when there is nothing to draw.
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let Output { format, output } = &args.live.output;
     let format = match (format, output) {
