@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask lint`: format and clippy, warnings as errors, the kernel side and the fuzz target too; and what dependencies
-//! may be.
+//! `cargo xtask lint`: format, clippy and rustdoc, warnings as errors, the kernel side and the fuzz targets too; and what
+//! dependencies may be.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use crate::{
     workspace::{TARGET, cargo, run as run_command, target},
 };
 
-/// Check the format and run clippy with warnings as errors
+/// Check the format, and run clippy and rustdoc with warnings as errors
 #[derive(clap::Args)]
 pub struct Options {}
 
@@ -28,6 +28,9 @@ pub fn run(_: &Options) -> Result<ExitCode> {
     clippy.args(["clippy", "--locked", "--profile", "ebpf", "--target", TARGET, "--target-dir"]).arg(target("ebpf"));
     clippy.args(KERNEL_SIDES.iter().flat_map(|side| ["--package", side.package])).args(["--", "-Dwarnings"]);
     run_command(clippy.env("RUSTFLAGS", "--cfg bpf_target_arch=\"x86_64\""))?;
+    let mut documentation = cargo();
+    documentation.args(["doc", "--locked", "--no-deps", "--document-private-items"]);
+    run_command(documentation.env("RUSTDOCFLAGS", "-Dwarnings"))?;
     dependencies()?;
     Ok(ExitCode::SUCCESS)
 }
