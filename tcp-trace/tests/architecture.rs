@@ -10,8 +10,9 @@ use std::{
 };
 
 /// A module may use those of the lines above its own, and no others.
-const STAGES: [&[&str]; 14] = [
-    &["clock", "exit", "outside", "shutdown"],
+const STAGES: [&[&str]; 15] = [
+    &["outside"],
+    &["clock", "exit", "shutdown"],
     &["event", "kernel"],
     &["model", "probes", "proc_text"],
     &["decode", "enrich", "inventory", "machine", "mode"],

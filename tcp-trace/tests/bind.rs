@@ -3,8 +3,6 @@
 
 mod support;
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use support::golden::check;
 use tcp_trace::{
@@ -21,6 +19,7 @@ use tcp_trace::{
     kernel::rules::{SearchRules, Sysctls},
     mode::Mode,
     model::{
+        accounts::Counts,
         folded::FoldedPhase,
         totals::{BindSite, BindTotals},
     },
@@ -53,7 +52,7 @@ fn totals() -> BindTotals {
     let range = RawBindTotals { range_low: RANGE.0, range_high: RANGE.1, uid: 33, ..RawBindTotals::default() };
     let any_port = RawBindCounts { calls: 1_200, in_use: 3, connected: 1_190, shared: 0, took_ns: 12_000_000_000 };
     let a_port = RawBindCounts { calls: 85, in_use: 1, shared: 85, took_ns: 5_000_000, ..RawBindCounts::default() };
-    let site = |name: Option<&str>, calls| BindSite { pid: 148, any_port: true, name: name.map(Arc::from), calls };
+    let site = |name: Option<&str>, calls| BindSite { pid: 148, any_port: true, name: name.map(Into::into), calls };
     BindTotals {
         binders: vec![
             (
@@ -97,7 +96,7 @@ fn summary(observed: Observed) -> Summary {
         traced: true,
         tier: Some(Tier::Fentry),
         kernel: "6.12.107".into(),
-        ledger: Ledger::default(),
+        ledger: Ledger { counts: Some(Counts::default()), ..Ledger::default() },
         notes: Vec::new(),
     }
 }

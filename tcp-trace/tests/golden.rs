@@ -274,7 +274,7 @@ fn incident() -> Summary {
         tier: Some(Tier::Fentry),
         kernel: "6.1.0-40-amd64".into(),
         ledger: Ledger {
-            counts: Counts {
+            counts: Some(Counts {
                 made: 130,
                 shed: 40,
                 ring_full: 3,
@@ -283,7 +283,7 @@ fn incident() -> Summary {
                 signals_made: 5,
                 runs_missed: Some(0),
                 ..Counts::default()
-            },
+            }),
             delivered: 87,
             signals_delivered: 5,
             pending: Some(2),
@@ -322,7 +322,12 @@ fn quiet() -> Summary {
         traced: true,
         tier: Some(Tier::Tracepoint),
         kernel: "6.18.44".into(),
-        ledger: Ledger { cost: Cost { agent_ns: 1_000_000, ..Cost::default() }, budget: 0.01, ..Ledger::default() },
+        ledger: Ledger {
+            counts: Some(Counts::default()),
+            cost: Cost { agent_ns: 1_000_000, ..Cost::default() },
+            budget: 0.01,
+            ..Ledger::default()
+        },
         findings: Vec::new(),
         notes: vec![
             "the port search can't be seen on the tracepoint tier: its time and the ports visited are ?".into(),

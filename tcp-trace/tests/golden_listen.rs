@@ -22,6 +22,7 @@ use tcp_trace::{
     findings::findings,
     kernel::rules::{SearchRules, Sysctls},
     mode::Mode,
+    model::accounts::Counts,
     probes::tier::Tier,
     summarize::summary::Summary,
     view::screen::{Layout, screen},
@@ -122,7 +123,7 @@ fn summary() -> Summary {
         traced: true,
         tier: Some(Tier::Fentry),
         kernel: "6.12".into(),
-        ledger: Ledger { budget: 0.01, ..Ledger::default() },
+        ledger: Ledger { counts: Some(Counts::default()), budget: 0.01, ..Ledger::default() },
         notes: Vec::new(),
     }
 }

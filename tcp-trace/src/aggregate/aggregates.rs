@@ -28,6 +28,7 @@ use crate::{
         time_wait::TimeWaitSnapshot,
         totals::Totals,
     },
+    outside::Text,
     session_info::SessionInfo,
 };
 
@@ -47,7 +48,7 @@ pub struct Aggregates {
     states: StateAggregate,
     time_wait_owners: TimeWaitOwners,
     scope: Scope,
-    cgroups: HashMap<u64, Arc<str>, RandomState>,
+    cgroups: HashMap<u64, Text, RandomState>,
     /// The kernel side adds up each attempt that ends, by who and where.
     has_rows: bool,
 }
@@ -97,22 +98,20 @@ impl Aggregates {
         if let Some(Cgroup { id, path: Some(path) }) = &connect.caller.cgroup
             && self.cgroups.len() < CGROUPS
         {
-            self.cgroups.entry(*id).or_insert_with(|| Arc::clone(path));
+            self.cgroups.entry(*id).or_insert_with(|| path.clone());
         }
     }
 
     /// Takes the totals of the kernel side, counted since the start.
     pub fn enter(&mut self, totals: &Totals) {
         self.bind.enter(&totals.binds);
-        for (netns, totals) in &totals.time_wait {
-            self.time_wait.enter(*netns, totals);
-        }
+        self.time_wait.enter(&totals.time_wait);
         if let Some(listeners) = &totals.listeners {
             self.listen.enter(listeners);
         }
         self.states.enter(&totals.states, totals.read_ns);
         self.time_wait_owners.enter(&totals.time_wait_owners);
-        self.cgroups.extend(totals.cgroups.iter().map(|cgroup| (cgroup.id, Arc::clone(&cgroup.path))));
+        self.cgroups.extend(totals.cgroups.iter().map(|cgroup| (cgroup.id, cgroup.path.clone())));
     }
 
     /// Takes TIME_WAIT as /proc tells it.
@@ -195,7 +194,7 @@ impl Aggregates {
     /// What the totals have by number; the sockets' owners come with the path.
     fn name(&self, cgroup: &mut Option<Cgroup>) {
         if let Some(cgroup) = cgroup.as_mut().filter(|cgroup| cgroup.path.is_none()) {
-            cgroup.path = self.cgroups.get(&cgroup.id).map(Arc::clone);
+            cgroup.path = self.cgroups.get(&cgroup.id).cloned();
         }
     }
 }

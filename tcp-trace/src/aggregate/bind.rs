@@ -19,6 +19,7 @@ use crate::{
         folded::FoldedPhase,
         totals::{BindSite, BindTotals},
     },
+    outside::Text,
 };
 
 /// Processes that are named for each namespace.
@@ -83,7 +84,7 @@ pub struct SpaceMarks {
     /// Its inode.
     pub netns: u32,
     /// What people call it.
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Its ports.
     pub marks: Marks,
     /// Who holds ports of `marks.bound`, the greediest first, as far as owners are known.

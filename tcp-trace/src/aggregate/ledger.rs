@@ -9,8 +9,8 @@ use crate::{
 /// The accounts of an answer: counts since the start of the run, cost of the time that the answer is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Ledger {
-    /// Counted.
-    pub counts: Counts,
+    /// Counted; `None`: it could not be read.
+    pub counts: Option<Counts>,
     /// Events of attempts that came through.
     pub delivered: u64,
     /// Events of signals other than connect that came through.
@@ -60,9 +60,10 @@ impl Ledger {
 
     /// Events in the ring buffer, or on their way from it. None at the end:
     /// made = delivered + undecoded + on the way + summed + shed + lost in the ring.
-    pub fn in_flight(&self) -> u64 {
-        let counts = &self.counts;
-        counts.made.saturating_sub(self.delivered + counts.undecoded + counts.summed + counts.shed + counts.ring_full)
+    pub fn in_flight(&self) -> Option<u64> {
+        let counts = self.counts?;
+        let settled = self.delivered + counts.undecoded + counts.summed + counts.shed + counts.ring_full;
+        Some(counts.made.saturating_sub(settled))
     }
 }
 
@@ -81,8 +82,8 @@ mod tests {
             endings_full: 1,
             ..Counts::default()
         };
-        let ledger = Ledger { counts, delivered: 40, ..Ledger::default() };
-        assert_eq!((ledger.in_flight(), counts.attempts()), (5, 107));
+        let ledger = Ledger { counts: Some(counts), delivered: 40, ..Ledger::default() };
+        assert_eq!((ledger.in_flight(), counts.attempts()), (Some(5), 107));
         assert_eq!([true, false].map(|has_rows| counts.outcome_unknown(has_rows)), [7, 8]);
     }
 }

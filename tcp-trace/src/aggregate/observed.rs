@@ -7,7 +7,7 @@ use super::{
     bind::BindSnapshot, connect::ConnectSnapshot, limits::LimitsSnapshot, listen::ListenSnapshot, ports::PortsSnapshot,
     state::StateSnapshot, time_wait_owners::OwnerRow,
 };
-use crate::{inventory::Space, kernel::rules::Sysctls, model::time_wait::TimeWaitSnapshot};
+use crate::{inventory::Space, kernel::rules::Sysctls, model::time_wait::TimeWaitSnapshot, outside::Text};
 
 /// Snapshots, side by side: a finding may rest on several.
 #[derive(Clone, Debug, Default)]
@@ -38,9 +38,9 @@ pub struct Observed {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpaceFacts {
     /// Its container, or its name among those of `ip netns`.
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// A file by which nsenter(1) gets there; `None`: the agent is there itself.
-    pub entrance: Option<String>,
+    pub entrance: Option<Text>,
     /// Its settings.
     pub sysctls: Sysctls,
 }

@@ -23,9 +23,11 @@ pub mod states;
 pub mod time_wait;
 pub mod what_if;
 
+use std::ffi::OsString;
+
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::exit::Failure;
+use crate::{exit::Failure, outside};
 
 const AFTER_HELP: &str = "\
 Start here:
@@ -82,6 +84,26 @@ pub enum Command {
     Lab(lab::LabArgs),
 }
 
+impl Cli {
+    /// Parses a command line, the program's name first.
+    ///
+    /// # Errors
+    /// When it asks for help or is wrong. What was typed is repeated in the error, harmless: a name that a shell put
+    /// there need not be one that the user knows.
+    pub fn read(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, clap::Error> {
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        Self::try_parse_from(&arguments).map_err(|wrong| {
+            // Line breaks are blanks for all that is parsed, so what is wrong stays wrong.
+            let blank = |letter: char| if letter.is_ascii_whitespace() { ' ' } else { letter };
+            let harmless = arguments.iter().map(|argument| {
+                let text: String = argument.to_string_lossy().chars().map(blank).collect();
+                outside::one_line(&text).into_owned()
+            });
+            Self::try_parse_from(harmless).err().unwrap_or(wrong)
+        })
+    }
+}
+
 /// Runs the command; the exit code is for a run that answered.
 ///
 /// # Errors
@@ -102,5 +124,50 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Record(args) => record::run(&args, cli.verbose).map(|()| 0),
         Command::Replay(args) => replay::run(*args, cli.verbose),
         Command::Lab(args) => lab::run(args).map(|()| 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_is_repeated_without_what_it_could_do() {
+        let hostile = "a\n\x1b]0;x\x07\r\u{202e}\u{9b}1m";
+        let with = |before: &str| format!("{before}{hostile}");
+        let lines = [
+            vec![with("")],
+            vec!["ports".into(), with("--")],
+            vec!["ports".into(), with("--format=")],
+            vec!["ports".into(), "--format".into(), with("")],
+            vec!["ports".into(), with("--pid=")],
+            vec!["ports".into(), with("--daddr=")],
+            vec!["connect-latency".into(), with("--duration=")],
+            vec!["record".into(), "x".into(), with("--trigger=outcome=")],
+            vec!["record".into(), "x".into(), "--trigger".into(), format!("outcome=\n\"{hostile}")],
+            vec!["record".into(), "x".into(), with("--max-size=")],
+            vec!["what-if".into(), with("--range=")],
+            vec!["replay".into(), with(""), with("")],
+            vec!["lab".into(), with("")],
+        ];
+        for line in lines {
+            let wrong = Cli::read(std::iter::once("tcp-trace".to_owned()).chain(line.clone())).expect_err("wrong");
+            let said = wrong.render().ansi().to_string();
+            // Colours of our own end in `m`.
+            let plain: String =
+                said.split("\x1b[").map(|part| part.split_once('m').map_or(part, |(_, rest)| rest)).collect();
+            assert!(
+                !said.contains("\x1b]") && plain.split('\n').all(|line| outside::one_line(line) == line),
+                "{line:?}: {said:?}"
+            );
+            assert!(!plain.contains("a\n") && !plain.contains("=\n"), "{line:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_no_words_of_the_user() {
+        for flag in ["--help", "--version"] {
+            assert!(!Cli::read(["tcp-trace", flag]).expect_err("a text").use_stderr());
+        }
     }
 }

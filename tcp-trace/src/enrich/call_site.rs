@@ -2,13 +2,13 @@
 //! User addresses to places in programs and libraries, by /proc/PID/maps. Asked while the process is there still, and
 //! once for each place.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use tcp_trace_common::bind::FRAMES;
 
 use super::maps;
-use crate::{event::Event, proc_text};
+use crate::{event::Event, outside::Text, proc_text};
 
 /// Above this many the cache starts anew.
 const LIMIT: usize = 4096;
@@ -23,7 +23,7 @@ type Key = (u32, [u64; FRAMES]);
 #[derive(Debug, Default)]
 pub struct CallSites {
     /// `None`: the process was gone, or not ours to look at.
-    known: HashMap<Key, Option<Arc<str>>, RandomState>,
+    known: HashMap<Key, Option<Text>, RandomState>,
 }
 
 impl CallSites {
@@ -36,7 +36,7 @@ impl CallSites {
 
     /// `libc.so.6+0x11b2c7 < envoy+0x3f2a10`, the innermost first. Addresses outside of code are left out: where frame
     /// pointers are missing they are strays.
-    pub fn name(&mut self, pid: u32, frames: &[u64; FRAMES]) -> Option<Arc<str>> {
+    pub fn name(&mut self, pid: u32, frames: &[u64; FRAMES]) -> Option<Text> {
         let key = (pid, *frames);
         if let Some(known) = self.known.get(&key) {
             return known.clone();
@@ -45,16 +45,16 @@ impl CallSites {
             self.known.clear();
         }
         let maps = proc_text::read_at_most(format!("/proc/{pid}/maps"), MAX_MAPS).ok();
-        let name = maps.and_then(|maps| in_words(&maps, frames)).map(Arc::from);
+        let name = maps.and_then(|maps| in_words(&maps, frames));
         self.known.insert(key, name.clone());
         name
     }
 }
 
-fn in_words(maps: &str, frames: &[u64; FRAMES]) -> Option<String> {
+fn in_words(maps: &str, frames: &[u64; FRAMES]) -> Option<Text> {
     let places = frames.iter().filter(|frame| **frame != 0).filter_map(|frame| place(maps, *frame));
     let places: Vec<_> = places.collect();
-    (!places.is_empty()).then(|| places.join(" < "))
+    (!places.is_empty()).then(|| places.join(" < ").into())
 }
 
 fn place(maps: &str, address: u64) -> Option<String> {

@@ -6,7 +6,6 @@ use std::{
     fs,
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     path::PathBuf,
-    sync::Arc,
 };
 
 use foldhash::fast::RandomState;
@@ -16,7 +15,7 @@ use crate::{
     event::Event,
     kernel::cgroup_mount::mount,
     model::totals::{NamedCgroup, Totals},
-    outside,
+    outside::Text,
 };
 
 /// Above this many the cache starts anew.
@@ -29,7 +28,7 @@ const FILEID_KERNFS: libc::c_int = 0xfe;
 pub struct Cgroups {
     mount: Option<(PathBuf, OwnedFd)>,
     /// `None`: gone, or not ours to look up.
-    paths: HashMap<u64, Option<Arc<str>>, RandomState>,
+    paths: HashMap<u64, Option<Text>, RandomState>,
 }
 
 impl Cgroups {
@@ -61,25 +60,25 @@ impl Cgroups {
         totals.cgroups = ids.into_iter().filter_map(|id| Some(NamedCgroup { id, path: self.known(id)? })).collect();
     }
 
-    fn known(&mut self, id: u64) -> Option<Arc<str>> {
+    fn known(&mut self, id: u64) -> Option<Text> {
         if let Some(known) = self.paths.get(&id) {
             return known.clone();
         }
         if self.paths.len() >= LIMIT {
             self.paths.clear();
         }
-        let path: Option<Arc<str>> = self.path(id).map(Arc::from);
+        let path = self.path(id);
         self.paths.insert(id, path.clone());
         path
     }
 
     /// The path below the root of the cgroup2 mount, `/` for the root itself.
-    pub fn path(&self, id: u64) -> Option<String> {
+    pub fn path(&self, id: u64) -> Option<Text> {
         let (mount, mount_fd) = self.mount.as_ref()?;
         let directory = open_by_id(mount_fd, id)?;
         let path = fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd())).ok()?;
         let below = path.strip_prefix(mount).ok()?;
-        Some(outside::one_line(&format!("/{}", below.display())).into_owned())
+        Some(format!("/{}", below.display()).into())
     }
 }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One `bind()`.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use tcp_trace_common::bind::FRAMES;
 
 use super::Caller;
+use crate::outside::Text;
 
 /// One `bind()` of a TCP socket that needed a port: of its own choice, or of the kernel's.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,5 +37,5 @@ pub struct Bind {
     /// User addresses, the innermost first, 0 where there is none.
     pub frames: [u64; FRAMES],
     /// The same in words: `libc.so.6+0x11b2c7 < envoy+0x3f2a10`. `None`: the process is gone, or not ours to look at.
-    pub call_site: Option<Arc<str>>,
+    pub call_site: Option<Text>,
 }

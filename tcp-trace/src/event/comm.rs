@@ -11,7 +11,8 @@ use crate::outside;
 /// Each byte that is not UTF-8 becomes U+FFFD, which takes three.
 const CAPACITY: usize = 3 * COMM_LEN;
 
-/// The name of a thread, as UTF-8.
+/// The name of a thread, as UTF-8 and harmless: every constructor cleans as [`outside::Text`] does. It has a type of its
+/// own because each event carries one: it lies in place and is copied, where a `Text` would be allocated for each event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Comm {
     /// Zeros from `len` on.

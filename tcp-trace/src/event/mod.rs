@@ -9,7 +9,7 @@ pub mod level;
 mod listen;
 mod stack;
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr};
 
 use jiff::Timestamp;
 use tcp_trace_common::peer::side;
@@ -21,6 +21,7 @@ pub use listen::{DropCause, ListenDrop};
 pub use stack::{Captured, Frame, Frames, Stack, Taken, UserEnd};
 
 use self::level::Level;
+use crate::outside::Text;
 
 /// One thing that happened. It owns all of itself, in place: the road carries one at a time, from the ring to its line.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +81,7 @@ pub struct Cgroup {
     /// What the kernel calls it.
     pub id: u64,
     /// Path below the cgroup v2 root; `None`: it has none any more, or none that we may look up.
-    pub path: Option<Arc<str>>,
+    pub path: Option<Text>,
 }
 
 impl Cgroup {

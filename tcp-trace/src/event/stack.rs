@@ -6,6 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::outside::Text;
+
 /// The stacks of a thread that is in an attempt of `connect()`. With `tid` and `began_ns` it is told which attempt: the
 /// [`Connect`](super::Connect) that carries the same two comes later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,9 +56,9 @@ pub struct Frames {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Frame {
     /// The function, or the place in its file where that has no name: `nginx+0x3f2a10`.
-    pub name: Arc<str>,
+    pub name: Text,
     /// The file that it is in; `None`: the kernel, or code that was made while it ran.
-    pub module: Option<Arc<str>>,
+    pub module: Option<Text>,
 }
 
 /// Where the way out through a user stack ended.

@@ -4,31 +4,31 @@
 use serde::Serialize;
 
 use super::json::rounded;
-use crate::aggregate::ledger::Ledger;
+use crate::{aggregate::ledger::Ledger, model::accounts::Counts};
 
 /// Counts are since the start of the run, so that they balance: made = delivered + undecoded + in_flight + in_kernel +
 /// shed + lost_ring. Cost is of the time that the summary is about; shares are of the machine.
 #[derive(Serialize)]
 pub(super) struct LedgerObject {
-    made: u64,
+    made: Option<u64>,
     delivered: u64,
-    undecoded: u64,
-    in_flight: u64,
-    in_kernel: u64,
-    shed: u64,
-    lost_ring: u64,
-    lost_map: u64,
-    lost_outcome: u64,
-    not_followed: u64,
+    undecoded: Option<u64>,
+    in_flight: Option<u64>,
+    summed: Option<u64>,
+    shed: Option<u64>,
+    lost_ring: Option<u64>,
+    lost_map: Option<u64>,
+    lost_outcome: Option<u64>,
+    not_followed: Option<u64>,
     pending: Option<u64>,
     missed_runs: Option<u64>,
-    missed_returns: u64,
+    missed_returns: Option<u64>,
     missed_kprobes: Option<u64>,
-    signals_made: u64,
+    signals_made: Option<u64>,
     signals_delivered: u64,
-    signals_shed: u64,
-    signals_lost_ring: u64,
-    signals_lost_map: u64,
+    signals_shed: Option<u64>,
+    signals_lost_ring: Option<u64>,
+    signals_lost_map: Option<u64>,
     detail: &'static str,
     follows_one_in: u16,
     max_overhead: f64,
@@ -47,28 +47,29 @@ pub(super) struct LedgerObject {
 
 impl LedgerObject {
     pub(super) fn new(ledger: &Ledger, seconds: f64) -> Self {
-        let (counts, cost) = (&ledger.counts, &ledger.cost);
+        let (counts, cost) = (ledger.counts.as_ref(), &ledger.cost);
+        let counted = |of: fn(&Counts) -> u64| counts.map(of);
         let share = |share: Option<f64>| share.map(|share| rounded(share, 6));
         Self {
-            made: counts.made,
+            made: counted(|counts| counts.made),
             delivered: ledger.delivered,
-            undecoded: counts.undecoded,
+            undecoded: counted(|counts| counts.undecoded),
             in_flight: ledger.in_flight(),
-            in_kernel: counts.summed,
-            shed: counts.shed,
-            lost_ring: counts.ring_full,
-            lost_map: counts.attempts_full,
-            lost_outcome: counts.endings_full,
-            not_followed: counts.not_followed,
+            summed: counted(|counts| counts.summed),
+            shed: counted(|counts| counts.shed),
+            lost_ring: counted(|counts| counts.ring_full),
+            lost_map: counted(|counts| counts.attempts_full),
+            lost_outcome: counted(|counts| counts.endings_full),
+            not_followed: counted(|counts| counts.not_followed),
             pending: ledger.pending,
-            missed_runs: counts.runs_missed,
-            missed_returns: counts.returns_missed,
-            missed_kprobes: counts.kprobes_missed,
-            signals_made: counts.signals_made,
+            missed_runs: counts.and_then(|counts| counts.runs_missed),
+            missed_returns: counted(|counts| counts.returns_missed),
+            missed_kprobes: counts.and_then(|counts| counts.kprobes_missed),
+            signals_made: counted(|counts| counts.signals_made),
             signals_delivered: ledger.signals_delivered,
-            signals_shed: counts.signals_shed,
-            signals_lost_ring: counts.signals_ring_full,
-            signals_lost_map: counts.signals_map_full,
+            signals_shed: counted(|counts| counts.signals_shed),
+            signals_lost_ring: counted(|counts| counts.signals_ring_full),
+            signals_lost_map: counted(|counts| counts.signals_map_full),
             detail: ledger.level.name(),
             follows_one_in: ledger.level.follows_one_in(),
             max_overhead: ledger.budget,

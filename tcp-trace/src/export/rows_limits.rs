@@ -17,7 +17,7 @@ pub(super) fn rows(limits: &LimitsSnapshot) -> Vec<Row> {
                 taken("nofile", process.taken),
                 vec![
                     ("pid", Evidence::Number(process.pid.into())),
-                    ("comm", Evidence::Text(process.comm.clone())),
+                    ("comm", Evidence::Text(process.comm.to_string())),
                     ("hard", Evidence::number(process.hard)),
                 ],
             ]

@@ -29,7 +29,7 @@ fn row(case: &Case, scenario: &Scenario) -> Row {
     let advised = case.advised().is_some_and(|(change, _)| scenario.changes == [*change]);
     let fields = vec![
         ("netns", number(route.netns)),
-        ("netns_name", case.netns_name.clone().map_or(Evidence::Unknown, Evidence::Text)),
+        ("netns_name", case.netns_name.as_ref().map_or(Evidence::Unknown, |name| Evidence::Text(name.to_string()))),
         ("saddr", Evidence::Text(route.saddr.to_string())),
         ("daddr", Evidence::Text(route.daddr.to_string())),
         ("dport", number(route.dport)),

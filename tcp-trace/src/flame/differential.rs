@@ -6,6 +6,7 @@ use std::io;
 use inferno::differential::{self, Options};
 
 use super::{folded::folded, graph::Graph, svg};
+use crate::outside;
 
 /// `path before now`, the former scaled to the same sum: runs of different length or load can be compared.
 ///
@@ -13,8 +14,11 @@ use super::{folded::folded, graph::Graph, svg};
 /// When the baseline is not folded stacks.
 pub fn lines(graph: &Graph, baseline: &[u8]) -> io::Result<String> {
     let mut both = Vec::new();
-    let now = folded(graph);
-    differential::from_readers(Options { normalize: true, ..Options::default() }, baseline, now.as_bytes(), &mut both)?;
+    let (before, now) = (String::from_utf8_lossy(baseline), folded(graph));
+    // A file that anybody may have written, and its names are part of the picture.
+    let before = before.split('\n').map(outside::one_line).collect::<Vec<_>>().join("\n");
+    let options = Options { normalize: true, ..Options::default() };
+    differential::from_readers(options, before.as_bytes(), now.as_bytes(), &mut both)?;
     String::from_utf8(both).map_err(io::Error::other)
 }
 

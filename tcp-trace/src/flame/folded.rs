@@ -16,16 +16,8 @@ pub fn folded(graph: &Graph) -> String {
     text
 }
 
-/// Semicolons and line ends mean something here.
+/// Semicolons mean something here.
 fn name(frame: &Drawn) -> String {
-    let clean: String = frame
-        .name
-        .chars()
-        .map(|letter| match letter {
-            ';' => ':',
-            letter if letter.is_control() => ' ',
-            letter => letter,
-        })
-        .collect();
-    if frame.part == Part::Kernel { clean + "_[k]" } else { clean }
+    let name = frame.name.replace(';', ":");
+    if frame.part == Part::Kernel { name + "_[k]" } else { name }
 }

@@ -154,7 +154,7 @@ fn profile(graph: &Graph, subtitle: &str) -> Profile {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::Read as _;
 
     use flate2::read::GzDecoder;
@@ -162,12 +162,21 @@ mod tests {
     use super::*;
     use crate::flame::graph::tests::graph;
 
+    fn unpacked(bytes: &[u8]) -> Profile {
+        let mut raw = Vec::new();
+        GzDecoder::new(bytes).read_to_end(&mut raw).expect("gzip");
+        Profile::decode(&raw[..]).expect("a profile")
+    }
+
+    /// Every text that is in a profile.
+    pub(crate) fn strings(bytes: &[u8]) -> Vec<String> {
+        unpacked(bytes).string_table
+    }
+
     #[test]
     fn every_number_leads_somewhere() {
         let bytes = pprof(&graph(Weight::Search), "a title").expect("memory takes every write");
-        let mut raw = Vec::new();
-        GzDecoder::new(&bytes[..]).read_to_end(&mut raw).expect("gzip");
-        let profile = Profile::decode(&raw[..]).expect("a profile");
+        let profile = unpacked(&bytes);
         assert_eq!(profile.string_table[0], "");
         assert_eq!(profile.sample_type.len(), Weight::ALL.len());
         let text = |place: i64| profile.string_table[place as usize].as_str();

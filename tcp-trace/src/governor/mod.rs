@@ -243,10 +243,8 @@ impl Governor {
         let counts = self.counts()?;
         let Self { folded, control, .. } = self;
         let folded = folded.since_last(&counts, |generation| control.turn_to(generation));
-        let folded = folded.unwrap_or_else(|error| {
-            tracing::warn!("cannot read what the kernel side added up: {error:#}");
-            None
-        });
+        let failed = |error: &_| tracing::warn!("cannot read what the kernel side added up: {error:#}");
+        let folded = folded.inspect_err(failed).ok()?;
         if folded.is_some() {
             let (total_ns, search_ns) = self.folded.slow();
             self.control.slow(total_ns, search_ns);

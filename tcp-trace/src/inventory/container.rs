@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What people call the container that a cgroup belongs to, from the names that runtimes give to cgroups.
 
+use crate::outside::Text;
+
 /// `pod/UID/CONTAINER`, `docker/CONTAINER`, `machine/NAME`; containers by the twelve digits that their tools print.
-pub(super) fn name(cgroup: &str) -> Option<String> {
+pub(super) fn name(cgroup: &str) -> Option<Text> {
     let folders: Vec<&str> = cgroup.split('/').filter(|folder| !folder.is_empty()).collect();
     let container = folders.iter().enumerate().rev().find_map(|(at, folder)| {
         let above = at.checked_sub(1).and_then(|above| folders.get(above)).copied();
         container(folder, above)
     });
-    match (folders.iter().rev().find_map(|folder| pod(folder)), container) {
+    let name = match (folders.iter().rev().find_map(|folder| pod(folder)), container) {
         (Some(pod), Some((_, id))) => Some(format!("pod/{pod}/{id}")),
         (Some(pod), None) => Some(format!("pod/{pod}")),
         (None, Some((runtime, id))) => Some(format!("{runtime}/{id}")),
         (None, None) => folders.iter().find_map(|folder| machine(folder)),
-    }
+    };
+    name.map(Text::from)
 }
 
 /// The runtime and the shortened id: `docker-ID.scope`, `cri-containerd-ID.scope`, `libpod-ID`, or `docker` above `ID`.
@@ -82,7 +85,7 @@ mod tests {
             (format!("/x/{}", "é".repeat(40)), None),
         ];
         for (path, expected) in cases {
-            assert_eq!(name(&path), expected, "{path}");
+            assert_eq!(name(&path).as_deref(), expected.as_deref(), "{path}");
         }
     }
 }

@@ -13,7 +13,7 @@ use rustix::{fd::AsFd as _, thread::LinkNameSpaceType};
 use serde::{Deserialize, Serialize};
 
 use super::container;
-use crate::proc_text;
+use crate::{outside::Text, proc_text};
 
 /// Namespaces that are kept; more are only counted.
 const LIMIT: usize = 1024;
@@ -28,7 +28,7 @@ pub struct Namespace {
     /// By which `--netns` and `ls -Li /proc/PID/ns/net` know it.
     pub inode: u32,
     /// What people call it: its container, or its name among those of `ip netns`.
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// A file that stands for it.
     path: PathBuf,
     /// The calling thread is in it.
@@ -56,8 +56,8 @@ impl Namespace {
     }
 
     /// A file by which nsenter(1) gets there; `None`: the calling thread was there when it was found.
-    pub fn entrance(&self) -> Option<String> {
-        (!self.own).then(|| self.path.display().to_string())
+    pub fn entrance(&self) -> Option<Text> {
+        (!self.own).then(|| Text::from(&*self.path.to_string_lossy()))
     }
 
     /// Leaves its number only.
@@ -150,7 +150,7 @@ impl Search {
             let mut fields = line.split(' ').skip(3);
             let (Some(inode), Some(path)) = (fields.next().and_then(inode_in), fields.next()) else { continue };
             let path = PathBuf::from(path);
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            let name = path.file_name().map(|name| Text::from(&*name.to_string_lossy()));
             self.enter(Namespace { inode, name, path, own: false });
         }
     }
@@ -216,7 +216,7 @@ impl Search {
     }
 }
 
-fn container_of(task: &Path) -> Option<String> {
+fn container_of(task: &Path) -> Option<Text> {
     let cgroups = proc_text::read(task.join("cgroup")).ok()?;
     // `0::/path` of cgroup v2, `4:memory:/path` of v1.
     cgroups.lines().find_map(|line| container::name(line.splitn(3, ':').nth(2)?))

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tcp_trace_common::port_search::Walk;
 
 use super::btf::{Btf, Returns};
+use crate::outside::Text;
 
 /// Rules of `__inet_hash_connect` that differ between kernels, each asked of BTF.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +64,7 @@ pub struct Sysctls {
     /// `net.ipv4.ip_local_port_range`, both ends included.
     pub ip_local_port_range: Option<(u16, u16)>,
     /// `net.ipv4.ip_local_reserved_ports`, as the kernel prints it.
-    pub ip_local_reserved_ports: Option<String>,
+    pub ip_local_reserved_ports: Option<Text>,
     /// `net.ipv4.ip_local_port_step_width` (7.1+).
     pub ip_local_port_step_width: Option<u32>,
     /// `net.ipv4.tcp_tw_reuse`: 0 never, 1 always, 2 on loopback.

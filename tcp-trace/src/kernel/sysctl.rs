@@ -4,6 +4,7 @@
 use std::{fs, os::unix::fs::MetadataExt as _, str::FromStr};
 
 use super::{Roots, rules::Sysctls};
+use crate::outside::Text;
 
 impl Roots {
     /// A setting of one value; `None` where it cannot be read or is none of that type.
@@ -33,7 +34,7 @@ impl Sysctls {
                 let (low, high) = text.split_once(char::is_whitespace)?;
                 Some((low.parse().ok()?, high.trim().parse().ok()?))
             }),
-            ip_local_reserved_ports: roots.sysctl_text("net/ipv4/ip_local_reserved_ports"),
+            ip_local_reserved_ports: roots.sysctl_text("net/ipv4/ip_local_reserved_ports").map(Text::from),
             ip_local_port_step_width: roots.sysctl("net/ipv4/ip_local_port_step_width"),
             tcp_tw_reuse: roots.sysctl("net/ipv4/tcp_tw_reuse"),
             tcp_tw_reuse_delay: roots.sysctl("net/ipv4/tcp_tw_reuse_delay"),

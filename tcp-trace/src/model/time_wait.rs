@@ -50,6 +50,25 @@ impl TimeWaitTotals {
         }
     }
 
+    /// Adds what happened elsewhere; level and limit stay.
+    pub fn add(&mut self, other: &Self) {
+        let sums = [
+            (&mut self.entered, other.entered),
+            (&mut self.entered_fin_wait2, other.entered_fin_wait2),
+            (&mut self.expired, other.expired),
+            (&mut self.reused, other.reused),
+            (&mut self.by_syn, other.by_syn),
+            (&mut self.reset, other.reset),
+            (&mut self.other, other.other),
+            (&mut self.overflow, other.overflow),
+        ];
+        for (sum, more) in sums {
+            if let Some(more) = more {
+                *sum.get_or_insert(0) += more;
+            }
+        }
+    }
+
     /// What happened since `before`; level and limit are those of now.
     pub fn since(&self, before: &Self) -> Self {
         let change = |now: Option<u64>, before: Option<u64>| Some(now?.saturating_sub(before.unwrap_or(0)));

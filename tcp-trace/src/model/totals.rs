@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Totals that the kernel side keeps whatever is streamed, as they travel: counted since the start.
 
-use std::sync::Arc;
-
 use tcp_trace_common::{
     bind::{RawBindTotals, RawBinder},
     listen::{RawListener, RawListenerKey},
@@ -12,6 +10,7 @@ use tcp_trace_common::{
 };
 
 use super::folded::FoldedPhase;
+use crate::outside::Text;
 
 /// What they say at a moment.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +37,7 @@ pub struct NamedCgroup {
     /// What the kernel calls it.
     pub id: u64,
     /// Path below the cgroup v2 root.
-    pub path: Arc<str>,
+    pub path: Text,
 }
 
 impl Totals {
@@ -71,7 +70,7 @@ pub struct BindSite {
     /// Binds to port 0.
     pub any_port: bool,
     /// In words; `None`: not known.
-    pub name: Option<Arc<str>>,
+    pub name: Option<Text>,
     /// Binds from there.
     pub calls: u64,
 }

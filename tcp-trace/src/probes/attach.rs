@@ -134,7 +134,8 @@ pub fn try_all(loader: Loader, object: &[u8], plan: &Plan, load: Load<'_>) -> Re
             let trial = attached.try_tier(planned.signal, choice, &btf);
             let done = trial.refused.is_none();
             if let Some(log) = trial.verifier_log.as_deref().filter(|log| !log.is_empty()) {
-                tracing::info!("what the verifier said to {} on {}:\n{log}", trial.signal, trial.tier);
+                tracing::info!("what the verifier said to {} on {}:", trial.signal, trial.tier);
+                log.lines().for_each(|line| tracing::info!("  {line}"));
             }
             attached.trials.push(trial);
             if done {

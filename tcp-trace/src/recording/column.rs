@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One column: values of one kind under a name, as bytes that say of themselves what they are.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
 use super::bytes::{Bytes, Malformed, put_name};
-use crate::outside;
+use crate::outside::Text;
 
 /// What a column holds. The numbers stand in files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,7 +233,7 @@ pub struct Read<'a> {
     dictionary: Vec<(u32, u32)>,
     entries: &'a [u8],
     /// Entries that were asked for as text, shared; empty until the first is.
-    texts: Vec<Option<Arc<str>>>,
+    texts: Vec<Option<Text>>,
     row: usize,
     before: u64,
 }
@@ -308,18 +308,18 @@ impl<'a> Read<'a> {
     ///
     /// # Errors
     /// When the dictionary has no such entry, or it is not UTF-8.
-    pub fn text(&mut self) -> Result<Option<Arc<str>>, Malformed> {
+    pub fn text(&mut self) -> Result<Option<Text>, Malformed> {
         let Some(place) = self.value() else { return Ok(None) };
         let place = place as usize;
         if let Some(Some(text)) = self.texts.get(place) {
-            return Ok(Some(Arc::clone(text)));
+            return Ok(Some(text.clone()));
         }
         let bytes = self.entry(place)?;
         let text =
             std::str::from_utf8(bytes).map_err(|_| Malformed::new(format!("column {}: not UTF-8", self.name)))?;
-        let text: Arc<str> = outside::one_line(text).into();
+        let text = Text::from(text);
         self.texts.resize(self.dictionary.len(), None);
-        self.texts[place] = Some(Arc::clone(&text));
+        self.texts[place] = Some(text.clone());
         Ok(Some(text))
     }
 

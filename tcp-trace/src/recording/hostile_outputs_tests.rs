@@ -2,13 +2,21 @@
 //! Every output, of a run whose processes, cgroups and functions are called what would do something on a terminal, in a
 //! table or in a page.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs::{self, File},
+    path::Path,
+    sync::Arc,
+};
 
+use parquet::{file::reader::SerializedFileReader, record::Field};
 use proptest::prelude::*;
 use tcp_trace_common::COMM_LEN;
 
 use super::{
-    message::OwnedMessage,
+    block::{Kind, file_head, seal},
+    message::{OwnedMessage, head},
+    parquet::ParquetWriter,
+    player::Player,
     sample::{known, run},
 };
 use crate::{
@@ -17,6 +25,7 @@ use crate::{
     flame::{
         graph::Split,
         picture::{self, Picture, PictureTarget},
+        pprof,
         weight::Weight,
     },
     mode::Mode,
@@ -45,13 +54,8 @@ fn raw(name: &str) -> [u8; COMM_LEN] {
     raw
 }
 
-/// As it enters.
-fn harmless(name: &str) -> Arc<str> {
-    outside::one_line(name).into()
-}
-
 fn cgroup(cgroup: &mut Option<Cgroup>, name: &str) {
-    *cgroup = Some(Cgroup { id: 7, path: Some(harmless(&format!("/{name}"))) });
+    *cgroup = Some(Cgroup { id: 7, path: Some(format!("/{name}").into()) });
 }
 
 fn caller(caller: &mut Caller, name: &str) {
@@ -67,7 +71,7 @@ fn of(name: &str) -> Vec<OwnedMessage> {
             OwnedMessage::Event(Event::Connect(connect)) => caller(&mut connect.caller, name),
             OwnedMessage::Event(Event::Bind(bind)) => {
                 caller(&mut bind.caller, name);
-                bind.call_site = Some(harmless(name));
+                bind.call_site = Some(name.into());
             }
             OwnedMessage::Event(Event::State(state)) => {
                 state.comm = Some(Comm::from_kernel(&raw(name)));
@@ -80,10 +84,10 @@ fn of(name: &str) -> Vec<OwnedMessage> {
             OwnedMessage::Totals(totals) => {
                 totals.listeners.iter_mut().flatten().for_each(|(_, listener)| listener.owner_comm = raw(name));
                 totals.binds.binders.iter_mut().for_each(|(_, binder)| binder.comm = raw(name));
-                totals.binds.sites.iter_mut().for_each(|site| site.name = Some(harmless(name)));
+                totals.binds.sites.iter_mut().for_each(|site| site.name = Some(name.into()));
                 totals.time_wait_owners.iter_mut().for_each(|(_, owner)| owner.comm = raw(name));
                 totals.states.iter_mut().for_each(|(_, state)| state.comm = raw(name));
-                totals.cgroups.iter_mut().for_each(|cgroup| cgroup.path = harmless(name));
+                totals.cgroups.iter_mut().for_each(|cgroup| cgroup.path = name.into());
             }
             OwnedMessage::Counters(counters) => {
                 let rows = counters.folded.iter_mut().flat_map(|folded| &mut folded.rows);
@@ -96,7 +100,7 @@ fn of(name: &str) -> Vec<OwnedMessage> {
 }
 
 fn frames(stack: &mut Stack, name: &str) {
-    let frame = Frame { name: harmless(name), module: Some(harmless(name)) };
+    let frame = Frame { name: name.into(), module: Some(name.into()) };
     let Frames { user_end, kernel, kernel_errno, .. } = (*stack.frames).clone();
     stack.frames = Arc::new(Frames { user: vec![frame; 2], user_end, kernel, kernel_errno });
 }
@@ -196,19 +200,60 @@ fn a_picture_has_no_element_that_somebody_else_chose() {
     let folder = tempfile::tempdir().expect("a folder");
     let to = folder.path().join("picture");
     for name in HOSTILE {
+        let baseline = format!("{};{} 7\n", name.replace(['\n', '\u{2028}'], " "), "other").into_bytes();
         for format in [Format::Svg, Format::Folded, Format::Speedscope, Format::Text] {
-            let wanted = picture::PictureOptions {
-                weight: Weight::Count,
-                split: vec![Split::Process],
-                format,
-                baseline: None,
-                top: 5,
-            };
-            let place = PictureTarget::Stream(Sink::open(Some(&to)).expect("a file"));
-            follow(&mut Picture::new(&known(), wanted, place), name);
-            let text = fs::read_to_string(&to).expect("text");
-            assert!(!text.is_empty() && is_harmless(&text), "{format:?} {name:?}: {text:?}");
-            assert!(!text.contains("<script>x") || format != Format::Svg, "{name:?}: {text}");
+            for baseline in [None, Some(baseline.clone())] {
+                let text = String::from_utf8(drawn(format, baseline, name, &to)).expect("text");
+                assert!(!text.is_empty() && is_harmless(&text), "{format:?} {name:?}: {text:?}");
+                assert!(!text.contains("<script>x") || format != Format::Svg, "{name:?}: {text}");
+            }
         }
+        let strings = pprof::tests::strings(&drawn(Format::Pprof, None, name, &to));
+        assert!(strings.iter().any(|text| *text == *outside::one_line(name)), "{name:?} is in {strings:?}");
+        assert!(strings.iter().all(|text| outside::one_line(text) == **text), "{name:?}: {strings:?}");
     }
+}
+
+fn drawn(format: picture::Format, baseline: Option<Vec<u8>>, name: &str, to: &Path) -> Vec<u8> {
+    let split = vec![Split::Process, Split::Cgroup];
+    let wanted = picture::PictureOptions { weight: Weight::Count, split, format, baseline, top: 5 };
+    let place = PictureTarget::Stream(Sink::open(Some(to)).expect("a file"));
+    follow(&mut Picture::new(&known(), wanted, place), name);
+    fs::read(to).expect("a picture")
+}
+
+/// Every text of every column that is text, in every file.
+fn texts(folder: &Path) -> Vec<String> {
+    let files = fs::read_dir(folder).expect("a folder").map(|entry| File::open(entry.expect("an entry").path()));
+    let rows = files.flat_map(|file| SerializedFileReader::new(file.expect("a file")).expect("Parquet").into_iter());
+    let fields = rows.flat_map(|row| row.expect("a row").into_columns()).map(|(_, field)| field);
+    fields.filter_map(|field| if let Field::Str(text) = field { Some(text) } else { None }).collect()
+}
+
+#[test]
+fn texts_of_parquet_files_are_lines() {
+    for name in HOSTILE {
+        let folder = tempfile::tempdir().expect("a folder");
+        follow(&mut ParquetWriter::create(folder.path()).expect("a folder"), name);
+        let texts = texts(folder.path());
+        assert!(texts.iter().any(|text| text.ends_with(&*outside::one_line(name))), "{name:?} is in {texts:?}");
+        assert!(texts.iter().all(|text| outside::one_line(text) == **text), "{name:?}: {texts:?}");
+    }
+}
+
+/// What is wrong with a recording is said in words that may be the recording's own.
+#[test]
+fn a_recording_that_is_refused_adds_no_line_and_does_nothing() {
+    let hostile = "a\nb\x1b]0;x\x07\r\u{202e}";
+    let mut file = file_head().to_vec();
+    let session = serde_json::json!({"kernel": hostile, "rules": hostile, hostile: hostile});
+    file.extend(seal(Kind::SessionInfo, &head(&session)).expect("short"));
+    let folder = tempfile::tempdir().expect("a folder");
+    // Its name is as hostile.
+    let path = folder.path().join("a\nb\x1b[2J.rec");
+    fs::write(&path, file).expect("written");
+    let refused = Player::open(&path).map(drop).expect_err("no circumstances");
+    let report = refused.report();
+    assert!(report.contains("]0;x"), "what is wrong is named: {report:?}");
+    assert!(is_harmless(&report) && report.lines().skip(1).all(|line| line.starts_with("  ")), "{report:?}");
 }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     event::{Bind, Comm, Event, Frame, Frames, Stack, Taken, UserEnd},
     inventory::Inventory,
-    outside,
+    outside::Text,
     stream::{Consumer as _, Message},
 };
 
@@ -51,15 +51,32 @@ fn bind() -> Bind {
 
 /// What comes back of a block of these events.
 fn through(events: &[Event]) -> Vec<Event> {
+    read(&written(events))
+}
+
+fn written(events: &[Event]) -> Vec<u8> {
     let mut heap = Events::default();
     events.iter().for_each(|event| heap.push(event));
+    heap.payload()
+}
+
+fn read(payload: &[u8]) -> Vec<Event> {
     let mut back = Vec::new();
-    let read = Events::read::<Malformed>(&mut Bytes(&heap.payload()), |event| {
+    let read = Events::read::<Malformed>(&mut Bytes(payload), |event| {
         back.push(event);
         Ok(())
     });
-    read.expect("it was written by us");
+    read.expect("a block of events");
     back
+}
+
+/// The same bytes with another text of the same length: as somebody edits a recording.
+fn edited(mut payload: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let places: Vec<_> = (0..payload.len()).filter(|at| payload[*at..].starts_with(from.as_bytes())).collect();
+    assert!(!places.is_empty(), "{from} is in it");
+    places.into_iter().for_each(|at| payload[at..at + to.len()].copy_from_slice(to.as_bytes()));
+    payload
 }
 
 /// How a file of these blocks ends.
@@ -133,8 +150,14 @@ fn deep_stacks_with_long_names_come_back_and_so_does_what_follows() {
 fn text_of_a_recording_is_harmless_once_it_is_read() {
     let hostile = "a\nb\x1b]0;x\x07\r\u{202e}";
     let mut bind = bind();
-    bind.call_site = Some(hostile.into());
-    let back = through(&[stack(vec![Frame { name: hostile.into(), module: Some(hostile.into()) }]), Event::Bind(bind)]);
+    bind.call_site = Some("call site here".into());
+    let frame = Frame { name: "function names there".into(), module: Some("file name there".into()) };
+    let payload = written(&[stack(vec![frame]), Event::Bind(bind)]);
+    let payload = edited(payload, "call site here", &format!("{hostile};"));
+    let payload = edited(payload, "function names there", r"x\n\u001b]0;\u0007\r");
+    let payload = edited(payload, "file name there", "\u{202e}\\u202e\\u001b");
+    let back = read(&payload);
+    assert!(format!("{back:?}").contains("]0;x"), "it is what was edited: {back:?}");
     for name in ["\n", "\\n", "\\u{1b}", "\\u{7}", "\\r", "\u{202e}", "\\u{202e}"] {
         assert!(!format!("{back:?}").contains(name), "{name:?} in {back:?}");
     }
@@ -189,15 +212,15 @@ proptest! {
         site in proptest::option::of((any::<String>(), 0..90_000_usize)),
         cgroup in any::<String>(),
     ) {
-        let long = |text: &str, letters: usize| Arc::<str>::from(format!("{}{}", outside::one_line(text), "\u{e4}".repeat(letters / 2)));
+        let long = |text: &str, letters: usize| Text::from(format!("{text}{}", "\u{e4}".repeat(letters / 2)));
         let frame = |(name, module, letters): &(String, Option<String>, usize)| {
-            Frame { name: long(name, *letters), module: module.as_deref().map(|module| outside::one_line(module).into()) }
+            Frame { name: long(name, *letters), module: module.as_deref().map(Into::into) }
         };
         let mut bind = bind();
         bind.caller.comm = Comm::from_kernel(&comm);
         bind.call_site = site.as_ref().map(|(text, letters)| long(text, *letters));
         if let Some(group) = &mut bind.caller.cgroup {
-            group.path = Some(outside::one_line(&cgroup).into());
+            group.path = Some(cgroup.into());
         }
         let written = [stack(names.iter().map(frame).collect()), Event::Bind(bind), deep(1, 1)];
         prop_assert_eq!(through(&written), written);

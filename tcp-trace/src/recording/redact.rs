@@ -20,6 +20,7 @@ use crate::{
         owners::{Owner, Owners},
     },
     model::{folded::FoldedRow, scope::Scope, totals::Totals},
+    outside::Text,
     session_info::SessionInfo,
     stream::{Consumer, Message, Written},
 };
@@ -88,7 +89,7 @@ struct Pseudonyms {
     v4: HashMap<Ipv4Addr, u32, RandomState>,
     v6: HashMap<Ipv6Addr, u32, RandomState>,
     comms: HashMap<Comm, u32, RandomState>,
-    cgroups: HashMap<Arc<str>, u32, RandomState>,
+    cgroups: HashMap<Text, u32, RandomState>,
     /// Addresses of the kernel's own.
     pointers: HashMap<u64, u32, RandomState>,
 }
@@ -172,7 +173,7 @@ impl Pseudonyms {
         }
         inventory.owners = Owners::new(owners, inventory.owners.inodes());
         for process in inventory.limits.iter_mut().flat_map(|limits| &mut limits.processes.nearest) {
-            process.comm = self.named(Comm::from(&*process.comm)).to_string();
+            process.comm = self.named(process.comm);
         }
     }
 
@@ -203,8 +204,8 @@ impl Pseudonyms {
         }
     }
 
-    fn path(&mut self, path: &mut Arc<str>) {
-        *path = format!("/cgroup-{}", number(&mut self.cgroups, Arc::clone(path))).into();
+    fn path(&mut self, path: &mut Text) {
+        *path = format!("/cgroup-{}", number(&mut self.cgroups, path.clone())).into();
     }
 
     /// Addresses that every machine has stay what they are.

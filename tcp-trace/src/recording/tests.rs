@@ -225,6 +225,35 @@ fn a_recording_that_was_shed_has_the_findings_of_the_storm() {
 }
 
 #[test]
+fn counters_that_could_not_be_read_are_unknown_and_never_0() {
+    let folder = Folder::new("uncounted");
+    let path = folder.file("run.rec");
+    let uncounted: Vec<_> = run().into_iter().filter(|message| !matches!(message, OwnedMessage::Counters(_))).collect();
+    record(Target::plain(&path), &uncounted);
+    let answer = |format| replay(&path, cut(Mode::ConnectLatency), format, &folder.file("answer")).expect("an answer");
+    let json = answer(Format::Json);
+    let lines = json.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let summaries: Vec<serde_json::Value> =
+        lines.filter(|line: &serde_json::Value| line["type"] == "summary").collect();
+    assert!(!summaries.is_empty(), "{json}");
+    for summary in summaries {
+        let ledger = &summary["ledger"];
+        for name in ["made", "shed", "summed", "lost_ring", "lost_map", "in_flight", "missed_runs", "not_followed"] {
+            assert!(
+                ledger.as_object().expect("an object").contains_key(name) && ledger[name].is_null(),
+                "{name}: {ledger}"
+            );
+        }
+        assert!(summary["lost"].is_null() && ledger["delivered"].as_u64() > Some(0), "{summary}");
+        assert!(summary["notes"].to_string().contains("could not be read"), "{summary}");
+    }
+    let text = answer(Format::Text);
+    for words in ["made ? = delivered", "lost ?", "not followed ?", "lost: ring buffer ?, map full ?, missed ?"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[test]
 fn a_longer_interval_and_a_shorter_run() {
     let folder = Folder::new("interval");
     recorded(&folder);

@@ -11,7 +11,7 @@ use crate::{
         picture,
         weight::Weight,
     },
-    view::format::{duration, harmless, percent},
+    view::format::{duration, percent},
 };
 
 /// Frames of a path that the table shows, the innermost: those of the kernel are the same in all.
@@ -96,7 +96,7 @@ fn heaviest(graph: &Graph, top: usize) -> Table {
 fn path(frames: &[Drawn]) -> String {
     let (root, frames) = frames.split_first().map_or(("?", frames), |(root, frames)| (&*root.name, frames));
     let left_out = frames.len().saturating_sub(FRAMES);
-    let mut words = format!("{}: {}", harmless(root), if left_out > 0 { "... > " } else { "" });
+    let mut words = format!("{root}: {}", if left_out > 0 { "... > " } else { "" });
     let mut in_kernel = false;
     for (index, frame) in frames.iter().skip(left_out).enumerate() {
         let enters = frame.part == Part::Kernel && !in_kernel;
@@ -107,7 +107,7 @@ fn path(frames: &[Drawn]) -> String {
             (_, false) => " > ",
             (_, true) => " > [kernel] ",
         };
-        words += &harmless(&frame.name);
+        words += &frame.name;
     }
     words
 }

@@ -49,7 +49,7 @@ fn sysctls() -> Sysctls {
     Sysctls {
         netns: Some(1),
         ip_local_port_range: Some((32_768, 60_999)),
-        ip_local_reserved_ports: Some(String::new()),
+        ip_local_reserved_ports: Some("".into()),
         tcp_tw_reuse: Some(2),
         tcp_timestamps: Some(1),
         somaxconn: Some(128),

@@ -193,7 +193,9 @@ impl Sources {
                     consumer.consume(Message::Counters(counters))?;
                 }
                 let rows = counters.iter().flat_map(|counters| &counters.folded).flat_map(|folded| &folded.rows);
-                consumer.consume(Message::Totals(&source.totals(rows.map(|row| row.cgroup_id))))?;
+                if let Some(totals) = source.totals(rows.map(|row| row.cgroup_id)) {
+                    consumer.consume(Message::Totals(&totals))?;
+                }
             }
         }
         if self.samples_time_wait {

@@ -40,30 +40,30 @@ impl BindMaps {
         })
     }
 
-    pub(super) fn read(&mut self) -> BindTotals {
+    pub(super) fn read(&mut self) -> anyhow::Result<BindTotals> {
         let Self { totals, sites, times, names } = self;
-        let sites = sites.read().into_iter().map(|(site, calls)| BindSite {
+        let sites = sites.read()?.into_iter().map(|(site, calls)| BindSite {
             pid: site.tgid,
             any_port: site.any_port != 0,
             name: names.name(site.tgid, &site.frames),
             calls,
         });
-        BindTotals {
-            binders: totals.read(),
+        Ok(BindTotals {
             sites: sites.collect(),
-            any_port: times_of(times, ANY_PORT),
-            a_port: times_of(times, A_PORT),
-        }
+            binders: totals.read()?,
+            any_port: times_of(times, ANY_PORT)?,
+            a_port: times_of(times, A_PORT)?,
+        })
     }
 }
 
-fn times_of(times: &PerCpuArray<MapData, RawHistogram>, slot: u32) -> FoldedPhase {
-    let Ok(per_cpu) = times.get(&slot, 0) else { return FoldedPhase::default() };
+fn times_of(times: &PerCpuArray<MapData, RawHistogram>, slot: u32) -> anyhow::Result<FoldedPhase> {
+    let per_cpu = times.get(&slot, 0)?;
     let mut buckets = vec![0; BUCKETS];
     for histogram in per_cpu.iter() {
         for (sum, count) in buckets.iter_mut().zip(histogram.buckets) {
             *sum += count;
         }
     }
-    FoldedPhase { buckets, max: per_cpu.iter().map(|histogram| histogram.max).max().unwrap_or(0) }
+    Ok(FoldedPhase { buckets, max: per_cpu.iter().map(|histogram| histogram.max).max().unwrap_or(0) })
 }

@@ -39,6 +39,8 @@ pub struct ConnectRows {
     /// The rows of the last generation that had most attempts, if it was filling up: they are to have a place in the
     /// next one before anybody else comes.
     heavy: Vec<RawRowKey>,
+    /// Taken out of a table and not given out yet: empty, unless the last time something could not be read.
+    sums: HashMap<RawRowKey, RawRow>,
 }
 
 /// What was added up.
@@ -65,6 +67,7 @@ impl ConnectRows {
             seen_other: [RawRow::new_zeroed(); 2],
             generation: 0,
             heavy: Vec::new(),
+            sums: HashMap::new(),
         })
     }
 
@@ -85,7 +88,7 @@ impl ConnectRows {
         }
         turn(new as u32);
         self.generation = new as u32;
-        let mut sums = HashMap::<RawRowKey, RawRow>::new();
+        let sums = &mut self.sums;
         let mut taken = 0;
         self.tables[old].drain(|key, row| {
             taken += 1;
@@ -110,6 +113,7 @@ impl ConnectRows {
             }
         }
         let other = self.other_since_last(old)?;
+        let sums = std::mem::take(&mut self.sums);
         let mut rows: Vec<_> = sums.iter().map(|(key, row)| folded_row(key, row)).collect();
         rows.sort_unstable_by_key(|row| (row.netns, row.pid, row.process_start_ns, row.daddr, row.dport));
         Ok(Drained { rows, other })

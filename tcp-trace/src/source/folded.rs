@@ -92,10 +92,11 @@ impl FoldedTotals {
     /// When a map cannot be read.
     pub fn since_last(&mut self, counts: &Counts, turn: impl FnOnce(u32)) -> anyhow::Result<Option<Folded>> {
         // An attempt is counted after it has asked where to be added up, so what is new here is all that can be there.
-        if std::mem::replace(&mut self.made, counts.made) == counts.made {
+        if self.made == counts.made {
             return Ok(None);
         }
         let Drained { rows, other } = self.rows.drain(turn)?;
+        self.made = counts.made;
         let mut folded = Folded { rows, other, ..Folded::default() };
         let Folded { rows, other, by_outcome, second_pass, second_pass_known, syn_retransmits, mptcp, .. } =
             &mut folded;

@@ -91,11 +91,14 @@ impl Live {
         self.decoder.undecoded()
     }
 
-    /// What the kernel side added up since the start, with names for these cgroups, too.
-    pub fn totals(&mut self, cgroups: impl Iterator<Item = u64>) -> Totals {
-        let mut totals = self.totals.read();
+    /// What the kernel side added up since the start, with names for these cgroups, too. `None`: it cannot be read, so what is
+    /// known of it stays that of an earlier moment.
+    pub fn totals(&mut self, cgroups: impl Iterator<Item = u64>) -> Option<Totals> {
+        let failed =
+            |error: &_| tracing::warn!("the totals are those of an earlier moment: they cannot be read: {error:#}");
+        let mut totals = self.totals.read().inspect_err(failed).ok()?;
         self.cgroups.name(&mut totals, cgroups);
-        totals
+        Some(totals)
     }
 
     /// Passes on what the kernel side logged, if it was asked to.

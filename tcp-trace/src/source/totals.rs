@@ -46,15 +46,18 @@ impl TotalsMaps {
     }
 
     /// Reads them, without names.
-    pub fn read(&mut self) -> Totals {
-        Totals {
-            time_wait: self.time_wait.read(),
-            binds: self.binds.read(),
-            listeners: self.sees_listeners.then(|| self.listeners.read()),
-            time_wait_owners: self.time_wait_owners.read(),
-            states: self.states.read(),
+    ///
+    /// # Errors
+    /// When a map cannot be read: then nothing is known, which is not to say that nothing was counted.
+    pub fn read(&mut self) -> anyhow::Result<Totals> {
+        Ok(Totals {
+            time_wait: self.time_wait.read()?,
+            binds: self.binds.read()?,
+            listeners: self.sees_listeners.then(|| self.listeners.read()).transpose()?,
+            time_wait_owners: self.time_wait_owners.read()?,
+            states: self.states.read()?,
             cgroups: Vec::new(),
             read_ns: clock::monotonic_ns(),
-        }
+        })
     }
 }

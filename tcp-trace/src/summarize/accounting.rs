@@ -65,7 +65,7 @@ impl Accounting {
 
     /// Takes what the books of the kernel side and the governor say; what was lost since the last time.
     pub fn record(&mut self, counters: &CounterSnapshot) -> Option<Lost> {
-        let earlier = std::mem::replace(&mut self.ledger.counts, counters.counts);
+        let earlier = self.ledger.counts.replace(counters.counts).unwrap_or_default();
         self.ledger.cost = counters.cost;
         self.ledger.level = counters.level;
         self.ledger.budget = counters.budget;
@@ -76,9 +76,9 @@ impl Accounting {
         counters.counts.lost_since(&earlier)
     }
 
-    /// Counted since the start, as of the last look.
+    /// Counted since the start, as of the last look; nothing before the first.
     pub fn counts(&self) -> Counts {
-        self.ledger.counts
+        self.ledger.counts.unwrap_or_default()
     }
 
     /// Ends the interval.

@@ -112,6 +112,9 @@ impl Summarizer {
         let session = &self.session;
         let mut notes = session.notes(self.mode);
         notes.extend(self.warnings.iter().cloned());
+        if session.traced && account.ledger.counts.is_none() {
+            notes.push("what was counted and added up could not be read: a 0 says nothing here".into());
+        }
         Summary {
             mode: self.mode,
             time: now.wall,

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use tcp_trace_common::bind::RawBindCounts;
 
 use super::{
-    format::{count, duration, fitted, harmless, percent, rate, wrapped},
+    format::{count, duration, fitted, percent, rate, wrapped},
     screen::Layout,
     theme::Theme,
 };
@@ -50,7 +50,7 @@ fn binders(out: &mut String, theme: Theme, layout: Layout, binders: &[Binder]) {
     );
     let _ = writeln!(out, "\n{}", theme.title(&head));
     for binder in binders.iter().take(layout.top) {
-        let name = format!("{} {}", binder.process.pid, harmless(&binder.process.comm));
+        let name = format!("{} {}", binder.process.pid, binder.process.comm);
         let name = fitted(&name, name_width - 1);
         for (port, of) in [("any", &binder.any_port), ("own", &binder.a_port)] {
             if of.calls > 0 || of.connected > 0 {
@@ -58,7 +58,7 @@ fn binders(out: &mut String, theme: Theme, layout: Layout, binders: &[Binder]) {
             }
         }
         if let Some(site) = binder.any_port_site() {
-            let _ = writeln!(out, "{}", theme.faint(&fitted(&format!("  from {}", harmless(site)), layout.width)));
+            let _ = writeln!(out, "{}", theme.faint(&fitted(&format!("  from {site}"), layout.width)));
         }
     }
     let _ = writeln!(
@@ -98,7 +98,7 @@ fn marks(out: &mut String, theme: Theme, layout: Layout, spaces: Option<&[SpaceM
         let _ = writeln!(
             out,
             "{:<22}{:>8}{:>10}{:>9}{:>9}{:>11}{:>11}",
-            fitted(&harmless(&name), 21),
+            fitted(&name, 21),
             grouped(of.skipped()),
             grouped(of.poisoned),
             grouped(of.bound),
@@ -107,7 +107,7 @@ fn marks(out: &mut String, theme: Theme, layout: Layout, spaces: Option<&[SpaceM
             percent(of.skipped(), of.ports()),
         );
         for (process, ports) in space.holders.iter().take(layout.top) {
-            let line = format!("  {} {} holds {}", process.pid, harmless(&process.comm), grouped(*ports));
+            let line = format!("  {} {} holds {}", process.pid, process.comm, grouped(*ports));
             let _ = writeln!(out, "{}", theme.faint(&line));
         }
     }

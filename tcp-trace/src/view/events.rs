@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use tcp_trace_common::tcp_state;
 
-use super::format::{count, duration, fitted, harmless, share};
+use super::format::{count, duration, fitted, share};
 use crate::event::{Bind, Connect, Detail, DropCause, LeaveReason, ListenDrop, Passage, State, TimeWait};
 
 /// Names the columns of [`connect`].
@@ -27,7 +27,7 @@ pub fn connect(connect: &Connect) -> String {
         "{:<8} {:>7} {:<15} {:<11} {:<21} {:<21} {:>8} {:>7} {:>3} {:>8} {:>8}\n",
         connect.time.strftime("%H:%M:%S"),
         connect.caller.pid,
-        fitted(&harmless(&connect.caller.comm), 15),
+        fitted(&connect.caller.comm, 15),
         connect.outcome.name(),
         end(connect.saddr, connect.sport),
         end(connect.daddr, Some(connect.dport)),
@@ -56,7 +56,7 @@ pub fn time_wait(event: &TimeWait) -> String {
         "{:<8} {:>7} {:<15} TIME_WAIT {what}: {} {} after {}, level {}\n",
         event.time.strftime("%H:%M:%S"),
         count(event.owner_pid.map(u64::from)),
-        event.owner_comm.as_deref().map_or("?".into(), |comm| fitted(&harmless(comm), 15)),
+        fitted(event.owner_comm.as_deref().unwrap_or("?"), 15),
         end(event.saddr, Some(event.sport)),
         end(event.daddr, Some(event.dport)),
         duration(event.lived_ns),
@@ -97,11 +97,11 @@ pub fn bind(bind: &Bind) -> String {
         "{:<8} {:>7} {:<15} bind {} port {asked}: {outcome} after {}{}, from {}\n",
         bind.time.strftime("%H:%M:%S"),
         bind.caller.pid,
-        fitted(&harmless(&bind.caller.comm), 15),
+        fitted(&bind.caller.comm, 15),
         bind.saddr,
         duration(Some(bind.took_ns)),
         if bind.reuse_addr || bind.reuse_port { " (shared)" } else { "" },
-        harmless(bind.call_site.as_deref().unwrap_or("?")),
+        bind.call_site.as_deref().unwrap_or("?"),
     )
 }
 
@@ -112,7 +112,7 @@ pub fn state(event: &State) -> String {
         "{:<8} {:>7} {:<15} {} -> {} after {}{}: {} {}\n",
         event.time.strftime("%H:%M:%S"),
         count(event.pid.map(u64::from)),
-        event.comm.as_deref().map_or("?".into(), |comm| fitted(&harmless(comm), 15)),
+        fitted(event.comm.as_deref().unwrap_or("?"), 15),
         name(event.from),
         name(event.to),
         duration(event.in_state_ns),

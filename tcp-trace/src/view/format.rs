@@ -74,11 +74,6 @@ pub fn span(seconds: Option<f64>) -> String {
     }
 }
 
-/// A process may call itself what it likes, escape sequences included.
-pub fn harmless(name: &str) -> String {
-    name.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
-}
-
 /// At most `width` letters; what is cut off leaves a `~`.
 pub fn fitted(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
@@ -131,8 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_made_harmless() {
-        assert_eq!(harmless("a\u{1b}[2Jb"), "a\u{fffd}[2Jb");
+    fn what_is_too_long_is_cut() {
         assert_eq!(fitted("php-fpm8.2", 8), "php-fpm~");
     }
 

@@ -11,16 +11,18 @@ use super::{
 use crate::{
     aggregate::{ledger::Ledger, words::grouped},
     event::level::Level,
+    model::accounts::Counts,
     summarize::summary::Summary,
 };
 
 pub(super) fn ledger(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
     let lost = summary.lost;
+    let known = |number| count(summary.ledger.counts.map(|_| number));
     let words = format!(
         "lost: ring buffer {}, map full {}, missed {}",
-        grouped(lost.ring_buffer),
-        grouped(lost.map_full),
-        grouped(lost.missed)
+        known(lost.ring_buffer),
+        known(lost.map_full),
+        known(lost.missed)
     );
     let any = lost.ring_buffer + lost.map_full + lost.missed > 0;
     let _ = writeln!(out, "{}", if any { theme.alarm(&words) } else { words });
@@ -70,22 +72,24 @@ pub(crate) fn detail(ledger: &Ledger) -> String {
 
 /// Whether the books balance.
 pub(crate) fn books(ledger: &Ledger) -> String {
-    let counts = &ledger.counts;
-    let mut words = format!("ledger: made {} = delivered {}", grouped(counts.made), grouped(ledger.delivered));
+    let counts = ledger.counts.as_ref();
+    let counted = |of: fn(&Counts) -> u64| counts.map(of);
+    let made = count(counted(|counts| counts.made));
+    let mut words = format!("ledger: made {made} = delivered {}", grouped(ledger.delivered));
     let parts = [
-        ("undecoded", counts.undecoded),
+        ("undecoded", counted(|counts| counts.undecoded)),
         ("on the way", ledger.in_flight()),
-        ("only added up", counts.summed),
-        ("shed", counts.shed),
-        ("lost", counts.ring_full),
+        ("only added up", counted(|counts| counts.summed)),
+        ("shed", counted(|counts| counts.shed)),
+        ("lost", counted(|counts| counts.ring_full)),
     ];
     for (name, number) in parts {
         // Shed and lost are what people look for, 0 or not.
-        if number > 0 || matches!(name, "shed" | "lost") {
-            let _ = write!(words, " + {name} {}", grouped(number));
+        if number.is_some_and(|number| number > 0) || matches!(name, "shed" | "lost") {
+            let _ = write!(words, " + {name} {}", count(number));
         }
     }
-    let _ = write!(words, "; not followed {}", grouped(counts.not_followed));
+    let _ = write!(words, "; not followed {}", count(counted(|counts| counts.not_followed)));
     if ledger.pending.is_some() {
         let _ = write!(words, ", pending {}", count(ledger.pending));
     }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::{
-    format::{count, fitted, harmless, share, wrapped},
+    format::{count, fitted, share, wrapped},
     screen::Layout,
     theme::Theme,
 };
@@ -18,7 +18,7 @@ pub(super) fn table(out: &mut String, theme: Theme, layout: Layout, limits: &Lim
     let head = format!("{:<38}{:>14}{:>16}{:>10}", "limit", "used", "at most", "share");
     let _ = writeln!(out, "\n{}", theme.title(&head));
     for process in now.processes.nearest.iter().take(layout.top) {
-        let who = format!("descriptors of {} ({})", harmless(&process.comm), process.pid);
+        let who = format!("descriptors of {} ({})", process.comm, process.pid);
         row(out, &who, process.taken);
     }
     of_the_machine(out, now);

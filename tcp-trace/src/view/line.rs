@@ -33,6 +33,6 @@ pub fn line(summary: &Summary) -> String {
         duration(connect.port_search.p99),
         duration(connect.handshake.p99),
         count(levels.filter(|_| !summary.observed.time_wait.is_empty())),
-        count(Some(lost))
+        count(summary.ledger.counts.map(|_| lost))
     )
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::{
-    format::{count, duration, fitted, harmless, rate, wrapped},
+    format::{count, duration, fitted, rate, wrapped},
     screen::Layout,
     theme::Theme,
 };
@@ -72,7 +72,7 @@ pub(crate) fn name(observed: &Observed, listener: &Listener) -> String {
     let endpoint = listener.endpoint;
     let mut words = format!("{}  netns {}", endpoint.address(), observed.netns_label(endpoint.netns));
     if let Some(owner) = listener.owner {
-        let _ = write!(words, ", {} ({})", harmless(&owner.comm), owner.pid);
+        let _ = write!(words, ", {} ({})", owner.comm, owner.pid);
     }
     words
 }
@@ -117,7 +117,7 @@ fn slow(out: &mut String, theme: Theme, layout: Layout, listen: &ListenSnapshot)
     for slow in listen.slow.iter().take(layout.top) {
         let line = format!(
             "{} ({}) -> {}: {} connects, {} SYNs sent again, the longest {}",
-            harmless(&slow.caller.comm),
+            slow.caller.comm,
             slow.caller.pid,
             slow.listener.address(),
             grouped(slow.connects),

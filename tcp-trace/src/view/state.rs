@@ -6,7 +6,7 @@ use std::fmt::Write;
 use tcp_trace_common::tcp_state;
 
 use super::{
-    format::{count, duration, fitted, harmless, rate},
+    format::{count, duration, fitted, rate},
     screen::Layout,
     theme::Theme,
 };
@@ -106,5 +106,5 @@ fn waiting(out: &mut String, theme: Theme, layout: Layout, states: &StateSnapsho
 }
 
 fn name(row: &StateRow) -> String {
-    fitted(&harmless(&owner(&row.peer, &row.who)), 20)
+    fitted(&owner(&row.peer, &row.who), 20)
 }

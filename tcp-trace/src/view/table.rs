@@ -4,7 +4,7 @@
 use std::{borrow::Cow, fmt::Write, net::SocketAddr};
 
 use super::{
-    format::{count, duration, fitted, harmless},
+    format::{count, duration, fitted},
     screen::Layout,
     theme::Theme,
 };
@@ -82,12 +82,11 @@ pub(super) fn worst(out: &mut String, theme: Theme, layout: Layout, connect: &Co
 /// `4242 php-fpm` of one process, `curl, 412 pids` of several; what tells it from others of the name where there are any.
 pub(crate) fn program(connect: &ConnectSnapshot, key: &ProgramKey, tally: &Tally) -> String {
     let Program { comm, uid, cgroup } = &key.program;
-    let comm_words = harmless(comm);
     let mut name = match (key.processes, &tally.caller) {
-        (1, Some(caller)) if !key.processes_at_least => format!("{} {comm_words}", caller.pid),
+        (1, Some(caller)) if !key.processes_at_least => format!("{} {comm}", caller.pid),
         _ => {
             let at_least = if key.processes_at_least { ">=" } else { "" };
-            format!("{comm_words}, {at_least}{} pids", grouped(key.processes))
+            format!("{comm}, {at_least}{} pids", grouped(key.processes))
         }
     };
     let namesakes = || connect.programs.iter().map(|row| &row.key.program).filter(|other| other.comm == *comm);
@@ -95,7 +94,7 @@ pub(crate) fn program(connect: &ConnectSnapshot, key: &ProgramKey, tally: &Tally
         let _ = write!(name, ", uid {uid}");
     }
     if let Some(cgroup) = cgroup.as_ref().filter(|_| namesakes().any(|other| other.cgroup != *cgroup)) {
-        let _ = write!(name, ", {}", harmless(&cgroup.to_string()));
+        let _ = write!(name, ", {cgroup}");
     }
     name
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::{
-    format::{count, fitted, harmless, percent, rate, wrapped},
+    format::{count, fitted, percent, rate, wrapped},
     screen::Layout,
     theme::Theme,
 };
@@ -104,7 +104,7 @@ fn owners(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {
         let _ = writeln!(
             out,
             "{:<20} {:<22}{:>7}{:>7}{:>7}{:>8}{:>7}",
-            fitted(&harmless(&owner(&row.peer, &row.who)), 20),
+            fitted(&owner(&row.peer, &row.who), 20),
             fitted(&row.peer.to_string(), 22),
             count(row.level),
             per_second(row.entered),

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::{
-    format::{duration, harmless, share, wrapped},
+    format::{duration, share, wrapped},
     screen::Layout,
     theme::Theme,
 };
@@ -85,7 +85,7 @@ pub(crate) fn in_words(name: &str, value: &Evidence) -> (String, String) {
         Evidence::Number(inode) if name == "netns" => inode.to_string(),
         Evidence::Number(number) => grouped(*number),
         Evidence::Share(part) => share(Some(*part)),
-        Evidence::Text(text) => harmless(text),
+        Evidence::Text(text) => text.clone(),
         Evidence::Flag(flag) => (if *flag { "yes" } else { "no" }).to_owned(),
         Evidence::Unknown => "?".to_owned(),
     };

@@ -15,6 +15,7 @@ use crate::{
     },
     findings::netns_shell::NetnsShell,
     kernel::rules::Sysctls,
+    outside::Text,
     probes::tier::Tier,
 };
 
@@ -41,9 +42,9 @@ pub struct Case {
     /// Which.
     pub route: Route,
     /// What people call its network namespace.
-    pub netns_name: Option<String>,
+    pub netns_name: Option<Text>,
     /// A file by which nsenter(1) gets there; `None`: the agent is there itself.
-    pub entrance: Option<String>,
+    pub entrance: Option<Text>,
     /// Its settings.
     pub sysctls: Sysctls,
     /// What takes its ports now.
@@ -82,7 +83,7 @@ impl Case {
 
     /// The line that makes a change, safe to paste; `None`: no shell can.
     pub fn command(&self, change: &Change) -> Option<String> {
-        let place = NetnsShell::behind(self.route.netns, self.entrance.as_deref(), self.sysctls.clone());
+        let place = NetnsShell::behind(self.route.netns, self.entrance.as_ref(), self.sysctls.clone());
         Some(place.command(&change.command()?))
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     inventory::Inventory,
     kernel::rules::Sysctls,
     model::folded::FoldedRow,
+    outside::Text,
     session_info::SessionInfo,
     stream::{Consumer, Message, Written},
     summarize::accounting::Accounting,
@@ -73,8 +74,8 @@ struct RouteUsage {
     group: Group,
     occupancy: Occupancy,
     sysctls: Sysctls,
-    netns_name: Option<String>,
-    entrance: Option<String>,
+    netns_name: Option<Text>,
+    entrance: Option<Text>,
     look: RouteSample,
 }
 

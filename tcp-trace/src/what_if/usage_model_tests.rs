@@ -42,7 +42,7 @@ fn beyond(odd: u16, second: u64) -> Inventory {
     let sysctls = Sysctls {
         netns: Some(1),
         ip_local_port_range: Some((40_000, 40_999)),
-        ip_local_reserved_ports: Some(String::new()),
+        ip_local_reserved_ports: Some("".into()),
         tcp_tw_reuse: Some(2),
         tcp_timestamps: Some(1),
         ..Sysctls::default()

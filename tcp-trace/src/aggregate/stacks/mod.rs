@@ -9,7 +9,10 @@ use foldhash::fast::RandomState;
 use tcp_trace_common::stack::ON_CPU_PERIOD_NS;
 
 use super::tally::{Destination, Process};
-use crate::event::{Connect, Event, Frames, Outcome, Stack, Taken};
+use crate::{
+    event::{Connect, Event, Frames, Outcome, Stack, Taken},
+    outside::Text,
+};
 
 /// Rows; above this many, those that are new are added up by process, without their frames.
 const ROWS: usize = 16_384;
@@ -88,7 +91,7 @@ pub struct Key {
     /// Process.
     pub process: Process,
     /// Path of its cgroup v2.
-    pub cgroup: Option<Arc<str>>,
+    pub cgroup: Option<Text>,
     /// Destination.
     pub destination: Destination,
     /// Way.

@@ -15,19 +15,19 @@ use super::{
     names::{self, Names},
     process::Process,
 };
-use crate::event::Captured;
+use crate::{event::Captured, outside::Text};
 
 /// Where the program is said to be mapped.
 const MAPS: &str = "400000-500000 r-xp 00000000 fd:00 17 /program\n";
 const START: u64 = 0x40_0000;
 
 /// The name that such a list has for an address.
-pub(crate) fn name_in_perf_map(list: &[u8], address: u64) -> Option<String> {
-    names::harmless_name_in(&String::from_utf8_lossy(list), address)
+pub(crate) fn name_in_perf_map(list: &[u8], address: u64) -> Option<Text> {
+    names::name_in(&String::from_utf8_lossy(list), address)
 }
 
 /// Names of the frames of a stack within a program, which is followed by its unwind tables.
-pub(crate) fn frames_of(program: &[u8]) -> io::Result<Vec<String>> {
+pub(crate) fn frames_of(program: &[u8]) -> io::Result<Vec<Text>> {
     let mut file = File::from(memfd_create("program", MemfdFlags::CLOEXEC)?);
     file.write_all(program)?;
     let module = Module::read(file, "program".into()).map(Rc::new);
@@ -37,5 +37,5 @@ pub(crate) fn frames_of(program: &[u8]) -> io::Result<Vec<String>> {
     let (addresses, _) = process.unwind(&captured, &mut CacheX86_64::new());
     let mut names = Names::new();
     let frames = addresses.iter().filter_map(|address| Some((process.code(*address)?, *address)));
-    Ok(frames.flat_map(|(code, address)| names.user(0, code, address)).map(|frame| frame.name.to_string()).collect())
+    Ok(frames.flat_map(|(code, address)| names.user(0, code, address)).map(|frame| frame.name).collect())
 }

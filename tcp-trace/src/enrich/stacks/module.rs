@@ -14,9 +14,12 @@ use std::{
 use framehop::ExplicitModuleSectionInfo;
 use object::{Object as _, ObjectSection as _, ObjectSegment as _, ReadCache, ReadRef, SegmentFlags};
 
-use crate::enrich::{
-    foreign::{self, Refused},
-    maps::Mapping,
+use crate::{
+    enrich::{
+        foreign::{self, Refused},
+        maps::Mapping,
+    },
+    outside::Text,
 };
 
 /// The largest file that is read if anybody but root can change it: it is copied.
@@ -38,7 +41,7 @@ pub(super) struct Module {
     /// No other has it, ever.
     pub(super) id: u64,
     /// Its last name.
-    pub(super) name: Arc<str>,
+    pub(super) name: Text,
     /// Bytes of memory that it takes.
     pub(super) held: u64,
     /// Its own debug information may be read: that is all there is, or root vouches for where it leads.
@@ -61,7 +64,7 @@ impl Module {
     }
 
     /// Reads what is needed of it.
-    pub(super) fn read(file: File, name: Arc<str>) -> Result<Self, Refused> {
+    pub(super) fn read(file: File, name: Text) -> Result<Self, Refused> {
         let is_trusted = foreign::is_roots_own(&file);
         // Libraries map it: a file that shrinks meanwhile would end this process.
         let (file, copied) = match is_trusted {

@@ -5,7 +5,6 @@ use std::{
     collections::HashMap,
     os::unix::fs::MetadataExt as _,
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,7 +21,8 @@ use super::process::Code;
 use crate::{
     enrich::foreign::{self, Refused},
     event::Frame,
-    outside, proc_text,
+    outside::Text,
+    proc_text,
 };
 
 /// Above this many a cache starts anew.
@@ -40,7 +40,7 @@ const MAX_INLINED: usize = 64;
 /// Asks each address once.
 pub(super) struct Names {
     symbolizer: Symbolizer,
-    kernel: HashMap<u64, Arc<str>, RandomState>,
+    kernel: HashMap<u64, Text, RandomState>,
     /// By module and place in it; a function that others were inlined into has several frames, the outermost first.
     user: HashMap<(u64, u64), Vec<Frame>, RandomState>,
     perf_map: Option<PerfMap>,
@@ -75,9 +75,7 @@ impl Names {
             });
             let mut found = found.into_iter();
             for address in unknown {
-                let name = found
-                    .next()
-                    .and_then(|symbol| symbol.into_sym().map(|symbol| Arc::from(outside::one_line(&symbol.name))));
+                let name = found.next().and_then(|symbol| symbol.into_sym().map(|symbol| Text::from(&*symbol.name)));
                 self.kernel.insert(address, name.unwrap_or_else(|| "[no name in /proc/kallsyms]".into()));
             }
         }
@@ -101,8 +99,7 @@ impl Names {
         if self.user.len() >= LIMIT {
             self.user.clear();
         }
-        let frame =
-            |name: &str| Frame { name: outside::one_line(short(name)).into(), module: Some(Arc::clone(&module.name)) };
+        let frame = |name: &str| Frame { name: short(name).into(), module: Some(module.name.clone()) };
         let mut elf = Elf::new(module.path());
         elf.debug_syms = module.debug_info;
         let source = Source::Elf(elf);
@@ -120,13 +117,13 @@ impl Names {
     /// Code that belongs to no file: a compiler at run time may have left a list of names, perf(1)'s way.
     fn made(&mut self, pid: u32, code: &Code, address: u64) -> Frame {
         let is_anonymous = code.path.is_empty() || code.path.starts_with('[') || code.path.starts_with("//anon");
-        let made = if is_anonymous { "[code made at run time]".to_owned() } else { place(code, address) };
+        let made = if is_anonymous { "[code made at run time]".into() } else { place(code, address) };
         let name = match self.perf_map(pid) {
-            Ok(list) => harmless_name_in(list, address).unwrap_or(made),
+            Ok(list) => name_in(list, address).unwrap_or(made),
             Err(Refused::Missing) => made,
-            Err(refused) => format!("{made} [perf map not read: {refused}]"),
+            Err(refused) => format!("{made} [perf map not read: {refused}]").into(),
         };
-        Frame { name: name.into(), module: None }
+        Frame { name, module: None }
     }
 
     fn perf_map(&mut self, pid: u32) -> Result<&str, Refused> {
@@ -145,14 +142,14 @@ impl Names {
 /// The name of a file that is not read is better than none.
 fn unread(code: &Code, address: u64, refused: Refused) -> Frame {
     let place = place(code, address);
-    let name = if refused == Refused::Missing { place } else { format!("{place} [not read: {refused}]") };
-    Frame { name: name.into(), module: None }
+    let name = if refused == Refused::Missing { place } else { format!("{place} [not read: {refused}]").into() };
+    Frame { name, module: None }
 }
 
 /// `nginx+0x3f2a10`
-fn place(code: &Code, address: u64) -> String {
+fn place(code: &Code, address: u64) -> Text {
     let file = code.path.rsplit('/').next().unwrap_or_default();
-    outside::one_line(short(&format!("{file}+{:#x}", code.file_offset(address)))).into_owned()
+    short(&format!("{file}+{:#x}", code.file_offset(address))).into()
 }
 
 /// As much of a name as anybody reads.
@@ -174,17 +171,13 @@ fn read_perf_map(pid: u32) -> Result<String, Refused> {
     foreign::read_text(&file, MAX_PERF_MAP)
 }
 
-pub(super) fn harmless_name_in(list: &str, address: u64) -> Option<String> {
-    name_in(list, address).map(|name| outside::one_line(short(&name)).into_owned())
-}
-
-fn name_in(list: &str, address: u64) -> Option<String> {
+pub(super) fn name_in(list: &str, address: u64) -> Option<Text> {
     // The last one that has the address: code is moved, and lists are only added to.
     list.lines().rev().find_map(|line| {
         let mut words = line.splitn(3, ' ');
         let start = u64::from_str_radix(words.next()?.trim_start_matches("0x"), 16).ok()?;
         let size = u64::from_str_radix(words.next()?.trim_start_matches("0x"), 16).ok()?;
-        (start..start.saturating_add(size)).contains(&address).then(|| words.next().map(str::to_owned))?
+        (start..start.saturating_add(size)).contains(&address).then(|| words.next().map(|name| short(name).into()))?
     })
 }
 

@@ -13,6 +13,7 @@ use super::module::{Bytes, Module};
 use crate::{
     enrich::{foreign::Refused, maps},
     event::{Captured, UserEnd},
+    outside::Text,
     proc_text,
 };
 
@@ -76,7 +77,7 @@ pub(super) struct Code {
     /// `None`: code that was made while the process ran; or why its file is not read.
     pub(super) module: Option<Result<Rc<Module>, Refused>>,
     /// As the process calls it.
-    pub(super) path: Rc<str>,
+    pub(super) path: Text,
 }
 
 impl Code {

@@ -2,12 +2,13 @@
 //! Call paths and weights to what is drawn: one line a path, the outermost frame first. What is not known about a path
 //! is a frame in square brackets, so that it is as wide as it weighs.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use super::weight::Weight;
 use crate::{
     aggregate::stacks::{Key, Path, StacksSnapshot, Weights},
     event::{Frames, UserEnd},
+    outside::Text,
 };
 
 /// What the frames at the root stand for.
@@ -27,11 +28,11 @@ pub enum Split {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Drawn {
     /// What stands in it.
-    pub name: Arc<str>,
+    pub name: Text,
     /// Whose it is.
     pub part: Part,
     /// The file that it is in.
-    pub module: Option<Arc<str>>,
+    pub module: Option<Text>,
 }
 
 /// Whose a frame is.
@@ -125,7 +126,7 @@ fn known(frames: &Frames) -> Vec<Drawn> {
     };
     let kernel_lack = frames.kernel_errno.map(|errno| format!("[no kernel stack: errno {errno}]"));
     let drawn = |part| {
-        move |frame: &crate::event::Frame| Drawn { name: Arc::clone(&frame.name), part, module: frame.module.clone() }
+        move |frame: &crate::event::Frame| Drawn { name: frame.name.clone(), part, module: frame.module.clone() }
     };
     lack.map(word)
         .into_iter()

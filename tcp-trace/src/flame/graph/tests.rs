@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A graph of known call paths, and what every export makes of it.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::{
     aggregate::tally::{Destination, Process},
@@ -20,7 +22,7 @@ fn row(comm: &str, path: Path, search_ns: u64, search_unknown: u64) -> (Key, Wei
 
 fn path(user: &[&str], user_end: UserEnd) -> Path {
     let frame = |module: Option<&str>| {
-        let module = module.map(Arc::from);
+        let module = module.map(Into::into);
         move |name: &&str| Frame { name: (*name).into(), module: module.clone() }
     };
     let kernel = ["__sys_connect", "tcp_v4_connect", "__inet_hash_connect"].iter().map(frame(None)).collect();

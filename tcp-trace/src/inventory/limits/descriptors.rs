@@ -6,7 +6,7 @@ use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 use serde::{Deserialize, Serialize};
 
 use super::Taken;
-use crate::{kernel::Roots, proc_text};
+use crate::{event::Comm, kernel::Roots, proc_text};
 
 /// Those that are kept: the nearest to their limit.
 const KEPT: usize = 8;
@@ -19,7 +19,7 @@ pub struct Descriptors {
     /// Process id.
     pub pid: u32,
     /// Its name.
-    pub comm: String,
+    pub comm: Comm,
     /// Open now, of the soft limit: beyond it `EMFILE`.
     pub taken: Taken,
     /// What it may raise the soft limit to by itself.
@@ -65,7 +65,7 @@ fn open(folder: &Path) -> io::Result<u64> {
 fn described(folder: &Path, pid: u32, open: u64) -> Option<Descriptors> {
     let text = |name: &str| fs::read_to_string(folder.join(name)).ok();
     let (soft, hard) = limit(&text("limits")?)?;
-    let comm = proc_text::comm(folder).ok()?.to_string();
+    let comm = proc_text::comm(folder).ok()?;
     Some(Descriptors { pid, comm, taken: Taken { used: Some(open), limit: soft }, hard })
 }
 

@@ -24,7 +24,8 @@ use super::{namespaces::numbered, socket::Socket};
 use crate::{
     event::{Cgroup, Comm},
     kernel::cgroup_mount,
-    outside, proc_text,
+    outside::Text,
+    proc_text,
 };
 
 /// Sockets that are remembered; more are only counted.
@@ -156,7 +157,7 @@ fn read_cgroup(process: &Path, mount: &Path) -> Option<Cgroup> {
     let folder = mount.join(path.strip_prefix("/").unwrap_or(path));
     // The id of a cgroup is the inode of its directory.
     let id = fs::metadata(folder).ok()?.ino();
-    Some(Cgroup { id, path: Some(outside::one_line(&path.to_string_lossy()).into()) })
+    Some(Cgroup { id, path: Some(Text::from(&*path.to_string_lossy())) })
 }
 
 #[cfg(test)]

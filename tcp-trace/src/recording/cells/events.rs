@@ -16,7 +16,7 @@ use crate::{
         Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, Frame, Frames, LeaveReason, ListenDrop,
         Outcome, Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd, level::Level,
     },
-    outside,
+    outside::Text,
 };
 
 cells!(Connect {
@@ -163,7 +163,7 @@ impl Cells for Option<Cgroup> {
     }
 
     fn take(path: Path<'_>, from: &mut Read<'_>) -> Result<Self, Malformed> {
-        let name: Option<Arc<str>> = Cells::take(path, from)?;
+        let name: Option<Text> = Cells::take(path, from)?;
         let id: Option<u64> = Cells::take(path.child("id"), from)?;
         Ok(id.map(|id| Cgroup { id, path: name }))
     }
@@ -205,7 +205,7 @@ impl Value for Level {
     }
 
     fn read(path: Path<'_>, from: &mut Read<'_>) -> Result<Option<Self>, Malformed> {
-        let Some(word) = Arc::<str>::read(path, from)? else { return Ok(None) };
+        let Some(word) = Text::read(path, from)? else { return Ok(None) };
         let level = match &*word {
             "full" => Some(Self::Full),
             "exemplars" => Some(Self::Exemplars),
@@ -261,15 +261,8 @@ impl Value for Arc<Frames> {
     }
 
     fn read(path: Path<'_>, from: &mut Read<'_>) -> Result<Option<Self>, Malformed> {
-        let Some(text) = Arc::<str>::read(path, from)? else { return Ok(None) };
-        let frames = match text.contains('\\') {
-            // An escape may stand for what the text itself may not hold.
-            true => serde_json::from_str(&text).and_then(|mut value| {
-                outside::clean(&mut value);
-                serde_json::from_value(value)
-            }),
-            false => serde_json::from_str(&text),
-        };
+        let Some(text) = Text::read(path, from)? else { return Ok(None) };
+        let frames = serde_json::from_str(&text);
         frames.map(Some).map_err(|error| Malformed::new(format!("column {path}: {error}")))
     }
 }

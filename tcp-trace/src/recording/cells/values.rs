@@ -4,7 +4,6 @@
 use std::{
     net::IpAddr,
     num::{NonZeroU32, NonZeroU64},
-    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -18,7 +17,7 @@ use super::{
     },
     Value,
 };
-use crate::event::Comm;
+use crate::{event::Comm, outside::Text};
 
 /// A value that 64 bits hold.
 macro_rules! number {
@@ -90,7 +89,7 @@ impl Value for Address {
     }
 }
 
-impl Value for Arc<str> {
+impl Value for Text {
     fn write(value: Option<&Self>, path: Path<'_>, to: &mut Table) {
         to.bytes(path, Kind::Text, value.map(|text| text.as_bytes()));
     }
@@ -107,7 +106,7 @@ impl Value for Comm {
     }
 
     fn read(path: Path<'_>, from: &mut Read<'_>) -> Result<Option<Self>, Malformed> {
-        let Some(text) = Arc::<str>::read(path, from)? else { return Ok(None) };
+        let Some(text) = Text::read(path, from)? else { return Ok(None) };
         let comm = Self::from_text(&text);
         comm.map(Some).ok_or_else(|| Malformed::new(format!("column {path}: {text:?} is too long for a comm")))
     }

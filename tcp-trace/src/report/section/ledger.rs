@@ -4,6 +4,8 @@
 use super::{Block, Material};
 use crate::{
     aggregate::words::grouped,
+    event::Lost,
+    model::accounts::Counts,
     report::{
         chart::{Chart, clock, lines},
         table::Table,
@@ -33,26 +35,28 @@ pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
 
 fn books(material: &Material<'_>) -> Table {
     let (ledger, lost) = (&material.summary.ledger, material.summary.lost);
-    let counts = &ledger.counts;
+    let counts = ledger.counts.as_ref();
+    let counted = |of: fn(&Counts) -> u64| counts.map(of);
+    let lost_of = |of: fn(&Lost) -> u64| counts.map(|_| of(&lost));
     let caption =
         "Attempts: made = delivered + undecoded + on the way + only added up + shed + lost in the ring buffer";
     let mut table = Table::new(caption, &["what", "how many#"]);
     let rows = [
-        ("made: connects that were followed and ended", Some(counts.made)),
+        ("made: connects that were followed and ended", counted(|counts| counts.made)),
         ("delivered", Some(ledger.delivered)),
-        ("undecoded", Some(counts.undecoded)),
-        ("on the way", Some(ledger.in_flight())),
-        ("only added up: no event of each was asked for", Some(counts.summed)),
-        ("shed: added up, but no event was sent", Some(counts.shed)),
-        ("lost in the ring buffer: added up, but it was full", Some(counts.ring_full)),
-        ("not followed: counted and no more", Some(counts.not_followed)),
+        ("undecoded", counted(|counts| counts.undecoded)),
+        ("on the way", ledger.in_flight()),
+        ("only added up: no event of each was asked for", counted(|counts| counts.summed)),
+        ("shed: added up, but no event was sent", counted(|counts| counts.shed)),
+        ("lost in the ring buffer: added up, but it was full", counted(|counts| counts.ring_full)),
+        ("not followed: counted and no more", counted(|counts| counts.not_followed)),
         ("pending at the end", ledger.pending),
         ("events of other signals delivered", Some(ledger.signals_delivered)),
-        ("runs of programs missed", counts.runs_missed),
-        ("kprobes missed", counts.kprobes_missed),
-        ("lost: ring buffer, all signals", Some(lost.ring_buffer)),
-        ("lost: no room in a map", Some(lost.map_full)),
-        ("lost: returns and runs missed", Some(lost.missed)),
+        ("runs of programs missed", counts.and_then(|counts| counts.runs_missed)),
+        ("kprobes missed", counts.and_then(|counts| counts.kprobes_missed)),
+        ("lost: ring buffer, all signals", lost_of(|lost| lost.ring_buffer)),
+        ("lost: no room in a map", lost_of(|lost| lost.map_full)),
+        ("lost: returns and runs missed", lost_of(|lost| lost.missed)),
     ];
     rows.into_iter().for_each(|(what, number)| table.push([what.into(), count(number)]));
     table

@@ -6,7 +6,7 @@ use crate::{
     inventory::limits::Taken,
     report::table::Table,
     view::{
-        format::{count, harmless, share},
+        format::{count, share},
         limits::cost,
     },
 };
@@ -18,7 +18,7 @@ pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
         table.push([name, count(taken.used), count(taken.limit), share(taken.share())]);
     };
     for process in now.processes.nearest.iter().take(material.top) {
-        row(format!("descriptors of {} ({})", harmless(&process.comm), process.pid), process.taken);
+        row(format!("descriptors of {} ({})", process.comm, process.pid), process.taken);
     }
     row("files of the machine (fs.file-max)".into(), now.files);
     let memory = now.tcp_memory;

@@ -12,7 +12,7 @@ use crate::{
         table::Table,
     },
     view::{
-        format::{count, duration, harmless, rate},
+        format::{count, duration, rate},
         listen::{details, name},
     },
 };
@@ -126,7 +126,7 @@ fn slow(material: &Material<'_>) -> Table {
     let mut table = Table::new("Handshakes of this machine that waited for one of these", &heads);
     for slow in material.summary.observed.listen.slow.iter().take(material.top) {
         table.push([
-            format!("{} ({})", harmless(&slow.caller.comm), slow.caller.pid),
+            format!("{} ({})", slow.caller.comm, slow.caller.pid),
             slow.listener.address().to_string(),
             grouped(slow.connects),
             grouped(slow.retransmits),

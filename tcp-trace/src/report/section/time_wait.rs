@@ -8,7 +8,7 @@ use crate::{
         chart::{Chart, clock, lines},
         table::Table,
     },
-    view::format::{count, harmless, rate},
+    view::format::{count, rate},
 };
 
 pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
@@ -94,7 +94,7 @@ fn owners(material: &Material<'_>) -> Table {
     let per_second = |number| rate(Some(number), observed.seconds);
     for row in observed.time_wait_owners.iter().take(material.top) {
         table.push([
-            harmless(&owner(&row.peer, &row.who)),
+            owner(&row.peer, &row.who),
             row.peer.to_string(),
             count(row.level),
             per_second(row.entered),

@@ -7,7 +7,7 @@ mod picture;
 use std::{fmt::Write, net::SocketAddr};
 
 use super::{
-    format::{count, duration, fitted, harmless, percent, rate, span, wrapped},
+    format::{count, duration, fitted, percent, rate, span, wrapped},
     screen::Layout,
     theme::Theme,
 };
@@ -88,7 +88,7 @@ pub(crate) fn whose(observed: &Observed, group: &Group) -> String {
     let to = SocketAddr::new(route.daddr, route.dport);
     let mut words = format!("{} -> {to}  netns {}", route.saddr, observed.netns_label(route.netns));
     if let Some((owner, sockets)) = &group.owner {
-        let _ = write!(words, ", {} ({}) holds {}", harmless(&owner.comm), owner.pid, grouped((*sockets).into()));
+        let _ = write!(words, ", {} ({}) holds {}", owner.comm, owner.pid, grouped((*sockets).into()));
     }
     let tally = observed.connect.destinations.iter().find(|row| row.key == route.destination());
     if let Some(tally) = tally {
