@@ -132,8 +132,8 @@ impl Failure {
             | Self::KernelLacks { try_next, .. }
             | Self::NotPermitted { try_next, .. } => try_next.iter().map(String::as_str).collect(),
             Self::Output { source, .. } => vec![match source.kind() {
-                std::io::ErrorKind::StorageFull => "free some space there, or choose another place with --output",
-                _ => "another place with --output, or leave it out for standard output",
+                std::io::ErrorKind::StorageFull => "free some space there, or choose another file with --output",
+                _ => "choose another file with --output, or leave out --output for standard output",
             }],
         }
     }

@@ -86,11 +86,14 @@ impl SessionInfo {
             && matches!(self.tier(mode), Some(Tier::Fentry | Tier::Kprobe))
             && let Some(why) = &self.table_perturb_unknown
         {
-            notes
-                .push(format!("ports_visited only while port probes are attached: table_perturb is not known ({why})"));
+            notes.push(format!(
+                "ports_visited is known only while port probes are attached: table_perturb is unknown ({why})"
+            ));
         }
         if self.time_wait_start.is_some() && mode.signals().contains(&Signal::TimeWait) {
-            notes.push("TIME_WAIT from /proc/net of this network namespace alone: level, reuse and overflow".into());
+            notes.push(
+                "TIME_WAIT comes from /proc/net of this network namespace only: level, reuse and overflow".into(),
+            );
         }
         notes.extend(self.notes.iter().cloned());
         notes

@@ -288,7 +288,7 @@ fn log_lines_in_files_have_no_colours() {
     let mut words = String::new();
     child.stderr.take().expect("piped").read_to_string(&mut words).expect("text");
     child.wait().expect("a child");
-    assert!(words.contains("cut off") && !words.contains('\x1b'), "{words:?}");
+    assert!(words.contains("truncated after") && !words.contains('\x1b'), "{words:?}");
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn a_recording_that_cannot_go_on_ends_no_answer() {
     let ended = child.wait_with_output().expect("a child");
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     let (answer, errors) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
-    assert!(errors.contains("the answer goes on"), "{errors}");
+    assert!(errors.contains("the report continues"), "{errors}");
     assert!(answer.lines().filter(|line| line.contains("\"summary\"")).count() > 2, "it went on: {errors}");
 }
 

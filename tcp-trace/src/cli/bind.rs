@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `tcp-trace bind`: who binds before connecting, and what does it leave behind?
+//! `tcp-trace bind`: which program binds before connecting, and which ports stay marked afterwards?
 
 use super::live::{self, LiveArgs};
 use crate::{exit::Failure, mode::Mode};
@@ -13,23 +13,23 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A line for every bind() as well
+    /// Also write a line for every bind()
     #[arg(long)]
     events: bool,
     #[command(flatten)]
     pub(super) live: LiveArgs,
 }
 
-/// Looks until the end; the exit code says whether `--fail-on` was met.
+/// Traces until the run ends. Returns the exit code, which says whether `--fail-on` was met.
 ///
 /// # Errors
-/// As [`live::run`].
+/// See [`live::run`].
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let filters = &args.live.filters;
     if filters.port.is_some() || filters.daddr.is_some() {
         return Err(Failure::Usage {
-            headline: "bind() has no destination yet: --port and --daddr cannot choose among binds".into(),
-            try_next: vec!["--pid, --comm, --uid, --cgroup, --netns, -4, -6".into()],
+            headline: "--port and --daddr are not supported here: bind() has no destination yet".into(),
+            try_next: vec!["use --pid, --comm, --uid, --cgroup, --netns, -4, -6".into()],
         });
     }
     live::answer(Mode::Bind, &args.live, args.events, verbose)

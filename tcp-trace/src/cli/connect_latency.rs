@@ -38,16 +38,18 @@ pub struct Args {
     events: Vec<EventKind>,
     #[command(flatten)]
     pub(super) live: LiveArgs,
-    /// Ask why candidates are refused: a probe on every candidate
+    /// Find out why candidate ports are refused, with a probe on every candidate
     #[arg(long, value_enum, default_value_t, help_heading = "Tracing")]
     port_probes: PortProbes,
-    /// Attempts under way that are followed at once, rounded up to a power of two from 8 on; more are only counted
+    /// Attempts in progress that are followed at once, rounded up to a power of two (at least 8); further ones are only
+    /// counted
     #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1 << 20), help_heading = "Tracing")]
     max_attempts: u32,
-    /// Measure what tracing adds to a connect, on 160 refused ones of loopback before it begins
+    /// Measure what tracing adds to a connect, with 160 refused connects on loopback before tracing begins
     ///
-    /// Done unasked where the kernel keeps no run-time statistics for us (before 5.8, or without CAP_SYS_ADMIN). These
-    /// hold the time within programs; what is measured so holds all that it takes to get there as well.
+    /// Calibration runs automatically where the kernel keeps no run-time statistics that tcp-trace may read (before
+    /// 5.8, or without CAP_SYS_ADMIN). Those statistics cover the time within programs; calibration also covers the
+    /// trampoline or breakpoint that leads there. Its connects never appear in results.
     #[arg(long, help_heading = "Tracing")]
     calibrate: bool,
 }
@@ -56,16 +58,16 @@ pub struct Args {
 enum EventKind {
     /// A line for every connect
     Connect,
-    /// A line for every passage into and out of TIME_WAIT
+    /// A line for every socket that enters or leaves TIME_WAIT
     TimeWait,
-    /// An answer at every interval
+    /// A summary at every interval
     Summary,
 }
 
-/// Traces until the end; the exit code says whether `--fail-on` was met.
+/// Traces until the run ends. Returns the exit code, which says whether `--fail-on` was met.
 ///
 /// # Errors
-/// As [`live::run`].
+/// See [`live::run`].
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let sink = Sink::open(args.live.output.output.as_deref())?;
     let output_options = args.output_options(&sink);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `tcp-trace doctor`: what is wrong here, and what this machine can show. Prints what the live path found, then the
-//! facts and the plan that it went by. Changes nothing.
+//! `tcp-trace doctor`: what is wrong here, and what can this machine show? Prints the findings of the live path, then
+//! the facts and the plan that tracing used. Changes nothing.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -33,47 +33,47 @@ Examples:
   sudo tcp-trace doctor --watch 10s --format json | jq -c 'select(.type == \"finding\")'
   tcp-trace doctor                                             sockets and limits as they are, and what could be traced";
 
-/// Between two looks at the sockets.
+/// Time between two surveys of the sockets.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Say what is wrong here, worst cause first, and what this machine can show
 ///
-/// Without --watch: what the sockets, counters and limits tell at a glance. Attaches every program for a moment if it may,
-/// so that the verdicts are what tracing would get. Needs no root: it then says what root would be tried for. Changes
-/// nothing on the system.
+/// Without --watch, doctor reads sockets, counters and limits once. If it has the privileges, it attaches every program
+/// for a moment, so that its verdicts are what tracing would get. It needs no root; without root it lists what it would
+/// try as root. It changes nothing on the system.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Trace everything for this long first
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, allow_hyphen_values = true)]
     watch: Option<Duration>,
-    /// Exit with code 3 if there was a finding this bad
+    /// Exit with code 3 if any finding is at least this severe
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
-    /// Findings, and rows of the table of limits, to show
+    /// How many findings, and rows of the table of limits, to show
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     top: u16,
     #[command(flatten)]
     filters: Filters,
-    /// How it is written
+    /// Output format
     #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     format: Format,
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
-    /// How programs attach: the best that works, or just this one
+    /// How programs attach: the best tier that works, or only this one
     #[arg(long, value_enum, default_value_t, help_heading = "Tracing")]
     tier: TierChoice,
-    /// What watching may cost, programs and agent together, as a share of the machine (all CPUs); 100% = whatever it takes
+    /// Budget for tracing, programs and agent together, as a share of the machine (all CPUs); 100% means no limit
     #[arg(long, value_name = "PERCENT", value_parser = share::parse, default_value = "5%", help_heading = "Tracing")]
     max_overhead: f64,
-    /// Record everything that the answer rests on in this file as well, for `tcp-trace replay`
+    /// Also record everything that the report is based on in this file, for `tcp-trace replay`
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     record: Option<PathBuf>,
     /// Create this file once everything is attached
     #[arg(long, value_name = "PATH", hide = true)]
     ready_file: Option<PathBuf>,
-    /// What happens is read from a recording.
+    /// A recording to read instead of tracing.
     #[arg(skip)]
     pub(super) recording: Option<Recording>,
 }
@@ -86,7 +86,7 @@ enum Format {
     Json,
 }
 
-/// Looks, tries and reports; the exit code says whether `--fail-on` was met.
+/// Traces or looks once, then reports. Returns the exit code, which says whether `--fail-on` was met.
 ///
 /// # Errors
 /// When no tier can trace connects here, or the output cannot be written.

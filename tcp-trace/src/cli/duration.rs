@@ -1,38 +1,38 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Spans of time as people type them: `30s`, `500ms`, `2m`, `1h`.
+//! Durations as people type them: `30s`, `500ms`, `2m`, `1h`.
 
 use std::time::Duration;
 
-/// Longest span: beyond it a sum of a few would no longer fit the kernel's clock.
+/// Longest duration: a sum of a few longer ones would overflow the kernel's clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Parses a span longer than nothing.
+/// Parses a duration greater than zero.
 ///
 /// # Errors
-/// With what to write instead.
+/// A message that names the rule and shows valid durations.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
     let (number, unit) = text.split_at(digits);
-    let number: f64 = number.parse().map_err(|_| explain("starts with a number"))?;
+    let number: f64 = number.parse().map_err(|_| explain("must start with a number"))?;
     let seconds = match unit {
         "ms" => number / 1e3,
         "s" => number,
         "m" => number * 60.0,
         "h" => number * 3600.0,
-        "" => return Err(explain("ends with a unit")),
-        _ => return Err(explain("has one of the units ms, s, m, h")),
+        "" => return Err(explain("must end with a unit")),
+        _ => return Err(explain("unit must be ms, s, m or h")),
     };
     if seconds <= 0.0 {
-        return Err(explain("is longer than nothing"));
+        return Err(explain("must be greater than zero"));
     }
     Duration::try_from_secs_f64(seconds)
         .ok()
         .filter(|span| *span <= LONGEST && !span.is_zero())
-        .ok_or_else(|| explain("is at most a year and at least a nanosecond"))
+        .ok_or_else(|| explain("must be at least a nanosecond and at most a year"))
 }
 
 fn explain(rule: &str) -> String {
-    format!("a span of time {rule}: 30s, 500ms, 2m, 1h")
+    format!("duration {rule}, for example 30s, 500ms, 2m, 1h")
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Filters: shared by every live command, checked here, applied in the kernel.
+//! Filters shared by every live command: validated here, applied in the kernel.
 
 use std::{
     fs,
@@ -17,29 +17,29 @@ use tcp_trace_common::{
 
 use crate::{exit::Failure, kernel::cgroup_mount, model::scope::words};
 
-/// Which connects are of interest; several filters must all be met.
+/// Which events to include; an event must match every filter.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Filters (applied in the kernel)")]
 pub struct Filters {
-    /// Only of this process
+    /// Only this process
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
-    /// Only of threads with this name (15 characters, as in /proc/PID/comm)
+    /// Only threads with this name (15 characters, as in /proc/PID/comm)
     #[arg(long, value_name = "NAME")]
     pub comm: Option<String>,
-    /// Only of this user
+    /// Only this user, by name or number
     #[arg(long, value_name = "UID|NAME")]
     pub uid: Option<String>,
-    /// Only of this cgroup v2: its path below the mount, or whole
+    /// Only this cgroup v2: its path below the mount point, or its absolute path
     #[arg(long, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
-    /// Only in this network namespace: its inode number (as ls -Li /proc/PID/ns/net shows it), a name of `ip netns`, or a path
+    /// Only this network namespace: its inode number (see ls -Li /proc/PID/ns/net), a name from `ip netns`, or a path
     #[arg(long, value_name = "INODE|NAME|PATH")]
     pub netns: Option<String>,
-    /// Only to this remote port
+    /// Only this remote port
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// Only to this remote address or network: 10.0.0.0/8, 2001:db8::1
+    /// Only this remote address or network, for example 10.0.0.0/8 or 2001:db8::1
     #[arg(long, value_name = "CIDR", value_parser = parse_network)]
     pub daddr: Option<Network>,
     /// Only IPv4 (v4-mapped IPv6 included)
@@ -50,7 +50,7 @@ pub struct Filters {
     pub v6: bool,
 }
 
-/// An address and how many of its bits count, in IPv6 form.
+/// An address and the length of its prefix, in IPv6 form (IPv4 addresses are v4-mapped).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: [u8; 16],
@@ -60,7 +60,8 @@ pub struct Network {
 
 fn parse_network(text: &str) -> Result<Network, String> {
     let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-    let address: IpAddr = address.parse().map_err(|_| "expected an address or network: 10.0.0.0/8, 2001:db8::1")?;
+    let address: IpAddr =
+        address.parse().map_err(|_| "expected an address or network, for example 10.0.0.0/8 or 2001:db8::1")?;
     let (address, width): (Ipv6Addr, u8) = match address {
         IpAddr::V4(v4) => (v4.to_ipv6_mapped(), 32),
         IpAddr::V6(v6) => (v6, 128),
@@ -71,13 +72,13 @@ fn parse_network(text: &str) -> Result<Network, String> {
             .parse()
             .ok()
             .filter(|bits| *bits <= width)
-            .ok_or_else(|| format!("a prefix is 0 to {width} bits long"))?,
+            .ok_or_else(|| format!("the prefix length must be 0 to {width}"))?,
     };
     Ok(Network { address: address.octets(), bits: 128 - width + bits, v4: width == 32 })
 }
 
 impl Network {
-    /// Whether IPv4 addresses are in it, mapped ones.
+    /// Whether the network contains IPv4 addresses (v4-mapped ones).
     fn has_v4(self) -> bool {
         let mapped = u128::from_be_bytes(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped().octets());
         let both = u128::from_be_bytes(self.mask()) & (u128::MAX << 32);
@@ -104,14 +105,14 @@ impl Filters {
         Ok(config)
     }
 
-    /// The same for a recording of some other machine: nothing is looked up on this one.
+    /// Writes the filters into the configuration for a recording of another machine: nothing is looked up on this one.
     ///
     /// # Errors
     /// When a filter is a name that only the recorded machine could look up.
     fn apply_elsewhere(&self, config: &mut Config) -> Result<(), Failure> {
         let named = |flag: &str| Failure::Usage {
-            headline: format!("{flag}: names of the recorded machine cannot be looked up on this one"),
-            try_next: vec!["a number, as the answers print it".into()],
+            headline: format!("{flag} needs a number here: this machine cannot look up names of the recorded machine"),
+            try_next: vec!["use the number that reports show".into()],
         };
         let number =
             |text: &Option<String>, flag| text.as_ref().map(|text| text.parse().map_err(|_| named(flag))).transpose();
@@ -132,15 +133,15 @@ impl Filters {
         Ok(())
     }
 
-    /// Writes them into the kernel side's configuration.
+    /// Writes the filters into the kernel side's configuration.
     ///
     /// # Errors
-    /// When what a filter names does not exist: it would let nothing through for ever.
+    /// When the process, user, cgroup or namespace that a filter names does not exist: such a filter would never match.
     fn apply(&self, config: &mut Config) -> Result<(), Failure> {
         let mut set = |bit: u32| config.filters |= bit;
         if let Some(pid) = self.pid {
             if !Path::new("/proc").join(pid.to_string()).is_dir() {
-                return Err(missing(format!("no process has pid {pid}"), "ps -e"));
+                return Err(missing(format!("there is no process with pid {pid}"), "ps -e"));
             }
             config.tgid = pid;
             set(filter::TGID);
@@ -168,8 +169,8 @@ impl Filters {
         if let Some(network) = self.daddr {
             if (self.v4 && !network.has_v4()) || (self.v6 && network.v4) {
                 return Err(Failure::Usage {
-                    headline: "--daddr is of one family, and -4 or -6 asks for the other: nothing would match".into(),
-                    try_next: vec!["leave -4 or -6 out: the address says it".into()],
+                    headline: "--daddr and -4 or -6 name different address families: nothing would match".into(),
+                    try_next: vec!["leave out -4 or -6: the address already says which family it is".into()],
                 });
             }
             config.daddr_mask = words(network.mask());
@@ -186,24 +187,24 @@ impl Filters {
 }
 
 impl Filters {
-    /// For answers whose rows are chosen by what they are added up under: no user is kept there, and events are not
-    /// narrowed.
+    /// Checks the filters for reports whose rows are kept per process: no user is kept there, and lists of events are
+    /// not filtered.
     ///
     /// # Errors
-    /// When a filter would be passed over.
+    /// When a filter would have no effect.
     pub fn for_rows(&self, events: bool) -> Result<(), Failure> {
         if self.uid.is_some() {
             return Err(Failure::Usage {
-                headline: "what is added up here is added up by process: --uid cannot choose among it".into(),
-                try_next: vec!["--pid, --comm, --cgroup, --netns, --port, --daddr, -4, -6".into()],
+                headline: "--uid is not supported here: totals are kept per process".into(),
+                try_next: vec!["use --pid, --comm, --cgroup, --netns, --port, --daddr, -4, -6".into()],
             });
         }
         let mut narrowed = Config::EMPTY;
         self.apply(&mut narrowed)?;
         if events && narrowed.filters != 0 {
             return Err(Failure::Usage {
-                headline: "--events lists what every process does: filters choose among rows only".into(),
-                try_next: vec!["leave one of them out; --format json can be filtered by what reads it".into()],
+                headline: "--events cannot be combined with filters here: it lists the events of every process, filters apply to rows only".into(),
+                try_next: vec!["leave out one of them, or use --format json and filter its lines, for example with jq".into()],
             });
         }
         Ok(())
@@ -211,7 +212,7 @@ impl Filters {
 }
 
 fn missing(headline: String, look_up: &str) -> Failure {
-    Failure::Usage { headline, try_next: vec![format!("`{look_up}` lists what there is")] }
+    Failure::Usage { headline, try_next: vec![format!("`{look_up}` lists the valid values")] }
 }
 
 fn padded(comm: &str) -> [u8; COMM_LEN] {
@@ -231,13 +232,13 @@ fn uid_of(text: &str) -> Result<u32, Failure> {
         passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.first() == Some(&text));
     entry
         .and_then(|fields| fields.get(2)?.parse().ok())
-        .ok_or_else(|| missing(format!("no user is called {text}"), "getent passwd"))
+        .ok_or_else(|| missing(format!("there is no user {text}"), "getent passwd"))
 }
 
 fn cgroup_id(path: &Path) -> Result<u64, Failure> {
     let below_mount = cgroup_mount::mount().map(|mount| mount.join(path.strip_prefix("/").unwrap_or(path)));
     let found = [Some(path.to_path_buf()), below_mount].into_iter().flatten().find_map(|path| fs::metadata(path).ok());
-    // The id of a cgroup is the inode of its directory in the cgroup2 mount.
+    // The id of a cgroup is the inode number of its directory in the cgroup2 mount.
     found.map(|metadata| metadata.ino()).ok_or_else(|| missing(format!("no cgroup {}", path.display()), "systemd-cgls"))
 }
 
@@ -250,12 +251,12 @@ fn netns_inode(text: &str) -> Result<u32, Failure> {
     let paths = [PathBuf::from(text), Path::new("/run/netns").join(text)];
     let path = paths.iter().find(|path| path.exists()).ok_or_else(none)?;
     if !is_netns(path) {
-        return Err(missing(format!("{} is no network namespace", path.display()), "lsns -t net"));
+        return Err(missing(format!("{} is not a network namespace", path.display()), "lsns -t net"));
     }
     inode_of(path).ok_or_else(none)
 }
 
-/// Whether a file stands for a network namespace; nothing else is opened, for that alone could wait or do something.
+/// Whether a file refers to a network namespace. No other file is opened: opening one could block or have side effects.
 fn is_netns(path: &Path) -> bool {
     /// `_IO(0xb7, 3)`, include/uapi/linux/nsfs.h
     const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
@@ -265,7 +266,7 @@ fn is_netns(path: &Path) -> bool {
         return false;
     }
     let Ok(file) = fs::File::open(format!("/proc/self/fd/{}", found.as_raw_fd())) else { return false };
-    // SAFETY: an open file of nsfs, and a request that takes and returns no memory.
+    // SAFETY: the descriptor is an open file of nsfs, and the request takes and returns no memory.
     unsafe { libc::ioctl(file.as_raw_fd(), NS_GET_NSTYPE) == libc::CLONE_NEWNET }
 }
 
@@ -273,7 +274,7 @@ fn inode_of(path: &Path) -> Option<u32> {
     u32::try_from(fs::metadata(path).ok()?.ino()).ok()
 }
 
-/// Every file that stands for a network namespace: those of processes, and those kept by `ip netns`.
+/// Every file that refers to a network namespace: those of processes, and those kept by `ip netns`.
 fn netns_files() -> impl Iterator<Item = PathBuf> {
     let entries = |folder: &str| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     entries("/proc").map(|process| process.join("ns/net")).chain(entries("/run/netns"))
@@ -292,7 +293,7 @@ mod tests {
     }
 
     fn passes(config: &Config, address: &str) -> bool {
-        // As the kernel side does, the family left aside.
+        // The kernel side compares the same way, except for the address family.
         let any_family = Config { filters: config.filters & !filter::FAMILY, ..*config };
         Scope::of(&any_family).contains(address.parse().unwrap(), 1)
     }
@@ -345,7 +346,10 @@ mod tests {
     fn a_namespace_is_one_of_the_network() {
         for path in ["/etc/passwd", "/proc/self/ns/pid", "/dev/zero", "/proc/self/ns"] {
             let refused = netns_inode(path).unwrap_err();
-            assert!(refused.code() == 2 && refused.to_string().contains("no network namespace"), "{path}: {refused}");
+            assert!(
+                refused.code() == 2 && refused.to_string().contains("not a network namespace"),
+                "{path}: {refused}"
+            );
         }
         assert_eq!(netns_inode("/proc/self/ns/net").ok(), inode_of(Path::new("/proc/self/ns/net")));
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `tcp-trace flamegraph`: from where in which program does connect() get slow?
+//! `tcp-trace flamegraph`: which call paths lead to slow connect() calls?
 
 use std::{
     fs,
@@ -31,29 +31,29 @@ Examples:
   sudo tcp-trace flamegraph --duration 30s -o before.folded               keep it, and later:
   sudo tcp-trace flamegraph --duration 30s --baseline before.folded -o change.svg";
 
-/// Where the picture goes, and how it is written.
+/// Where the flame graph is written, and in which format.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// How it is written [default: by the extension of --output; text without one]
+    /// Output format [default: by the extension of --output; text without one]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Write to this file, which appears once it is whole: .svg .folded .json (speedscope) .pb.gz (pprof) .txt
+    /// Output file, created once it is complete: .svg .folded .json (speedscope) .pb.gz (pprof) .txt
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-/// Call paths that lead to connect(), each as wide as what it costs: a flame graph
+/// Flame graph of the call paths that lead to connect(), weighted by what their connects cost
 ///
-/// User stacks are followed by unwind tables, so programs built without frame pointers are no riddle. What could not be
-/// followed, and what was lost, stands in the picture.
+/// User stacks are unwound in user space from .eh_frame, so programs built without frame pointers work too. The graph
+/// shows what could not be unwound and what was lost.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, mut_arg("fail_on", |fail_on| fail_on.hide(true)))]
 pub struct Args {
-    /// What makes a frame wide
+    /// What the width of a frame measures
     #[arg(long, value_enum, default_value_t)]
     weight: Weight,
-    /// What the frames at the root stand for, the outermost first
+    /// Frames to add at the root, outermost first
     #[arg(long, value_enum, value_delimiter = ',', default_value = "process")]
     split_by: Vec<Split>,
     /// Compare with the folded stacks of another run: red grew, blue shrank
@@ -63,10 +63,10 @@ pub struct Args {
     pub(super) live: LiveArgs<Output>,
 }
 
-/// Traces until the end, then draws.
+/// Traces until the run ends, then writes the flame graph.
 ///
 /// # Errors
-/// As [`live::follow`]; and when there is nothing to draw.
+/// See [`live::follow`]; also when there is nothing to draw.
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let Output { format, output } = &args.live.output;
     let format = match (format, output) {
@@ -99,19 +99,19 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
             return Err(without(*signal, known.traced));
         }
         let picture = Picture::new(known, options, target);
-        Ok(Watched::new(picture, "looking", known.begin.monotonic_ns, duration))
+        Ok(Watched::new(picture, "tracing", known.begin.monotonic_ns, duration))
     })?;
     ran.recorded.map(|()| 0)
 }
 
-/// A recording may have been made without, or this kernel may not have what it takes.
+/// The failure for a signal that the recording lacks or this kernel cannot trace.
 fn without(signal: Signal, traced: bool) -> Failure {
     let headline = match signal {
-        Signal::OnCpu => "samples of the clock need the fentry or the kprobe tier, and are not recorded",
-        _ if traced => "no stacks of callers were taken",
-        _ => "no stacks of callers without programs in the kernel",
+        Signal::OnCpu => "on-CPU samples need the fentry or the kprobe tier, and recordings do not contain them",
+        _ if traced => "no call stacks were recorded",
+        _ => "call stacks need eBPF programs in the kernel, and none is attached",
     };
-    let try_next = vec!["`tcp-trace record --stacks FILE` takes them along".into(), "tcp-trace doctor".into()];
+    let try_next = vec!["`tcp-trace record --stacks FILE` records them".into(), "tcp-trace doctor".into()];
     Failure::KernelLacks { headline: headline.into(), tried: Vec::new(), try_next }
 }
 
@@ -127,8 +127,8 @@ fn by_extension(path: &Path) -> Result<Format, Failure> {
     ];
     known.into_iter().find(|(extension, _)| name.ends_with(extension)).map(|(_, format)| format).ok_or_else(|| {
         Failure::Usage {
-            headline: format!("{} does not say how to write it", path.display()),
-            try_next: vec!["a name that ends in .svg, .folded, .json, .pb.gz or .txt; or --format".into()],
+            headline: format!("the extension of {} names no format", path.display()),
+            try_next: vec!["use a name that ends in .svg, .folded, .json, .pb.gz or .txt, or add --format".into()],
         }
     })
 }
@@ -136,14 +136,14 @@ fn by_extension(path: &Path) -> Result<Format, Failure> {
 fn baseline(path: &Path, format: Format) -> Result<Vec<u8>, Failure> {
     if !matches!(format, Format::Svg | Format::Folded) {
         return Err(Failure::Usage {
-            headline: "only a picture can be compared with a --baseline".into(),
-            try_next: vec!["--output change.svg, or change.folded for both counts a line".into()],
+            headline: "--baseline needs .svg or .folded output".into(),
+            try_next: vec!["use --output change.svg, or change.folded for both counts in each line".into()],
         });
     }
     let failed = |why: String| Failure::Failed {
         headline: format!("cannot compare with {}", path.display()),
         tried: vec![Tried::new("folded stacks", why)],
-        try_next: vec!["a file that `tcp-trace flamegraph --output FILE.folded` wrote".into()],
+        try_next: vec!["use a file that `tcp-trace flamegraph --output FILE.folded` wrote".into()],
     };
     let bytes = fs::read(path).map_err(|error| failed(error.to_string()))?;
     let folds = |line: &[u8]| {

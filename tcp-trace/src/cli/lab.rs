@@ -13,22 +13,22 @@ use crate::{
     lab::{self, Scenario, Settings},
 };
 
-/// Stages one incident in a network namespace of its own and leaves nothing behind
+/// Stage one incident in a network namespace of its own, and clean up afterwards
 #[derive(Debug, clap::Args)]
 pub struct LabArgs {
-    /// The incident
+    /// Incident to stage
     #[arg(value_parser = lab_choice())]
     name: LabChoice,
-    /// How long to hold it, such as 30s, 500ms or 5m
+    /// How long to hold it, for example 30s, 500ms or 5m
     #[arg(long, default_value = "30s", value_parser = super::duration::parse, allow_hyphen_values = true)]
     duration: Duration,
-    /// Connects a second [default: depends on the incident]
+    /// Connects per second [default: depends on the incident]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
-    /// Over ::1 instead of 127.0.0.1
+    /// Use ::1 instead of 127.0.0.1
     #[arg(long)]
     ipv6: bool,
-    /// Create this file once the incident is there
+    /// Create this file once the incident is in place
     #[arg(long, hide = true)]
     ready_file: Option<PathBuf>,
 }
@@ -42,13 +42,13 @@ enum LabChoice {
 const LIST: &str = "list";
 
 fn lab_choice() -> impl clap::builder::TypedValueParser<Value = LabChoice> {
-    let list = PossibleValue::new(LIST).help("Print the incidents that there are");
+    let list = PossibleValue::new(LIST).help("List the available incidents");
     let incidents = Scenario::value_variants().iter().filter_map(Scenario::to_possible_value);
     PossibleValuesParser::new(std::iter::once(list).chain(incidents))
         .map(|name| Scenario::from_str(&name, false).map_or(LabChoice::List, LabChoice::Incident))
 }
 
-/// Runs the command.
+/// Runs the command: stages the incident, or lists the incidents.
 pub fn run(args: LabArgs) -> Result<(), Failure> {
     match args.name {
         LabChoice::List => list(),

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `tcp-trace listen`: which listener drops what, and why?
+//! `tcp-trace listen`: which listener drops SYNs or handshakes, and why?
 
 use super::live::{self, LiveArgs};
 use crate::{exit::Failure, mode::Mode, probes::table::Signal, session::request::TraceRequest};
 
 const EXAMPLES: &str = "\
-Of the filters --netns holds for listeners; the others choose the connects of this machine that are told to have waited.
+Only the filter --netns applies to listeners. The other filters choose which connects of this machine are reported as waiting.
 
 Examples:
   sudo tcp-trace listen                           accept and SYN queues, drops by cause, who accepts
@@ -16,22 +16,22 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A line for every SYN or handshake that a listener drops as well
+    /// Also write a line for every SYN or handshake that a listener drops
     #[arg(long)]
     events: bool,
-    /// Time the kernel's look-up of the listener, for every SYN; the probes' own time is in it
+    /// Time the kernel's listener lookup for every SYN; the time includes the probes themselves
     ///
-    /// Two kprobes on a function that all SYNs go through, those of a flood too.
+    /// This attaches two kprobes to a function that every SYN passes, including the SYNs of a flood.
     #[arg(long)]
     lookup_cost: bool,
     #[command(flatten)]
     pub(super) live: LiveArgs,
 }
 
-/// Looks until the end; the exit code says whether `--fail-on` was met.
+/// Traces until the run ends. Returns the exit code, which says whether `--fail-on` was met.
 ///
 /// # Errors
-/// As [`live::run`].
+/// See [`live::run`].
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let extra = args.lookup_cost.then_some(Signal::ListenerLookup).into_iter().collect();
     let request = TraceRequest { extra, ..TraceRequest::for_mode(Mode::Listen, args.events, verbose) };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What every live command has in common: its flags, and the way from them to a run.
+//! What every live command shares: its flags, and how a run is started from them.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -20,80 +20,80 @@ use crate::{
     view::screen::Layout,
 };
 
-/// Flags of every live command; a command whose answer is no text has output flags of its own.
+/// Flags of every live command. A command whose report is not text has output flags of its own.
 #[derive(Debug, clap::Args)]
 pub struct LiveArgs<O: clap::Args = Output> {
-    /// Stop by itself after this long [default: until Ctrl-C]
+    /// Stop after this long [default: until Ctrl-C]
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
-    /// Between two answers
+    /// Time between reports
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "1s", allow_hyphen_values = true)]
     pub interval: Duration,
-    /// Rows to show of each table
+    /// Rows to show in each table
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub top: u16,
-    /// Which events are of interest.
+    /// Which events to include.
     #[command(flatten)]
     pub filters: Filters,
-    /// Where answers go.
+    /// Output file and format.
     #[command(flatten)]
     pub output: O,
-    /// How programs attach: the best that works, or just this one
+    /// How programs attach: the best tier that works, or only this one
     #[arg(long, value_enum, default_value_t, help_heading = "Tracing")]
     pub tier: TierChoice,
-    /// What tracing may cost, programs and agent together, as a share of the machine (all CPUs); 100% = whatever it takes
+    /// Budget for tracing, programs and agent together, as a share of the machine (all CPUs); 100% means no limit
     ///
-    /// What is counted rests on totals by process and destination, which the kernel side keeps for every connect and which are
-    /// never shed. Over the budget detail is, one step at a time: events of each, where they were asked for; the port
-    /// probes; the few examples that are sent all the same; and as the very last, all but one connect in 2, 4, ... 1024,
-    /// whose figures then are estimates and marked so. It comes back within seconds once it fits again. Each step is told,
-    /// and the one in force stands in every answer.
+    /// Counts are based on totals by process and destination, which the kernel side keeps for every connect and never
+    /// sheds. Over the budget, tcp-trace sheds detail one step at a time: first one event per connect, where requested;
+    /// then the port probes; then the few example events; last, it samples one connect in 2, 4, ... 1024, and marks the
+    /// resulting figures as estimates. Detail returns within seconds once it fits the budget again. tcp-trace reports
+    /// each step, and every report shows the current one.
     #[arg(long, value_name = "PERCENT", value_parser = share::parse, default_value = "1%", help_heading = "Tracing")]
     pub max_overhead: f64,
-    /// Size of the ring buffer between kernel and agent, in KiB
+    /// Size in KiB of the ring buffer between kernel and agent
     #[arg(long, value_name = "KIB", default_value_t = RING_KIB, value_parser = clap::value_parser!(u32).range(4..=1 << 20), help_heading = "Tracing")]
     pub ring_kib: u32,
-    /// Exit with code 3 if there was a finding this bad
+    /// Exit with code 3 if any finding is at least this severe
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,
-    /// Record everything that the answer rests on in this file as well, for `tcp-trace replay`
+    /// Also record everything that the report is based on in this file, for `tcp-trace replay`
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub record: Option<PathBuf>,
     /// Create this file once everything is attached
     #[arg(long, value_name = "PATH", hide = true)]
     pub ready_file: Option<PathBuf>,
-    /// What happens is read from a recording.
+    /// A recording to read instead of tracing.
     #[arg(skip)]
     pub recording: Option<Recording>,
 }
 
-/// `--tier`
+/// Values of `--tier`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum TierChoice {
-    /// The best that works
+    /// The best tier that works
     #[default]
     Auto,
     /// BPF trampolines
     Fentry,
-    /// Breakpoints
+    /// Kprobes and kretprobes
     Kprobe,
-    /// Tracepoints alone
+    /// Tracepoints only
     Tracepoint,
 }
 
-/// `--fail-on`
+/// Values of `--fail-on`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum FailOn {
-    /// Good to know
+    /// Worth knowing
     Info,
-    /// It costs
+    /// Measurable performance impact
     Warning,
-    /// Connects fail, or most of their cost is this
+    /// Connects fail, or this causes most of their cost
     Critical,
 }
 
 impl FailOn {
-    /// The exit code of an answer whose worst finding is this.
+    /// The exit code of a run whose worst finding is `worst`.
     pub fn code(threshold: Option<Self>, worst: Option<Severity>) -> u8 {
         let threshold = threshold.map(|fail_on| match fail_on {
             Self::Info => Severity::Info,
@@ -139,10 +139,10 @@ impl<O: clap::Args> LiveArgs<O> {
     }
 }
 
-/// Traces, or reads the recording, until the end; gives back who followed.
+/// Traces, or reads the recording, until the run ends; returns the consumer.
 ///
 /// # Errors
-/// As [`start::prepare`] and [`start::watch`]; when the recording does not hold what is asked.
+/// See [`start::prepare`] and [`start::watch`]; also when the recording lacks what the command needs.
 pub fn follow<F: Consumer>(
     options: &RunOptions,
     recording: Option<&Recording>,
@@ -151,18 +151,18 @@ pub fn follow<F: Consumer>(
 ) -> Result<Ran<F>, Failure> {
     match recording {
         Some(_) if options.record.is_some() => Err(Failure::Usage {
-            headline: "a replay records nothing: --record is for live commands".into(),
-            try_next: vec!["cp, or `tcp-trace replay FILE redact OTHER`".into()],
+            headline: "--record is not supported in a replay: it is for live commands".into(),
+            try_next: vec!["copy the file with cp, or use `tcp-trace replay FILE redact OTHER`".into()],
         }),
         Some(recording) => Ok(Ran { consumer: recording.feed(options, request, consumer)?, recorded: Ok(()) }),
         None => start::watch(start::prepare(options, request)?, options, request, consumer),
     }
 }
 
-/// Traces, or reads the recording, and answers until the end; the worst finding.
+/// Traces, or reads the recording, and reports until the run ends; returns the worst severity found.
 ///
 /// # Errors
-/// As [`follow`].
+/// See [`follow`].
 pub fn run(
     live: &LiveArgs,
     request: &TraceRequest,
@@ -174,7 +174,7 @@ pub fn run(
     recorded.map(|()| consumer.worst())
 }
 
-/// What a plain command writes: `events` is a line for each event of its signal.
+/// What a command without flags of its own writes; `events` adds a line for each event of its signal.
 pub fn output_options(output: &Output, top: u16, events: bool, sink: &Sink) -> OutputOptions {
     OutputOptions {
         format: output.format,
@@ -187,23 +187,24 @@ pub fn output_options(output: &Output, top: u16, events: bool, sink: &Sink) -> O
     }
 }
 
-/// What a screen may take up.
+/// The width, rows, colours and characters that a screen may use.
 pub fn layout(top: u16, sink: &Sink) -> Layout {
     Layout { width: sink.width(), top: usize::from(top), colours: sink.colours(), unicode: sink.unicode() }
 }
 
-/// Answers a question that has no flags of its own but `--events`; the exit code says whether `--fail-on` was met.
+/// Runs a command that has no flags of its own but `--events`. Returns the exit code, which says whether `--fail-on`
+/// was met.
 ///
 /// # Errors
-/// As [`run`].
+/// See [`run`].
 pub fn answer(mode: Mode, live: &LiveArgs, events: bool, verbose: u8) -> Result<u8, Failure> {
     answer_to(&TraceRequest::for_mode(mode, events, verbose), live, events)
 }
 
-/// The same for one that has.
+/// Runs a command that has further flags of its own. Returns the exit code, which says whether `--fail-on` was met.
 ///
 /// # Errors
-/// As [`run`].
+/// See [`run`].
 pub fn answer_to(request: &TraceRequest, live: &LiveArgs, events: bool) -> Result<u8, Failure> {
     let sink = Sink::open(live.output.output.as_deref())?;
     let output_options = output_options(&live.output, live.top, events, &sink);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Diagnostics: one facade, to standard error, never mixed with answers.
+//! Diagnostics: one logging facade that writes to standard error, never into reports.
 
 use std::io::{self, IsTerminal as _};
 
@@ -14,22 +14,23 @@ use tracing_subscriber::{
 
 use crate::outside;
 
-/// Warnings, with -v reasons, with -vv everything, the kernel side's own log (aya-log) included.
+/// Installs the subscriber: warnings; with -v reasons; with -vv everything, including the kernel side's own log
+/// (aya-log).
 pub fn init(verbose: u8) {
     let level = match verbose {
         0 => "warn",
         1 => "info",
         _ => "debug",
     };
-    // RUST_LOG still has the last word, as people expect of a Rust program.
+    // RUST_LOG overrides the level, as usual for Rust programs.
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},aya=warn,aya_obj=warn")));
-    // Fails only if there is a subscriber already, as in tests: then that one is to be used.
+    // Fails only if a subscriber is installed already, as in tests; that one stays in use.
     let _ = fmt::fmt()
         .with_env_filter(filter)
         .with_ansi(takes_colours())
         .fmt_fields(OneLine)
-        // By itself it panics where standard error takes nothing any more.
+        // By default the subscriber panics when it cannot write to standard error.
         .log_internal_errors(false)
         .with_writer(io::stderr)
         .with_target(false)
@@ -48,7 +49,7 @@ impl<'w> FormatFields<'w> for OneLine {
     }
 }
 
-/// A file or a pipe gets text alone.
+/// Whether standard error takes colours: only a terminal does, and only unless NO_COLOR is set.
 fn takes_colours() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

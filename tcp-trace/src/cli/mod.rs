@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The command line: one file a command; what is typed becomes what is meant at once.
+//! The command line: one file per command. Arguments are parsed and validated here, before anything is traced.
 
 pub mod bind;
 pub mod connect_latency;
@@ -36,7 +36,7 @@ Start here:
   tcp-trace doctor                            what can this machine show? (no root needed)
   sudo tcp-trace lab parity-cliff             an incident to practise on, in a network namespace of its own
 
-Exit codes: 0 answered | 1 failed | 2 usage | 3 a finding that --fail-on asked for | 69 this kernel cannot | 77 not permitted";
+Exit codes: 0 done | 1 failed | 2 usage error | 3 finding at or above --fail-on | 69 not supported by this kernel | 77 not permitted";
 
 /// Says why connect() is slow or failing on Linux
 ///
@@ -45,7 +45,7 @@ Exit codes: 0 answered | 1 failed | 2 usage | 3 a finding that --fail-on asked f
 #[derive(Debug, Parser)]
 #[command(name = "tcp-trace", version, after_help = AFTER_HELP, max_term_width = 110)]
 pub struct Cli {
-    /// Say more on standard error: -v reasons and verifier logs, -vv what the kernel side itself logs
+    /// Log more to standard error: -v reasons and verifier logs, -vv also the kernel side's own log
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub verbose: u8,
     /// What to do
@@ -53,14 +53,14 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Trace every connect(): port search, handshake, outcome, cause and fix
     ConnectLatency(Box<connect_latency::Args>),
     /// Local ports per source and destination: taken by what, room to the parity cliff and to exhaustion
     Ports(Box<ports::Args>),
-    /// TIME_WAIT by destination and by who closed first: level, rates, limit, reusable now or not
+    /// TIME_WAIT by destination and by who closed first: level, rates, limit, and whether ports are reusable now
     TimeWait(Box<time_wait::Args>),
     /// bind() of TCP sockets: port searches, failures, binds before connect, ports marked by bind()
     Bind(Box<bind::Args>),
@@ -70,17 +70,17 @@ pub enum Command {
     States(Box<states::Args>),
     /// What another range, more addresses or fewer connects would do to the port search here
     WhatIf(Box<what_if::Args>),
-    /// Call paths that lead to connect(), each as wide as what it costs: a flame graph
+    /// Flame graph of the call paths that lead to connect(), weighted by what their connects cost
     Flamegraph(Box<flamegraph::Args>),
     /// Say what is wrong here, worst cause first, and what this machine can show
     Doctor(Box<doctor::Args>),
-    /// Write one self-contained HTML page about a run: the answer in words, causes and fixes, charts over time
+    /// Write one self-contained HTML page about a run: summary in words, causes and fixes, charts over time
     Report(Box<report::Args>),
-    /// Record every event and all that answers rest on, for `replay`; or only around what a trigger tells
+    /// Record every event and all that reports are based on, for `replay`; or record only around a trigger
     Record(Box<record::Args>),
-    /// Answer from a recording: any live command, without root, on any machine
+    /// Report from a recording: any live command, without root, on any machine
     Replay(Box<replay::Args>),
-    /// Build one incident in a network namespace of its own, to train on and to test with
+    /// Stage one incident in a network namespace of its own, for training and tests
     Lab(lab::LabArgs),
 }
 
@@ -104,10 +104,10 @@ impl Cli {
     }
 }
 
-/// Runs the command; the exit code is for a run that answered.
+/// Runs the command and returns its exit code.
 ///
 /// # Errors
-/// Whatever kept it from answering.
+/// When the command could not report; [`Failure`] says why.
 pub fn run(cli: Cli) -> Result<u8, Failure> {
     logging::init(cli.verbose);
     match cli.command {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Flags that say where answers go and how they are written.
+//! Flags that choose the output file and format.
 
 use std::path::PathBuf;
 
 use crate::export::format::Format;
 
-/// Where and how.
+/// The output file and format.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// How answers are written
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
     /// Write to this file instead of standard output

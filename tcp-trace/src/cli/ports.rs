@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `tcp-trace ports`: how far from the edge, and who holds the ports?
+//! `tcp-trace ports`: how far are we from the cliff, and who holds the ports?
 
 use super::live::{self, LiveArgs};
 use crate::{exit::Failure, mode::Mode};

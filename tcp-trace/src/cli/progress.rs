@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Progress on standard error, for what takes longer than a second; nothing where nobody looks at it.
+//! Progress on standard error, for work that takes longer than a second; hidden unless standard error is a terminal.
 
 use std::{io::IsTerminal as _, time::Duration};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `tcp-trace record`: everything, into a file.
+//! `tcp-trace record`: writes all events of a run to a file.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -25,8 +25,8 @@ use crate::{
 };
 
 const EXAMPLES: &str = "\
-The file can be read by its owner only. It is whole at any moment: what kill -9, a full disk or the loss of power cuts off can
-be replayed up to its last interval.
+Only its owner can read the file. It stays readable up to the last complete block: after kill -9, a full disk or a power
+failure, replay works up to the last interval.
 
 Examples:
   sudo tcp-trace record incident.rec --duration 60s              all signals, every event
@@ -34,41 +34,44 @@ Examples:
   sudo tcp-trace record day.rec --rotate-size 256M --keep-files 8   day.rec, day.rec.1 ... day.rec.8, the oldest last
   sudo tcp-trace record incident.rec --trigger 'p99(port_search) > 1ms or outcome = no_port' --keep 60s --after 10s";
 
-/// Record every event and all that answers rest on, for `replay`
+/// Record every event and all that reports are based on, for `replay`
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Where to; one that is there already is replaced, but not by --trigger: then it is FILE.1, FILE.2 and so on
+    /// Output file (overwritten if it exists; with --trigger, existing files are kept and the name gets .1, .2 and so
+    /// on)
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Stop by itself after this long [default: until Ctrl-C]
+    /// Stop after this long [default: until Ctrl-C]
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, allow_hyphen_values = true)]
     duration: Option<Duration>,
-    /// How often sockets and totals are looked at: a replay answers not more often than this
+    /// How often sockets and totals are read; a replay cannot report more often than this
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "1s", allow_hyphen_values = true)]
     interval: Duration,
-    /// Begin another file once this one has so many bytes: 64M, 2G
+    /// Start a new file once this one reaches this size, for example 64M or 2G
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Rotation")]
     rotate_size: Option<u64>,
-    /// Begin another file once this one is so old
+    /// Start a new file once this one reaches this age
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, help_heading = "Rotation")]
     rotate_every: Option<Duration>,
-    /// Files that are kept beside the one that is written: FILE.1 is the youngest
+    /// Number of older files to keep beside the current one; FILE.1 is the most recent
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=9999), help_heading = "Rotation")]
     keep_files: u16,
-    /// Keep what came before in memory, and write it down only once this is so: p99(port_search) > 1ms or outcome = no_port
+    /// Keep history in memory, and write it only once this condition holds, for example: p99(port_search) > 1ms or
+    /// outcome = no_port
     ///
-    /// Of a connect: port_search, handshake, total (800us, 1ms, 2s), ports_visited, outcome, comm, pid, port. Of an interval:
-    /// p50, p90, p99 or max of one of the first four, count(OUTCOME), finding = CODE. With and, or and parentheses.
+    /// Fields of a connect: port_search, handshake, total (800us, 1ms, 2s), ports_visited, outcome, comm, pid, port.
+    /// Fields of an interval: p50, p90, p99 or max of one of the first four, count(OUTCOME), finding = CODE. Combine
+    /// them with and, or and parentheses.
     #[arg(long, value_name = "CONDITION", value_parser = trigger, conflicts_with_all = ["rotate_size", "rotate_every"], help_heading = "Flight recorder")]
     trigger: Option<Trigger>,
-    /// So much of what came before
+    /// How much history to keep before the trigger
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "60s", requires = "trigger", help_heading = "Flight recorder")]
     keep: Duration,
-    /// But not more memory than this
+    /// Upper limit of the memory for that history
     #[arg(long, value_name = "SIZE", value_parser = size::parse, default_value = "64M", requires = "trigger", help_heading = "Flight recorder")]
     keep_size: u64,
-    /// So much of what comes after; then it ends
+    /// How long to go on recording after the trigger, before recording ends
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "10s", requires = "trigger", help_heading = "Flight recorder")]
     after: Duration,
     /// Write pseudonyms for addresses, programs and cgroups, so that the file can be shared; stacks are left out
@@ -76,13 +79,13 @@ pub struct Args {
     redact: bool,
     #[command(flatten)]
     filters: Filters,
-    /// How programs attach: the best that works, or just this one
+    /// How programs attach: the best tier that works, or only this one
     #[arg(long, value_enum, default_value_t, help_heading = "Tracing")]
     tier: TierChoice,
-    /// What it may cost, programs and agent together, as a share of the machine (all CPUs); 100% = whatever it takes
+    /// Budget for tracing, programs and agent together, as a share of the machine (all CPUs); 100% means no limit
     #[arg(long, value_name = "PERCENT", value_parser = share::parse, default_value = "5%", help_heading = "Tracing")]
     max_overhead: f64,
-    /// The stacks of whoever calls connect() as well, for `replay FILE flamegraph`: 8 KiB a call are looked through
+    /// Also record the call stacks of connect(), for `replay FILE flamegraph`; this reads 8 KiB of user stack per call
     #[arg(long)]
     stacks: bool,
     /// Create this file once everything is attached
@@ -90,7 +93,7 @@ pub struct Args {
     ready_file: Option<PathBuf>,
 }
 
-/// Records until the end.
+/// Records until the run ends.
 ///
 /// # Errors
 /// When nothing can be traced here, or the recording cannot be written.

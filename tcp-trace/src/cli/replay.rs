@@ -25,36 +25,36 @@ use crate::{
 };
 
 const EXAMPLES: &str = "\
-The command is one of the live ones, with its own flags. It answers as it would have when the recording was made: --interval
-may be longer than that of the recording, --duration shorter.
+COMMAND is one of the live commands, with its own flags. It reports what it would have reported when the recording was made.
+--interval may be longer than that of the recording, --duration shorter.
 
 Examples:
   tcp-trace replay incident.rec doctor                          causes, worst first; no root, on any machine
-  tcp-trace replay incident.rec connect-latency --format json   a line per connect, as then
+  tcp-trace replay incident.rec connect-latency --format json   a line per connect
   tcp-trace replay incident.rec --speed 1 connect-latency       as fast as it happened, to watch it
   tcp-trace replay incident.rec ports --port 3306
   tcp-trace replay incident.rec redact shared.rec               pseudonyms for addresses, programs and cgroups
   tcp-trace replay incident.rec parquet folder                  for DuckDB, ClickHouse, pandas: docs/recordings.md has queries";
 
-/// Answer from a recording: any live command, without root, on any machine
+/// Report from a recording: any live command, without root, on any machine
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The recording: made by `record`, or by --record of any live command
+    /// Recording made by `record`, or by --record of any live command
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// So many times as fast as it happened [default: as fast as it can]
+    /// Replay this many times as fast as real time [default: as fast as possible]
     #[arg(long, value_name = "FACTOR", value_parser = speed, allow_hyphen_values = true)]
     speed: Option<f64>,
-    /// Read on however much memory and work it takes: only for recordings whose origin you know
+    /// Read on whatever memory and work it takes: only for recordings from a source you trust
     #[arg(long)]
     unlimited: bool,
-    /// What to answer
+    /// What to report
     #[command(subcommand)]
     command: Command,
 }
 
-/// What to answer.
+/// What to report.
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Why is connect() slow or failing?
@@ -71,49 +71,49 @@ enum Command {
     States(Box<states::Args>),
     /// Call paths that led to connect(), if stacks were recorded
     Flamegraph(Box<flamegraph::Args>),
-    /// One self-contained HTML page about it
+    /// One self-contained HTML page about the recorded run
     Report(Box<report::Args>),
     /// What another range, more addresses or fewer connects would have done
     WhatIf(Box<what_if::Args>),
-    /// Write it anew with pseudonyms for addresses, programs and cgroups, to be shared
+    /// Write a copy with pseudonyms for addresses, programs and cgroups, for sharing
     Redact(RedactArgs),
-    /// Write its events as Parquet, one file a signal, for DuckDB, ClickHouse and pandas
+    /// Write the events as Parquet, one file per signal, for DuckDB, ClickHouse and pandas
     Parquet(ParquetArgs),
     /// What was wrong there, worst cause first
     Doctor(Box<doctor::Args>),
 }
 
-/// Where the redacted recording goes to.
+/// Where the redacted recording is written.
 #[derive(Debug, clap::Args)]
 struct RedactArgs {
-    /// The other file
+    /// Output file
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
-/// Where Parquet goes to.
+/// Where the Parquet files are written.
 #[derive(Debug, clap::Args)]
 struct ParquetArgs {
-    /// A folder, made where it is not there: connect.parquet, time_wait.parquet, bind.parquet and so on
+    /// Output folder, created if missing: connect.parquet, time_wait.parquet, bind.parquet and so on
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
 }
 
-/// A recording in the place of the kernel.
+/// A recording that replaces the kernel as the source of events.
 #[derive(Clone, Debug)]
 pub struct Recording {
-    /// Where it is.
+    /// Path of the recording.
     pub file: PathBuf,
-    /// So many times as fast as it happened; `None`: as fast as it can.
+    /// Playback speed as a multiple of real time; `None`: as fast as possible.
     pub speed: Option<f64>,
-    /// Whatever it takes.
+    /// Whether to read on without limits on memory and work.
     pub unlimited: bool,
 }
 
-/// Answers; the exit code says whether `--fail-on` was met.
+/// Reports. Returns the exit code, which says whether `--fail-on` was met.
 ///
 /// # Errors
-/// When the recording cannot be read, or does not hold what is asked.
+/// When the recording cannot be read, or lacks what the command needs.
 pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
     let recording = Recording { file: args.file, speed: args.speed, unlimited: args.unlimited };
     match args.command {
@@ -163,10 +163,10 @@ pub fn run(args: Args, verbose: u8) -> Result<u8, Failure> {
 }
 
 impl Recording {
-    /// Plays it to who follows, and gives that back.
+    /// Replays the recording to the consumer and returns it.
     ///
     /// # Errors
-    /// When it cannot be read, or does not hold what is asked.
+    /// When the recording cannot be read, or lacks what the command needs.
     pub fn feed<F: Consumer>(
         &self,
         options: &RunOptions,
@@ -194,7 +194,7 @@ impl Recording {
         replay_options: ReplayOptions,
         consumer: impl FnOnce(&SessionInfo) -> Result<F, Failure>,
     ) -> Result<F, Failure> {
-        // Where the answer goes to the same terminal it says itself how far it is.
+        // A report on the same terminal shows its own progress.
         let seen = !F::SHOWS_PROGRESS && !io::stdout().is_terminal();
         let bytes = fs::metadata(&self.file).map_or(0, |file| file.len());
         let bar = seen.then(|| progress::bar("replaying", Some(bytes)));
@@ -204,7 +204,7 @@ impl Recording {
         played
     }
 
-    /// Plays everything that is in it.
+    /// Replays everything in the recording.
     fn whole<F: Consumer>(&self, consumer: impl FnOnce(&SessionInfo) -> Result<F, Failure>) -> Result<F, Failure> {
         let player = self.open()?;
         let replay_options = ReplayOptions::whole(Mode::ConnectLatency, player.known());
@@ -224,5 +224,7 @@ fn write_parquet(args: &ParquetArgs, recording: &Recording) -> Result<(), Failur
 
 fn speed(text: &str) -> Result<f64, String> {
     let factor: Option<f64> = text.trim_end_matches('x').parse().ok();
-    factor.filter(|factor| factor.is_finite() && *factor > 0.0).ok_or_else(|| "expected a factor: 1, 10, 0.5".into())
+    factor
+        .filter(|factor| factor.is_finite() && *factor > 0.0)
+        .ok_or_else(|| "expected a factor above 0, for example 1, 10 or 0.5".into())
 }

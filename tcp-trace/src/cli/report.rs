@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `tcp-trace report`: one page that explains a run to whoever was not there.
+//! `tcp-trace report`: one HTML page that explains a run to people who weren't there.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -33,57 +33,57 @@ Examples:
   sudo tcp-trace report --duration 10s --port 3306 > mysql.html
   tcp-trace replay incident.rec report --output report.html    of what was recorded, without root, on any machine";
 
-/// Write one self-contained HTML page about a run: the answer in words, causes and fixes, charts over time
+/// Write one self-contained HTML page about a run: summary in words, causes and fixes, charts over time
 ///
-/// The page needs nothing beside it and loads nothing: open it in any browser, on a phone, print it, send it. It asks what
-/// `doctor --watch` asks. Only its owner may read the file; it appears once it is complete.
+/// The page is a single file that loads nothing: open it in any browser, on a phone, print it, send it. It covers what
+/// `doctor --watch` covers. Only its owner can read the file, and the file appears once it is complete.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
-    /// Stop by itself after this long [default: until Ctrl-C]
+    /// Stop after this long [default: until Ctrl-C]
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, allow_hyphen_values = true)]
     duration: Option<Duration>,
-    /// Between two looks: the finest that charts tell apart
+    /// Time between samples: the finest resolution of the charts
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "1s", allow_hyphen_values = true)]
     interval: Duration,
-    /// Stacks of whoever calls connect() as well, as a flame graph in the page: 8 KiB a call are looked through. From a
-    /// recording that has them they are always shown
+    /// Also collect the call stacks of connect(), as a flame graph in the page; this reads 8 KiB of user stack per
+    /// call. A recording that contains stacks always shows them
     #[arg(long, help_heading = "Tracing")]
     stacks: bool,
-    /// Exit with code 3 if there was a finding this bad
+    /// Exit with code 3 if any finding is at least this severe
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
-    /// Rows to show of each table
+    /// Rows to show in each table
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1024))]
     top: u16,
     #[command(flatten)]
     filters: Filters,
-    /// How programs attach: the best that works, or just this one
+    /// How programs attach: the best tier that works, or only this one
     #[arg(long, value_enum, default_value_t, help_heading = "Tracing")]
     tier: TierChoice,
-    /// What tracing may cost, programs and agent together, as a share of the machine (all CPUs); 100% = whatever it takes
+    /// Budget for tracing, programs and agent together, as a share of the machine (all CPUs); 100% means no limit
     #[arg(long, value_name = "PERCENT", value_parser = share::parse, default_value = "5%", help_heading = "Tracing")]
     max_overhead: f64,
-    /// Record everything that the page rests on in this file as well, for `tcp-trace replay`
+    /// Also record everything that the page is based on in this file, for `tcp-trace replay`
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     record: Option<PathBuf>,
     /// Create this file once everything is attached
     #[arg(long, value_name = "PATH", hide = true)]
     ready_file: Option<PathBuf>,
-    /// What happens is read from a recording.
+    /// A recording to read instead of tracing.
     #[arg(skip)]
     pub(super) recording: Option<Recording>,
 }
 
-/// Looks until the end and writes the page; the exit code says whether `--fail-on` was met.
+/// Traces until the run ends and writes the page. Returns the exit code, which says whether `--fail-on` was met.
 ///
 /// # Errors
-/// As [`live::follow`], and when the page cannot be written.
+/// See [`live::follow`]; also when the page cannot be written.
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
-    // Who cannot write to the place would learn it only after the run.
+    // Opens the output first, so that a path that cannot be written fails before the run.
     let target = PageTarget::open(args.output.as_deref())?;
     let options = args.options()?;
     let stacks = args.shows_stacks()?.then_some(Signal::Stack);
@@ -97,7 +97,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let top = usize::from(args.top);
     let ran = live::follow(&options, args.recording.as_ref(), &request, |known| {
         let begin_ns = known.begin.monotonic_ns;
-        Ok(Watched::new(Report::new(known, top), "looking", begin_ns, options.duration))
+        Ok(Watched::new(Report::new(known, top), "tracing", begin_ns, options.duration))
     })?;
     let report = ran.consumer.consumer;
     target.write(report.page().unwrap_or_default())?;
@@ -124,7 +124,7 @@ impl Args {
     }
 }
 
-/// Where the page goes.
+/// Where the page is written.
 enum PageTarget {
     File(Box<WholeFile>),
     StandardOutput,
@@ -135,8 +135,8 @@ impl PageTarget {
         match path {
             Some(path) => Ok(Self::File(Box::new(WholeFile::create(path)?))),
             None if io::stdout().is_terminal() => Err(Failure::Usage {
-                headline: "a page of HTML is nothing to read on a terminal".into(),
-                try_next: vec!["--output report.html".into()],
+                headline: "refusing to write HTML to a terminal".into(),
+                try_next: vec!["add --output report.html".into()],
             }),
             None => Ok(Self::StandardOutput),
         }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sizes as people type them: `64M`, `2G`.
 
-/// Bytes; K, M and G are powers of 1024.
+/// Parses a size in bytes; the suffixes K, M and G are powers of 1024.
 ///
 /// # Errors
-/// In words, when it is no size.
+/// A message with valid sizes, when `text` is not a size.
 pub fn parse(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
     let factor = match text[digits.len()..].trim_end_matches(['B', 'b']).trim_end_matches('i') {
@@ -15,7 +15,7 @@ pub fn parse(text: &str) -> Result<u64, String> {
         _ => None,
     };
     let bytes = digits.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
-    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "expected a size: 65536, 64M, 2G".into())
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "expected a size, for example 65536, 64M or 2G".into())
 }
 
 #[cfg(test)]

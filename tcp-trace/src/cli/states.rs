@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `tcp-trace states`: how long do connections stay in each state, and who does not close?
+//! `tcp-trace states`: how long do connections stay in each state, and which process does not close?
 
 use super::live::{self, LiveArgs};
 use crate::{exit::Failure, mode::Mode};
@@ -13,17 +13,17 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A line for every change of state as well
+    /// Also write a line for every change of state
     #[arg(long)]
     events: bool,
     #[command(flatten)]
     pub(super) live: LiveArgs,
 }
 
-/// Looks until the end; the exit code says whether `--fail-on` was met.
+/// Traces until the run ends. Returns the exit code, which says whether `--fail-on` was met.
 ///
 /// # Errors
-/// As [`live::run`].
+/// See [`live::run`].
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     args.live.filters.for_rows(args.events)?;
     live::answer(Mode::States, &args.live, args.events, verbose)

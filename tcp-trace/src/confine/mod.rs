@@ -47,7 +47,7 @@ pub enum Reattach {
 /// What never is needed after this. To be called while this thread is the only one.
 pub fn before_attaching() {
     if let Err(error) = set_no_new_privs(true).and_then(|()| capabilities::keep(capabilities::EVER_NEEDED)) {
-        tracing::info!("privileges that are not needed are kept: {error}");
+        tracing::info!("cannot drop unneeded privileges: {error}");
     }
 }
 
@@ -61,8 +61,10 @@ pub fn tracing(needs: &Needs) {
 pub fn outputs(paths: &[PathBuf]) {
     match files::only(paths) {
         Ok(files::Enforced::Yes) => {}
-        Ok(files::Enforced::InPart) => tracing::info!("this kernel's Landlock confines outputs in part only"),
-        Ok(files::Enforced::No) => tracing::info!("outputs are not confined to their folders: no Landlock here"),
+        Ok(files::Enforced::InPart) => tracing::info!("Landlock on this kernel confines outputs only in part"),
+        Ok(files::Enforced::No) => {
+            tracing::info!("outputs are not confined to their folders: this kernel has no Landlock")
+        }
         Err(error) => tracing::warn!("outputs are not confined to their folders: {error}"),
     }
     capabilities_of(capabilities::OUTPUTS);
@@ -71,13 +73,13 @@ pub fn outputs(paths: &[PathBuf]) {
 
 fn capabilities_of(kept: rustix::thread::CapabilitySet) {
     if let Err(error) = capabilities::keep(kept) {
-        tracing::warn!("privileges that are not needed any more are kept: {error}");
+        tracing::warn!("cannot drop privileges that are no longer needed: {error}");
     }
 }
 
 fn system_calls_of(allowed: Result<system_calls::Allowed, seccompiler::Error>) {
     if let Err(error) = system_calls::only(allowed) {
-        tracing::warn!("system calls are not restricted: {error}");
+        tracing::warn!("cannot restrict system calls: {error}");
     }
 }
 

@@ -57,7 +57,7 @@ impl From<io::Error> for Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("there is none"),
+            Self::Missing => f.write_str("it does not exist"),
             Self::Irregular => f.write_str("not a regular file"),
             Self::NotTheirs => f.write_str("owned by another user"),
             Self::TooLong(limit) => write!(f, "longer than {} MiB", limit >> 20),

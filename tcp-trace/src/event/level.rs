@@ -39,9 +39,9 @@ impl Level {
     pub fn words(self) -> String {
         match self {
             Self::Full => "full".into(),
-            Self::Exemplars => "totals of all, events of some".into(),
-            Self::NoPortProbes => "totals of all, events of some, no port probes".into(),
-            Self::NoEvents => "totals of all, no events".into(),
+            Self::Exemplars => "totals of all connects, example events".into(),
+            Self::NoPortProbes => "totals of all connects, example events, no port probes".into(),
+            Self::NoEvents => "totals of all connects, no events".into(),
             Self::OneIn(n) => format!("totals of one connect in {n}"),
         }
     }

@@ -89,7 +89,7 @@ pub fn open_output(path: &Path) -> io::Result<File> {
         return Err(not_ours("file", metadata.uid()));
     }
     if metadata.nlink() > 1 && !is_trusted(fs::metadata(folder(&path))?.uid()) {
-        return Err(io::Error::other("it has another name (a hard link) as well, which tcp-trace does not overwrite"));
+        return Err(io::Error::other("it has more than one hard link, and tcp-trace does not overwrite such files"));
     }
     file.set_len(0)?;
     Ok(file)
@@ -122,7 +122,7 @@ pub fn target(path: &Path) -> PathBuf {
 fn create(path: &Path, flags: OFlags) -> io::Result<File> {
     let flags = flags | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::openat(CWD, path, flags, Mode::from_raw_mode(OWNER_ONLY))?);
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 fn open_stream(path: &Path) -> io::Result<File> {
@@ -155,6 +155,6 @@ fn is_world_writable(folder: &Path) -> io::Result<bool> {
 fn not_ours(what: &str, uid: u32) -> io::Error {
     io::Error::new(
         io::ErrorKind::PermissionDenied,
-        format!("it is a {what} of user {uid}, who may have planted it: tcp-trace does not write there"),
+        format!("it is a {what} that user {uid} may have planted: tcp-trace does not write there"),
     )
 }

@@ -116,7 +116,7 @@ fn first_free(mut draft: TempPath, path: &Path) -> io::Result<PathBuf> {
             Err(failed) => return Err(failed.error),
         }
     }
-    Err(io::Error::other(format!("it is there already, and so are {MOST_NUMBERED} with a number")))
+    Err(io::Error::other(format!("it exists already, and so do {MOST_NUMBERED} numbered files")))
 }
 
 /// FILE, FILE.1, FILE.2
@@ -136,7 +136,7 @@ pub fn is_replaceable(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(there) if there.is_file() || there.is_symlink() => Ok(()),
         Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        Ok(_) => Err(io::Error::other(format!("{} is no regular file, and is not replaced", path.display()))),
+        Ok(_) => Err(io::Error::other(format!("{} is not a regular file and is not replaced", path.display()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }

@@ -100,13 +100,16 @@ fn wait(file: &File) -> io::Result<()> {
     let mut ending_since = None;
     loop {
         let is_due = shutdown::is_due();
-        let timeout = if is_due {
-            let since = *ending_since.get_or_insert_with(Instant::now);
-            let left = PATIENCE.checked_sub(since.elapsed());
-            Some(left.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "its reader does not read"))?)
-        } else {
-            shutdown::until_due()
-        };
+        let timeout =
+            if is_due {
+                let since = *ending_since.get_or_insert_with(Instant::now);
+                let left = PATIENCE.checked_sub(since.elapsed());
+                Some(left.ok_or_else(|| {
+                    io::Error::new(io::ErrorKind::TimedOut, "the reader at the other end does not read")
+                })?)
+            } else {
+                shutdown::until_due()
+            };
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let wake = shutdown::wake().filter(|_| !is_due);
         let mut fds = [PollFd::new(file, PollFlags::OUT), PollFd::new(file, PollFlags::empty())];

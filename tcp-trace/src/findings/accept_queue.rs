@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! accept-queue-overflow: connections come faster than their application accepts them, and the queue between is full.
+//! Finding `accept-queue-overflow`: connections arrive faster than the application accepts them, and the accept queue
+//! is full.
 
 use super::{Code, Evidence, Finding, Severity, grouped, netns_shell::NetnsShell};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     kernel::rules::Sysctls,
 };
 
-/// What Linux has had for somaxconn since 5.4.
+/// Default of net.core.somaxconn since Linux 5.4.
 const USUAL: u64 = 4096;
 
 pub(super) fn find(observed: &Observed, own: &Sysctls) -> Vec<Finding> {
@@ -22,7 +23,8 @@ pub(super) fn find(observed: &Observed, own: &Sysctls) -> Vec<Finding> {
     listeners.filter_map(|listener| of_listener(observed, own, listener, &listener.counts?)).collect()
 }
 
-/// One lost SYN costs its client a second; where it is one in a hundred, nobody's p99 is below that.
+/// Severity of `dropped` SYNs out of `of`: a lost SYN costs its client at least a second, so from one in a hundred on
+/// it dominates the client's p99.
 pub(super) fn severity(dropped: u64, of: u64) -> Severity {
     if dropped >= 10 && dropped * 100 >= of { Severity::Critical } else { Severity::Warning }
 }
@@ -43,8 +45,8 @@ fn of_listener(observed: &Observed, own: &Sysctls, listener: &Listener, counts: 
         code: Code::AcceptQueueOverflow,
         severity: severity(dropped, counts.syns),
         headline: format!(
-            "the accept queue{of_limit} of {} is full: {} SYNs and {} finished handshakes were dropped, because {come} \
-             a second come to {}{accepts}",
+            "the accept queue{of_limit} of {} is full: {} SYNs and {} finished handshakes were dropped; {come} \
+             connections a second arrive at {}{accepts}",
             listener.endpoint.address(),
             grouped(at_syn),
             grouped(at_ack),
@@ -53,18 +55,18 @@ fn of_listener(observed: &Observed, own: &Sysctls, listener: &Listener, counts: 
         evidence: evidence(listener, counts, &shell.sysctls),
         fix: fix(&shell, listener),
         gain: Some(format!(
-            "each of the {} dropped cost its client 1 s, or 3 s, or more: the time until a SYN is sent again",
+            "each of the {} drops delayed its client by 1 s, 3 s or more, until the SYN was retransmitted",
             grouped(dropped)
         )),
         risk: Some(
-            "a longer queue holds connections that wait longer: it helps against bursts, not against a \
-             server that is too slow for good"
+            "connections wait longer in a longer queue: it helps with bursts, but not with a \
+             server that is always too slow"
                 .into(),
         ),
     })
 }
 
-/// Whoever accepts, in words.
+/// The accepting process as `comm (pid)`.
 pub(super) fn who(listener: &Listener) -> String {
     listener.owner.map_or("an unknown process".into(), |owner| format!("{} ({})", owner.comm, owner.pid))
 }
@@ -127,18 +129,19 @@ fn fix(shell: &NetnsShell, listener: &Listener) -> Vec<String> {
     lines
 }
 
-/// Both queues have the same limit: the lower one of what the application asks for and somaxconn, at its listen().
+/// Commands and hints that raise the limit. Both queues share one limit: the lower of the application's backlog and
+/// somaxconn at the time of its listen().
 pub(super) fn longer(shell: &NetnsShell, listener: &Listener) -> Vec<String> {
     let Some(limit) = listener.now.map(|now| now.limit) else { return Vec::new() };
     let somaxconn = shell.sysctls.somaxconn.map(u64::from);
     let wanted = (limit * 4).max(USUAL);
     let mut lines = Vec::new();
     let raise = || shell.command(&format!("sysctl -w net.core.somaxconn={wanted}"));
-    let again = "and restart it: a limit counts from the next listen() on";
+    let again = "and restart the application: the new limit takes effect at its next listen()";
     match (somaxconn, listener.asked) {
         (Some(somaxconn), Some(asked)) if asked > somaxconn || asked > limit => {
             lines.push(format!(
-                "# listen() asked for {} and got {}: somaxconn is the lower one; raise it, {again}",
+                "# listen() asked for {} and got {}, because somaxconn is lower: raise it, {again}",
                 grouped(asked),
                 grouped(limit)
             ));
@@ -149,34 +152,34 @@ pub(super) fn longer(shell: &NetnsShell, listener: &Listener) -> Vec<String> {
             lines.push(raise());
         }
         (Some(somaxconn), _) => lines.push(format!(
-            "# its own backlog, {}, is below somaxconn, {}: raise it in its configuration (nginx: listen ... \
+            "# the application's backlog, {}, is below somaxconn, {}: raise it in its configuration (nginx: listen ... \
              backlog={}), {again}",
             grouped(limit),
             grouped(somaxconn),
             somaxconn.max(wanted.min(somaxconn))
         )),
         (None, _) => lines.push(format!(
-            "# the limit, {}, is the lower one of its own backlog and somaxconn: raise it, {again}",
+            "# the limit, {}, is the lower of the application's backlog and somaxconn: raise it, {again}",
             grouped(limit)
         )),
     }
     lines
 }
 
-/// Where no program can be attached: the namespace's own counters, and whose queue is full at the moment.
+/// The finding where no program can be attached, from the namespace's counters and the queues as they are now.
 fn of_space(observed: &Observed, own: &Sysctls, space: &SpaceCounters) -> Option<Finding> {
     let overflows = space.overflows.filter(|overflows| *overflows > 0)?;
     let mut here = observed.listen.listeners.iter().filter(|listener| listener.endpoint.netns == space.netns);
     let full = here.find(|listener| listener.now.is_some_and(|now| now.fullest >= now.limit));
     let shell = NetnsShell::of(observed, own, space.netns, full.and_then(|full| full.owner).map(|owner| owner.pid));
-    let whose = full
-        .map_or("a listener that is not known".into(), |full| format!("{} of {}", full.endpoint.address(), who(full)));
+    let whose =
+        full.map_or("an unknown listener".into(), |full| format!("{} of {}", full.endpoint.address(), who(full)));
     Some(Finding {
         code: Code::AcceptQueueOverflow,
         severity: severity(overflows, 0),
         headline: format!(
-            "an accept queue is full: {} connections found no room, by the counters of the namespace; full at the \
-             moment: {whose}",
+            "an accept queue is full: the kernel's counters for this namespace show {} dropped connections; full right \
+             now: {whose}",
             grouped(overflows)
         ),
         evidence: vec![

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! bind-before-connect: `bind()` to port 0 chooses a port that nobody has, towards any destination, where `connect()`
-//! would have shared one.
+//! Finding `bind-before-connect`: `bind()` to port 0 chooses a port that is free towards every destination, where
+//! `connect()` would have shared one.
 
 use super::{Code, Evidence, Finding, Severity, grouped, netns_shell::NetnsShell};
 use crate::{
@@ -11,15 +11,15 @@ use crate::{
     kernel::rules::Sysctls,
 };
 
-/// What an FTP client or a test does now and then is no incident.
+/// Binds below this count are normal for an FTP client or a test.
 const ENOUGH: u64 = 20;
-/// Of the range, one port in so many that is held so costs.
+/// Held ports cost from one in this many of the range on.
 const MUCH: u64 = 10;
 
 /// What is known about one network namespace.
 struct Space<'a> {
     netns: u32,
-    /// The busiest of those that bind to port 0.
+    /// The process with most calls among those that bind to port 0.
     binder: Option<&'a Binder>,
     marks: Option<&'a SpaceMarks>,
     calls: u64,
@@ -49,7 +49,7 @@ impl<'a> Space<'a> {
         }
     }
 
-    /// Ports that are held so now, where that can be seen.
+    /// Ports held by sockets that bind() gave a port of their own, where the survey shows them.
     fn held(&self) -> Option<u64> {
         self.marks.map(|space| space.marks.bound)
     }
@@ -62,7 +62,7 @@ impl<'a> Space<'a> {
 
     fn severity(&self) -> Option<Severity> {
         let (held, ports) = (self.held().unwrap_or(0), self.ports().unwrap_or(u64::MAX));
-        // Where bind() fails for want of ports although few are held so, something else holds them.
+        // Where bind() finds no free port although bound sockets hold few of them, something else holds them.
         let its_own_doing = self.held().is_none() || held * MUCH >= ports;
         if held * 2 >= ports || (self.in_use > 0 && its_own_doing) {
             Some(Severity::Critical)
@@ -75,7 +75,7 @@ impl<'a> Space<'a> {
         }
     }
 
-    /// Who, as far as known: seen to do so, or the one with most of the ports.
+    /// The process that binds: the one that was traced, or else the one that holds most of the ports.
     fn who(&self) -> Option<(String, u32)> {
         let holder = || self.marks?.holders.first().map(|(process, _)| (process.comm, process.pid));
         let seen = self.binder.map(|binder| (binder.process.comm, binder.process.pid));
@@ -94,9 +94,7 @@ impl<'a> Space<'a> {
             evidence: self.evidence(who.as_ref().map(|(name, _)| name)),
             fix: fix(&shell),
             gain: Some(self.gain()),
-            risk: Some(
-                "until connect() the socket has no port: code that asks for it in between (getsockname) gets 0".into(),
-            ),
+            risk: Some("the socket has no port until connect(): getsockname() returns 0 before that".into()),
         })
     }
 
@@ -104,16 +102,16 @@ impl<'a> Space<'a> {
         let of = self.ports().map_or(String::new(), |ports| format!(" of {}", grouped(ports)));
         let failed = match self.in_use {
             0 => String::new(),
-            failed => format!("; {} times bind() found none that is free (EADDRINUSE)", grouped(failed)),
+            failed => format!("; bind() failed {} times with EADDRINUSE: no port was free", grouped(failed)),
         };
         match self.held() {
             Some(held) => format!(
-                "{name} binds before it connects: {}{of} local ports are held by one connection each, towards all \
+                "{name} binds before it connects: {}{of} local ports serve one connection each, across all \
                  destinations{failed}",
                 grouped(held)
             ),
             None => format!(
-                "{name} binds before it connects: {} sockets got a port of their own from bind(), towards all \
+                "{name} binds before it connects: bind() gave {} sockets a port of their own, across all \
                  destinations{failed}",
                 grouped(self.connected)
             ),
@@ -140,10 +138,10 @@ impl<'a> Space<'a> {
     fn gain(&self) -> String {
         match self.held() {
             Some(held) if held > 0 => format!(
-                "{} ports can then serve every other destination too; connections to one destination stay as many",
+                "{} ports can then serve other destinations too; the limit per destination stays the same",
                 grouped(held)
             ),
-            _ => "each port then serves one connection per destination instead of one in all".into(),
+            _ => "each port then serves one connection per destination instead of one in total".into(),
         }
     }
 }
@@ -153,7 +151,7 @@ fn fix(shell: &NetnsShell) -> Vec<String> {
         "# in the program, before bind(), on every kernel since 4.2: setsockopt(fd, IPPROTO_IP, \
          IP_BIND_ADDRESS_NO_PORT, &one, sizeof one); connect() then chooses the port"
             .into(),
-        "# or do not bind at all where the route chooses the right source address anyway (ip route get)".into(),
+        "# or do not call bind() if the route already selects the right source address (ip route get)".into(),
         "# see who holds the ports now:".into(),
         shell.command("ss -tnp state established"),
     ]

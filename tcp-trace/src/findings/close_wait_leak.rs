@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! close-wait-leak: the peer has closed, and the application does not.
+//! Finding `close-wait-leak`: the peer has closed, and the application does not.
 
 use tcp_trace_common::tcp_state;
 
@@ -15,9 +15,9 @@ use crate::{
     model::peer::owner,
 };
 
-/// Fewer may be about to be closed by somebody who is slow.
+/// Below this count, a slow application may be about to close the sockets.
 const ENOUGH: u64 = 3;
-/// So many are no pool that has not looked yet.
+/// From this count on, the sockets are not a pool that has yet to notice the close.
 const MANY: u64 = 20;
 
 pub(super) fn find(observed: &Observed, own: &Sysctls) -> Vec<Finding> {
@@ -28,7 +28,7 @@ fn of_row(observed: &Observed, own: &Sysctls, row: &StateRow) -> Option<Finding>
     let traced = row.traced.map(|traced| *traced.state(tcp_state::CLOSE_WAIT));
     let age_ns = traced.filter(|state| state.inside >= ENOUGH).and_then(|state| state.inside_mean_ns);
     let seconds = |ns: u64| ns as f64 / 1e9;
-    // Two inventories know each socket again; where there was only one, what was traced says how long on average.
+    // Two surveys recognise each socket again; after only one, the traced average says how long they stay.
     let since = match (row.now.map(|now| now.stuck), age_ns) {
         (Some(stuck), _) if stuck >= ENOUGH => {
             format!("{} of them for {} s or longer", grouped(stuck), seconds(LONG_NS))
@@ -66,7 +66,7 @@ fn of_row(observed: &Observed, own: &Sysctls, row: &StateRow) -> Option<Finding>
         ],
         fix: fix(row, &shell),
         gain: Some(format!(
-            "{} descriptors and as much socket memory; where these are its own, as many ports",
+            "frees {} file descriptors and their socket memory, and as many local ports for connections that it opened",
             grouped(close_wait)
         )),
         risk: None,
@@ -83,16 +83,16 @@ fn fix(row: &StateRow, shell: &NetnsShell) -> Vec<String> {
         Side::Accepted => format!("sport = :{}", row.peer.port),
     };
     let mut lines = vec![
-        "# in the application: close a socket when read() gives 0, on error paths too; a pool has to look at what it \
-         keeps before it gives it out"
+        "# in the application: close a socket when read() returns 0, on error paths too; a pool has to check a \
+         connection before it hands it out"
             .into(),
-        "# which ones these are:".into(),
+        "# list these connections:".into(),
         shell.command(&format!("ss -tnp state close-wait '( {port} )'")),
     ];
     if let Some(pid) = row.peer.pid {
-        lines.push("# how many descriptors it has, and may have:".into());
+        lines.push("# file descriptors that it has open, and its limit:".into());
         lines.push(format!("ls /proc/{pid}/fd | wc -l; grep 'open files' /proc/{pid}/limits"));
     }
-    lines.push("# until it is mended only a restart of it frees them: the kernel never gives up CLOSE_WAIT".into());
+    lines.push("# until it is fixed, restart the process to free them; the kernel never times out CLOSE_WAIT".into());
     lines
 }

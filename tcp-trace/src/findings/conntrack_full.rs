@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! conntrack-full: the table of connections has no room, and packets of new ones are dropped.
+//! Finding `conntrack-full`: the connection tracking table is full, and packets of new connections are dropped.
 
 use super::{Code, Evidence, Finding, Severity, grouped};
 use crate::{aggregate::limits::LimitsSnapshot, inventory::limits::Conntrack, kernel::rules::Sysctls};
 
-/// What is still there keeps a minute's burst out of trouble, not an hour's growth.
+/// Usage from which the table is nearly full: the rest absorbs a burst of a minute, but not an hour of growth.
 const NEAR: f64 = 0.85;
 
 pub(super) fn find(limits: &LimitsSnapshot, sysctls: &Sysctls) -> Vec<Finding> {
@@ -23,11 +23,11 @@ fn describe(table: &Conntrack, dropped: Option<u64>, entry_bytes: Option<u64>, s
     let of = format!("{} of {} entries", grouped(used), grouped(limit));
     let headline = match dropped {
         Some(dropped) if dropped > 0 => format!(
-            "conntrack dropped {} packet{} for want of an entry: {of} are taken; connects wait for a SYN sent again",
+            "conntrack dropped {} packet{} because its table was full: {of} are in use; connects wait for a SYN retransmit",
             grouped(dropped),
             if dropped == 1 { "" } else { "s" }
         ),
-        _ => format!("{of} of conntrack are taken: packets of new connections are dropped once all are"),
+        _ => format!("{of} of conntrack are in use: once the table is full, packets of new connections are dropped"),
     };
     Some(Finding {
         code: Code::ConntrackFull,
@@ -47,24 +47,24 @@ fn describe(table: &Conntrack, dropped: Option<u64>, entry_bytes: Option<u64>, s
         ],
         fix: fix(table, limit, sysctls),
         gain: Some(format!("room for {} more connections in each network namespace", grouped(limit))),
-        risk: entry_bytes.map(|bytes| format!("each entry takes {bytes} bytes of kernel memory that is never swapped")),
+        risk: entry_bytes.map(|bytes| format!("each entry takes {bytes} bytes of unswappable kernel memory")),
     })
 }
 
 fn fix(table: &Conntrack, limit: u64, sysctls: &Sysctls) -> Vec<String> {
     let mut lines = Vec::new();
     if sysctls.netns.is_some_and(|own| own != table.netns) {
-        lines.push("# the limit holds for every network namespace and is set in the initial one:".into());
+        lines.push("# the limit applies to every network namespace; set it in the initial one:".into());
     }
     lines.push(format!("sysctl -w net.netfilter.nf_conntrack_max={}", limit * 2));
-    // The kernel's own proportion when it chooses both; longer chains make each packet dearer.
+    // The kernel's own ratio when it chooses both values; longer chains make each packet more expensive.
     if table.buckets.is_some_and(|buckets| limit * 2 > buckets * 4) {
         lines.push(format!("sysctl -w net.netfilter.nf_conntrack_buckets={}", (limit / 2).next_power_of_two()));
     }
     if table.time_wait_s.is_some_and(|seconds| seconds > 60) {
-        lines.push("# closed connections stay longer than the sockets themselves do (60 s):".into());
+        lines.push("# entries of closed connections outlive the sockets (60 s):".into());
         lines.push("sysctl -w net.netfilter.nf_conntrack_tcp_timeout_time_wait=60".into());
     }
-    lines.push("# or do not track what needs no state: a notrack rule for this traffic in the raw table".into());
+    lines.push("# or skip tracking for traffic that needs no state: a notrack rule in the raw table".into());
     lines
 }

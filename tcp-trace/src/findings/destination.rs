@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is known around one destination, from its connects and from the sockets as they are.
+//! What is known about one destination, from its connects and from the survey of sockets.
 
 use std::net::SocketAddr;
 
@@ -13,11 +13,11 @@ use crate::{
     kernel::rules::{SearchRules, Sysctls},
 };
 
-/// One destination.
+/// One destination, and what was observed about it.
 pub(super) struct DestinationContext<'a> {
     pub(super) destination: Destination,
     pub(super) tally: &'a Tally,
-    /// Its ports, where sockets were looked at.
+    /// Ports towards the destination, if sockets were surveyed.
     pub(super) group: Option<&'a Group>,
     pub(super) shell: NetnsShell,
     pub(super) rules: &'a SearchRules,
@@ -25,7 +25,7 @@ pub(super) struct DestinationContext<'a> {
 }
 
 impl<'a> DestinationContext<'a> {
-    /// Of connects.
+    /// A destination from its connects.
     pub(super) fn of_connects(
         observed: &'a Observed,
         rules: &'a SearchRules,
@@ -37,7 +37,7 @@ impl<'a> DestinationContext<'a> {
         Self { destination, tally, group: observed.ports.towards(destination), shell, rules, observed }
     }
 
-    /// Of sockets, with what is known of the connects that made them.
+    /// A destination from surveyed sockets, with what is known of the connects that made them.
     pub(super) fn of_sockets(
         observed: &'a Observed,
         rules: &'a SearchRules,
@@ -51,25 +51,25 @@ impl<'a> DestinationContext<'a> {
         Self { destination, tally, group: Some(group), shell, rules, observed }
     }
 
-    /// `10.0.0.2:3306`
+    /// The destination as `10.0.0.2:3306`.
     pub(super) fn to(&self) -> String {
         SocketAddr::new(self.destination.daddr, self.destination.dport).to_string()
     }
 
-    /// The half that is searched first is full of ports that every `connect()` skips, wherever it goes.
+    /// Whether the half that is searched first is full of ports that every `connect()` skips, for any destination.
     pub(super) fn poisoned(&self) -> bool {
         let mut spaces = self.observed.bind.marks.iter().flatten();
         let marks = spaces.find(|space| space.netns == self.destination.netns).map(|space| &space.marks);
         marks.is_some_and(|marks| marks.poisoned_first_half * 10 >= marks.ports().div_ceil(2) * 9)
     }
 
-    /// Minisockets of the namespace now.
+    /// Current number of TIME_WAIT minisockets in the namespace.
     pub(super) fn time_wait_level(&self) -> Option<u64> {
         self.observed.time_wait.get(&self.destination.netns)?.level
     }
 
-    /// Whether TIME_WAIT holds the ports. From the sockets, or from refused candidates where these were sampled;
-    /// otherwise the namespace's level can only say that there are too few minisockets to matter.
+    /// Whether TIME_WAIT holds the ports: from the sockets, or from sampled refusals of candidates. Otherwise the
+    /// namespace's level can only rule it out, when there are too few minisockets to matter.
     pub(super) fn held_by_time_wait(&self) -> Option<bool> {
         if let Some(group) = self.group.filter(|group| group.held.taken().both() > 0) {
             return Some(group.held.by(By::TimeWait).both() * 10 >= group.held.taken().both());
@@ -82,17 +82,17 @@ impl<'a> DestinationContext<'a> {
         (self.time_wait_level()? < ports / 10).then_some(false)
     }
 
-    /// The range that is searched.
+    /// The port range that the search covers.
     pub(super) fn range(&self) -> Option<(u16, u16)> {
         self.tally.range.or_else(|| self.group.map(|group| (group.range.low, group.range.high)))
     }
 
-    /// Its ports.
+    /// The number of ports in that range.
     pub(super) fn ports(&self) -> Option<u64> {
         self.range().map(|(low, high)| u64::from(high.saturating_sub(low)) + 1)
     }
 
-    /// Who connects, or else who holds the sockets.
+    /// The process that connects, or else the one that holds the sockets.
     pub(super) fn caller(&self) -> Evidence {
         let caller = self.tally.caller.as_ref().map(|caller| format!("{} ({})", caller.comm, caller.pid));
         let owner = || self.group?.owner.as_ref().map(|(owner, _)| format!("{} ({})", owner.comm, owner.pid));
@@ -103,7 +103,7 @@ impl<'a> DestinationContext<'a> {
         self.range().map_or(Evidence::Unknown, |(low, high)| Evidence::Text(format!("{low}-{high}")))
     }
 
-    /// What takes the ports, where sockets were looked at.
+    /// What takes the ports, if sockets were surveyed.
     pub(super) fn taken_by(&self) -> Evidence {
         let Some(group) = self.group else { return Evidence::Unknown };
         let all = By::ALL.into_iter().map(|by| (by, group.held.by(by).both())).filter(|(_, ports)| *ports > 0);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What to do, in lines that are safe to paste: commands that are right for this kernel, and comments.
+//! Fixes as lines that are safe to paste: commands that fit this kernel, and comments.
 
 use super::{DestinationContext, grouped};
 use crate::aggregate::ports::range::Range;
 
-/// Wider than this a range is wide already: what is left belongs to listeners.
+/// From this many ports on a range is wide: the remaining ports belong to listeners.
 const WIDE: u64 = 50_000;
 
-/// For want of local ports towards one destination.
+/// Fixes for a lack of local ports towards one destination.
 pub(super) fn more_ports(context: &DestinationContext<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     lines.push(
@@ -31,7 +31,7 @@ pub(super) fn more_ports(context: &DestinationContext<'_>) -> Vec<String> {
     }
     if !context.rules.rcu_lookup {
         lines.push(
-            "# a kernel from 6.15 on looks taken ports up without a lock: each candidate then costs \
+            "# a kernel from 6.15 on looks up taken ports without a lock, so each candidate costs \
              less"
                 .into(),
         );
@@ -39,7 +39,7 @@ pub(super) fn more_ports(context: &DestinationContext<'_>) -> Vec<String> {
     lines
 }
 
-/// For want of room in TIME_WAIT; `own`: in the namespace that this runs in.
+/// Fixes for a lack of room in TIME_WAIT; `own`: the namespace is the one in which the fix will run.
 pub(super) fn more_time_wait(own: bool, limit: Option<u64>) -> Vec<String> {
     let mut lines = Vec::new();
     if !own {
@@ -58,14 +58,14 @@ fn reuse(context: &DestinationContext<'_>) -> Vec<String> {
     let sysctls = &context.shell.sysctls;
     let held = match context.held_by_time_wait() {
         Some(false) => return Vec::new(),
-        Some(true) => "# TIME_WAIT holds the ports: connect() may take them over after 1 s",
-        None => "# if it is TIME_WAIT that holds the ports (not known): connect() may take them over after 1 s",
+        Some(true) => "# TIME_WAIT holds the ports: connect() may reuse them after 1 s",
+        None => "# if TIME_WAIT holds the ports (unknown here): connect() may reuse them after 1 s",
     };
     let (reuse, timestamps) = (sysctls.tcp_tw_reuse, sysctls.tcp_timestamps);
     let loopback = context.destination.daddr.is_loopback();
     if reuse == Some(1) || (reuse == Some(2) && loopback) {
         return if timestamps == Some(0) {
-            vec!["# tcp_tw_reuse is on, but needs timestamps:".into(), timestamps_on(context)]
+            vec!["# tcp_tw_reuse is on, but it needs timestamps:".into(), timestamps_on(context)]
         } else {
             Vec::new()
         };
@@ -83,11 +83,11 @@ fn timestamps_on(context: &DestinationContext<'_>) -> String {
     context.shell.command("sysctl -w net.ipv4.tcp_timestamps=1")
 }
 
-/// What a wider range or TIME_WAIT taken over may cost.
-pub(super) const MORE_PORTS_RISK: &str = "a wider range may take ports that a listener wants later: reserve these first; \
+/// Risks of a wider range and of reusing ports in TIME_WAIT.
+pub(super) const MORE_PORTS_RISK: &str = "a wider range may take ports that a listener wants later: reserve those first; \
     tcp_tw_reuse=1 relies on the timestamps of both ends to tell old segments from new";
 
-/// What that is expected to change, with these numbers.
+/// The expected gain of a wider range, with the numbers of this destination.
 pub(super) fn more_ports_gain(context: &DestinationContext<'_>) -> Option<String> {
     let visited = context.tally.second_pass_visited.mean();
     let searches = visited.map_or("below the cliff a search visits a port or two".to_owned(), |visited| {
@@ -103,17 +103,17 @@ pub(super) fn more_ports_gain(context: &DestinationContext<'_>) -> Option<String
     }
 }
 
-/// `, gone in 12 min at today's rate`
+/// Time left at the current rate, as in `, gone in 12 min at the current rate`.
 pub(super) fn within(seconds: Option<f64>) -> String {
     match seconds {
-        Some(seconds) if seconds < 120.0 => format!(", gone in {seconds:.0} s at today's rate"),
-        Some(seconds) if seconds < 86_400.0 => format!(", gone in {:.0} min at today's rate", seconds / 60.0),
+        Some(seconds) if seconds < 120.0 => format!(", gone in {seconds:.0} s at the current rate"),
+        Some(seconds) if seconds < 86_400.0 => format!(", gone in {:.0} min at the current rate", seconds / 60.0),
         _ => String::new(),
     }
 }
 
-/// Ports now and with the range proposed, if that is worth it. A socket's own range can't be widened by sysctl beyond
-/// what its program asked for.
+/// The number of ports now and with the proposed range, if widening is worth it. A sysctl cannot widen the range of a
+/// socket beyond what its program set with IP_LOCAL_PORT_RANGE.
 fn wider(context: &DestinationContext<'_>) -> Option<(u64, u64)> {
     let ports = match context.ports() {
         _ if context.tally.local_range > 0 => return None,
@@ -135,13 +135,13 @@ fn widen(context: &DestinationContext<'_>) -> Vec<String> {
     let (new_low, new_high) = Range::PROPOSED;
     vec![
         format!(
-            "# {} ports instead of {}: the cliff comes at {} connections to one destination instead of {}",
+            "# {} ports instead of {}: the cliff moves to {} connections per destination, from {}",
             grouped(new_ports),
             grouped(ports),
             grouped(new_ports / 2),
             grouped(ports / 2)
         ),
-        "# put the ports of your listeners into net.ipv4.ip_local_reserved_ports first".into(),
+        "# first add the ports of your listeners to net.ipv4.ip_local_reserved_ports".into(),
         context.shell.command(&format!("sysctl -w net.ipv4.ip_local_port_range='{new_low} {new_high}'")),
     ]
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! limit-near: descriptors, TCP's memory or orphans are about to run out.
+//! Finding `limit-near`: file descriptors, TCP memory or orphaned sockets are about to run out.
 
 use super::{Code, Evidence, Finding, Severity, grouped};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     inventory::limits::{Descriptors, Limits, TcpMemory},
 };
 
-/// Shares at which a limit is near, and at which it is as good as reached.
+/// Usage at which a limit is near. [`FULL`] is the usage at which it is as good as reached.
 const NEAR: f64 = 0.8;
 const REACHED: f64 = 0.98;
 
@@ -31,19 +31,19 @@ fn finding(severity: Severity, headline: String, evidence: Vec<(&'static str, Ev
 
 fn descriptors(process: &Descriptors, limits: &Limits) -> Option<Finding> {
     let (open, soft) = (process.taken.used?, process.taken.limit?);
-    // Far more than it may have: a sandbox lowered the limit afterwards, so that nothing can be opened any more. A few
-    // more: it inherited some with high numbers.
+    // A process far above its limit is a sandbox that lowered the limit afterwards, so that it opens nothing more. A
+    // process slightly above it inherited descriptors with high numbers.
     let severity = severity(process.taken.share()?).filter(|_| open <= soft + soft / 8)?;
     let pid = process.pid;
     let mut fix = vec![
-        "# close what is not needed: connections that nobody uses, CLOSE_WAIT, files; then raise the limit".to_owned(),
+        "# close what is not needed: unused connections, sockets in CLOSE_WAIT, files; then raise the limit".to_owned(),
     ];
     let wanted = soft * 2;
     if limits.nr_open.is_some_and(|most| wanted > most) {
         fix.push(format!("sysctl -w fs.nr_open={}", wanted.next_power_of_two()));
     }
     fix.push(format!("prlimit --pid {pid} --nofile={wanted}:{}", process.hard.unwrap_or(wanted).max(wanted)));
-    fix.push("# to stay: LimitNOFILE= in its unit, or ulimit -n in what starts it".to_owned());
+    fix.push("# to make it permanent: LimitNOFILE= in its unit, or ulimit -n in its start script".to_owned());
     let (comm, of) = (&process.comm, format!("{} of {}", grouped(open), grouped(soft)));
     let evidence = vec![
         ("process", Evidence::Text(format!("{comm} ({pid})"))),
@@ -53,7 +53,7 @@ fn descriptors(process: &Descriptors, limits: &Limits) -> Option<Finding> {
         ("fs_nr_open", Evidence::number(limits.nr_open)),
     ];
     let headline =
-        format!("{comm} ({pid}) has {of} descriptors open: beyond it socket() and accept() fail with EMFILE");
+        format!("{comm} ({pid}) has {of} file descriptors open: at the limit socket() and accept() fail with EMFILE");
     Some(finding(severity, headline, evidence, fix))
 }
 
@@ -63,7 +63,7 @@ fn files(limits: &Limits) -> Option<Finding> {
     Some(finding(
         severity,
         format!(
-            "{} of {} files of the machine are open: beyond it open() fails with ENFILE",
+            "{} of the machine's {} files are open: at the limit open() fails with ENFILE",
             grouped(used),
             grouped(limit)
         ),
@@ -81,7 +81,7 @@ fn memory(memory: &TcpMemory) -> Option<Finding> {
     Some(finding(
         severity,
         format!(
-            "TCP's buffers take {} pages, {} is where the kernel economises and {} where it refuses: windows shrink, \
+            "TCP buffers take {} pages; the kernel saves memory from {} on and refuses it at {}: windows shrink, \
              packets are dropped",
             grouped(pages),
             grouped(pressure),
@@ -93,8 +93,8 @@ fn memory(memory: &TcpMemory) -> Option<Finding> {
             ("tcp_mem_max", Evidence::Number(limit)),
         ],
         vec![
-            "# find the sockets whose queues are long, and why they are not read: ss -tmi".into(),
-            "# then, if memory is to spare, raise all three numbers of net.ipv4.tcp_mem (pages)".into(),
+            "# find the sockets with long queues, and why no process reads them: ss -tmi".into(),
+            "# then, if there is free memory, raise all three numbers of net.ipv4.tcp_mem (pages)".into(),
         ],
     ))
 }
@@ -105,13 +105,13 @@ fn orphans(limits: &Limits) -> Option<Finding> {
     Some(finding(
         severity,
         format!(
-            "{} of {} sockets without an owner: beyond it the kernel resets them, and their data is lost",
+            "{} of {} orphaned sockets: at the limit the kernel resets further ones, and their data is lost",
             grouped(used),
             grouped(limit)
         ),
         vec![("orphans", Evidence::Number(used)), ("tcp_max_orphans", Evidence::Number(limit))],
         vec![
-            "# peers that do not take the last data: shorten net.ipv4.tcp_fin_timeout and tcp_orphan_retries".into(),
+            "# peers that never take the last data: shorten net.ipv4.tcp_fin_timeout and tcp_orphan_retries".into(),
             format!("sysctl -w net.ipv4.tcp_max_orphans={}", limit.saturating_mul(2)),
         ],
     ))

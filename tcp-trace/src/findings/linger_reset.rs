@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! linger-reset: what SO_LINGER does to whoever sets it. 0 s makes a RST of each close(); anything else makes close()
-//! wait, in seconds.
+//! Finding `linger-reset`: SO_LINGER of 0 s turns each close() into a RST; any other value makes close() wait that many
+//! seconds.
 
 use super::{Code, Evidence, Finding, Severity, grouped};
 use crate::{
@@ -11,9 +11,9 @@ use crate::{
     model::peer::owner,
 };
 
-/// Fewer are a health check.
+/// Fewer resets are a health check.
 const ENOUGH: u64 = 5;
-/// As long as a close() may take that nobody notices.
+/// A close() that takes less than this goes unnoticed.
 const UNNOTICED_NS: u64 = 1_000_000_000;
 
 pub(super) fn find(observed: &Observed) -> Vec<Finding> {
@@ -34,21 +34,21 @@ fn resets(observed: &Observed, row: &StateRow, traced: &Traced) -> Option<Findin
         code: Code::LingerReset,
         severity: if often { Severity::Warning } else { Severity::Info },
         headline: format!(
-            "{who} ends {} of {} connections {} with a RST: it closes them with an SO_LINGER of 0 s",
+            "{who} ends {} of {} connections {} with a RST, because it closes them with SO_LINGER 0",
             grouped(traced.linger_resets),
             grouped(traced.closed),
             row.peer,
         ),
         evidence: evidence(observed, row, traced),
         fix: vec![
-            "# in the application: leave SO_LINGER alone; close() then sends a FIN, and the kernel delivers what is \
-             still under way"
+            "# in the application: do not set SO_LINGER; close() then sends a FIN, and the kernel delivers what is \
+             still in flight"
                 .into(),
-            "# if it is meant to save TIME_WAIT: keep connections open instead, or let the peer close first".into(),
+            "# if the goal is to avoid TIME_WAIT: keep connections open, or let the peer close first".into(),
         ],
-        gain: Some("the peer sees an end instead of ECONNRESET, and no data is thrown away".into()),
+        gain: Some("the peer sees an orderly end instead of ECONNRESET, and no data is lost".into()),
         risk: Some(
-            "each close by a FIN leaves a TIME_WAIT for 60 s here: mind the head-room (tcp-trace time-wait)".into(),
+            "each close with a FIN leaves a TIME_WAIT here for 60 s: check the head-room (tcp-trace time-wait)".into(),
         ),
     })
 }
@@ -62,19 +62,19 @@ fn blocks(observed: &Observed, row: &StateRow, traced: &Traced) -> Option<Findin
         code: Code::LingerReset,
         severity: Severity::Warning,
         headline: format!(
-            "close() of {who} {} waited up to {:.1} s: its SO_LINGER counts in seconds",
+            "close() of {who} {} waited up to {:.1} s: its SO_LINGER is in seconds",
             row.peer,
             traced.lingering_max_ns as f64 / 1e9,
         ),
         evidence: evidence(observed, row, traced),
         fix: vec![
-            "# in the application: leave SO_LINGER alone, close() then returns at once; l_linger is in seconds, not \
+            "# in the application: do not set SO_LINGER, then close() returns at once; l_linger is in seconds, not \
              milliseconds"
                 .into(),
-            "# to know that all was read: shutdown(SHUT_WR), then read() until it gives 0".into(),
+            "# to make sure the peer read everything: shutdown(SHUT_WR), then read() until it returns 0".into(),
         ],
         gain: Some(format!(
-            "{:.1} s that threads spent in {} calls of close()",
+            "saves {:.1} s that threads spent in {} calls of close()",
             traced.lingering_ns as f64 / 1e9,
             grouped(traced.lingering)
         )),

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! listener-chain: finding the listener of a SYN takes long, because many sockets share a slot of the kernel's table.
-//! Told by the time of look-ups, or, where they are not timed, by how many sockets one look-up goes through.
+//! Finding `listener-chain`: finding the listener of a SYN takes long, because many sockets share a slot of the
+//! kernel's table. Based on timed lookups, or else on the number of sockets that one lookup visits.
 
 use super::{Code, Evidence, Finding, Severity, grouped};
 use crate::aggregate::{listen::Listener, observed::Observed};
 
-/// A look-up takes some hundred nanoseconds, the probes as much again.
+/// A lookup takes some hundred nanoseconds, and the probes add as much again.
 const SLOW_NS: u64 = 20_000;
-/// Fewer say nothing.
+/// Fewer timed lookups are not enough for a verdict.
 const LOOKUPS: u64 = 100;
-/// Each is a cache line or two that is somewhere else: these many take some ten microseconds.
+/// Each socket is one or two cache lines in another place: this many take about ten microseconds.
 const MANY: u64 = 500;
 
 pub(super) fn find(observed: &Observed) -> Vec<Finding> {
@@ -36,13 +36,13 @@ fn chain(listener: &Listener, all: u64) -> Option<Finding> {
         Some(_) | None => return None,
     };
     let mut fix = vec![
-        "# this kernel hashes listeners by address and port: sockets of a SO_REUSEPORT group cost one look together, \
-         others on the same address and port one each"
+        "# this kernel hashes listeners by address and port: a SO_REUSEPORT group costs one step, \
+         other sockets on the same address and port one each"
             .into(),
         "# fewer sockets per port: one for each CPU is enough, and fewer listeners bound to a device".into(),
     ];
     if mean_ns.is_none() {
-        fix.push("tcp-trace listen --lookup-cost   # how long a look-up takes".into());
+        fix.push("tcp-trace listen --lookup-cost   # how long a lookup takes".into());
     }
     Some(Finding {
         code: Code::ListenerChain,
@@ -58,7 +58,7 @@ fn chain(listener: &Listener, all: u64) -> Option<Finding> {
             ("listening_sockets", Evidence::Number(all)),
         ],
         fix,
-        gain: Some("every SYN, also of a flood, is handled that much faster".into()),
+        gain: Some("the kernel handles every SYN that much faster, including those of a flood".into()),
         risk: None,
     })
 }

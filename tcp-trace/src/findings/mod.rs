@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Causes, in words, with the numbers they rest on and what to do about them on this kernel. A quiet machine has none.
+//! Causes in words, with the numbers they are based on and what to do about them on this kernel. A healthy machine has
+//! none.
 
 mod accept_queue;
 mod avoid;

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where a setting has to be written: sysctls are per network namespace, and a command must be safe to paste here.
+//! The network namespace in which a setting has to be written: sysctls are per namespace, and a command must be safe to
+//! paste.
 
 use crate::{aggregate::observed::Observed, kernel::rules::Sysctls, outside::Text};
 
-/// One network namespace, seen from the shell that will run the fix.
+/// One network namespace, as seen from the shell that will run the fix.
 pub(crate) struct NetnsShell {
     netns: u32,
-    /// What is in front of a command there; `None`: no way is known.
+    /// The prefix that runs a command there; `None`: no way in is known.
     prefix: Option<String>,
-    /// Its settings, as far as they are known.
+    /// The namespace's settings, as far as they are known.
     pub(super) sysctls: Sysctls,
 }
 
 impl NetnsShell {
-    /// `own`: settings of the namespace that the agent is in; `pid`: a process of `netns`, if one is known.
+    /// `own`: settings of the agent's namespace; `pid`: a process in `netns`, if one is known.
     pub(super) fn of(observed: &Observed, own: &Sysctls, netns: u32, pid: Option<u32>) -> Self {
         let is_own = own.netns.is_none_or(|own| own == netns);
         let known = observed.spaces.get(&netns);
@@ -27,13 +28,13 @@ impl NetnsShell {
         Self { netns, prefix, sysctls: sysctls.unwrap_or_default() }
     }
 
-    /// With a file by which nsenter(1) gets there; `None`: the shell is there already.
+    /// A place reached through a file that nsenter(1) accepts; `None`: the shell is in the namespace already.
     pub(crate) fn behind(netns: u32, entrance: Option<&Text>, sysctls: Sysctls) -> Self {
         let prefix = entrance.map_or_else(String::new, |entrance| format!("nsenter --net={} ", entrance.shell_word()));
         Self { netns, prefix: Some(prefix), sysctls }
     }
 
-    /// A line that does it there; a comment where no way in is known.
+    /// The command with its prefix; a comment where no way in is known.
     pub(crate) fn command(&self, command: &str) -> String {
         match &self.prefix {
             Some(prefix) => format!("{prefix}{command}"),

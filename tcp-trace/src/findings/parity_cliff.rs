@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! parity-cliff: the half of the range that is searched first is full towards one destination.
+//! Finding `parity-cliff`: the half of the range that connect() searches first is full towards one destination.
 
 use super::{Code, DestinationContext, Evidence, Finding, Severity, fix, grouped};
 use crate::aggregate::ports::Group;
 
-/// One such search may have met a burst; this many did not.
+/// One search in the second half may have met a burst; this many did not.
 pub(super) const ENOUGH: u64 = 3;
-/// Walks of fewer candidates than this cost no more than the handshake itself.
+/// A search of fewer candidates than this costs no more than the handshake.
 pub(super) const CHEAP: u32 = 200;
 
-const OF_POISON: &str = "# that of poisoned-buckets: the ports are marked, not taken towards this destination";
+const OF_POISON: &str = "# see the fix of poisoned-buckets: the ports are marked, not taken towards this destination";
 
-/// One port of the half in so many.
+/// The half is nearly full once fewer than one port in this many is free.
 const NEARLY: u32 = 10;
-/// At today's rate, once half of the half is gone.
+/// Time in seconds to a full half at the current rate that counts as soon, once the half is half full.
 const SOON_S: f64 = 600.0;
 
 pub(super) fn find(context: &DestinationContext<'_>) -> Option<Finding> {
@@ -31,7 +31,7 @@ pub(super) fn find(context: &DestinationContext<'_>) -> Option<Finding> {
         _ if share >= 0.25 || most_of_the_time => Severity::Critical,
         _ => Severity::Warning,
     };
-    // The search begins with the parity of the low end.
+    // The search starts with the parity of the low end of the range.
     let parity = match tally.range {
         Some((low, _)) if low % 2 == 0 => "even half",
         Some(_) => "odd half",
@@ -42,9 +42,9 @@ pub(super) fn find(context: &DestinationContext<'_>) -> Option<Finding> {
         (None, Some(half)) => format!("all {} of it before the other half", grouped(half)),
         (None, None) => "all of it before the other half".to_owned(),
     };
-    // More ports would not help: each of these has to be given back.
+    // A wider range would not help: the marks on these ports have to go.
     let poisoned = context.poisoned();
-    let full = if poisoned { "poisoned, as told above" } else { "full" };
+    let full = if poisoned { "poisoned, see above" } else { "full" };
     Some(Finding {
         code: Code::ParityCliff,
         severity,
@@ -74,7 +74,7 @@ pub(super) fn find(context: &DestinationContext<'_>) -> Option<Finding> {
     })
 }
 
-/// The first half is full, or nearly, by the sockets as they are.
+/// The finding from a survey of the sockets: the first half is full, or nearly.
 pub(super) fn ahead(context: &DestinationContext<'_>, group: &Group) -> Option<Finding> {
     let half = group.range.halves().first;
     let left = group.held.to_cliff(group.range)?;
@@ -87,7 +87,7 @@ pub(super) fn ahead(context: &DestinationContext<'_>, group: &Group) -> Option<F
         format!("the {name} of the local ports towards {} is full: each connect() walks all {half} of it", context.to())
     } else {
         format!(
-            "{} ports of the {name} are left towards {}{}: then each connect() walks all {half} of it",
+            "{} ports of the {name} are left towards {}{}; after that each connect() walks all {half} of it",
             grouped(left.into()),
             context.to(),
             fix::within(group.seconds_to_cliff())
@@ -104,7 +104,7 @@ pub(super) fn ahead(context: &DestinationContext<'_>, group: &Group) -> Option<F
     })
 }
 
-/// What the sockets tell of the room that is left.
+/// Evidence of the room that is left, from a survey of the sockets.
 pub(super) fn room(context: &DestinationContext<'_>, group: &Group) -> Vec<(&'static str, Evidence)> {
     let (taken, halves) = (group.held.taken(), group.range.halves());
     let number = |value: u32| Evidence::Number(value.into());

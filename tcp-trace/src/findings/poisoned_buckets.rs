@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! poisoned-buckets: ports that connections share, marked by a `bind()` of somebody else. Every `connect()` to anywhere
-//! skips them.
+//! Finding `poisoned-buckets`: connections share ports that a `bind()` of another socket marked. Every `connect()`, to
+//! any destination, skips them.
 
 use super::{Code, Evidence, Finding, Severity, grouped, netns_shell::NetnsShell};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     kernel::rules::{SearchRules, Sysctls},
 };
 
-/// A few come and go.
+/// Fewer marked ports come and go.
 const ENOUGH: u64 = 50;
 
 pub(super) fn find(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> Vec<Finding> {
@@ -25,7 +25,7 @@ fn severity(space: &SpaceMarks) -> Option<Severity> {
     if of.poisoned < ENOUGH {
         None
     } else if of.poisoned_first_half * 10 >= half * 9 || of.poisoned >= half {
-        // Nine in ten of the half that is searched first: connects walk it to find the tenth.
+        // Nine in ten ports of the first half: connects walk it to find the tenth.
         Some(Severity::Critical)
     } else if of.poisoned * 10 >= of.ports() {
         Some(Severity::Warning)
@@ -41,7 +41,7 @@ fn in_space(space: &SpaceMarks, observed: &Observed, rules: &SearchRules, sysctl
     let of = &space.marks;
     let binders = observed.bind.binders.iter().filter(|binder| binder.netns == space.netns && binder.in_range > 0);
     let binder = binders.max_by_key(|binder| binder.in_range);
-    let by = binder.map_or("somebody who was not seen to".to_owned(), Binder::name);
+    let by = binder.map_or("an unknown process".to_owned(), Binder::name);
     let shell = NetnsShell::of(observed, sysctls, space.netns, binder.map(|binder| binder.process.pid));
     let until = if rules.heals_buckets {
         "until the sockets that bound them are closed"
@@ -53,7 +53,7 @@ fn in_space(space: &SpaceMarks, observed: &Observed, rules: &SearchRules, sysctl
         code: Code::PoisonedBuckets,
         severity,
         headline: format!(
-            "{} of {} local ports are in use by connections and carry the mark of a later bind() by {by}: every \
+            "{} of {} local ports carry connections and the mark of a later bind() by {by}: every \
              connect() skips them, {until}",
             grouped(of.poisoned),
             grouped(of.ports())
@@ -77,23 +77,21 @@ fn in_space(space: &SpaceMarks, observed: &Observed, rules: &SearchRules, sysctl
 
 fn fix(range: (u16, u16), binder: Option<&Binder>, rules: &SearchRules, shell: &NetnsShell) -> Vec<String> {
     let (low, high) = range;
-    let who = binder.map_or("who binds ports of the range".to_owned(), Binder::name);
+    let who = binder.map_or("the program that binds these ports".to_owned(), Binder::name);
     let mut lines = vec![
-        format!(
-            "# {who}: bind() only outside of {low}-{high}; to find a port that is free, bind to port 0 and keep it"
-        ),
-        "# a port that it has to have: keep it from connect(), before anybody uses it".into(),
+        format!("# {who}: bind() only outside {low}-{high}; to find a free port, bind to port 0 and keep that socket"),
+        "# if it needs a fixed port: reserve it before connect() uses it".into(),
         shell.command("sysctl net.ipv4.ip_local_reserved_ports"),
-        "# who uses the ports, and who has bound them:".into(),
+        "# processes that use the ports, and that bound them:".into(),
         shell.command(&format!("ss -tanp 'sport >= :{low} and sport <= :{high}'")),
     ];
     if rules.heals_buckets {
-        lines.push("# this kernel takes the mark off when the socket that bound the port is closed: close it".into());
+        lines.push("# this kernel removes the mark when the socket that bound the port is closed: close it".into());
     } else {
         lines.push(
-            "# what is marked stays so until its connections end: let the program that shares them reconnect".into(),
+            "# marks stay until the connections on the ports end: let the program that uses them reconnect".into(),
         );
-        lines.push("# a kernel from 6.18 on takes the mark off when the socket that bound the port is closed".into());
+        lines.push("# a kernel from 6.18 on removes the mark when the socket that bound the port is closed".into());
     }
     lines
 }

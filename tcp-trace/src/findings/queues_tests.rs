@@ -77,7 +77,7 @@ fn an_accept_queue_that_overflows() {
     assert_eq!((all.len(), all[0].code, all[0].severity), (1, Code::AcceptQueueOverflow, Severity::Critical));
     // The application's backlog is the lower one: no setting helps.
     assert_eq!(commands(&all[0]), [""; 0]);
-    assert!(all[0].fix.iter().any(|line| line.contains("its own backlog, 511, is below somaxconn, 4,096")));
+    assert!(all[0].fix.iter().any(|line| line.contains("the application's backlog, 511, is below somaxconn, 4,096")));
     let limited = found(traced(listener(128, None, dropping, 0)), &settings(128, 1));
     assert_eq!(commands(&limited[0]), ["sysctl -w net.core.somaxconn=4096"]);
     let cut = found(traced(listener(128, Some(1024), dropping, 0)), &settings(128, 1));

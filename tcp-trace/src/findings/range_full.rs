@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! range-full: no local port is left towards one destination, and connect() fails with EADDRNOTAVAIL.
+//! Finding `range-full`: no local port is left towards one destination, and connect() fails with EADDRNOTAVAIL.
 
 use super::{Code, DestinationContext, Evidence, Finding, Severity, fix, grouped, parity_cliff};
 use crate::aggregate::ports::Group;
 
-/// One port in so many.
+/// The range is nearly full once fewer than one port in this many is free.
 const NEARLY: u32 = 20;
 
 pub(super) fn find(context: &DestinationContext<'_>) -> Option<Finding> {
@@ -44,7 +44,7 @@ pub(super) fn find(context: &DestinationContext<'_>) -> Option<Finding> {
     })
 }
 
-/// No or few ports are left, by the sockets as they are.
+/// The finding from a survey of the sockets: no or few ports are left.
 pub(super) fn ahead(context: &DestinationContext<'_>, group: &Group) -> Option<Finding> {
     let ports = group.range.ports();
     let left = group.held.to_exhaustion(group.range);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! short-connections: a process opens connections by the second that live for less than one.
+//! Finding `short-connections`: a process opens many connections per second that each live for less than a second.
 
 use super::{Code, Evidence, Finding, Severity, grouped};
 use crate::{
@@ -8,10 +8,10 @@ use crate::{
     model::peer::owner,
 };
 
-/// Below this nobody feels them.
+/// Fewer connections per second are not noticeable.
 const ENOUGH: u64 = 30;
 const PER_SECOND: f64 = 10.0;
-/// From here on the making of connections is a good part of the work.
+/// From this rate on, making connections is a substantial part of the work.
 const MANY_PER_SECOND: f64 = 1_000.0;
 const SHORT_NS: u64 = 1_000_000_000;
 
@@ -27,7 +27,7 @@ fn of_row(observed: &Observed, row: &StateRow) -> Option<Finding> {
         return None;
     }
     let who = owner(&row.peer, &row.who);
-    // Little's law: how many are open at a time.
+    // Little's law: the number of connections open at a time.
     let at_a_time = (per_second * life_ns as f64 / 1e9).ceil().max(1.0);
     let bytes = (traced.bytes_received + traced.bytes_acked).checked_div(traced.closed);
     Some(Finding {
@@ -52,7 +52,7 @@ fn of_row(observed: &Observed, row: &StateRow) -> Option<Finding> {
             "# in the application: keep connections open between requests: HTTP keep-alive, a pool, upstream keepalive \
              of the proxy"
                 .into(),
-            "# on the same machine: a UNIX socket has neither ports nor TIME_WAIT".into(),
+            "# on the same machine: use a UNIX socket, which needs no ports and has no TIME_WAIT".into(),
         ],
         gain: Some(format!(
             "a pool of about {} would save {per_second:.0} handshakes and port searches a second{}",

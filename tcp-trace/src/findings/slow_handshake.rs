@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! slow-handshake: connects of this machine waited because a listener of this machine dropped their SYNs.
+//! Finding `slow-handshake`: connects of this machine waited because a listener of this machine dropped their SYNs.
 
 use super::{Code, Evidence, Finding, Severity, grouped};
 use crate::{aggregate::observed::Observed, event::DropCause};
@@ -13,13 +13,13 @@ pub(super) fn find(observed: &Observed) -> Vec<Finding> {
         let because = match slow.cause {
             DropCause::AcceptQueue | DropCause::AcceptQueueAtAck => "its accept queue is full",
             DropCause::SynQueue | DropCause::SynBacklog => "its SYN queue is full",
-            DropCause::Other => "for another reason than a full queue",
+            DropCause::Other => "for a reason other than a full queue",
         };
         Finding {
             code: Code::SlowHandshake,
             severity: Severity::Warning,
             headline: format!(
-                "{} handshakes of {caller} with {} waited for SYNs to be sent again: {owner}, on this machine, drops \
+                "{} handshakes of {caller} with {} waited for SYN retransmits: {owner}, on this machine, drops \
                  them, {because}",
                 grouped(slow.connects),
                 slow.listener.address()
@@ -34,8 +34,8 @@ pub(super) fn find(observed: &Observed) -> Vec<Finding> {
                 ("handshake_max_ns", Evidence::number(slow.max_ns)),
                 ("cause", Evidence::Text(slow.cause.name().into())),
             ],
-            fix: vec!["# at the listener: see what is said about its queue".into()],
-            gain: Some("these handshakes then take a round trip instead of seconds".into()),
+            fix: vec!["# see the finding about that listener's queue".into()],
+            gain: Some("these handshakes then take one round trip instead of seconds".into()),
             risk: None,
         }
     });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! syn-queue-overflow: handshakes are begun faster than they end, by clients that are slow, far, or never mean to.
+//! Finding `syn-queue-overflow`: clients that are slow, far away or malicious begin handshakes faster than they
+//! complete them.
 
 use super::{
     Code, Evidence, Finding, Severity,
@@ -26,7 +27,7 @@ pub(super) fn find(observed: &Observed, own: &Sysctls) -> Vec<Finding> {
 fn of_listener(observed: &Observed, own: &Sysctls, listener: &Listener, counts: &ListenCounts) -> Option<Finding> {
     let (dropped, cookies) = (counts.by_syn_queue(), counts.cookies);
     let shell = NetnsShell::of(observed, own, listener.endpoint.netns, listener.owner.map(|owner| owner.pid));
-    // With tcp_syncookies=2 every SYN is answered by one, full or not.
+    // With tcp_syncookies=2 the kernel answers every SYN with a cookie, whether the queue is full or not.
     let always = shell.sysctls.tcp_syncookies == Some(2);
     if dropped == 0 && (cookies == 0 || always) {
         return None;
@@ -46,26 +47,27 @@ fn of_listener(observed: &Observed, own: &Sysctls, listener: &Listener, counts: 
         ),
         evidence: sysctls,
         fix: fix(&shell, listener, counts),
-        gain: (dropped > 0)
-            .then(|| "with cookies on no SYN is dropped for want of room: clients connect at once again".to_owned()),
+        gain: (dropped > 0).then(|| {
+            "with cookies on, the kernel drops no SYN because of a full queue: clients connect at once again".to_owned()
+        }),
         risk: Some(
-            "a connection made by a cookie has window scaling and SACK only if both ends have timestamps on".into(),
+            "a connection accepted by cookie has window scaling and SACK only if both ends have timestamps on".into(),
         ),
     })
 }
 
 fn fix(shell: &NetnsShell, listener: &Listener, counts: &ListenCounts) -> Vec<String> {
     let mut lines = vec![
-        "# who begins handshakes and does not end them? Many from few addresses: a rate limit or a filter there"
+        "# which clients begin handshakes and do not complete them? If few addresses send many: rate-limit or filter them"
             .to_owned(),
         shell.command(&format!("ss -tn state syn-recv 'sport = :{}'", listener.endpoint.sport)),
     ];
     if shell.sysctls.tcp_syncookies == Some(0) {
-        lines.push("# cookies are off: on, they take over when the queue is full".into());
+        lines.push("# cookies are off; turned on, they take over when the queue is full".into());
         lines.push(shell.command("sysctl -w net.ipv4.tcp_syncookies=1"));
         let backlog = shell.sysctls.tcp_max_syn_backlog.map(u64::from);
         if let (1.., Some(backlog)) = (counts.drops[3], backlog) {
-            lines.push("# while they are off, the last quarter of this is kept for known peers:".into());
+            lines.push("# while they are off, the kernel keeps the last quarter of this for known peers:".into());
             let wanted = (backlog * 4).max(4096);
             lines.push(shell.command(&format!("sysctl -w net.ipv4.tcp_max_syn_backlog={wanted}")));
         }
@@ -83,7 +85,7 @@ fn of_space(space: &SpaceCounters) -> Option<Finding> {
         code: Code::SynQueueOverflow,
         severity: if dropped > 0 { severity(dropped, 0) } else { Severity::Warning },
         headline: format!(
-            "a SYN queue is full: {} SYNs were dropped, {} answered by cookies, by the counters of the namespace",
+            "a SYN queue is full: the kernel's counters for this namespace show {} SYNs dropped, {} answered by cookies",
             grouped(dropped),
             grouped(cookies)
         ),

@@ -81,7 +81,7 @@ fn what_so_linger_does() {
     assert_eq!((finding.code, finding.severity), (Code::LingerReset, Severity::Warning));
     assert_eq!(
         finding.headline,
-        "php-fpm (42) ends 300 of 310 connections -> 10.0.0.2:3306 with a RST: it closes them with an SO_LINGER of 0 s"
+        "php-fpm (42) ends 300 of 310 connections -> 10.0.0.2:3306 with a RST, because it closes them with SO_LINGER 0"
     );
     let blocked = |lingering_max_ns| {
         let traced = Traced { lingering: 2, lingering_ns: lingering_max_ns + 5, lingering_max_ns, ..Traced::default() };
@@ -148,13 +148,13 @@ fn time_wait_piles_up() {
     assert_eq!(finding.severity, Severity::Warning);
     assert!(
         finding.headline.starts_with(
-            "120 of 400 ports towards 10.0.0.2:3306 are in TIME_WAIT, closed first by nginx (42); connect() may not \
-             take them over"
+            "120 of 400 ports towards 10.0.0.2:3306 are in TIME_WAIT, closed first by nginx (42); connect() cannot \
+             reuse them"
         ),
         "{}",
         finding.headline
     );
     // 12 a second leave 720 in a minute, of 400 ports.
     assert!(finding.evidence.contains(&("expected_in_a_minute", Evidence::Number(720))));
-    assert!(pile(120, 1, 120)[0].headline.contains("connect() may take them over"));
+    assert!(pile(120, 1, 120)[0].headline.contains("connect() may reuse them"));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! time-wait-overflow: `tcp_max_tw_buckets` is reached, and connections skip TIME_WAIT.
+//! Finding `time-wait-overflow`: `tcp_max_tw_buckets` is reached, and connections skip TIME_WAIT.
 
 use super::{Code, Evidence, Finding, Severity, fix, grouped};
 use crate::{kernel::rules::Sysctls, model::time_wait::TimeWaitSnapshot};
@@ -14,7 +14,7 @@ pub(super) fn find(time_wait: &TimeWaitSnapshot, sysctls: &Sysctls) -> Vec<Findi
             code: Code::TimeWaitOverflow,
             severity: Severity::Warning,
             headline: format!(
-                "{} connections skipped TIME_WAIT: the limit{at} is reached; late segments may hit new connections",
+                "{} connections skipped TIME_WAIT: the limit{at} was reached; late segments may hit new connections",
                 grouped(overflow)
             ),
             evidence: vec![

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! time-wait-pileup: TIME_WAIT takes, or is about to take, much of the ports towards a destination, because the owner
-//! closes first.
+//! Finding `time-wait-pileup`: TIME_WAIT takes, or will soon take, much of the ports towards a destination, because the
+//! local process closes first.
 
 use super::{Code, DestinationContext, Evidence, Finding, Severity, fix, grouped};
 use crate::{
@@ -14,9 +14,9 @@ use crate::{
     model::peer::owner,
 };
 
-/// Fewer than this is no pile.
+/// Fewer sockets in TIME_WAIT are no pile.
 const ENOUGH: u64 = 100;
-/// `TCP_TIMEWAIT_LEN`
+/// Length of TIME_WAIT in seconds, `TCP_TIMEWAIT_LEN`.
 const SECONDS: f64 = 60.0;
 
 pub(super) fn find(observed: &Observed, rules: &SearchRules, own: &Sysctls) -> Vec<Finding> {
@@ -38,11 +38,11 @@ fn of_group(observed: &Observed, rules: &SearchRules, own: &Sysctls, group: &Gro
                 && (peer.netns, peer.address, peer.port) == (destination.netns, destination.daddr, destination.dport)
         })
         .collect();
-    // Without programs, or before the first of them entered, nobody counted.
+    // Without programs, or before the first socket entered TIME_WAIT, there is no count.
     let seen = !owners.is_empty();
     let entered: u64 = owners.iter().map(|row| row.entered).sum();
     let per_second = (observed.seconds > 0.0 && entered > 0).then(|| entered as f64 / observed.seconds);
-    // Each stays for a minute: so many there will be, if it goes on and none is taken over.
+    // A minisocket stays for a minute: the level this rate leads to, if it continues and none is reused.
     let ahead = per_second.map(|rate| (rate * SECONDS) as u64);
     let much = level * 4 >= ports || ahead.is_some_and(|ahead| ahead * 4 >= ports);
     if level < ENOUGH || !much {
@@ -61,8 +61,8 @@ fn of_group(observed: &Observed, rules: &SearchRules, own: &Sysctls, group: &Gro
             grouped(ports),
             context.to(),
             match group.reuse {
-                Reuse::After { .. } => "connect() may take them over, at the cost of a look at each".to_owned(),
-                _ => format!("connect() may not take them over: {}", group.reuse.words()),
+                Reuse::After { .. } => "connect() may reuse them, at the cost of checking each".to_owned(),
+                _ => format!("connect() cannot reuse them: {}", group.reuse.words()),
             }
         ),
         evidence: vec![
@@ -79,9 +79,9 @@ fn of_group(observed: &Observed, rules: &SearchRules, own: &Sysctls, group: &Gro
             ("reuse", Evidence::Text(group.reuse.words())),
         ],
         fix: fix::more_ports(&context),
-        gain: per_second.map(|rate| format!("connections that are kept leave none: {rate:.0} fewer a second")),
+        gain: per_second.map(|rate| format!("persistent connections leave no TIME_WAIT: {rate:.0} fewer a second")),
         risk: Some(
-            "tcp_tw_reuse=1 takes TIME_WAIT over after a second: safe towards peers with timestamps, which it asks for"
+            "tcp_tw_reuse=1 reuses ports in TIME_WAIT after a second: safe with peers that use timestamps, which it requires"
                 .into(),
         ),
     })

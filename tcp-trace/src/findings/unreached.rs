@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! connect-refused and connect-unanswered: the ports are fine, the other side is not. Without them an operator who reads
-//! "cannot connect" looks for ports that are not missing.
+//! Findings `connect-refused` and `connect-unanswered`: the ports are fine, the destination is not. They keep an
+//! operator who reads "cannot connect" from looking for missing ports.
 
 use super::{Code, DestinationContext, Evidence, Finding, Severity, grouped};
 
-/// A service that restarts refuses a few.
+/// A service that restarts refuses fewer connects than this.
 const REFUSED: u64 = 10;
-/// Each of these took seconds.
+/// Each unanswered connect took seconds, so a few are enough.
 const UNANSWERED: u64 = 3;
 
 pub(super) fn refused(context: &DestinationContext<'_>) -> Option<Finding> {
@@ -19,15 +19,15 @@ pub(super) fn refused(context: &DestinationContext<'_>) -> Option<Finding> {
         code: Code::ConnectRefused,
         severity: Severity::Warning,
         headline: format!(
-            "{to} refused {} of {} connects: nobody listens there, or something on the way answers with a reset",
+            "{to} refused {} of {} connects: no process listens there, or a device on the path answers with a reset",
             grouped(tally.refused),
             grouped(tally.connects)
         ),
         evidence: evidence(context, "refused", tally.refused),
         fix: vec![
-            format!("# on the machine that has {}: is there a listener?", context.destination.daddr),
+            format!("# on the machine with address {}: is there a listener?", context.destination.daddr),
             format!("ss -ltn 'sport = :{}'", context.destination.dport),
-            "# there is one: look for a rule that rejects (tcp-reset), a proxy, or a black list with this client"
+            "# if there is one: look for a firewall rule that rejects (tcp-reset), a proxy, or a block list with this client"
                 .into(),
         ],
         gain: None,
@@ -51,12 +51,13 @@ pub(super) fn unanswered(context: &DestinationContext<'_>) -> Option<Finding> {
         ),
         evidence: evidence(context, "unanswered", tally.unanswered),
         fix: vec![
-            "# see where the SYNs get to: on this machine, on the way, on the other side".into(),
+            "# find out how far the SYNs get: on this machine, on the path, on the other side".into(),
             format!(
                 "tcpdump -ni any -c 20 'tcp[tcpflags] & tcp-syn != 0 and host {} and port {}'",
                 context.destination.daddr, context.destination.dport
             ),
-            "# they arrive there: its queues drop them (tcp-trace listen on that machine), or its firewall does".into(),
+            "# if they arrive: the server's queues drop them (tcp-trace listen on that machine), or its firewall does"
+                .into(),
         ],
         gain: None,
         risk: None,

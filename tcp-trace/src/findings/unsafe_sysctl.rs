@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! unsafe-sysctl: settings that do harm, or do not do what they are set for. Defaults are never among them.
+//! Finding `unsafe-sysctl`: settings that do harm, or do not do what they are set for. Defaults are never reported.
 
 use super::{Code, Evidence, Finding, Severity};
 use crate::kernel::rules::Sysctls;
 
-/// Linux' own, in seconds: the length of TIME_WAIT, and of FIN_WAIT2 without an owner by default.
+/// Length in seconds of TIME_WAIT, and of FIN_WAIT2 of orphaned sockets by default.
 const FIN_TIMEOUT: u32 = 60;
 
-/// What is wrong with a setting.
+/// A harmful setting.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Fault {
     name: &'static str,
@@ -16,7 +16,7 @@ struct Fault {
     fix: &'static str,
 }
 
-/// One finding a fault, however many namespaces have it.
+/// One finding per fault, however many namespaces have it.
 pub(super) fn find(settings: &[Sysctls], own: Option<u32>) -> Vec<Finding> {
     let mut found: Vec<(Fault, u64, Vec<Option<u32>>)> = Vec::new();
     for sysctls in settings {
@@ -36,7 +36,7 @@ fn faults(sysctls: &Sysctls) -> impl Iterator<Item = (Fault, u64)> {
             let fault = Fault {
                 name: "tcp_syncookies",
                 severity: Severity::Warning,
-                words: "every connection is accepted by cookie, without a SYN queue: options survive only in timestamps",
+                words: "the kernel accepts every connection by cookie, without a SYN queue: TCP options survive only in timestamps",
                 fix: "sysctl -w net.ipv4.tcp_syncookies=1",
             };
             (fault, value.into())
@@ -45,7 +45,7 @@ fn faults(sysctls: &Sysctls) -> impl Iterator<Item = (Fault, u64)> {
             let fault = Fault {
                 name: "tcp_syncookies",
                 severity: Severity::Info,
-                words: "SYNs that do not fit into a SYN queue are dropped, where a cookie would have answered them",
+                words: "the kernel drops SYNs that do not fit into a SYN queue, although a cookie could answer them",
                 fix: "sysctl -w net.ipv4.tcp_syncookies=1",
             };
             (fault, value.into())
@@ -54,7 +54,7 @@ fn faults(sysctls: &Sysctls) -> impl Iterator<Item = (Fault, u64)> {
             let fault = Fault {
                 name: "tcp_abort_on_overflow",
                 severity: Severity::Info,
-                words: "when an accept queue is full for a moment clients get resets, where a retry would have gone through",
+                words: "when an accept queue is briefly full, clients get resets, although a retry would succeed",
                 fix: "sysctl -w net.ipv4.tcp_abort_on_overflow=0",
             };
             (fault, value.into())
@@ -63,7 +63,7 @@ fn faults(sysctls: &Sysctls) -> impl Iterator<Item = (Fault, u64)> {
             Fault {
                 name: "tcp_tw_reuse",
                 severity: Severity::Info,
-                words: "without tcp_timestamps no port in TIME_WAIT is ever reused by connect()",
+                words: "without tcp_timestamps connect() never reuses a port in TIME_WAIT",
                 fix: "sysctl -w net.ipv4.tcp_timestamps=1",
             },
             1,
@@ -72,7 +72,7 @@ fn faults(sysctls: &Sysctls) -> impl Iterator<Item = (Fault, u64)> {
             let fault = Fault {
                 name: "tcp_fin_timeout",
                 severity: Severity::Info,
-                words: "that ends FIN_WAIT2 of sockets without an owner sooner; TIME_WAIT still takes 60 s",
+                words: "this shortens FIN_WAIT2 of orphaned sockets; TIME_WAIT still takes 60 s",
                 fix: "sysctl -w net.ipv4.tcp_fin_timeout=60",
             };
             (fault, value.into())
@@ -81,8 +81,8 @@ fn faults(sysctls: &Sysctls) -> impl Iterator<Item = (Fault, u64)> {
             let fault = Fault {
                 name: "ip_local_port_range",
                 severity: Severity::Info,
-                words: "both ends are of one parity: of such a range one port is never tried by any connect()",
-                fix: "# let one end be even and the other odd: sysctl -w net.ipv4.ip_local_port_range='LOW HIGH'",
+                words: "both ends have the same parity: connect() never tries one port of such a range",
+                fix: "# make one end even and the other odd: sysctl -w net.ipv4.ip_local_port_range='LOW HIGH'",
             };
             (fault, low.into())
         }),
@@ -95,7 +95,7 @@ fn describe(fault: Fault, value: u64, namespaces: &[Option<u32>], own: Option<u3
     let elsewhere = namespaces.iter().flatten().find(|netns| Some(**netns) != own);
     let mut lines = Vec::new();
     if let Some(netns) = elsewhere.filter(|_| !namespaces.contains(&own)) {
-        lines.push(format!("# within network namespace {netns} (nsenter -t PID -n):"));
+        lines.push(format!("# in network namespace {netns} (nsenter -t PID -n):"));
     }
     lines.push(fix.to_owned());
     let mut evidence = vec![

@@ -86,7 +86,7 @@ impl Picture {
         match self.target.take() {
             Some(PictureTarget::File(mut file)) => {
                 let written =
-                    file.write_all(&bytes).map_err(|source| Failure::Output { to: "the picture".into(), source });
+                    file.write_all(&bytes).map_err(|source| Failure::Output { to: "the flame graph".into(), source });
                 written.and_then(|()| file.keep())
             }
             Some(PictureTarget::Stream(mut sink)) => sink.write(&bytes).and_then(|_| sink.flush()).map(|_| ()),
@@ -112,7 +112,7 @@ impl Picture {
         let mut notes = graph.notes.clone();
         let untold = summary.observed.connect.connects.saturating_sub(graph.total.connects);
         if untold > 0 {
-            notes.push(format!("{untold} connects were shed or lost, and are not in the picture"));
+            notes.push(format!("{untold} connects were shed or lost: the graph leaves them out"));
         }
         let signals = &self.summarizer.session_info().signals;
         notes.extend(signals.get(&Signal::Stack).into_iter().flat_map(|active| active.limitations.iter().cloned()));
@@ -150,19 +150,19 @@ fn subtitle(graph: &Graph, summary: &Summary) -> String {
 fn cannot_draw(graph: &Graph, error: &io::Error) -> Failure {
     let weightless = graph.lines().next().is_none();
     let why = match graph.total.connects {
-        0 => "no connect() was seen".to_owned(),
+        0 => "no connect() was traced".to_owned(),
         connects if weightless && graph.weight.unknown(&graph.total) == connects => {
-            format!("of none of {connects} connects the {} is known", graph.weight.name())
+            format!("{} is unknown for all {connects} connects", graph.weight.name())
         }
-        connects if weightless => format!("{connects} connects weigh nothing: {} is 0", graph.weight.name()),
+        connects if weightless => format!("{} is 0 for all {connects} connects", graph.weight.name()),
         _ => error.to_string(),
     };
     Failure::Failed {
         headline: "there is nothing to draw".into(),
         tried: vec![Tried::new(graph.weight.title(), why)],
         try_next: vec![
-            "a longer --duration, or fewer filters".into(),
-            "--weight count, which every connect has".into(),
+            "use a longer --duration, or fewer filters".into(),
+            "use --weight count, which every connect has".into(),
         ],
     }
 }

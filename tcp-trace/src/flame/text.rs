@@ -22,8 +22,7 @@ pub fn text(graph: &Graph, subtitle: &str, top: usize) -> String {
         }
     }
     if lines.len() > top {
-        let _ =
-            writeln!(text, "\n{} more call paths: --top, or a picture with --output connect.svg", lines.len() - top);
+        let _ = writeln!(text, "\n{} more call paths: use --top, or --output connect.svg for all", lines.len() - top);
     }
     for note in &graph.notes {
         let _ = writeln!(text, "note: {note}");

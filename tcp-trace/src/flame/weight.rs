@@ -9,7 +9,7 @@ pub enum Weight {
     /// Nanoseconds in the search for a local port
     #[default]
     Search,
-    /// Ports that the search looked at
+    /// Ports that the search visited
     PortsVisited,
     /// Nanoseconds from the SYN to the end of the attempt
     Handshake,
@@ -36,7 +36,7 @@ impl Weight {
     pub fn title(self) -> &'static str {
         match self {
             Self::Search => "time in connect()'s search for a local port",
-            Self::PortsVisited => "ports that connect() looked at",
+            Self::PortsVisited => "ports that connect() visited",
             Self::Handshake => "time in connect()'s handshake",
             Self::Count => "calls of connect()",
             Self::OnCpu => "time on a CPU in connect()",

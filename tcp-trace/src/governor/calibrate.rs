@@ -84,7 +84,10 @@ fn measure() -> anyhow::Result<Medians> {
         let result = connect(&socket, &address);
         let end_ns = clock::monotonic_ns();
         let executed = read().zip(begin).map(|(end, begin)| end - begin);
-        anyhow::ensure!(result == Err(Errno::CONNREFUSED), "a connect to a closed port of loopback gave {result:?}");
+        anyhow::ensure!(
+            result == Err(Errno::CONNREFUSED),
+            "a connect to a closed port of loopback returned {result:?}"
+        );
         if number >= WARM_UP {
             times.push(end_ns.saturating_sub(begin_ns));
             instructions.extend(executed);

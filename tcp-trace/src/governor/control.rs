@@ -62,7 +62,7 @@ impl Control {
 
     fn write(&mut self) {
         if let Err(error) = self.map.set(0, self.detail, 0) {
-            tracing::warn!("cannot tell the kernel side how much to tell: {error}");
+            tracing::warn!("cannot set the detail of the kernel side: {error}");
         }
     }
 }

@@ -243,7 +243,7 @@ impl Governor {
         let counts = self.counts()?;
         let Self { folded, control, .. } = self;
         let folded = folded.since_last(&counts, |generation| control.turn_to(generation));
-        let failed = |error: &_| tracing::warn!("cannot read what the kernel side added up: {error:#}");
+        let failed = |error: &_| tracing::warn!("cannot read the kernel side's totals: {error:#}");
         let folded = folded.inspect_err(failed).ok()?;
         if folded.is_some() {
             let (total_ns, search_ns) = self.folded.slow();
@@ -274,7 +274,7 @@ impl Governor {
 
     fn counts(&self) -> Option<Counts> {
         let failed =
-            |error: &_| tracing::warn!("the accounts are those of an earlier moment: no counter can be read: {error}");
+            |error: &_| tracing::warn!("cannot read the counters, so the ledger shows earlier values: {error}");
         self.counters.read().inspect_err(failed).ok()
     }
 

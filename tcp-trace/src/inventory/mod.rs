@@ -102,7 +102,7 @@ impl Inventory {
         let mut inventory = Self { begin_ns, lists_bound: diag::lists_bound(), ..Self::default() };
         let found = Namespaces::all().unwrap_or_else(|error| Namespaces {
             list: Vec::new(),
-            warnings: vec![format!("no network namespace can be seen: {error}")],
+            warnings: vec![format!("no network namespace is visible: {error}")],
         });
         inventory.warnings = found.warnings;
         let mut room = SOCKETS;
@@ -188,7 +188,7 @@ fn refusals(refused: &[io::Error]) -> Vec<String> {
     let mut reasons: Vec<(String, usize)> = Vec::new();
     for error in refused {
         let words = match error.kind() {
-            io::ErrorKind::PermissionDenied => "may not be entered (CAP_SYS_ADMIN)".to_owned(),
+            io::ErrorKind::PermissionDenied => "entering it needs CAP_SYS_ADMIN".to_owned(),
             _ => diag::refusal(error),
         };
         match reasons.iter_mut().find(|(reason, _)| *reason == words) {

@@ -201,15 +201,16 @@ impl Search {
     fn finish(mut self) -> Namespaces {
         if self.hidden > 0 {
             let hidden = self.hidden;
-            let words = format!("network namespaces of {hidden} processes are not ours to see (CAP_SYS_PTRACE)");
+            let words =
+                format!("network namespaces of {hidden} processes are unknown: seeing them needs CAP_SYS_PTRACE");
             self.found.warnings.push(words);
         }
         if self.beyond > 0 {
-            let words = format!("only {LIMIT} network namespaces are looked at: more than that are there");
+            let words = format!("only {LIMIT} network namespaces are read, and there are more");
             self.found.warnings.push(words);
         }
         if self.threads >= THREADS {
-            let words = format!("namespaces that only single threads are in: looked for among {THREADS} threads");
+            let words = format!("namespaces of single threads are found among the first {THREADS} threads only");
             self.found.warnings.push(words);
         }
         self.found
@@ -232,7 +233,7 @@ pub(super) fn numbered(folder: impl AsRef<Path>) -> impl Iterator<Item = PathBuf
 
 fn inode(path: &Path) -> io::Result<u32> {
     let link = fs::read_link(path)?;
-    link.to_str().and_then(inode_in).ok_or_else(|| io::Error::other(format!("{} is no namespace", path.display())))
+    link.to_str().and_then(inode_in).ok_or_else(|| io::Error::other(format!("{} is not a namespace", path.display())))
 }
 
 /// `net:[4026531840]`

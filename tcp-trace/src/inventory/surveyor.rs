@@ -56,7 +56,7 @@ impl Surveyor {
         let (active, looked_for) = (Arc::clone(&shared), request.clone());
         let started = thread::Builder::new().name("surveyor".into()).spawn(move || work(&active, &looked_for, share));
         if let Err(error) = started {
-            tracing::warn!("sockets are looked at at the end only: {error}");
+            tracing::warn!("sockets are read only at the end of the run: {error}");
             shared.lock().looking = false;
         }
         Self { request, shared }

@@ -26,13 +26,13 @@ pub fn ensure_room() -> Result<(), Failure> {
     let open = fs::read_dir("/proc/self/fd").map(|open| open.count() as u64);
     let why = match open {
         Ok(open) if open + NEEDED <= limit => return Ok(()),
-        Ok(open) => format!("{open} are open, and {limit} are allowed (ulimit -n)"),
+        Ok(open) => format!("{open} of {limit} are open (ulimit -n)"),
         // Without /proc nothing is known; that there is none left is.
         Err(error) if error.raw_os_error() != Some(libc::EMFILE) => return Ok(()),
-        Err(_) => format!("all of {limit} are in use (ulimit -n)"),
+        Err(_) => format!("all {limit} are in use (ulimit -n)"),
     };
     Err(Failure::Failed {
-        headline: "not enough file descriptors: counters could not be read".into(),
+        headline: "not enough file descriptors to read counters".into(),
         tried: vec![Tried::new("descriptors", why)],
         try_next: vec!["ulimit -n 1024".into()],
     })

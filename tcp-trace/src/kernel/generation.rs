@@ -8,12 +8,14 @@ use super::rules::SearchRules;
 pub fn name(rules: &SearchRules) -> &'static str {
     // Newest first: each does what those below it do.
     match rules {
-        SearchRules { step_width: true, .. } => "of 7.1 and later",
-        SearchRules { heals_buckets: true, .. } => "of 6.18 to 7.0",
-        SearchRules { rcu_lookup: true, .. } => "of 6.15 to 6.17",
-        SearchRules { socket_range_steps_by_one: true, .. } => "of 6.8 to 6.14",
-        SearchRules { perturb_table: true, .. } => "of 5.18 to 6.7, and of older kernels that got its table",
-        _ => "of before 5.18",
+        SearchRules { step_width: true, .. } => "that of 7.1 and later",
+        SearchRules { heals_buckets: true, .. } => "that of 6.18 to 7.0",
+        SearchRules { rcu_lookup: true, .. } => "that of 6.15 to 6.17",
+        SearchRules { socket_range_steps_by_one: true, .. } => "that of 6.8 to 6.14",
+        SearchRules { perturb_table: true, .. } => {
+            "that of 5.18 to 6.7, and of older kernels with its table backported"
+        }
+        _ => "that of kernels before 5.18",
     }
 }
 
@@ -26,29 +28,29 @@ pub fn explained(rules: &SearchRules) -> Vec<&'static str> {
         if perturb_table {
             "starts at a random place of table_perturb (since 5.18 and its backports)"
         } else {
-            "starts at a place that is not known here (before 5.18 and its backports)"
+            "starts at a place that cannot be derived (before 5.18 and its backports)"
         },
         if rcu_lookup {
-            "taken ports are looked at without a lock first (6.15 and later): the second pass is cheaper, not gone"
+            "taken ports are first checked without a lock (6.15 and later): the second pass is cheaper, but still there"
         } else {
             "each taken port is tested under its bucket's lock (before 6.15)"
         },
         match (socket_range, socket_range_steps_by_one) {
-            (false, _) => "sockets have no range of their own (IP_LOCAL_PORT_RANGE came with 6.3)",
+            (false, _) => "sockets have no range of their own (IP_LOCAL_PORT_RANGE was added in 6.3)",
             (true, false) => {
-                "a socket's own range (IP_LOCAL_PORT_RANGE) is searched by parity too: no way round the cliff"
+                "a socket's own range (IP_LOCAL_PORT_RANGE) is also searched by parity: it does not avoid the cliff"
             }
-            (true, true) => "a socket's own range (IP_LOCAL_PORT_RANGE) is searched in one pass: a way round the cliff",
+            (true, true) => "a socket's own range (IP_LOCAL_PORT_RANGE) is searched in one pass: it avoids the cliff",
         },
         if step_width {
             "steps can be random (ip_local_port_step_width, 7.1 and later)"
         } else {
-            "steps are always two ports wide (ip_local_port_step_width came with 7.1)"
+            "steps are always two ports wide (ip_local_port_step_width was added in 7.1)"
         },
         if heals_buckets {
-            "a port once bound explicitly is searched again when that socket has left (6.18 and later)"
+            "a port marked by bind() becomes usable once the binding socket closes (6.18 and later)"
         } else {
-            "a port once bound explicitly is skipped until its last user has left (before 6.18)"
+            "a port marked by bind() is skipped until its last user closes (before 6.18)"
         },
     ]
 }
@@ -62,15 +64,15 @@ pub fn upgrades(rules: &SearchRules) -> Vec<&'static str> {
         ),
         (
             rules.rcu_lookup,
-            "6.15: beyond the cliff a connect still walks the full half, but takes no lock for a port that is in use",
+            "6.15: beyond the cliff a connect still walks the full half, but takes no lock for ports in use",
         ),
         (
             rules.heals_buckets,
-            "6.18: ports that somebody bound explicitly come back as soon as he has left, not only when everybody has",
+            "6.18: ports marked by bind() become usable once the binding socket closes, not its last user",
         ),
         (
             rules.step_width,
-            "7.1: ip_local_port_step_width spreads the ports that are chosen; it moves no cliff and is off by default",
+            "7.1: ip_local_port_step_width spreads the chosen ports; it does not move the cliff and is off by default",
         ),
     ];
     has.into_iter().filter(|(has, _)| !has).map(|(_, buys)| buys).collect()
@@ -98,14 +100,14 @@ mod tests {
             heals_buckets: true,
             ..OF_6_1
         };
-        assert_eq!((name(&newest), upgrades(&newest).len()), ("of 7.1 and later", 0));
-        assert!(explained(&newest).iter().any(|line| line.contains("a way round the cliff")));
+        assert_eq!((name(&newest), upgrades(&newest).len()), ("that of 7.1 and later", 0));
+        assert!(explained(&newest).iter().any(|line| line.contains("it avoids the cliff")));
     }
 
     #[test]
     fn an_old_one_has() {
-        assert!(name(&OF_6_1).starts_with("of 5.18 to 6.7"));
+        assert!(name(&OF_6_1).starts_with("that of 5.18 to 6.7"));
         assert_eq!(upgrades(&OF_6_1).len(), 4);
-        assert!(explained(&OF_6_1).iter().any(|line| line.contains("no way round the cliff")));
+        assert!(explained(&OF_6_1).iter().any(|line| line.contains("it does not avoid the cliff")));
     }
 }

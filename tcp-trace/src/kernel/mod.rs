@@ -82,12 +82,13 @@ impl Facts {
         let release = fs::read_to_string(roots.proc.join("sys/kernel/osrelease")).unwrap_or_default().trim().to_owned();
         let path = roots.sys.join("kernel/btf/vmlinux");
         let bytes = fs::read(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!("{} is not there (CONFIG_DEBUG_INFO_BTF)", path.display()),
+            std::io::ErrorKind::NotFound => format!("{} does not exist (CONFIG_DEBUG_INFO_BTF)", path.display()),
             _ => format!("cannot read {}: {error}", path.display()),
         });
-        let parsed = bytes.as_deref().map_err(String::clone).and_then(|bytes| {
-            Btf::parse(bytes).map_err(|error| format!("{} cannot be understood: {error}", path.display()))
-        });
+        let parsed = bytes
+            .as_deref()
+            .map_err(String::clone)
+            .and_then(|bytes| Btf::parse(bytes).map_err(|error| format!("cannot parse {}: {error}", path.display())));
         let btf = parsed.as_ref().ok();
         let resolved = btf.map(offsets::resolve);
         let search = btf.map(SearchRules::from_btf).unwrap_or_default();
@@ -96,10 +97,8 @@ impl Facts {
             table_order: symbols::table_order(roots, &release),
             table_perturb: match (port_search, search.perturb_table) {
                 (true, true) => symbols::table_perturb(roots, &privileges),
-                (true, false) => {
-                    Err("this kernel's port search does not start from table_perturb, as far as is known".into())
-                }
-                (false, _) => Err("not looked for: the port search is not to be seen".into()),
+                (true, false) => Err("this kernel's port search does not start from table_perturb".into()),
+                (false, _) => Err("not looked up: the port search is not traced".into()),
             },
             release,
             ring_buffer: btf.is_some_and(|btf| btf.enumerator(Some("bpf_map_type"), "BPF_MAP_TYPE_RINGBUF").is_some()),

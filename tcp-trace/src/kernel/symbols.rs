@@ -60,7 +60,7 @@ pub fn table_perturb(roots: &Roots, privileges: &Privileges) -> Resolved<u64> {
 
 fn hidden(privileges: &Privileges) -> String {
     match privileges.kptr_restrict {
-        Some(2) => "addresses are hidden from everybody (kernel.kptr_restrict = 2)".into(),
+        Some(2) => "addresses are hidden from all users (kernel.kptr_restrict = 2)".into(),
         _ if !privileges.may_see_addresses() => "addresses are hidden without CAP_SYSLOG".into(),
         _ => "addresses in /proc/kallsyms are zero".into(),
     }

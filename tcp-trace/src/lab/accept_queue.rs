@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A server that accepts more slowly than connections come: its accept queue is full, and SYNs are dropped.
+//! Incident `accept-queue`: a server accepts more slowly than connections arrive, so its accept queue is full and SYNs
+//! are dropped.
 
 use std::{os::fd::OwnedFd, time::Duration};
 
@@ -7,15 +8,15 @@ use anyhow::Context as _;
 
 use super::{Stage, VICTIM, held_connections::HeldConnections, say, sockets, stop::Stop, tally::Tally, workload};
 
-/// What the server asks of listen(), below the default of net.core.somaxconn.
+/// Backlog that the server passes to listen(), below the default of net.core.somaxconn.
 const BACKLOG: u32 = 128;
-/// The server's work on each connection.
+/// Time that the server spends on each connection.
 const WORK: Duration = Duration::from_millis(200);
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let listener = sockets::listener(stage.destination, BACKLOG)?;
     let mut held = HeldConnections::new(stage.destination)?;
-    // The queue takes one more than its limit.
+    // The accept queue holds one connection more than its limit.
     held.grow_to(BACKLOG + 1, &stage.stop)?;
     say(&format!("{} connections fill the accept queue of {}: backlog {BACKLOG}", held.held(), stage.destination));
     serve(listener, &stage.stop)?;
@@ -30,7 +31,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Not joined at the end: it may wait in accept(), and ends with the process.
+/// Accepts connections until the process ends. The thread is not joined, because it may be blocked in accept().
 fn serve(listener: OwnedFd, stop: &Stop) -> anyhow::Result<()> {
     let stop = stop.clone();
     std::thread::Builder::new()

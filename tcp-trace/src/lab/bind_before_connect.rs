@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A proxy that binds to its address and port 0 before it connects: each of its connections has its port to itself,
-//! towards all destinations, until hardly a port is left for anybody.
+//! Incident `bind-before-connect`: a proxy binds to its address and port 0 before it connects. Each of its connections
+//! has a port to itself, towards all destinations, until hardly any port is left.
 
 use std::{net::SocketAddr, os::fd::OwnedFd, time::Duration};
 
@@ -15,7 +15,7 @@ use super::{
     workload,
 };
 
-/// Ports left free, at the end of the range: bind() finds them after a long walk.
+/// Ports left free at the end of the range; bind() finds them after a long walk.
 const LEFT: u16 = 64;
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
@@ -45,7 +45,8 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The incident: without IP_BIND_ADDRESS_NO_PORT the kernel looks for a port that nobody has, towards anywhere.
+/// A client socket that binds first: without IP_BIND_ADDRESS_NO_PORT the kernel looks for a port that is free towards
+/// every destination.
 fn bound_client(destination: SocketAddr, blocking: bool) -> Result<OwnedFd> {
     let socket = sockets::client(destination, blocking)?;
     rustix::net::bind(&socket, &SocketAddr::new(destination.ip(), 0))?;

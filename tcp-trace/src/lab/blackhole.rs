@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A destination that answers nothing: some callers wait until the kernel gives up, others give up first.
+//! Incident `blackhole`: a destination answers no SYN; some callers wait until the kernel gives up, others give up
+//! first.
 
 use std::{
     collections::VecDeque,
@@ -12,10 +13,10 @@ use rustix::io::Errno;
 
 use super::{Stage, VICTIM, say, sockets, tally::Tally, workload};
 
-/// Callers that wait. Each is busy for 3 s: the SYN, and one more after 1 s, answered by nobody for 2 s.
+/// Number of callers that wait. Each is busy for 3 s: the SYN, a retransmit after 1 s, and 2 s without an answer.
 const PATIENT: usize = 4;
 const SYN_RETRANSMITS: i32 = 1;
-/// How long the others wait.
+/// How long the other callers wait before they give up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
@@ -53,7 +54,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Not joined at the end: it may be blocked for seconds, and what it does then interests nobody any more.
+/// Connects again and again until the incident ends. The thread is not joined, because it may be blocked for seconds.
 fn patient(stage: &Stage, tally: &Tally) -> anyhow::Result<()> {
     let (stop, tally, destination) = (stage.stop.clone(), tally.clone(), stage.destination);
     std::thread::Builder::new()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A client that never closes: the server is done with each connection and closes it, and the client keeps its socket.
+//! Incident `close-wait`: the server closes each connection, and the client keeps its socket open.
 
 use std::os::fd::OwnedFd;
 
@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use super::{Stage, VICTIM, descriptors, say, sockets, tally::Tally, workload};
 
-/// Sockets that are left unclosed at most: enough to see, and few enough for the usual limit of descriptors.
+/// Upper limit of unclosed sockets: enough to see, and few enough for the usual limit on file descriptors.
 const MOST: u32 = 700;
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
@@ -34,7 +34,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     stage.stop.wait(stage.duration);
     stage.stop.end();
     let _ = victim.join();
-    say(&format!("{VICTIM} saw {}, and closed none of them (it stops at {most})", tally.take()));
+    say(&format!("{VICTIM} saw {}, and closed none of its sockets (it stops at {most})", tally.take()));
     Ok(())
 }
 

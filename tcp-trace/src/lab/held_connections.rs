@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Connections that are held open towards one destination and take its ports.
 //!
-//! The other ends wait in the listener's accept queue, so each costs one descriptor. Where one table of descriptors has
-//! no room for all, further threads with tables of their own hold the rest.
+//! The other ends wait in the listener's accept queue, so each connection costs one file descriptor. Where one
+//! descriptor table has no room for all, further threads with tables of their own hold the rest.
 
 use std::{
     net::SocketAddr,
@@ -23,22 +23,22 @@ use rustix::{
 
 use super::{descriptors, sockets, stop::Stop};
 
-/// Connections made between two looks at the signals.
+/// Connections to make between two checks for signals.
 const BATCH: u32 = 512;
 
-/// Makes one more socket to hold.
+/// Creates one more socket to hold.
 type Make = Arc<dyn Fn() -> Result<OwnedFd> + Send + Sync>;
 
-/// Everything held.
+/// The sockets that an incident holds.
 pub(super) struct HeldConnections {
     make: Make,
-    /// What they are, for the error.
+    /// What the sockets are, for the error message.
     what: String,
     room_per_table: u32,
     holders: Vec<Holder>,
 }
 
-/// One thread with a table of its own. It lets go of everything when `orders` is dropped.
+/// One thread with a descriptor table of its own. It closes everything when `orders` is dropped.
 struct Holder {
     orders: Sender<u32>,
     answers: Receiver<Answer>,
@@ -51,14 +51,14 @@ struct Answer {
 }
 
 impl HeldConnections {
-    /// Connections to `destination`.
+    /// Holds connections to `destination`.
     pub(super) fn new(destination: SocketAddr) -> anyhow::Result<Self> {
         Self::of(format!("connections to {destination}"), move || {
             connected(sockets::client(destination, false)?, destination)
         })
     }
 
-    /// Sockets that `make` makes.
+    /// Holds sockets that `make` creates.
     pub(super) fn of(what: String, make: impl Fn() -> Result<OwnedFd> + Send + Sync + 'static) -> anyhow::Result<Self> {
         Ok(Self { make: Arc::new(make), what, room_per_table: descriptors::room_per_table()?, holders: Vec::new() })
     }
@@ -67,7 +67,7 @@ impl HeldConnections {
         self.holders.iter().map(|holder| holder.held).sum()
     }
 
-    /// Connects until `target` connections are held, or a signal comes.
+    /// Connects until `target` connections are held, or a signal arrives.
     pub(super) fn grow_to(&mut self, target: u32, stop: &Stop) -> anyhow::Result<()> {
         loop {
             let missing = target.saturating_sub(self.held());
@@ -127,7 +127,7 @@ fn hold(make: &dyn Fn() -> Result<OwnedFd>, orders: &Receiver<u32>, answers: &Se
     }
 }
 
-/// Connects a socket that does not wait, and waits for it.
+/// Connects a non-blocking socket and waits until it is connected.
 pub(super) fn connected(socket: OwnedFd, destination: SocketAddr) -> Result<OwnedFd> {
     match rustix::net::connect(&socket, &destination) {
         Ok(()) => Ok(socket),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! SO_LINGER, misunderstood twice: 0 s, and each close() is a RST that throws away what was not delivered; and a time
-//! that was meant in milliseconds, and close() waits for seconds.
+//! Incident `linger-reset`: two misuses of SO_LINGER. With 0 s, each close() is a RST that discards undelivered data;
+//! with a time meant in milliseconds, close() blocks for seconds.
 
 use std::{
     os::fd::OwnedFd,
@@ -12,9 +12,9 @@ use rustix::net::{SendFlags, sockopt};
 
 use super::{Stage, VICTIM, say, sockets, stop::Stop, tally::Tally, workload};
 
-/// What the second of them waits. Meant were as many milliseconds as there are seconds to a quarter of an hour.
+/// How long the second misuse blocks. It takes the place of a value in milliseconds, which the kernel reads as seconds.
 const LINGER: Duration = Duration::from_secs(2);
-/// The thread that waits, and its peer that does not read.
+/// Name of the thread whose close() blocks, because its peer does not read.
 const WAITER: &str = "lab-waiter";
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
@@ -26,7 +26,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let tally = Tally::new();
     stage.ready()?;
     let destination = stage.destination;
-    say(&format!("{VICTIM} ends each connection to {destination} by SO_LINGER 0: a RST instead of a FIN"));
+    say(&format!("{VICTIM} ends each connection to {destination} with SO_LINGER 0: a RST instead of a FIN"));
     say(&format!("{WAITER} sends to a peer that does not read, and closes with SO_LINGER {} s", LINGER.as_secs()));
     let waiter = waiter(stage)?;
     let victim = workload::resetting_victim(stage, &tally)?;
@@ -38,12 +38,12 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Keeps every connection, and reads nothing.
+/// Accepts every connection and reads nothing.
 fn serve(listener: &OwnedFd) {
     let mut unread = Vec::new();
     while let Ok(socket) = rustix::net::accept(listener) {
         unread.push(socket);
-        // What was reset has nothing left to be kept for.
+        // Connections that were reset need not be kept.
         unread.drain(..unread.len().saturating_sub(64));
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A service that listens once for each of two thousand devices, on one address and port: all of these sockets are in
-//! one slot of the kernel's table, and each SYN makes it look at them one by one.
+//! Incident `listener-chain`: a service listens once for each of two thousand devices, on one address and port. All of
+//! these sockets are in one slot of the kernel's table, and each SYN walks them one by one.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -13,7 +13,8 @@ use anyhow::Context as _;
 use super::{Stage, VICTIM, held_connections::HeldConnections, say, sockets, tally::Tally, workload};
 
 const LISTENERS: u32 = 2000;
-/// The index of loopback in every network namespace. Devices of the others need not be there: nobody checks.
+/// Index of the loopback device in every network namespace. The other devices need not exist, because the kernel does
+/// not check.
 const LOOPBACK: NonZeroU32 = NonZeroU32::MIN;
 const BACKLOG: u32 = 1024;
 
@@ -23,7 +24,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
         SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
     let any = SocketAddr::new(any, stage.destination.port());
-    // The first one is the last that a look-up comes to.
+    // The first listener is the last one that a lookup visits.
     let server = sockets::listener_on(any, LOOPBACK, BACKLOG)?;
     std::thread::Builder::new()
         .name("lab-server".to_owned())

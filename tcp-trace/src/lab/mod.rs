@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One incident at a time, in a network namespace of its own: for people who learn, for the demo and for the tests.
+//! One incident at a time, in a network namespace of its own: for training, the demo and tests.
 //!
-//! The namespace is held by this process alone, by no file and no other process. It is gone when the process is gone,
-//! also after kill -9; so are its sockets, its TIME_WAIT entries and its sysctls.
+//! Only this process holds the namespace; no file and no other process does. When the process ends, also by kill -9,
+//! the kernel removes the namespace with its sockets, TIME_WAIT entries and sysctls.
 
 mod accept_queue;
 mod bind_before_connect;
@@ -37,10 +37,10 @@ pub use netns::NotPermitted;
 
 use crate::export::destination;
 
-/// The name that every victim's thread bears: what an engineer would look for in the tool's answer.
+/// Thread name of every victim, as an engineer would see it in a report.
 const VICTIM: &str = "checkout-api";
 
-/// An incident that can be had.
+/// The available incidents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Scenario {
     /// More than half of the port range taken towards one destination: every connect() walks the full parity first
@@ -51,28 +51,28 @@ pub enum Scenario {
     TimeWaitFlood,
     /// A proxy binds to port 0 before it connects: each connection has its port to itself, towards all destinations
     BindBeforeConnect,
-    /// Half of the ports carry the mark of a bind() by somebody who only looked: every connect() skips them
+    /// Half of the ports carry the mark of another program's bind(): every connect() skips them
     PoisonedBuckets,
-    /// Nobody listens: connect() fails with ECONNREFUSED
+    /// No process listens: connect() fails with ECONNREFUSED
     Refused,
     /// Every SYN is dropped: connect() times out, or its caller gives up
     Blackhole,
     /// A server that accepts too slowly: its accept queue is full, SYNs are dropped, connect() takes seconds
     AcceptQueue,
-    /// Handshakes that nobody ends fill the SYN queue: SYN cookies at first, then, without them, drops
+    /// Handshakes that clients never complete fill the SYN queue: first SYN cookies, then, without cookies, drops
     SynQueue,
-    /// A service that listens once for each of 2,000 devices, on one port: the kernel looks at all of them for each SYN
+    /// A service that listens once for each of 2,000 devices, on one port: the kernel walks all of them for each SYN
     ListenerChain,
-    /// A client that never closes what the server closed: sockets pile up in CLOSE_WAIT
+    /// A client that never closes after the server has closed: sockets pile up in CLOSE_WAIT
     CloseWait,
-    /// SO_LINGER of 0 s: each close() is a RST; and of some seconds: close() waits for them
+    /// SO_LINGER of 0 s: each close() is a RST; SO_LINGER of some seconds: close() blocks that long
     LingerReset,
-    /// A client that keeps its connections until it may have no more descriptors: socket() fails with EMFILE
+    /// A client that keeps its connections until its file descriptors run out: socket() fails with EMFILE
     OutOfDescriptors,
 }
 
 impl Scenario {
-    /// What to watch it with, from another terminal.
+    /// The tcp-trace command that shows the incident, to be run in another terminal.
     pub fn watch(self) -> &'static str {
         match self {
             Self::ParityCliff | Self::RangeFull | Self::Refused | Self::Blackhole => {
@@ -87,7 +87,7 @@ impl Scenario {
         }
     }
 
-    /// Connects a second of the victim, where the user does not say.
+    /// Connects per second of the victim, unless the user sets a rate.
     fn default_rate(self) -> u32 {
         match self {
             Self::ParityCliff
@@ -104,20 +104,20 @@ impl Scenario {
     }
 }
 
-/// How an incident is to be held.
+/// How to hold an incident.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How long.
+    /// Duration of the incident.
     pub duration: Duration,
-    /// Connects a second.
+    /// Connects per second.
     pub rate: Option<u32>,
-    /// Over ::1 rather than 127.0.0.1.
+    /// Whether to use ::1 rather than 127.0.0.1.
     pub ipv6: bool,
-    /// Created once the incident is there.
+    /// File to create once the incident is in place.
     pub ready_file: Option<PathBuf>,
 }
 
-/// What every scenario is given.
+/// What every scenario receives.
 struct Stage {
     destination: SocketAddr,
     duration: Duration,
@@ -133,8 +133,8 @@ impl Stage {
     }
 }
 
-/// Stages `scenario`, holds it, and leaves. Moves the calling thread into a new network namespace, so the process must
-/// not need its old one any more.
+/// Stages `scenario`, holds it and ends. Moves the calling thread into a new network namespace, so the process must not
+/// need its old one any more.
 pub fn run(scenario: Scenario, settings: Settings) -> anyhow::Result<()> {
     let stop = stop::Stop::install()?;
     netns::enter()?;
@@ -146,9 +146,9 @@ pub fn run(scenario: Scenario, settings: Settings) -> anyhow::Result<()> {
         ready_file: settings.ready_file,
         stop,
     };
-    say(&format!("network namespace {} is this incident's own and goes away with it", netns::inode()?));
+    say(&format!("network namespace {} belongs to this incident and is removed with it", netns::inode()?));
     say(&format!("watch it from another terminal: sudo tcp-trace {}", scenario.watch()));
-    say("and ask for the cause: sudo tcp-trace doctor --watch 10s");
+    say("find the cause: sudo tcp-trace doctor --watch 10s");
     match scenario {
         Scenario::ParityCliff => parity_cliff::run(&stage),
         Scenario::RangeFull => range_full::run(&stage),
@@ -166,7 +166,7 @@ pub fn run(scenario: Scenario, settings: Settings) -> anyhow::Result<()> {
     }
 }
 
-/// Progress is no answer: it goes to standard error, and a closed one must not end the incident.
+/// Writes a progress line to standard error. A closed standard error must not end the incident.
 fn say(line: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "lab: {line}");

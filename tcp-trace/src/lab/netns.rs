@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The incident's own network namespace: entered, loopback up, and its sysctls.
+//! The network namespace of an incident: created, loopback brought up, sysctls set.
 
 use std::{
     fs,
@@ -12,12 +12,12 @@ use rustix::{
     thread::UnshareFlags,
 };
 
-/// The kernel does not let this user make a network namespace.
+/// Error: the kernel does not let this user create a network namespace.
 #[derive(Debug, thiserror::Error)]
 #[error("making a network namespace needs CAP_SYS_ADMIN")]
 pub struct NotPermitted;
 
-/// Moves the calling thread, and all that it will start, into a new network namespace with loopback up.
+/// Moves the calling thread, and all threads that it starts later, into a new network namespace with loopback up.
 pub(super) fn enter() -> anyhow::Result<()> {
     // SAFETY: NEWNET moves no descriptor from one table to another.
     match unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) } {
@@ -29,7 +29,7 @@ pub(super) fn enter() -> anyhow::Result<()> {
     }
 }
 
-/// The inode by which the namespace is known to `--netns`.
+/// The inode number of the namespace, as `--netns` takes it.
 pub(super) fn inode() -> anyhow::Result<u64> {
     Ok(fs::metadata("/proc/thread-self/ns/net").context("could not look at /proc/thread-self/ns/net")?.ino())
 }
@@ -46,8 +46,8 @@ fn loopback_up() -> anyhow::Result<()> {
     if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().into()) }
 }
 
-/// Sets `net.<name>`. Only what has been per network namespace since before 5.10 may be named here, or the machine's
-/// own setting would change: all of these are.
+/// Sets `net.<name>`. Only sysctls that have been per network namespace since before 5.10 may be listed, so that the
+/// machine's own settings never change.
 pub(super) fn set_sysctl(name: Sysctl, value: &str) -> anyhow::Result<()> {
     let path = name.path();
     fs::write(path, value).with_context(|| format!("could not write {value:?} to {path}"))
@@ -73,7 +73,7 @@ impl Sysctl {
     }
 }
 
-/// The ephemeral range, both ends included.
+/// The ephemeral port range, both ends included.
 #[derive(Clone, Copy)]
 pub(super) struct PortRange {
     pub(super) low: u16,
@@ -87,7 +87,7 @@ impl PortRange {
         let mut ends = text.split_whitespace().map(str::parse::<u16>);
         match (ends.next(), ends.next()) {
             (Some(Ok(low)), Some(Ok(high))) if low <= high => Ok(Self { low, high }),
-            _ => anyhow::bail!("{path} holds {text:?}, which is no range of ports"),
+            _ => anyhow::bail!("{path} holds {text:?}, which is not a range of ports"),
         }
     }
 
@@ -99,13 +99,13 @@ impl PortRange {
         u32::from(self.high) - u32::from(self.low) + 1
     }
 
-    /// How many ports are that share of the range.
+    /// The number of ports in `percent` percent of the range.
     pub(super) fn share(self, percent: u32) -> u32 {
         self.ports() * percent / 100
     }
 }
 
-/// TIME_WAIT minisockets in this namespace, as the kernel counts them.
+/// Number of TIME_WAIT minisockets in this namespace, as the kernel counts them.
 pub(super) fn time_wait_level() -> anyhow::Result<u64> {
     let path = "/proc/thread-self/net/sockstat";
     let text = fs::read_to_string(path).with_context(|| format!("could not read {path}"))?;
@@ -114,5 +114,5 @@ pub(super) fn time_wait_level() -> anyhow::Result<u64> {
         .by_ref()
         .find(|word| *word == "tw")
         .and_then(|_| words.next()?.parse().ok())
-        .with_context(|| format!("{path} has no count of TIME_WAIT"))
+        .with_context(|| format!("{path} has no TIME_WAIT count"))
 }

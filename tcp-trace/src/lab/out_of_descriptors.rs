@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A client that keeps its connections until it may have no more descriptors: socket() fails, and connect() with it.
+//! Incident `out-of-descriptors`: a client keeps its connections until its file descriptors run out, so socket() fails.
 
 use std::{os::fd::OwnedFd, time::Duration};
 
@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{Stage, VICTIM, descriptors, say, sockets, tally::Tally, workload};
 
-/// The client's limit while the incident lasts: soon reached.
+/// The client's limit on file descriptors during the incident, small enough to be reached soon.
 const LIMIT: u64 = 200;
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
@@ -32,11 +32,11 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
         }
     };
     say(&format!(
-        "{VICTIM} keeps {} connections; with its limit of {current} the next socket() says: {full}",
+        "{VICTIM} keeps {} connections; with its limit of {current} the next socket() fails: {full}",
         kept.len()
     ));
     let tally = Tally::new();
-    // The ready file needs one itself.
+    // The ready file needs a descriptor.
     drop(kept.pop());
     stage.ready()?;
     kept.extend(sockets::plain_client(destination, true));
@@ -52,7 +52,8 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// In a table of its own, so that the client's is the client's alone; it is full with it.
+/// Accepts connections with a descriptor table of its own, so that the client's table holds the client's descriptors
+/// only.
 fn serve(listener: &OwnedFd) {
     let Ok(()) = descriptors::own_table() else { return };
     let mut kept = Vec::new();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The port range fills up to its half and beyond, towards one destination.
+//! Incident `parity-cliff`: the port range fills up to its half and beyond, towards one destination.
 
 use std::time::Duration;
 
@@ -12,9 +12,10 @@ use super::{
     workload,
 };
 
-/// Long enough to see on a screen that is drawn once a second that all is well.
+/// Time before the cliff: long enough to see on a screen, updated once a second, that all is well.
 const HEALTHY: Duration = Duration::from_secs(5);
-/// Shares of the range: well below the edge, and beyond it. The edge is at one half, where the first parity is full.
+/// Shares of the range in percent: well below the cliff, and beyond it. The cliff is at one half, where the first
+/// parity is full.
 const BELOW_PERCENT: u32 = 45;
 const BEYOND_PERCENT: u32 = 51;
 
@@ -34,13 +35,13 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     stage.ready()?;
     let victim = workload::resetting_victim(stage, &tally)?;
     let healthy = HEALTHY.min(stage.duration / 3);
-    let mut when = "below the edge";
+    let mut when = "below the cliff";
     if !stage.stop.wait(healthy) {
         say(&format!("{when}, {VICTIM} saw {}", tally.take()));
         held.grow_to(range.share(BEYOND_PERCENT), &stage.stop)?;
         say(&format!("while more were taken, {VICTIM} saw {}", tally.take()));
         say(&format!("{} ports are taken: at {BEYOND_PERCENT} % the first parity is full", held.held()));
-        when = "beyond the edge";
+        when = "beyond the cliff";
         stage.stop.wait(stage.duration.saturating_sub(healthy));
     }
     stage.stop.end();
@@ -49,7 +50,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A listener that never accepts, with room for the whole range and for all that the victim leaves behind: a
+/// A listener that never accepts, with room for the whole range and for everything that the victim leaves behind: a
 /// connection that was reset stays in the accept queue.
 pub(super) fn listener(stage: &Stage, range: PortRange) -> anyhow::Result<rustix::fd::OwnedFd> {
     let left_behind = u64::from(stage.rate) * (stage.duration.as_secs() + 1);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Ports that carry the mark of a `bind()`: one program shares them by connecting, another binds each of them and
-//! leaves, and from then on every connect() to anywhere skips them as long as those connections live.
+//! Incident `poisoned-buckets`: one program shares ports by connecting, another binds each of them and closes. From
+//! then on every connect(), to any destination, skips these ports while those connections live.
 //!
-//! Kernels from 6.18 on take the mark off when the binder leaves; there it stays.
+//! From 6.18 on the kernel removes the mark when the binder closes; on such kernels the binder stays.
 
 use std::{
     net::SocketAddr,
@@ -26,11 +26,11 @@ use super::{
     workload,
 };
 
-/// Who binds: the name of its thread.
+/// Thread name of the program that binds.
 const CHECKER: &str = "port-checker";
-/// Between two of its binds, while the incident is held.
+/// Time between two binds while the incident is held.
 const PERIOD: Duration = Duration::from_millis(50);
-/// Connects of the victim before, to compare with.
+/// Number of connects of the victim before the binds, for comparison.
 const BEFORE: u32 = 20;
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
@@ -41,7 +41,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let _other_listener = sockets::listener(elsewhere, u32::from(u16::MAX))?;
     let mut held =
         HeldConnections::of(format!("connections to {shared}"), move || connected(reusing(shared, false)?, shared))?;
-    // All of the parity that is searched first.
+    // All ports of the parity that is searched first.
     held.grow_to(range.ports().div_ceil(2), &stage.stop)?;
     say(&format!("{} of {} ports are in use towards {shared}, free towards {elsewhere}", held.held(), range.ports()));
     let tally = Tally::new();
@@ -59,16 +59,16 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     if heals {
         bound.grow_to(held.held(), &stage.stop)?;
         say(&format!(
-            "{CHECKER} bound {} of them and stays: this kernel heals a port when its binder leaves",
+            "{CHECKER} bound {} of them and stays: this kernel removes the mark when the binder closes",
             bound.held()
         ));
     } else {
         let mut marked = 0;
         while marked < held.held() && !stage.stop.is_over() {
-            bind_next(range, shared, &next).context("could not bind a port that is in use with SO_REUSEADDR")?;
+            bind_next(range, shared, &next).context("could not bind with SO_REUSEADDR a port that is in use")?;
             marked += 1;
         }
-        say(&format!("{CHECKER} bound {marked} of them and left: connect() skips them from now on"));
+        say(&format!("{CHECKER} bound {marked} of them and closed: connect() skips them from now on"));
     }
 
     stage.ready()?;
@@ -87,17 +87,17 @@ fn reusing(like: SocketAddr, blocking: bool) -> Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Binds one port after the other, of the parity that the connections have.
+/// Binds one port after the other, of the same parity as the connections.
 fn bind_next(range: PortRange, like: SocketAddr, next: &AtomicU32) -> Result<OwnedFd> {
     let turn = next.fetch_add(1, Ordering::Relaxed) % range.ports().div_ceil(2);
-    // Within the range, whose ends are of sixteen bits.
+    // Stays within the range, whose ends have sixteen bits.
     let port = range.low + u16::try_from(2 * turn).unwrap_or(0);
     let socket = reusing(like, true)?;
     rustix::net::bind(&socket, &SocketAddr::new(like.ip(), port))?;
     Ok(socket)
 }
 
-/// Whether a port that was bound and left can be had by a connect() to somewhere else again: tried on the first one.
+/// Whether connect() to another destination can use a port again after its binder has closed; tried on the first port.
 fn heals(range: PortRange, shared: SocketAddr, elsewhere: SocketAddr) -> anyhow::Result<bool> {
     drop(bind_next(range, shared, &AtomicU32::new(0)).context("could not bind a port that is in use")?);
     PortRange { low: range.low, high: range.low }.write()?;
@@ -114,7 +114,7 @@ fn keep_checking(
     let (stop, next, like) = (stage.stop.clone(), next.clone(), stage.destination);
     let check = move || {
         while !stop.is_over() {
-            // Of no consequence: the port is marked already, or will be in the next round.
+            // A failure does not matter: the port is marked already, or will be in the next round.
             let _ = bind_next(range, like, &next);
             stop.sleep_until(Instant::now() + PERIOD);
         }

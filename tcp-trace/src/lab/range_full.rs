@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every port of the range is taken towards one destination.
+//! Incident `range-full`: every port of the range is taken towards one destination.
 
 use super::{
     Stage, VICTIM, held_connections::HeldConnections, netns::PortRange, parity_cliff, say, stop::Stop, tally::Tally,
     workload,
 };
 
-/// Ports that are filled at a time.
+/// Number of ports that are filled at a time.
 const WINDOW: u16 = 64;
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
@@ -27,8 +27,8 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Through a window that moves along the range: in the open range, each connect of the second half would walk the full
-/// parity first, which takes minutes for all of them.
+/// Takes all ports through a window that moves along the range. With the whole range open, each connect of the second
+/// half would walk the full parity first, which takes minutes in total.
 pub(super) fn fill(held: &mut HeldConnections, range: PortRange, stop: &Stop) -> anyhow::Result<()> {
     let mut low = range.low;
     loop {

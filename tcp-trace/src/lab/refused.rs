@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Nobody listens on the port.
+//! Incident `refused`: no process listens on the port.
 
 use super::{Stage, VICTIM, say, tally::Tally, workload};
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let tally = Tally::new();
     stage.ready()?;
-    say(&format!("{} connects a second to {}, where nobody listens", stage.rate, stage.destination));
+    say(&format!("{} connects a second to {}, where no process listens", stage.rate, stage.destination));
     let victim = workload::resetting_victim(stage, &tally)?;
     stage.stop.wait(stage.duration);
     stage.stop.end();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The few kinds of sockets that incidents are made of.
+//! The few kinds of sockets that incidents use.
 
 use std::{
     net::SocketAddr,
@@ -13,20 +13,20 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, sockopt},
 };
 
-/// A TCP socket that sends a RST when it is closed, so that it leaves no TIME_WAIT where none is wanted.
+/// A TCP socket that sends a RST when it is closed, so that it leaves no TIME_WAIT.
 pub(super) fn client(destination: SocketAddr, blocking: bool) -> Result<OwnedFd> {
     let socket = plain_client(destination, blocking)?;
     sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
     Ok(socket)
 }
 
-/// A TCP socket with the usual ending.
+/// A TCP socket that closes with a FIN.
 pub(super) fn plain_client(destination: SocketAddr, blocking: bool) -> Result<OwnedFd> {
     let flags = if blocking { SocketFlags::CLOEXEC } else { SocketFlags::CLOEXEC | SocketFlags::NONBLOCK };
     rustix::net::socket_with(family(destination), SocketType::STREAM, flags, None)
 }
 
-/// A listener whose accept queue has room for `backlog`.
+/// A listener whose accept queue has room for `backlog` connections.
 pub(super) fn listener(address: SocketAddr, backlog: u32) -> Result<OwnedFd> {
     let socket = rustix::net::socket_with(family(address), SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     rustix::net::bind(&socket, &address)?;
@@ -34,7 +34,7 @@ pub(super) fn listener(address: SocketAddr, backlog: u32) -> Result<OwnedFd> {
     Ok(socket)
 }
 
-/// One that hears what comes in by one device only.
+/// A listener that is bound to one device.
 pub(super) fn listener_on(address: SocketAddr, device: NonZeroU32, backlog: u32) -> Result<OwnedFd> {
     let socket = rustix::net::socket_with(family(address), SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     set_option(&socket, libc::SOL_SOCKET, libc::SO_BINDTOIFINDEX, &device)?;
@@ -47,7 +47,7 @@ fn family(address: SocketAddr) -> AddressFamily {
     if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 }
 }
 
-/// Makes `listener` deaf: a classic BPF program that lets no byte of any packet through.
+/// Makes `listener` drop every packet, with a classic BPF filter that accepts no byte.
 pub(super) fn drop_all_packets(listener: &OwnedFd) -> Result<()> {
     const RETURN_CONSTANT: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
     let mut program = [libc::sock_filter { code: RETURN_CONSTANT, jt: 0, jf: 0, k: 0 }];
@@ -55,7 +55,7 @@ pub(super) fn drop_all_packets(listener: &OwnedFd) -> Result<()> {
     set_option(listener, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)
 }
 
-/// How often a SYN is sent again before connect() gives up with ETIMEDOUT.
+/// Sets how often the kernel retransmits a SYN before connect() fails with ETIMEDOUT.
 pub(super) fn set_syn_retransmits(socket: &OwnedFd, count: libc::c_int) -> Result<()> {
     set_option(socket, libc::IPPROTO_TCP, libc::TCP_SYNCNT, &count)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! When to end: SIGINT, SIGTERM, or the time is over.
+//! When an incident ends: on SIGINT, on SIGTERM, or after its duration.
 
 use std::{
     sync::{
@@ -9,17 +9,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Shared by all threads of an incident.
+/// The stop request, shared by all threads of an incident.
 #[derive(Clone)]
 pub(super) struct Stop {
     over: Arc<AtomicBool>,
 }
 
 impl Stop {
-    /// Blocks both signals in this thread and all that it will start, so that only [`Stop::wait`] takes them.
+    /// Blocks both signals in this thread and in all threads that it starts later, so that only [`Stop::wait`] receives
+    /// them.
     pub(super) fn install() -> anyhow::Result<Self> {
         let signals = signals();
-        // SAFETY: `signals` is an initialised set; no old mask is asked for.
+        // SAFETY: `signals` is an initialised set, and the old mask is not requested.
         let result = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut()) };
         anyhow::ensure!(result == 0, "could not block SIGINT: {}", std::io::Error::from_raw_os_error(result));
         Ok(Self { over: Arc::new(AtomicBool::new(false)) })
@@ -29,7 +30,7 @@ impl Stop {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// Waits for `duration`; true if a signal came before.
+    /// Waits for `duration`; returns true if a signal arrived before.
     pub(super) fn wait(&self, duration: Duration) -> bool {
         let signals = signals();
         let deadline = Instant::now() + duration;
@@ -37,12 +38,12 @@ impl Stop {
             let left = deadline.saturating_duration_since(Instant::now());
             let timeout =
                 libc::timespec { tv_sec: left.as_secs() as libc::time_t, tv_nsec: left.subsec_nanos() as libc::c_long };
-            // SAFETY: `signals` and `timeout` are initialised; no `siginfo` is asked for.
+            // SAFETY: `signals` and `timeout` are initialised, and no `siginfo` is requested.
             let signal = unsafe { libc::sigtimedwait(&signals, std::ptr::null_mut(), &timeout) };
             if signal > 0 {
                 self.end();
-                // The second one ends the process at once, in the kernel's own way.
-                // SAFETY: as in `install`.
+                // A second signal ends the process at once, by the kernel's default action.
+                // SAFETY: `signals` is an initialised set, and the old mask is not requested.
                 unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut()) };
             } else if left.is_zero() {
                 return false;

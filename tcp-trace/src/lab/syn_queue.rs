@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Clients that never answer the SYN-ACK fill a listener's SYN queue: first with SYN cookies, then without.
+//! Incident `syn-queue`: clients that never answer the SYN-ACK fill a listener's SYN queue, first with SYN cookies,
+//! then without.
 
 use std::{
     collections::VecDeque,
@@ -20,13 +21,15 @@ use super::{
 };
 
 const BACKLOG: u32 = 128;
-/// Beyond four thirds of the backlog, so that it is the queue that is full and not the last quarter of this.
+/// Value of tcp_max_syn_backlog: above four thirds of the backlog, so that the queue fills and not the last quarter of
+/// this.
 const MAX_SYN_BACKLOG: &str = "1024";
-/// Long enough to see on a screen that is drawn once a second that cookies carry it.
+/// Time with SYN cookies: long enough to see on a screen, updated once a second, that they work.
 const WITH_COOKIES: Duration = Duration::from_secs(10);
-/// Under pressure the kernel gives a handshake up after 7 s, so the queue stays full.
+/// Time between two SYNs of the flood. Under pressure the kernel gives up a handshake after 7 s, so the queue stays
+/// full.
 const FLOOD_PERIOD: Duration = Duration::from_millis(20);
-/// Longer than that: a socket that is gone answers with a RST, which makes room.
+/// How long a client keeps its socket: longer than 7 s, because a closed socket answers with a RST, which makes room.
 const DEAF: Duration = Duration::from_secs(15);
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
@@ -38,7 +41,11 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     for _ in 0..=BACKLOG {
         deaf.push_back(deaf_client(stage)?);
     }
-    say(&format!("{} handshakes that nobody ends fill the SYN queue of {}", deaf.len(), stage.destination));
+    say(&format!(
+        "{} handshakes that their clients never complete fill the SYN queue of {}",
+        deaf.len(),
+        stage.destination
+    ));
     let (stop, destination) = (stage.stop.clone(), stage.destination);
     spawn("lab-flood", move || flood(&stop, destination, deaf))?;
 
@@ -50,7 +57,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     if !stage.stop.wait(with_cookies) {
         say(&format!("{when}, {VICTIM} saw {}", tally.take()));
         netns::set_sysctl(Sysctl::TcpSyncookies, "0")?;
-        say("SYN cookies are off from now on: what finds no room is dropped");
+        say("SYN cookies are off from now on: the kernel drops SYNs that find no room");
         when = "without";
         stage.stop.wait(stage.duration.saturating_sub(with_cookies));
     }
@@ -62,7 +69,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
 
 type Deaf = (Instant, OwnedFd);
 
-/// Sends a SYN and hears nothing of the answer.
+/// A client that sends a SYN and ignores the answer.
 fn deaf_client(stage: &Stage) -> anyhow::Result<Deaf> {
     deaf(stage.destination).context("could not make a client that is deaf")
 }
@@ -81,13 +88,13 @@ fn flood(stop: &Stop, destination: std::net::SocketAddr, mut sockets: VecDeque<D
         while sockets.front().is_some_and(|(since, _)| since.elapsed() >= DEAF) {
             sockets.pop_front();
         }
-        // No port or descriptor is left: what is there is flood enough.
+        // No port or descriptor is left: the existing clients are enough for the flood.
         sockets.extend(deaf(destination));
         stop.sleep_until(Instant::now() + FLOOD_PERIOD);
     }
 }
 
-/// Not joined at the end: it may wait in accept(), and ends with the process.
+/// Starts a thread that is not joined, because it may be blocked in accept() when the process ends.
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
     std::thread::Builder::new()
         .name(name.to_owned())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the incident saw itself: the witness to hold against the tool's answer.
+//! What the incident observed itself, as an independent witness of what tcp-trace reports.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use std::{
 use histogram::Histogram;
 use rustix::io::Errno;
 
-/// Counted by victims, read by the scenario.
+/// Counts of victims, read by the scenario.
 #[derive(Clone)]
 pub(super) struct Tally(Arc<Mutex<Counts>>);
 
@@ -26,7 +26,7 @@ impl Counts {
     }
 }
 
-/// 1 % resolution.
+/// Histogram with a resolution of 1 %.
 const CONFIG: histogram::Config = match histogram::Config::new(7, 64) {
     Ok(config) => config,
     Err(_) => panic!("7 and 64 are valid powers"),
@@ -37,20 +37,20 @@ impl Tally {
         Self(Arc::new(Mutex::new(Counts::new())))
     }
 
-    /// One `connect()`: how long the call took, and how the attempt ended.
+    /// Counts one `connect()`: how long the call took, and how the attempt ended.
     pub(super) fn count(&self, call: Duration, outcome: &str) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.outcomes.entry(outcome.to_owned()).or_default() += 1;
         let _ = counts.connect_ns.increment(u64::try_from(call.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// What was counted since the last time.
+    /// Returns what was counted since the last call.
     pub(super) fn take(&self) -> TallySnapshot {
         TallySnapshot(std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), Counts::new()))
     }
 }
 
-/// The kernel's word for the outcome of a call.
+/// The name of a call's outcome: the name of its errno, or `connected`.
 pub(super) fn outcome(result: Result<(), Errno>) -> String {
     match result {
         Ok(()) => "established".to_owned(),
@@ -61,7 +61,7 @@ pub(super) fn outcome(result: Result<(), Errno>) -> String {
     }
 }
 
-/// One period's count.
+/// The counts of one period.
 pub(super) struct TallySnapshot(Counts);
 
 impl fmt::Display for TallySnapshot {

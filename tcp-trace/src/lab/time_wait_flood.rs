@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Short connections, closed by the client first: the client keeps the TIME_WAIT of each.
+//! Incident `time-wait-flood`: short connections that the client closes first, so that the client keeps the TIME_WAIT
+//! of each.
 
 use std::os::fd::OwnedFd;
 
@@ -29,7 +30,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Closes each connection only after the client has: the end of the stream tells.
+/// Closes each connection after the client has closed it, which the end of the stream shows.
 fn serve(listener: &OwnedFd) {
     while let Ok(socket) = rustix::net::accept(listener) {
         let mut byte = [0_u8; 1];

@@ -31,7 +31,7 @@ pub(super) fn victim(
         .context("could not start the victim's thread")
 }
 
-/// A victim that connects, blocking, and closes at once with a RST.
+/// Starts a victim whose connects block; it closes each connection at once with a RST.
 pub(super) fn resetting_victim(stage: &Stage, tally: &Tally) -> anyhow::Result<std::thread::JoinHandle<()>> {
     let destination = stage.destination;
     victim(stage, tally, move |tally| {
@@ -40,11 +40,11 @@ pub(super) fn resetting_victim(stage: &Stage, tally: &Tally) -> anyhow::Result<s
     })
 }
 
-/// How long a victim that does not block waits for each of its connects.
+/// How long a victim that does not block waits for each connect.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A victim whose connects wait side by side, so that those that take seconds do not slow it down; each is closed with
-/// a RST once it is over.
+/// Starts a victim whose connects wait side by side, so that slow connects do not slow it down. It closes each with a
+/// RST at its end.
 pub(super) fn waiting_victim(stage: &Stage, tally: &Tally) -> anyhow::Result<std::thread::JoinHandle<()>> {
     let destination = stage.destination;
     let mut waiting: Vec<(Instant, OwnedFd)> = Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn waiting_victim(stage: &Stage, tally: &Tally) -> anyhow::Result<std
     })
 }
 
-/// How a connect that did not block ended; `None`: it has not.
+/// The result of a non-blocking connect; `None` while it is in progress.
 fn over(socket: &OwnedFd) -> Option<Result<(), Errno>> {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     match poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&now)) {
@@ -79,7 +79,7 @@ fn over(socket: &OwnedFd) -> Option<Result<(), Errno>> {
     }
 }
 
-/// Counts one blocking call.
+/// Counts one blocking call and its duration.
 pub(super) fn timed_connect(tally: &Tally, connect: impl FnOnce() -> Result<(), Errno>) {
     let start = Instant::now();
     let result = connect();
@@ -91,7 +91,7 @@ fn steadily(stop: &Stop, rate: u32, mut once: impl FnMut()) {
     let mut next = Instant::now();
     while !stop.is_over() {
         once();
-        // What is late stays late: catching up would be a burst that nobody asked for.
+        // A late victim stays late: catching up would cause an unwanted burst.
         next = (next + period).max(Instant::now());
         stop.sleep_until(next);
     }

@@ -38,7 +38,7 @@ pub(super) fn text(facts: &[Fact]) -> String {
 }
 
 pub(super) fn rows(facts: &Facts) -> Vec<Fact> {
-    let release = if facts.release.is_empty() { "not known".into() } else { facts.release.clone() };
+    let release = if facts.release.is_empty() { "unknown".into() } else { facts.release.clone() };
     let btf = match &facts.btf {
         Ok(bytes) if facts.missing.is_empty() => format!("{} KiB, every field found", bytes >> 10),
         Ok(bytes) => format!("{} KiB; not found: {}", bytes >> 10, facts.missing.join(", ")),
@@ -46,7 +46,7 @@ pub(super) fn rows(facts: &Facts) -> Vec<Fact> {
     };
     let lockdown = match facts.lockdown {
         Some(lockdown) => lockdown.to_string(),
-        None => "not known (the kernel has none, or securityfs is not mounted)".into(),
+        None => "unknown (the kernel has none, or securityfs is not mounted)".into(),
     };
     let kprobes = match (facts.hooks.kprobe_pmu, facts.hooks.kretprobe) {
         (true, true) => "yes",
@@ -54,7 +54,7 @@ pub(super) fn rows(facts: &Facts) -> Vec<Fact> {
         (false, _) => "no (CONFIG_KPROBE_EVENTS is not set)",
     };
     let ring_buffer = match (&facts.btf, facts.ring_buffer) {
-        (Err(_), _) => "not known without BTF",
+        (Err(_), _) => "unknown without BTF",
         (_, true) => "yes",
         (_, false) => "no (5.8 and later have it)",
     };
@@ -77,7 +77,7 @@ fn privileges(privileges: &Privileges) -> Fact {
     let who = match privileges.euid {
         Some(0) => "root".into(),
         Some(euid) => format!("uid {euid}"),
-        None => "nobody known".into(),
+        None => "user unknown".into(),
     };
     let words = match privileges.missing_for_tracing() {
         None => format!("{who}, may trace"),
@@ -97,25 +97,25 @@ fn table_perturb(facts: &Facts) -> Fact {
 
 fn port_search(facts: &Facts) -> Fact {
     if facts.btf.is_err() {
-        return Fact::new("port_search", Value::Null, "not known without BTF");
+        return Fact::new("port_search", Value::Null, "unknown without BTF");
     }
-    let mut lines = vec![format!("that {}", generation::name(&facts.search))];
+    let mut lines = vec![generation::name(&facts.search).to_owned()];
     lines.extend(generation::explained(&facts.search).into_iter().map(str::to_owned));
     Fact::new("port_search", json!(facts.search), lines.join("\n"))
 }
 
 fn upgrade(facts: &Facts) -> Fact {
     if facts.btf.is_err() {
-        return Fact::new("upgrade", Value::Null, "not known without BTF");
+        return Fact::new("upgrade", Value::Null, "unknown without BTF");
     }
     let buys = generation::upgrades(&facts.search);
-    let words = if buys.is_empty() { "no newer port search is known".to_owned() } else { buys.join("\n") };
+    let words = if buys.is_empty() { "no newer port search exists".to_owned() } else { buys.join("\n") };
     Fact::new("upgrade", json!(buys), words)
 }
 
 fn settings(facts: &Facts) -> Fact {
     let sysctls = &facts.sysctls;
-    let shown = |value: Option<String>| value.unwrap_or_else(|| "not known".into());
+    let shown = |value: Option<String>| value.unwrap_or_else(|| "unknown".into());
     let mut lines = vec![
         format!(
             "ip_local_port_range {}",

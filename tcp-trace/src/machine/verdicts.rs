@@ -110,9 +110,9 @@ pub(super) fn text(verdicts: &[Verdict], may_trace: bool) -> String {
         let active = of_signal().find(|verdict| verdict.outcome == Outcome::Works);
         let headline = match active {
             Some(verdict) => format!("{} tier", verdict.tier),
-            None if of_signal().any(|verdict| verdict.outcome == Outcome::NotTried) => "to be seen as root".into(),
+            None if of_signal().any(|verdict| verdict.outcome == Outcome::NotTried) => "unknown without root".into(),
             None if signal == Signal::TimeWait => "sampled".into(),
-            None => "not to be had".into(),
+            None => "not available".into(),
         };
         let _ = writeln!(text, "{signal:<14} {headline}");
         for verdict in of_signal() {
@@ -129,7 +129,7 @@ pub(super) fn text(verdicts: &[Verdict], may_trace: bool) -> String {
     }
     let forbidden = |verdict: &Verdict| verdict.refusal == Some(Refusal::Forbidden);
     if may_trace && verdicts.iter().any(forbidden) {
-        text.push_str("\nEPERM though this process may trace: a security module, a container or a sandbox forbids such programs\n");
+        text.push_str("\nEPERM although this process may trace: a security module, a container or a sandbox forbids such programs\n");
     }
     text
 }
@@ -146,7 +146,7 @@ pub(super) fn ensure_traceable(verdicts: &[Verdict], may_trace: bool) -> Result<
     let (tried, try_next) = (tried.collect(), Vec::new());
     let refused_as = |refusal| connect().any(|verdict| verdict.refusal == Some(refusal));
     Err(if refused_as(Refusal::Exhausted) {
-        let try_next = vec!["again, with more descriptors (ulimit -n 1024) and memory".into()];
+        let try_next = vec!["run it again with more file descriptors (ulimit -n 1024) and memory".into()];
         Failure::Failed { headline: "cannot trace connect now".into(), tried, try_next }
     } else if may_trace && refused_as(Refusal::Forbidden) {
         Failure::NotPermitted { headline, tried, try_next }

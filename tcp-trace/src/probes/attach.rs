@@ -134,7 +134,7 @@ pub fn try_all(loader: Loader, object: &[u8], plan: &Plan, load: Load<'_>) -> Re
             let trial = attached.try_tier(planned.signal, choice, &btf);
             let done = trial.refused.is_none();
             if let Some(log) = trial.verifier_log.as_deref().filter(|log| !log.is_empty()) {
-                tracing::info!("what the verifier said to {} on {}:", trial.signal, trial.tier);
+                tracing::info!("verifier log of {} on {}:", trial.signal, trial.tier);
                 log.lines().for_each(|line| tracing::info!("  {line}"));
             }
             attached.trials.push(trial);
@@ -188,7 +188,7 @@ fn not_loaded(error: &aya::EbpfError, limit: Result<(), String>) -> Failure {
         Failure::Failed {
             headline: "cannot load the kernel side".into(),
             tried,
-            try_next: vec!["report it, with the output of `tcp-trace doctor`".into()],
+            try_next: vec!["report this as a bug, with the output of `tcp-trace doctor`".into()],
         }
     } else if Refusal::of(errno) == Refusal::Forbidden {
         Failure::NotPermitted {
@@ -196,14 +196,14 @@ fn not_loaded(error: &aya::EbpfError, limit: Result<(), String>) -> Failure {
             tried,
             try_next: vec![
                 "sudo tcp-trace …, or give the binary CAP_BPF and CAP_PERFMON".into(),
-                "where maps count as locked memory (before 5.11): `ulimit -l unlimited` first".into(),
+                "on kernels before 5.11, where maps count as locked memory: `ulimit -l unlimited` first".into(),
             ],
         }
     } else {
         Failure::KernelLacks {
             headline: "cannot create BPF maps".into(),
             tried,
-            try_next: vec!["a kernel with BPF ring buffers (5.8 or later)".into(), "tcp-trace doctor".into()],
+            try_next: vec!["use a kernel with BPF ring buffers (5.8 or later)".into(), "tcp-trace doctor".into()],
         }
     }
 }
@@ -234,7 +234,7 @@ impl Attached {
         };
         // Port probes write to the attempts that connect's programs of the same tier remember.
         if signal == Signal::PortProbes && self.tier(Signal::Connect) != Some(choice.tier) {
-            trial.refused.get_or_insert_with(|| "connect is not on this tier".into());
+            trial.refused.get_or_insert_with(|| "connect does not attach on this tier".into());
             trial.refusal.get_or_insert((Refusal::Unsupported, None));
         }
         if trial.refused.is_some() {
@@ -337,12 +337,14 @@ impl Attached {
         let forbidden = refusals.clone().any(|(kind, _)| kind == Refusal::Forbidden);
         let mut try_next = Vec::new();
         if forbidden && plan.may_trace {
-            try_next.push("outside the container or sandbox: something other than privileges forbids it here".into());
+            try_next.push(
+                "run it outside the container or sandbox: something other than privileges forbids it here".into(),
+            );
         } else if forbidden {
             try_next.push("sudo tcp-trace …, or give the binary CAP_BPF and CAP_PERFMON".into());
         }
         if plan.choices(signal).len() == 1 {
-            try_next.push("without --tier: the other tiers are tried as well".into());
+            try_next.push("run it without --tier, which tries the other tiers too".into());
         }
         try_next.push("tcp-trace doctor".into());
         Err(if forbidden {
@@ -367,7 +369,7 @@ fn attach_program(program: &mut programs::Program, row: &Program) -> anyhow::Res
         programs::Program::PerfEvent(program) => tick_on_every_cpu(program)?,
         // Each reading of its file runs it.
         programs::Program::Iter(_) => {}
-        _ => return Err(anyhow!("{} is of a kind that is not in the table", row.name)),
+        _ => return Err(anyhow!("{} has a kind that the table does not list", row.name)),
     }
     Ok(())
 }
@@ -399,10 +401,10 @@ fn brief(error: &anyhow::Error) -> String {
     match errno {
         Some(libc::EPERM) => "EPERM (operation not permitted)".into(),
         Some(libc::EACCES) if verifier_log(error).is_some() => {
-            "the verifier refused it (EACCES); -v shows its log".into()
+            "the verifier rejected it (EACCES); -v shows its log".into()
         }
         Some(_) if verifier_log(error).is_some_and(|log| !log.trim().is_empty()) => {
-            "the verifier refused it; -v shows its log".into()
+            "the verifier rejected it; -v shows its log".into()
         }
         _ => {
             let causes: Vec<_> =

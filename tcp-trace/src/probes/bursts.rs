@@ -137,7 +137,7 @@ impl Bursts {
             && self.links.is_empty()
             && let Err(error) = self.attach(ebpf)
         {
-            tracing::warn!("the port probes cannot be put back: {error:#}");
+            tracing::warn!("cannot attach the port probes again: {error:#}");
             self.detach();
             self.when = PortProbes::Never;
         }
@@ -146,7 +146,7 @@ impl Bursts {
     /// Searches that begin from now on are probed.
     fn attach(&mut self, ebpf: &mut Ebpf) -> anyhow::Result<()> {
         let epoch = self.epoch.as_mut().filter(|_| !self.programs.is_empty());
-        let epoch = epoch.context("port probes are not to be had on this tier")?;
+        let epoch = epoch.context("port probes are not available on this tier")?;
         for row in &self.programs {
             let program = ebpf.program_mut(row.name).context("program missing")?;
             self.links.push(attach_for_a_while(program, row, self.attached)?);

@@ -65,7 +65,7 @@ fn through_the_verifier(program: &mut programs::Program, row: &Program, btf: Opt
         programs::Program::TracePoint(program) => program.load()?,
         programs::Program::PerfEvent(program) => program.load()?,
         programs::Program::Iter(program) => program.load(row.hook.trim_start_matches("bpf_iter_"), btf()?)?,
-        _ => return Err(anyhow!("{} is of a kind that is not in the table", row.name)),
+        _ => return Err(anyhow!("{} has a kind that the table does not list", row.name)),
     }
     Ok(())
 }

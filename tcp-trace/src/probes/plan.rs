@@ -166,14 +166,15 @@ fn params_of(facts: &Facts, hook: &str) -> u16 {
 fn variant_misses(facts: &Facts, alternative: &Alternative, program: &Program) -> Option<String> {
     program.params?;
     let known = alternative.programs.iter().any(|other| other.hook == program.hook && fits(facts, other));
-    (!known)
-        .then(|| format!("{} has {} parameters, which no program knows", program.hook, params_of(facts, program.hook)))
+    (!known).then(|| {
+        format!("{} has {} parameters, and no program handles that", program.hook, params_of(facts, program.hook))
+    })
 }
 
 /// What stands in the way of every program.
 fn kernel_misses(facts: &Facts) -> Option<String> {
     if let Err(why) = &facts.btf {
-        Some(format!("needs kernel BTF to find fields by, and {why}"))
+        Some(format!("needs kernel BTF to find fields, but {why}"))
     } else if !facts.ring_buffer {
         Some("the kernel has no BPF ring buffer (5.8 and later have it)".into())
     } else if facts.lockdown == Some(Lockdown::Confidentiality) {
@@ -205,7 +206,7 @@ fn hook_misses(facts: &Facts, program: &Program) -> Option<String> {
             Tracefs::Mounted => None,
             Tracefs::NotMounted if facts.privileges.may_mount() => None,
             Tracefs::NotMounted => Some("tracefs is not mounted, and a private mount needs CAP_SYS_ADMIN".into()),
-            Tracefs::Forbidden => Some("tracefs is not readable for this user".into()),
+            Tracefs::Forbidden => Some("this user cannot read tracefs".into()),
             Tracefs::Absent => Some("the kernel has no tracefs".into()),
         },
     }
@@ -218,7 +219,7 @@ fn blind_spots(facts: &Facts, signal: Signal, tier: Tier) -> Vec<String> {
             vec![format!("ports visited are known only while port probes are attached: {why}")]
         }
         (Signal::TimeWait, ..) if facts.offsets.tw_count == tcp_trace_common::offsets::ABSENT => {
-            vec!["the number of TIME_WAIT sockets is not known".into()]
+            vec!["the number of TIME_WAIT sockets is unknown".into()]
         }
         _ => Vec::new(),
     }
@@ -231,7 +232,7 @@ impl fmt::Display for Plan {
             for choice in &planned.choices {
                 let verdict = match &choice.ruled_out {
                     Some(why) => format!("no: {why}"),
-                    None => format!("to be tried, {} programs", choice.programs.len()),
+                    None => format!("will be tried, {} programs", choice.programs.len()),
                 };
                 writeln!(f, "  {:<10}  {verdict}", choice.tier)?;
                 if choice.ruled_out.is_none() {

@@ -28,9 +28,9 @@ impl Refusal {
     /// What to do against what ran out.
     pub fn make_room(errno: Option<i32>) -> &'static str {
         match errno {
-            Some(libc::EMFILE) => "ulimit -n 1024: this process may not open more files",
-            Some(libc::ENFILE) => "sysctl fs.file-max: the machine has no descriptors left",
-            _ => "free memory, or a larger limit of the cgroup: there is none left for BPF programs and maps",
+            Some(libc::EMFILE) => "raise the limit with ulimit -n 1024: this process cannot open more files",
+            Some(libc::ENFILE) => "raise sysctl fs.file-max: the machine has no file descriptors left",
+            _ => "free memory or raise the limit of the cgroup: there is no memory left for BPF programs and maps",
         }
     }
 }

@@ -60,6 +60,6 @@ impl SetState {
     pub fn set(&mut self, signal: Signal, tier: Tier, looks: bool) -> anyhow::Result<()> {
         let bit = bit(signal).unwrap_or(0) << shift(tier);
         self.on = if looks { self.on | bit } else { self.on & !bit };
-        self.map.set(0, self.on, 0).context("cannot say who looks at changes of state")
+        self.map.set(0, self.on, 0).context("cannot tell the kernel side which signals need changes of state")
     }
 }

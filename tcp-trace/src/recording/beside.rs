@@ -37,7 +37,7 @@ impl Consumer for Beside {
         if let Ok(recorder) = &mut self.recorder
             && let Err(failure) = recorder.consume(message)
         {
-            tracing::warn!("{failure}; the answer goes on without it");
+            tracing::warn!("{failure}; the report continues without the recording");
             self.recorder = Err(failure);
         }
         Ok(())

@@ -187,7 +187,7 @@ impl<R: Read> Blocks<R> {
         let mut word = || words.u32().map(|word| word as usize).expect("as many as there are");
         let (kind, len, raw_len, sum) = (word() as u32, word(), word(), word() as u32);
         if len.max(raw_len) > LONGEST {
-            return Err(self.damaged(format!("a block of {} bytes, and none is as long", len.max(raw_len))));
+            return Err(self.damaged(format!("a block of {} bytes, more than any block has", len.max(raw_len))));
         }
         let mut compressed = Vec::new();
         // As much as is there, however much the head promises.
@@ -195,7 +195,7 @@ impl<R: Read> Blocks<R> {
             return Err(Broken::Cut { at: self.at });
         }
         if checksum(&head[..12], &compressed) != sum {
-            return Err(self.damaged("its checksum is another one"));
+            return Err(self.damaged("its checksum does not match"));
         }
         let kind = Kind::of(kind);
         let payload = match kind {
@@ -203,7 +203,7 @@ impl<R: Read> Blocks<R> {
             None => Vec::new(),
         };
         if kind.is_some() && payload.len() != raw_len {
-            return Err(self.damaged("it is not as long as it says"));
+            return Err(self.damaged("its length does not match its header"));
         }
         self.at += (HEAD + len) as u64;
         Ok(Some(Block { kind, payload }))

@@ -42,7 +42,7 @@ impl Budget {
         }
         let cells = cells(kind, payload)?;
         if cells > MAX_CELLS {
-            return Err(Malformed::new(format!("{cells} cells in a block; at most {MAX_CELLS} are read")));
+            return Err(Malformed::new(format!("{cells} cells in a block, more than the {MAX_CELLS} that are read")));
         }
         match kind {
             Kind::Inventory => self.inventory = cells,
@@ -52,7 +52,7 @@ impl Budget {
         let again = if matches!(kind, Kind::Tick | Kind::End) { self.inventory + self.totals } else { 0 };
         self.spent = self.spent.saturating_add(payload.len() as u64 + cells + again);
         if self.spent > BASE.saturating_add(read.saturating_mul(PER_BYTE)) {
-            let words = format!("{read} bytes take more memory and work than any recording of ours as short");
+            let words = format!("{read} bytes need more memory and work than any recording of that length");
             return Err(Malformed::new(words));
         }
         Ok(())

@@ -329,6 +329,6 @@ impl<'a> Read<'a> {
     }
 
     fn no_entry(&self) -> Malformed {
-        Malformed::new(format!("column {}: no such entry in its dictionary", self.name))
+        Malformed::new(format!("column {}: an index beyond its dictionary", self.name))
     }
 }

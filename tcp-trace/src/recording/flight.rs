@@ -45,10 +45,10 @@ impl FlightRecorder {
     pub fn arm(target: Target, trigger: Trigger, after: Duration, known: &SessionInfo) -> Result<Self, Failure> {
         if let Some(what) = trigger.never_known(known) {
             return Err(Failure::KernelLacks {
-                headline: format!("--trigger would wait in vain: {what} is never known on the tracepoint tier"),
+                headline: format!("--trigger could never fire: {what} is unknown on the tracepoint tier"),
                 tried: Vec::new(),
                 try_next: vec![
-                    "conditions about handshake, total, outcome, comm, pid, port or finding".into(),
+                    "use conditions about handshake, total, outcome, comm, pid, port or finding".into(),
                     "`tcp-trace doctor` says why there is no other tier".into(),
                 ],
             });

@@ -193,7 +193,7 @@ fn a_short_recording_that_promises_much_is_refused_in_words() {
     let mut long = (32_u32 << 20).to_le_bytes().to_vec();
     long.resize((32 << 20) + 8, b'[');
     assert!(seal(Kind::Counters, &long).is_none(), "we never write it");
-    assert!(take_head::<u32>(&mut Bytes(&long)).is_err_and(|error| error.0.contains("at most")));
+    assert!(take_head::<u32>(&mut Bytes(&long)).is_err_and(|error| error.0.contains("more than the")));
 }
 
 #[test]

@@ -117,7 +117,7 @@ pub fn head<T: Serialize>(value: &T) -> Vec<u8> {
 pub fn take_head<T: DeserializeOwned>(bytes: &mut Bytes<'_>) -> Result<T, Malformed> {
     let len = bytes.u32()? as usize;
     if len > MAX_HEAD {
-        return Err(Malformed::new(format!("a head of {len} bytes; at most {MAX_HEAD} are read")));
+        return Err(Malformed::new(format!("a header of {len} bytes, more than the {MAX_HEAD} that are read")));
     }
     let malformed = |error: serde_json::Error| Malformed::new(error.to_string());
     let mut value: serde_json::Value = serde_json::from_slice(bytes.take(len)?).map_err(malformed)?;

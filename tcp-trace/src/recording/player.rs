@@ -79,7 +79,7 @@ impl<R: Read> Player<R> {
             Some(Kind::SessionInfo) => {
                 take_head(&mut Bytes(&first.payload)).map_err(|error| blocks.damaged(error.to_string()))?
             }
-            _ => return Err(blocks.damaged("it does not begin with its circumstances")),
+            _ => return Err(blocks.damaged("it does not start with its session block")),
         };
         Ok(Self { blocks, budget: Budget::default(), last: known.begin, known, base: None, unknown: 0 })
     }
@@ -162,10 +162,10 @@ fn unreadable(path: &Path, broken: &Broken) -> Failure {
         headline: format!("{} cannot be replayed", path.display()),
         tried: vec![Tried::new("read", broken.to_string())],
         try_next: vec![match broken {
-            Broken::Newer(_) => "the version of tcp-trace that wrote it, or a later one".into(),
-            Broken::Foreign | Broken::Io(_) => "tcp-trace record FILE makes one".into(),
+            Broken::Newer(_) => "use the version of tcp-trace that wrote it, or a later one".into(),
+            Broken::Foreign | Broken::Io(_) => "make a recording with `tcp-trace record FILE`".into(),
             Broken::Cut { .. } | Broken::Damaged { .. } | Broken::Costly { .. } => {
-                "another copy of it: nothing of this one can be read".into()
+                "use another copy: nothing of this one can be read".into()
             }
         }],
     }

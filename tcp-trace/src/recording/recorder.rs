@@ -82,9 +82,9 @@ impl Recorder {
     fn judge(&self, result: io::Result<()>) -> Result<(), Failure> {
         result.map_err(|error| Failure::Failed {
             headline: format!("the recording {} ends here: {error}", self.name),
-            tried: vec![Tried::new("write", "up to its last whole block it can be replayed")],
+            tried: vec![Tried::new("write", "the recording can be replayed up to its last complete block")],
             try_next: vec![match error.kind() {
-                io::ErrorKind::StorageFull => "free some space there, or bound it with --rotate-size".into(),
+                io::ErrorKind::StorageFull => "free some space there, or limit the size with --rotate-size".into(),
                 _ => "another place".into(),
             }],
         })

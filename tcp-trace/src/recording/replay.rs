@@ -78,7 +78,7 @@ impl<R: Read> Replay<R> {
             known.scope = Scope::of(&options.filters);
         }
         if options.mode.surveys() && !known.surveyed {
-            known.notes.push("sockets were not looked at when this was recorded".into());
+            known.notes.push("this recording contains no sockets".into());
         }
         let one_in = (options.interval.as_secs_f64() / known.interval.as_secs_f64()).round().clamp(1.0, 1e9) as u32;
         Ok(Self { player, known, path: path.to_owned(), options, filter, one_in, ticks: 0, over: false })
@@ -141,14 +141,14 @@ impl<R: Read> Replay<R> {
     fn end(&self, consumer: &mut impl Consumer, ending: &Ending) -> Result<(), Failure> {
         if self.player.unknown() > 0 {
             let (path, unknown) = (self.path.display(), self.player.unknown());
-            tracing::warn!("{path}: {unknown} blocks of a kind that this version does not know were passed over");
+            tracing::warn!("{path}: {unknown} blocks of an unknown kind were skipped");
         }
         if matches!(ending, Ending::Whole) {
             return Ok(());
         }
         let last = self.player.last();
         if matches!(ending, Ending::Cut) {
-            tracing::warn!("{}: cut off after {}; up to there it is whole", self.path.display(), last.wall);
+            tracing::warn!("{}: truncated after {}; complete up to there", self.path.display(), last.wall);
         }
         consumer.consume(Message::End(last))
     }
@@ -156,12 +156,16 @@ impl<R: Read> Replay<R> {
     fn damaged(&self, broken: &Broken) -> Failure {
         let (state, try_next) = match broken {
             Broken::Costly { .. } => {
-                ("costs too much", "`tcp-trace replay --unlimited`, if you know where it comes from")
+                ("needs too much memory or work", "use `tcp-trace replay --unlimited`, if you trust its source")
             }
-            _ => ("is damaged", "another copy of it"),
+            _ => ("is damaged", "use another copy"),
         };
         Failure::Failed {
-            headline: format!("{} {state}; answered up to {}", self.path.display(), self.player.last().wall),
+            headline: format!(
+                "{} {state}; the report covers it up to {}",
+                self.path.display(),
+                self.player.last().wall
+            ),
             tried: vec![Tried::new("read", broken.to_string())],
             try_next: vec![try_next.into()],
         }
@@ -206,5 +210,8 @@ fn holds(known: &SessionInfo, options: &ReplayOptions, path: &Path) -> Result<()
         Some(signal) => format!("no {signal} events were recorded in {}", path.display()),
         None => return Ok(()),
     };
-    Err(Failure::Usage { headline, try_next: vec!["`tcp-trace record FILE` records all signals and events".into()] })
+    Err(Failure::Usage {
+        headline,
+        try_next: vec!["record again with `tcp-trace record FILE`, which records all signals and events".into()],
+    })
 }

@@ -52,7 +52,7 @@ impl Store {
         let mut draft = Draft::create(path)?;
         let path = draft.path().map(Path::to_owned);
         if path.is_none() && (rotation.size.is_some() || rotation.every.is_some()) {
-            return Err(io::Error::other("it is no regular file, and cannot be rotated"));
+            return Err(io::Error::other("it is not a regular file and cannot be rotated"));
         }
         draft.writer().write_all(&start)?;
         let file = draft.put_in_place()?;
@@ -77,7 +77,7 @@ impl Store {
         }
         let (file, named) = draft.put_beside()?;
         if let Some(named) = named.as_deref().filter(|named| **named != target(path)) {
-            tracing::warn!("{} is there already: this incident is in {}", path.display(), named.display());
+            tracing::warn!("{} exists already: this incident is in {}", path.display(), named.display());
         }
         Ok(Self { path: named, file, rotation: Rotation::default(), begin: known.begin, size })
     }

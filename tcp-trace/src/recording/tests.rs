@@ -322,7 +322,11 @@ fn a_cut_recording_is_answered_and_a_damaged_one_says_so_afterwards() {
     bytes[middle] ^= 0x10;
     fs::write(&path, &bytes).expect("a file");
     let failure = replay(&path, cut(Mode::ConnectLatency), Format::Json, &folder.file("answer")).unwrap_err();
-    assert!(failure.report().contains("is damaged; answered up to 2026-01-02T03:04:0"), "{}", failure.report());
+    assert!(
+        failure.report().contains("is damaged; the report covers it up to 2026-01-02T03:04:0"),
+        "{}",
+        failure.report()
+    );
     let answer = fs::read_to_string(folder.file("answer")).expect("an answer");
     assert!(answer.contains("\"final\":true"));
 }

@@ -110,7 +110,7 @@ impl Writer {
     pub fn finish(&mut self) -> io::Result<()> {
         self.orders = None;
         let Some(thread) = self.thread.take() else { return Ok(()) };
-        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that writes it panicked")))
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that writes the recording panicked")))
     }
 }
 
@@ -165,7 +165,7 @@ impl Shared {
     fn write(&mut self, kind: Kind, payload: &[u8]) -> io::Result<()> {
         let Some(block) = seal(kind, payload) else {
             // It could not be read again, and what follows can.
-            tracing::warn!("the recording lacks a block of {} bytes: none may be as long", payload.len());
+            tracing::warn!("the recording lacks a block of {} bytes, which is too long", payload.len());
             return Ok(());
         };
         match &mut self.destination {
@@ -222,7 +222,7 @@ impl Shared {
         }
         if let Err(error) = self.write_out() {
             let path = self.target.path.display();
-            tracing::warn!("{path} cannot be written: {error}; what is to be in it is kept in memory, and tried again");
+            tracing::warn!("cannot write {path}: {error}; its content stays in memory and the write is retried");
             // A full disk is not asked for all of it each second.
             self.retry = Some(Retry { left: pause, pause: (pause * 2).min(MOST_PAUSE) });
         }

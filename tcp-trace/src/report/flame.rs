@@ -84,7 +84,7 @@ fn sorted(graph: &Graph) -> Vec<(&[Drawn], u64)> {
 
 fn heaviest(graph: &Graph, top: usize) -> Table {
     let all: u64 = graph.lines().map(|(_, weight)| weight).sum();
-    let mut table = Table::new("The heaviest call paths, the caller first", &["call path", "share#", "weight#"]);
+    let mut table = Table::new("The heaviest call paths, caller first", &["call path", "share#", "weight#"]);
     for (frames, weight) in sorted(graph).into_iter().take(top) {
         table.push([path(frames), percent(weight, all), weighed(graph.weight, weight)]);
     }

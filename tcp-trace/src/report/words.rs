@@ -29,8 +29,8 @@ impl Answer {
         let worst = summary.findings.first();
         let lead = match (worst, gone.first()) {
             (Some(worst), _) => sentence(&worst.headline),
-            (None, Some(gone)) => format!("Nothing is wrong at the end; in between: {}.", gone.headline),
-            (None, None) => "No cause of trouble was found in what was looked at.".into(),
+            (None, Some(gone)) => format!("Nothing is wrong at the end of the run; earlier: {}.", gone.headline),
+            (None, None) => "No cause was found in what was observed.".into(),
         };
         let mut sentences = Vec::new();
         match summary.findings.len() {
@@ -107,7 +107,7 @@ fn fell(connect: &ConnectSnapshot) -> Option<String> {
         return None;
     }
     Some(format!(
-        "{} of {} searches ({}) found the half of the range that is tried first full, and went on to the other; the longest \
+        "{} of {} searches ({}) found the first half of the range full and continued in the second; the longest \
          visited {} ports.",
         grouped(connect.second_pass),
         grouped(connect.second_pass_known),
@@ -121,7 +121,7 @@ fn lost(summary: &Summary) -> Option<String> {
     let all = lost.ring_buffer + lost.map_full + lost.missed;
     (all > 0).then(|| {
         format!(
-            "Not everything was seen: {} events found the ring buffer full, {} no room in a map, {} were missed.",
+            "Some events were lost: {} because the ring buffer was full, {} because a map was full, {} were missed.",
             grouped(lost.ring_buffer),
             grouped(lost.map_full),
             grouped(lost.missed)

@@ -36,31 +36,31 @@ pub struct RunOptions {
     pub ready_file: Option<PathBuf>,
 }
 
-/// What is asked, beside the flags that all share.
+/// What a command asks for, beyond the flags that all commands share.
 #[derive(Clone, Debug)]
 pub struct TraceRequest {
     /// The question.
     pub mode: Mode,
     /// Signals whose events are streamed, connect apart.
     pub events: Vec<Signal>,
-    /// An event of each connect is wanted, not of examples only.
+    /// Whether an event of each connect is needed, not only of exemplars.
     pub each_connect: bool,
-    /// Signals beside those that the question needs.
+    /// Signals beyond those that the command needs.
     pub extra: Vec<Signal>,
-    /// Why candidates are refused.
+    /// When to attach the port probes.
     pub port_probes: PortProbes,
-    /// Attempts followed at once.
+    /// How many attempts in progress are followed at once.
     pub max_attempts: u32,
-    /// Measure what tracing adds, before it begins.
+    /// Whether to measure what tracing adds to a connect before tracing begins.
     pub calibrate: bool,
-    /// Files that are opened, or get their names, after tracing began; beside those of the shared flags.
+    /// Files that are opened or renamed after tracing began, beyond those of the shared flags.
     pub outputs: Vec<PathBuf>,
-    /// `-v`s.
+    /// How often `-v` was given.
     pub verbose: u8,
 }
 
 impl TraceRequest {
-    /// As most commands ask it: `events` lists those of its signal.
+    /// The request of most commands; `events` adds a line for each event of the command's signal.
     pub fn for_mode(mode: Mode, events: bool, verbose: u8) -> Self {
         Self {
             mode,
@@ -75,12 +75,12 @@ impl TraceRequest {
         }
     }
 
-    /// Signals whose events are needed one by one, connect apart.
+    /// Signals, other than connect, whose events are needed one by one.
     pub fn streamed(&self) -> Vec<Signal> {
         self.events.iter().chain(self.mode.joined()).copied().collect()
     }
 
-    /// `records`: all that happens is written down, too.
+    /// The bits of `stream` that the kernel side sends; `records`: the run is recorded.
     pub(super) fn streams(&self, records: bool) -> u16 {
         let bit = |signal: Signal| match signal {
             Signal::TimeWait => stream::TIME_WAIT,
@@ -90,13 +90,13 @@ impl TraceRequest {
             Signal::Connect | Signal::PortProbes | Signal::ListenerLookup | Signal::Stack | Signal::OnCpu => 0,
         };
         let owners = if self.details_time_wait() { stream::TIME_WAIT_OWNERS } else { 0 };
-        // A stack is drawn with the connect that it is of.
+        // The flame graph weights a stack by the connect it belongs to.
         let each_connect = records || self.each_connect || self.events.contains(&Signal::Stack);
         let connects = if each_connect { stream::CONNECT } else { 0 };
         self.streamed().into_iter().map(bit).fold(owners | connects, |bits, bit| bits | bit)
     }
 
-    /// What the run does after everything is attached.
+    /// What the run does after everything is attached, which decides the privileges that stay.
     pub(super) fn needs(&self, options: &RunOptions, attached: Option<&Attached>, facts: &Facts) -> Needs {
         let is_attached = |signal| attached.is_some_and(|attached| attached.tier(signal).is_some());
         let probes = attached.and_then(|attached| attached.tier(Signal::PortProbes));
@@ -115,7 +115,8 @@ impl TraceRequest {
         }
     }
 
-    /// It costs a probe on each segment for a minisocket, so it is not asked by the way.
+    /// Whether every TIME_WAIT event is needed. That costs a probe on each segment for a minisocket, so it is on
+    /// request only.
     pub(super) fn details_time_wait(&self) -> bool {
         self.events.contains(&Signal::TimeWait) || matches!(self.mode, Mode::TimeWait | Mode::Doctor)
     }

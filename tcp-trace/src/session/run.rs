@@ -66,7 +66,7 @@ pub async fn run(
     pace: Pace,
     ready: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let wake = listen().map_err(|error| broken("cannot listen to signals", &error))?;
+    let wake = listen().map_err(|error| broken("cannot listen for signals", &error))?;
     ready()?;
     let begin = Instant::now();
     let mut ticks = interval_at(begin + pace.interval, pace.interval);
@@ -219,8 +219,8 @@ fn broken(what: &str, error: &std::io::Error) -> Failure {
 
 fn ring_ended(error: &std::io::Error) -> Failure {
     Failure::Failed {
-        headline: "the ring buffer can no longer be read".into(),
+        headline: "cannot read the ring buffer any more".into(),
         tried: vec![Tried::new("epoll", error.to_string())],
-        try_next: vec!["start again; with -v if it happens again".into()],
+        try_next: vec!["start again; if it happens again, run with -v".into()],
     }
 }

@@ -40,27 +40,27 @@ use crate::{
     stream::Consumer,
 };
 
-/// What there is before the first event.
+/// What is known before the first event.
 pub struct Prepared {
-    /// What the kernel offers.
+    /// Facts: what the kernel offers.
     pub facts: Facts,
-    /// What it can show.
+    /// What this machine can show.
     pub machine: Machine,
-    /// What is attached; `None`: nothing is to be traced, or nothing can be.
+    /// The attached programs; `None` if no tracing was requested or none is possible.
     pub attached: Option<Attached>,
-    /// Why nothing is attached, where something was to be.
+    /// Why nothing is attached, if tracing was requested.
     pub untraceable: Option<Failure>,
     calibration: Option<Calibration>,
-    /// The network namespace that was asked about, if it was one.
+    /// The network namespace to which the user limited the run, if any.
     netns: Option<u32>,
-    /// The destinations that were asked about.
+    /// The destinations to which the user limited the run.
     scope: Scope,
 }
 
-/// Reads the facts and attaches what the question needs.
+/// Reads the facts and attaches the programs that the command needs.
 ///
 /// # Errors
-/// Where the command line or the privileges do not allow it, and the question has no answer without.
+/// When the command line or the privileges do not allow it, and the command cannot do without tracing.
 pub fn prepare(options: &RunOptions, request: &TraceRequest) -> Result<Prepared, Failure> {
     descriptors::raise_limit();
     confine::before_attaching();
@@ -74,10 +74,10 @@ pub fn prepare(options: &RunOptions, request: &TraceRequest) -> Result<Prepared,
     config.streams = request.streams(options.record.is_some());
     config.shard_mask = connect_rows::shards(cpus()) - 1;
     config.attempt_sets_mask = attempts::sets(request.max_attempts) - 1;
-    // A caller may be gone, and the names of its frames with it, before the agent would look by itself.
+    // The caller may exit, and the names of its frames with it, before the agent would read the ring by itself.
     if !request.events.contains(&Signal::Stack) {
         config.wake_bytes = options.ring_kib.saturating_mul(1024) / 4;
-        // In a ring of 4 KiB, which holds about twenty events, every second one.
+        // A ring of 4 KiB holds about twenty events: wake the agent at every second one.
         config.wake_mask = (options.ring_kib / 2).next_power_of_two().min(64) - 1;
     }
     let netns = (config.filters & filter::NETNS != 0).then_some(config.netns);
@@ -91,14 +91,14 @@ pub fn prepare(options: &RunOptions, request: &TraceRequest) -> Result<Prepared,
         offsets: &facts.offsets,
         config: &config,
         ring_bytes: options.ring_kib.saturating_mul(1024),
-        // aya-log's own scale: 4 = debug.
+        // The scale of aya-log: 4 = debug.
         log_level: if request.verbose >= 2 { 4 } else { 0 },
     };
-    // TraceRequest for, or the only way to know what the programs cost.
+    // Calibrates on request, or where it is the only way to know what the programs cost.
     let calibrates = request.mode == Mode::ConnectLatency && (request.calibrate || !statistics::are_kept());
     let untraced = calibrates.then(Medians::before).transpose().unwrap_or_else(not_calibrated);
     let attached = try_all(loader, OBJECT, &plan, load).and_then(|attached| {
-        // The doctor says of each signal what became of it.
+        // doctor reports for each signal whether it attached.
         if request.mode != Mode::Doctor {
             attached.require(request.mode.main_signal(), &plan)?;
         }
@@ -106,7 +106,7 @@ pub fn prepare(options: &RunOptions, request: &TraceRequest) -> Result<Prepared,
     });
     let (mut attached, untraceable) = match attached {
         Ok(attached) => (Some(attached), None),
-        // What can be read is an answer too.
+        // Without tracing, the report shows what can be read.
         Err(failure) if request.mode.is_answered_untraced() && options.tier.is_none() => (None, Some(failure)),
         Err(failure) => return Err(failure),
     };
@@ -124,19 +124,20 @@ pub fn prepare(options: &RunOptions, request: &TraceRequest) -> Result<Prepared,
     Ok(Prepared { facts, machine, attached, untraceable, calibration, netns, scope })
 }
 
-/// A run that came to its end.
+/// A completed run.
 #[derive(Debug)]
 pub struct Ran<F> {
-    /// Who followed.
+    /// The consumer of the run's messages.
     pub consumer: F,
-    /// What became of `--record`: asked last, for the answer is there whatever became of it.
+    /// Whether `--record` succeeded. Checked last: the report is available either way.
     pub recorded: Result<(), Failure>,
 }
 
-/// Looks until the end; gives back who followed, whom `consumer` makes of what is known before the first event.
+/// Traces until the run ends and returns the consumer, which `consumer` creates from what is known before the first
+/// event.
 ///
 /// # Errors
-/// When what is attached cannot be read, or the output breaks.
+/// When the attached programs cannot be read, or writing the output fails.
 pub fn watch<F: Consumer>(
     prepared: Prepared,
     options: &RunOptions,
@@ -148,13 +149,13 @@ pub fn watch<F: Consumer>(
     let limits = request.mode == Mode::Doctor;
     let marks = attached.as_ref().and_then(|attached| Iterator::new(&attached.ebpf, MARKS)).transpose();
     let marks = marks.unwrap_or_else(|error| {
-        session.notes.push(format!("ports that carry the mark of a bind() are not known: {error}"));
+        session.notes.push(format!("ports marked by bind() are unknown: {error}"));
         None
     });
     if let Some(failure) = untraceable {
         tracing::info!("not traced: {failure}");
         let words = failure.in_a_line();
-        session.notes.push(format!("nothing is traced, this is what can be read: {words}"));
+        session.notes.push(format!("nothing is traced, this report shows what can be read without tracing: {words}"));
     }
     descriptors::ensure_room()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -163,7 +164,7 @@ pub fn watch<F: Consumer>(
         .map_err(|error| broken("cannot start the event loop", &error.into()))?;
     let within_runtime = runtime.enter();
     let needs = request.needs(options, attached.as_ref(), &facts);
-    // Threads that are started later are confined as the one that starts them.
+    // Threads inherit the confinement of the thread that starts them.
     if !needs.outputs.is_empty() {
         let outputs = needs.outputs.clone();
         output_thread::start(move || confine::outputs(&outputs))
@@ -214,7 +215,7 @@ fn trace(
     Ok(Traced { source, governor })
 }
 
-/// Which tiers were tried and why they did not do, for -v.
+/// Logs which tiers were tried and why they were refused, for -v.
 fn explain(attached: &Attached) {
     for trial in &attached.trials {
         if let Some(why) = &trial.refused {
@@ -264,7 +265,7 @@ fn session_info(
 }
 
 fn not_calibrated<T>(error: anyhow::Error) -> Option<T> {
-    tracing::warn!("what tracing adds to a connect is not known: {error:#}");
+    tracing::warn!("what tracing adds to a connect is unknown: {error:#}");
     None
 }
 

@@ -56,7 +56,7 @@ impl<K: Pod + Eq + Hash, V: Pod> Table<K, V> {
     /// When there is no such map.
     pub fn take(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<Self> {
         let map = ebpf.take_map(name).with_context(|| format!("no map {name} in the object"))?;
-        let Map::HashMap(data) = &map else { bail!("{name} is no hash map") };
+        let Map::HashMap(data) = &map else { bail!("{name} is not a hash map") };
         let (fd, room) = (data.fd().as_fd().as_raw_fd(), data.info()?.max_entries() as usize);
         Ok(Self { map: HashMap::try_from(map)?, fd, room })
     }

@@ -84,7 +84,7 @@ impl ConnectRows {
     pub fn drain(&mut self, turn: impl FnOnce(u32)) -> anyhow::Result<Drained> {
         let (old, new) = (self.generation as usize, 1 - self.generation as usize);
         if let Err(error) = self.tables[new].put(&self.heavy, RawRow::new_zeroed()) {
-            tracing::debug!("no places kept for the largest rows: {error}");
+            tracing::debug!("cannot reserve places for the largest rows: {error}");
         }
         turn(new as u32);
         self.generation = new as u32;

@@ -26,7 +26,7 @@ pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &S
     let _ = writeln!(out, "\n{}", theme.title(&head));
     let seen = summary.tier.is_some();
     times(out, "port 0 (any)", seen.then_some(&bind.any_port), seconds);
-    times(out, "a port of their own", seen.then_some(&bind.a_port), seconds);
+    times(out, "an explicit port", seen.then_some(&bind.a_port), seconds);
     binders(out, theme, layout, &bind.binders);
     marks(out, theme, layout, bind.marks.as_deref());
 }
@@ -111,7 +111,7 @@ fn marks(out: &mut String, theme: Theme, layout: Layout, spaces: Option<&[SpaceM
             let _ = writeln!(out, "{}", theme.faint(&line));
         }
     }
-    let legend = "skipped by every connect(), whatever its destination; poisoned: connect() chose the port and somebody \
+    let legend = "skipped by every connect(), for any destination; poisoned: connect() chose the port and another socket \
                   bound it later; bound: by its connection itself, before it connected";
     for line in wrapped(legend, layout.width) {
         let _ = writeln!(out, "{}", theme.faint(&line));

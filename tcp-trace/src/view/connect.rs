@@ -29,11 +29,11 @@ pub(crate) fn told_in_part(summary: &Summary, about: char) -> Option<String> {
     if let Some(estimate) = connect.estimate() {
         let (followed, made) = (grouped(connect.connects - connect.outcome_unknown), grouped(connect.connects));
         return Some(format!(
-            "{about}: estimated from {followed} of {made} connects, followed at random; standard error {} of all, more of a part",
+            "{about}: estimated from {followed} of {made} connects, sampled at random; standard error {} for the total, larger for parts",
             share(Some(estimate.error))
         ));
     }
-    let marked = |at_least: bool| at_least.then(|| ">=: a part of them is among the others".to_owned());
+    let marked = |at_least: bool| at_least.then(|| ">=: lower bound; the rest is counted among the others".to_owned());
     marked(connect.programs.iter().any(|row| row.at_least) || connect.destinations.iter().any(|row| row.at_least))
 }
 
@@ -48,7 +48,7 @@ pub(super) fn counts(out: &mut String, layout: Layout, summary: &Summary) {
         let _ = write!(words, "  {} {}", outcome.name(), grouped(number));
     }
     if connect.outcome_unknown > 0 {
-        let _ = write!(words, "  outcome not known {}", grouped(connect.outcome_unknown));
+        let _ = write!(words, "  outcome unknown {}", grouped(connect.outcome_unknown));
     }
     let _ = writeln!(out);
     for line in wrapped(&words, layout.width) {
@@ -57,7 +57,7 @@ pub(super) fn counts(out: &mut String, layout: Layout, summary: &Summary) {
     let known = (connect.second_pass_known > 0).then_some(connect.second_pass);
     let _ = write!(
         out,
-        "second pass {} of {} searches ({})  SYNs sent again {}",
+        "second pass {} of {} searches ({})  SYN retransmits {}",
         count(known),
         grouped(connect.second_pass_known),
         percent(connect.second_pass, connect.second_pass_known),

@@ -126,7 +126,7 @@ pub fn state(event: &State) -> String {
 pub fn detail(change: &Detail) -> String {
     let compared = if change.after > change.before { "over" } else { "well within" };
     format!(
-        "{:<8} detail: {} (was: {}), as programs {} and agent {} are {compared} the {} of the machine allowed\n",
+        "{:<8} detail: {} (was: {}), because programs {} and agent {} are {compared} the {} of the machine allowed\n",
         change.time.strftime("%H:%M:%S"),
         change.after.words(),
         change.before.words(),

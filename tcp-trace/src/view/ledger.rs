@@ -78,8 +78,8 @@ pub(crate) fn books(ledger: &Ledger) -> String {
     let mut words = format!("ledger: made {made} = delivered {}", grouped(ledger.delivered));
     let parts = [
         ("undecoded", counted(|counts| counts.undecoded)),
-        ("on the way", ledger.in_flight()),
-        ("only added up", counted(|counts| counts.summed)),
+        ("in flight", ledger.in_flight()),
+        ("totals only", counted(|counts| counts.summed)),
         ("shed", counted(|counts| counts.shed)),
         ("lost", counted(|counts| counts.ring_full)),
     ];

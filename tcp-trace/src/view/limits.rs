@@ -27,7 +27,11 @@ pub(super) fn table(out: &mut String, theme: Theme, layout: Layout, limits: &Lim
     }
     let hidden = now.processes.hidden;
     if hidden > 0 {
-        let _ = writeln!(out, "{}", theme.faint(&format!("descriptors of {hidden} processes: not permitted to count")));
+        let _ = writeln!(
+            out,
+            "{}",
+            theme.faint(&format!("file descriptors of {hidden} processes unknown: no permission to count them"))
+        );
     }
     for line in wrapped(&cost(now.object_bytes), layout.width) {
         let _ = writeln!(out, "{line}");
@@ -37,9 +41,9 @@ pub(super) fn table(out: &mut String, theme: Theme, layout: Layout, limits: &Lim
 fn of_the_machine(out: &mut String, now: &Limits) {
     let memory = now.tcp_memory;
     row(out, "files of the machine (fs.file-max)", now.files);
-    row(out, "descriptors a process (fs.nr_open)", Taken { used: None, limit: now.nr_open });
-    row(out, "memory of TCP, pages (tcp_mem)", Taken { used: memory.pages, limit: memory.limit_pages });
-    row(out, "sockets without an owner (orphans)", now.orphans);
+    row(out, "descriptors per process (fs.nr_open)", Taken { used: None, limit: now.nr_open });
+    row(out, "TCP memory in pages (tcp_mem)", Taken { used: memory.pages, limit: memory.limit_pages });
+    row(out, "orphaned sockets", now.orphans);
 }
 
 fn row(out: &mut String, name: &str, taken: Taken) {
@@ -56,7 +60,7 @@ fn row(out: &mut String, name: &str, taken: Taken) {
 /// What a connection costs.
 pub(crate) fn cost(bytes: ObjectBytes) -> String {
     format!(
-        "a connection costs a descriptor and {} bytes of kernel memory before it buffers anything (IPv6: {}), one in \
+        "a connection costs a file descriptor and {} bytes of kernel memory before it buffers anything (IPv6: {}), one in \
          TIME_WAIT {} bytes, one in the SYN queue {} bytes",
         count(bytes.socket),
         count(bytes.socket6),

@@ -23,7 +23,7 @@ pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &S
     let listen = &observed.listen;
     let shown = &listen.listeners[..listen.listeners.len().min(layout.top)];
     if shown.is_empty() {
-        let _ = writeln!(out, "\nnobody listens on TCP in the namespaces that can be seen");
+        let _ = writeln!(out, "\nno TCP listener in the visible network namespaces");
     } else {
         listeners(out, theme, layout, observed, shown);
     }
@@ -87,7 +87,7 @@ pub(crate) fn details(observed: &Observed, listener: &Listener) -> String {
             DropCause::AcceptQueueAtAck => "handshakes dropped at their last ACK, accept queue full",
             DropCause::SynQueue => "SYNs dropped, SYN queue full",
             DropCause::SynBacklog => "SYNs dropped, last quarter of tcp_max_syn_backlog",
-            DropCause::Other => "SYNs dropped for another reason",
+            DropCause::Other => "SYNs dropped for other reasons",
         };
         words.push(format!("{} {what}", grouped(dropped)));
     }
@@ -98,7 +98,7 @@ pub(crate) fn details(observed: &Observed, listener: &Listener) -> String {
     }
     if let Some(now) = listener.now.filter(|now| now.chain > 1) {
         let (members, chain) = (grouped(now.members), grouped(now.chain));
-        words.push(format!("{members} sockets listen there, for {chain} devices, and each SYN looks at all of these"));
+        words.push(format!("{members} sockets listen there, for {chain} devices, and each SYN walks all of them"));
     } else if let Some(now) = listener.now.filter(|now| now.members > 1) {
         let skew = listener.skew.map_or("?".into(), |skew| format!("{skew:.1}"));
         words.push(format!("{} sockets share it, the busiest gets {skew} times its share", grouped(now.members)));
@@ -116,7 +116,7 @@ fn slow(out: &mut String, theme: Theme, layout: Layout, listen: &ListenSnapshot)
     let _ = writeln!(out, "\n{}", theme.title("handshakes of this machine that waited for one of these"));
     for slow in listen.slow.iter().take(layout.top) {
         let line = format!(
-            "{} ({}) -> {}: {} connects, {} SYNs sent again, the longest {}",
+            "{} ({}) -> {}: {} connects, {} SYN retransmits, the longest {}",
             slow.caller.comm,
             slow.caller.pid,
             slow.listener.address(),

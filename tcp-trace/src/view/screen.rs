@@ -80,7 +80,7 @@ fn header(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
     let how = match summary.tier {
         Some(tier) => format!("tier {tier}"),
         None if summary.traced => "tier none".into(),
-        None => "nothing is traced".into(),
+        None => "not tracing".into(),
     };
     let mut title = format!("tcp-trace {}  kernel {}  {how}", summary.mode.name(), summary.kernel);
     // A single look takes no time.

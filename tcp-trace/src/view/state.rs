@@ -48,7 +48,7 @@ fn lasting(out: &mut String, theme: Theme, states: &StateSnapshot, seconds: f64)
             duration(of_all.max_ns),
         );
     }
-    let _ = writeln!(out, "orphans {} (sockets that no process holds, of the whole machine)", count(states.orphans));
+    let _ = writeln!(out, "orphans {} (sockets that no process holds, machine-wide)", count(states.orphans));
 }
 
 fn connections(out: &mut String, theme: Theme, layout: Layout, states: &StateSnapshot, seconds: f64) {

@@ -154,6 +154,10 @@ fn tallies(out: &mut String, theme: Theme, layout: Layout, title: &str, rows: &[
         );
     }
     if title == "destination" {
-        let _ = writeln!(out, "{}", theme.faint("visited, search: the largest; 2nd pass: found a port only there"));
+        let _ = writeln!(
+            out,
+            "{}",
+            theme.faint("visited, search: maximum; 2nd pass: found a port only in the second pass")
+        );
     }
 }

@@ -113,7 +113,7 @@ fn owners(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {
             per_second(row.overflow),
         );
     }
-    let harmless_note = "<- is a service of this machine's own: its TIME_WAIT takes no port of the range";
+    let harmless_note = "<- is a service on this machine: its TIME_WAIT takes no port of the range";
     for line in wrapped(harmless_note, layout.width) {
         let _ = writeln!(out, "{}", theme.faint(&line));
     }

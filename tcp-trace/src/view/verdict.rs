@@ -16,7 +16,7 @@ use crate::{
 /// All that `doctor` found: how many, or that there is none.
 pub(super) fn causes(out: &mut String, theme: Theme, layout: Layout, all: &[Finding]) {
     let head = match all {
-        [] => "nothing found: no cause of trouble in what was looked at".to_owned(),
+        [] => "no findings: nothing wrong in what was observed".to_owned(),
         [_] => "1 cause found".to_owned(),
         _ => format!("{} causes found, worst first", all.len()),
     };
@@ -38,7 +38,7 @@ pub(super) fn findings(out: &mut String, theme: Theme, layout: Layout, findings:
             let _ = writeln!(out, "  {line}");
         }
         if let Some(same) = shown[..index].iter().find(|earlier| earlier.fix == finding.fix) {
-            let _ = writeln!(out, "  fix: as for {} above", same.code);
+            let _ = writeln!(out, "  fix: same as for {} above", same.code);
             continue;
         }
         let _ = writeln!(out, "  fix:");
@@ -47,7 +47,7 @@ pub(super) fn findings(out: &mut String, theme: Theme, layout: Layout, findings:
         }
         let gain = finding.gain.as_deref().map(|gain| ("gain", gain));
         let risk = finding.risk.as_deref().map(|risk| ("risk", risk));
-        let avoid = finding.code.avoid().iter().map(|avoid| ("not", *avoid));
+        let avoid = finding.code.avoid().iter().map(|avoid| ("avoid", *avoid));
         for (what, words) in gain.into_iter().chain(risk).chain(avoid) {
             for line in wrapped(&format!("{what}: {words}"), layout.width - 2) {
                 let _ = writeln!(out, "  {line}");

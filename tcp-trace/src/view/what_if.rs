@@ -19,20 +19,20 @@ use crate::{
 /// The name of a change takes what these leave.
 const COLUMNS: usize = 50;
 
-const EXPLAINED: &str = "visited: ports that a connect() looks at, on average; at first: with the sockets as they are; \
-    settled, search: once each has been replaced, as many at a time, closed in no order; cliff at: ports taken at once \
-    at which the half that is searched first is full; left: connections until then";
+const EXPLAINED: &str = "visited: ports that a connect() visits, on average; at first: with the sockets as they are; \
+    settled, search: after every connection has been replaced, in random order; cliff at: ports taken at the same time \
+    when the half that is searched first is full; left: connections until then";
 
 /// The whole answer.
 pub fn text(forecast: &Forecast, layout: Layout) -> String {
     let layout = Layout { width: layout.width.max(80), ..layout };
     let theme = Theme { colours: layout.colours };
     let mut out = String::new();
-    let how = forecast.tier.map_or_else(|| "nothing is traced".into(), |tier| format!("tier {tier}"));
+    let how = forecast.tier.map_or_else(|| "not tracing".into(), |tier| format!("tier {tier}"));
     let title = format!("tcp-trace what-if  kernel {}  {how}  run {:.1} s", forecast.kernel, forecast.seconds);
     paragraph(&mut out, layout, &title, |line| theme.title(line));
     if forecast.cases.is_empty() {
-        let _ = writeln!(out, "\nno connection from a port of the range: there is nothing to ask about");
+        let _ = writeln!(out, "\nno connection uses a port of the range: there is nothing to predict");
     }
     for case in &forecast.cases {
         of_case(&mut out, theme, layout, case);
@@ -74,7 +74,7 @@ fn of_case(out: &mut String, theme: Theme, layout: Layout, case: &Case) {
         let command = case.command(change).unwrap_or_default();
         let words = format!(
             "begin with: {command}\n(ports visited {now} -> {} at first, {} settled; put the ports of your listeners \
-             into net.ipv4.ip_local_reserved_ports before)",
+             into net.ipv4.ip_local_reserved_ports first)",
             visited(prediction.current),
             visited(prediction.steady_state)
         );
@@ -91,7 +91,7 @@ fn measured(case: &Case) -> String {
         Some(rate) => {
             let _ = write!(words, ", {} searches/s", decimal(rate));
         }
-        None => words.push_str(", searches/s not known (--rate N says what to reckon with)"),
+        None => words.push_str(", searches/s unknown (set it with --rate N)"),
     }
     if let Some(mean) = case.searched.mean() {
         let search = duration(case.searched.mean_ns().map(|ns| ns.round() as u64));

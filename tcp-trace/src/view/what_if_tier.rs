@@ -50,10 +50,10 @@ pub fn text(tier: &Tier, layout: Layout) -> String {
     }
     out.push('\n');
     let explained = format!(
-        "proxies close first, and keep each port for 60 s of TIME_WAIT: the edge is the parity cliff, at half of \
-         {}-{}; a NAT host keeps each for 120 s of conntrack's TIME_WAIT: the edge is the last port; how netfilter \
-         chooses among them is not gone into. edge at/s: connects a second of the whole tier; hosts from: so many do \
-         not come to the edge",
+        "proxies close first and keep each port for 60 s in TIME_WAIT, so the edge is the parity cliff, at half of \
+         {}-{}; a NAT host keeps each port for 120 s in conntrack's TIME_WAIT, so the edge is the last port; how \
+         netfilter chooses a port is not modelled. edge at/s: connects per second of the whole tier; hosts from: number of \
+         hosts that stays below the edge",
         tier.range.0, tier.range.1
     );
     paragraph(&mut out, &explained, &|line| theme.faint(line));

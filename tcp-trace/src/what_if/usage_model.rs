@@ -260,19 +260,21 @@ impl UsageModel {
         let mut notes = self.session.notes(super::QUESTION);
         let lost = self.lost.events() + self.lost.missed;
         if lost > 0 {
-            let rates = if self.is_lossy() { "rates are not known" } else { "rates are lower bounds" };
-            notes.push(format!("{lost} events were lost, or runs of programs missed: {rates}"));
+            let rates = if self.is_lossy() { "rates are unknown" } else { "rates are lower bounds" };
+            notes.push(format!("{lost} events or program runs were lost: {rates}"));
         }
         if rates_lack && self.session.traced && !self.is_lossy() {
             let why = match self.searches.missed_some() {
-                true => "not each connect was told, to stay within --max-overhead",
+                true => "not every connect was reported, to stay within --max-overhead",
                 false if seconds < searches::LEAST_SECONDS => "the run was too short",
-                false => "nobody did meanwhile",
+                false => "no search happened during the run",
             };
-            notes.push(format!("how often ports are searched is not known: {why}"));
+            notes.push(format!("the rate of port searches is unknown: {why}"));
         }
         if !self.session.rules.perturb_table {
-            notes.push("this kernel begins its searches otherwise: how many ports they visit is not known".into());
+            notes.push(
+                "this kernel starts its searches in another way: the number of ports that they visit is unknown".into(),
+            );
         }
         notes.extend(self.warnings.iter().cloned());
         notes

@@ -150,10 +150,10 @@ fn little_that_is_lost_leaves_a_rate_and_much_does_not() {
     let missed = |runs| Counts { runs_missed: Some(runs), ..Counts::default() };
     let ring_full = |events| Counts { ring_full: events, ..Counts::default() };
     for (lost, rate, told) in [
-        (missed(3), Some(100.0), "3 events were lost, or runs of programs missed: rates are lower bounds"),
-        (missed(1001), None, "1001 events were lost, or runs of programs missed: rates are not known"),
-        (ring_full(50), Some(100.0), "50 events were lost, or runs of programs missed: rates are lower bounds"),
-        (ring_full(51), None, "51 events were lost, or runs of programs missed: rates are not known"),
+        (missed(3), Some(100.0), "3 events or program runs were lost: rates are lower bounds"),
+        (missed(1001), None, "1001 events or program runs were lost: rates are unknown"),
+        (ring_full(50), Some(100.0), "50 events or program runs were lost: rates are lower bounds"),
+        (ring_full(51), None, "51 events or program runs were lost: rates are unknown"),
     ] {
         let forecast = outlook_with(Vec::new(), lost);
         assert_eq!(forecast.cases[0].known.searches_per_second, rate, "{lost:?}");

@@ -60,7 +60,7 @@ impl Reuse {
         match self {
             Self::After { delay_ms } => format!("after {delay_ms} ms in TIME_WAIT, if the peer sends timestamps"),
             Self::Off => "no: tcp_tw_reuse is 0".into(),
-            Self::LoopbackOnly => "no: tcp_tw_reuse is 2, for loopback only".into(),
+            Self::LoopbackOnly => "no: tcp_tw_reuse is 2, loopback only".into(),
             Self::NoTimestamps => "no: tcp_timestamps is 0".into(),
             Self::Unknown => "?".into(),
         }

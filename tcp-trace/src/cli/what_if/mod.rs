@@ -33,16 +33,16 @@ Examples:
 
 /// What another range, more addresses or fewer connects would do to the port search here
 ///
-/// Looks at sockets and connects as `ports` does, and makes the searches of this kernel again, over the same ports: with
-/// the sockets as they are, and once as many connections have been made anew. Without a change to ask about, all that
-/// are sensible here.
+/// Surveys sockets and connects as `ports` does, then repeats this kernel's port search over the same ports: once with
+/// the sockets as they are, and once after as many connections have been made anew. Without a change on the command
+/// line, what-if tries every change that is sensible on this kernel.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Another net.ipv4.ip_local_port_range
     #[arg(long, value_name = "LOW-HIGH", value_parser = ports, help_heading = "Changes")]
     range: Option<(u16, u16)>,
-    /// So many local addresses towards the destination, used in turn
+    /// Number of source addresses to rotate through
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=4096), help_heading = "Changes")]
     source_addresses: Option<u32>,
     /// IP_LOCAL_PORT_RANGE on the sockets of the program
@@ -54,26 +54,26 @@ pub struct Args {
     /// net.ipv4.tcp_tw_reuse=1
     #[arg(long, help_heading = "Changes")]
     tw_reuse: bool,
-    /// Keep-alive: so many requests over a connection that carries one today
+    /// Keep-alive: number of requests to send over a connection that carries one today
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000_000), help_heading = "Changes")]
     requests_per_connection: Option<u32>,
-    /// Searches a second to reckon with, instead of those that are seen; with --hosts: connects a second of all hosts
+    /// Searches per second to assume instead of the measured rate; with --hosts: connects per second of all hosts
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<f64>,
-    /// Size a tier of so many proxies or NAT hosts instead: to one destination, without looking at anything
+    /// Size a tier of this many proxies or NAT hosts instead: for one destination, without surveying this machine
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), requires = "rate", help_heading = "A tier")]
     hosts: Option<u32>,
-    /// How long a connection lasts there, before TIME_WAIT
+    /// How long a connection of that tier lasts, before TIME_WAIT
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "1s", requires = "hosts", help_heading = "A tier")]
     lasts: Duration,
     #[command(flatten)]
     pub(super) live: LiveArgs,
 }
 
-/// Looks until the end, and answers.
+/// Traces until the run ends, then reports.
 ///
 /// # Errors
-/// As [`live::follow`], and for changes that this kernel cannot make.
+/// See [`live::follow`]; also for changes that this kernel cannot make.
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let page = Page::open(args)?;
     let layout = page.layout(args);
@@ -94,7 +94,7 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let request = ForecastRequest { changes, searches_per_second: args.rate, top: usize::from(args.live.top) };
     let ran = live::follow(&args.live.options()?, args.live.recording.as_ref(), &traced, |known| {
         possible(&request.changes, known)?;
-        Ok(Watched::new(UsageModel::new(known, request), "looking", known.begin.monotonic_ns, args.live.duration))
+        Ok(Watched::new(UsageModel::new(known, request), "tracing", known.begin.monotonic_ns, args.live.duration))
     })?;
     let bar = progress::bar("searching", Some(0));
     let forecast = ran.consumer.consumer.forecast(|done, all| {
@@ -120,10 +120,11 @@ impl Args {
     }
 }
 
-/// Where the answer goes, all of it at once.
+/// Where the report is written, all at once.
 struct Page {
     sink: Sink,
-    /// In its place; begun before anything is looked at, or who cannot write there would learn it only in the end.
+    /// The output file, under its temporary name. It is created before tracing starts, so that a path that cannot be
+    /// written fails early.
     file: Option<WholeFile>,
 }
 
@@ -153,14 +154,14 @@ impl Page {
     }
 }
 
-/// What this kernel has no means for is no question about it.
+/// Rejects a change that this kernel does not support.
 fn possible(changes: &[Change], known: &SessionInfo) -> Result<(), Failure> {
     let warnings = changes.iter().find_map(|change| match change {
         Change::LocalPortRange(..) if !known.rules.socket_range => {
-            Some("sockets have no range of their own here: IP_LOCAL_PORT_RANGE came with 6.3")
+            Some("this kernel has no IP_LOCAL_PORT_RANGE: it was added in 6.3")
         }
         Change::StepWidth(_) if !known.rules.step_width => {
-            Some("steps are always two ports wide here: ip_local_port_step_width came with 7.1")
+            Some("this kernel has no ip_local_port_step_width: it was added in 7.1")
         }
         _ => None,
     });
@@ -168,7 +169,9 @@ fn possible(changes: &[Change], known: &SessionInfo) -> Result<(), Failure> {
         Some(headline) if known.rules_known => Err(Failure::KernelLacks {
             headline: headline.into(),
             tried: Vec::new(),
-            try_next: vec!["tcp-trace what-if without it: every change that is sensible on this kernel".into()],
+            try_next: vec![
+                "tcp-trace what-if without that flag, which tries every change that is sensible on this kernel".into(),
+            ],
         }),
         _ => Ok(()),
     }
@@ -182,5 +185,5 @@ fn ports(text: &str) -> Result<(u16, u16), String> {
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate: &f64| *rate > 0.0 && *rate <= 1e9);
-    rate.ok_or_else(|| "expected a number a second above 0".into())
+    rate.ok_or_else(|| "expected a rate per second above 0".into())
 }

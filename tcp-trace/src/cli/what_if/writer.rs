@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Answers as they are written.
+//! Writes what-if reports in each format.
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::{
     what_if::{forecast::Forecast, tier::Tier},
 };
 
-/// What would be.
+/// A forecast for this machine.
 pub fn forecast(forecast: &Forecast, format: Format, layout: Layout) -> Vec<u8> {
     match format {
         Format::Text => what_if::text(forecast, layout).into_bytes(),
@@ -18,7 +18,7 @@ pub fn forecast(forecast: &Forecast, format: Format, layout: Layout) -> Vec<u8> 
     }
 }
 
-/// The size of a tier.
+/// The size of a tier of proxies.
 pub fn tier(tier: &Tier, format: Format, layout: Layout) -> Vec<u8> {
     match format {
         Format::Text => what_if_tier::text(tier, layout).into_bytes(),

@@ -106,8 +106,8 @@ impl Stacks {
                     self.waiting.push_front(Waiting::LookedUp(stack, since));
                     return Ok(());
                 }
-                Answer::NotYet => self.give_up(stack, "they took too long"),
-                Answer::Lost => self.give_up(stack, "they broke their reader"),
+                Answer::NotYet => self.give_up(stack, "reading took too long"),
+                Answer::Lost => self.give_up(stack, "the reader crashed"),
             };
             observe(&Event::Stack(stack))?;
         }
@@ -133,7 +133,7 @@ impl Stacks {
         if self.worker.is_none() && self.started < MAX_WORKERS {
             self.started += 1;
             self.worker = Worker::start(self.new_look_up)
-                .inspect_err(|error| tracing::warn!("stacks get no names: {error}"))
+                .inspect_err(|error| tracing::warn!("stacks have no names: {error}"))
                 .ok();
         }
     }
@@ -143,11 +143,11 @@ impl Stacks {
         if self.banned.contains(&stack.pid) {
             return Waiting::Ready(Event::Stack(without_names(
                 stack,
-                "this process's files took too long, or broke their reader",
+                "reading this process's files took too long or crashed",
             )));
         }
         let Some(worker) = &self.worker else {
-            return Waiting::Ready(Event::Stack(without_names(stack, "there is no reader any more")));
+            return Waiting::Ready(Event::Stack(without_names(stack, "the reader has ended")));
         };
         let captured = stack.captured.take();
         let whole = Stack { captured, ..stack.clone() };
@@ -160,11 +160,11 @@ impl Stacks {
     /// The worker is lost to this process, and what else it was given with it.
     fn give_up(&mut self, stack: Stack, why: &str) -> Stack {
         self.worker = None;
-        tracing::warn!("no names for stacks of process {}: reading its files was given up, {why}", stack.pid);
+        tracing::warn!("stacks of process {} have no names: {why}", stack.pid);
         self.banned.insert(stack.pid);
         for waiting in &mut self.waiting {
             if let Waiting::LookedUp(stack, _) = waiting {
-                let stack = without_names(stack.clone(), "another process broke the reader");
+                let stack = without_names(stack.clone(), "the reader crashed on files of another process");
                 *waiting = Waiting::Ready(Event::Stack(stack));
             }
         }

@@ -70,7 +70,7 @@ impl Names {
             }
             let source = Source::Kernel(Kernel { vmlinux: MaybeDefault::None, ..Kernel::default() });
             let found = self.symbolizer.symbolize(&source, Input::AbsAddr(&unknown)).unwrap_or_else(|error| {
-                tracing::info!("no names of kernel functions: {error}");
+                tracing::info!("kernel functions have no names: {error}");
                 Vec::new()
             });
             let mut found = found.into_iter();
@@ -117,7 +117,7 @@ impl Names {
     /// Code that belongs to no file: a compiler at run time may have left a list of names, perf(1)'s way.
     fn made(&mut self, pid: u32, code: &Code, address: u64) -> Frame {
         let is_anonymous = code.path.is_empty() || code.path.starts_with('[') || code.path.starts_with("//anon");
-        let made = if is_anonymous { "[code made at run time]".into() } else { place(code, address) };
+        let made = if is_anonymous { "[code generated at run time]".into() } else { place(code, address) };
         let name = match self.perf_map(pid) {
             Ok(list) => name_in(list, address).unwrap_or(made),
             Err(Refused::Missing) => made,

@@ -124,12 +124,12 @@ fn a_process_whose_files_take_too_long_holds_up_nobody_for_long() {
         passed,
         [
             "1 ".to_owned(),
-            refused(7, "they took too long"),
+            refused(7, "reading took too long"),
             "other".into(),
-            refused(2, "another process broke the reader"),
-            refused(7, "this process's files took too long, or broke their reader"),
+            refused(2, "the reader crashed on files of another process"),
+            refused(7, "reading this process's files took too long or crashed"),
             "3 ".into(),
-            refused(8, "they broke their reader"),
+            refused(8, "the reader crashed"),
         ]
     );
 }

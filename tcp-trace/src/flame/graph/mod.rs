@@ -74,10 +74,10 @@ impl Graph {
         let mut notes = doubts.notes();
         let unknown = weight.unknown(&total);
         if unknown > 0 {
-            notes.push(format!("of {unknown} connects the weight is not known: they are not in the picture"));
+            notes.push(format!("the weight of {unknown} connects is unknown: the graph leaves them out"));
         }
         if snapshot.unjoined > 0 {
-            notes.push(format!("of {} stacks the attempt was not told of", snapshot.unjoined));
+            notes.push(format!("{} stacks have no connect event", snapshot.unjoined));
         }
         Self { weight, stacks: stacks.into_iter().collect(), total, notes }
     }
@@ -101,7 +101,7 @@ fn root(key: &Key, split: Split) -> String {
     match split {
         Split::Process => comm.to_owned(),
         Split::Pid => format!("{comm} ({})", key.process.pid),
-        Split::Cgroup => key.cgroup.as_deref().unwrap_or("[cgroup not known]").to_owned(),
+        Split::Cgroup => key.cgroup.as_deref().unwrap_or("[cgroup unknown]").to_owned(),
         Split::Destination => std::net::SocketAddr::new(key.destination.daddr, key.destination.dport).to_string(),
     }
 }
@@ -112,16 +112,16 @@ fn frames(path: &Path) -> Vec<Drawn> {
         Path::NeverSearched => vec![word("[failed before the port search, where stacks are taken]")],
         Path::Early => vec![word("[began before stacks were taken]")],
         Path::Lost => vec![word("[stack lost]")],
-        Path::NoRoom => vec![word("[more call paths than there is room for]")],
+        Path::NoRoom => vec![word("[no room for more call paths]")],
     }
 }
 
 fn known(frames: &Frames) -> Vec<Drawn> {
     let lack = match frames.user_end {
         UserEnd::Whole => None,
-        UserEnd::Cut => Some("[cut: deeper than the 8 KiB that are taken]"),
+        UserEnd::Cut => Some("[truncated: deeper than the 8 KiB that are copied]"),
         UserEnd::Lost => Some("[unwinding failed here]"),
-        UserEnd::Gone => Some("[process gone before it was looked at]"),
+        UserEnd::Gone => Some("[process ended before unwinding]"),
         UserEnd::None => Some("[no user stack]"),
     };
     let kernel_lack = frames.kernel_errno.map(|errno| format!("[no kernel stack: errno {errno}]"));
@@ -169,11 +169,11 @@ impl Doubts {
 
     fn notes(&self) -> Vec<String> {
         let all = [
-            (self.lost_way, "user stacks could not be followed to their end"),
-            (self.cut, "user stacks are deeper than what is taken of them"),
-            (self.gone, "processes were gone before they were looked at"),
+            (self.lost_way, "user stacks could not be unwound completely"),
+            (self.cut, "user stacks are deeper than the 8 KiB that are copied"),
+            (self.gone, "processes ended before their stacks were unwound"),
             (self.no_user, "connects have no user stack: kernel threads or 32-bit programs"),
-            (self.no_kernel, "kernel stacks could not be had"),
+            (self.no_kernel, "kernel stacks are missing"),
             (self.no_stack, "stacks were lost"),
             (self.no_room, "connects found no room for their call path"),
         ];

@@ -76,7 +76,7 @@ fn datagram(
         Err(Errno::INTR) => return Ok(false),
         received => received?.1,
     };
-    let datagram = buffer.get(..length).ok_or_else(|| io::Error::other("a datagram of sock_diag was cut off"))?;
+    let datagram = buffer.get(..length).ok_or_else(|| io::Error::other("a sock_diag datagram was truncated"))?;
     let mut flags = 0;
     let mut end = None;
     for part in wire::parts(netns, datagram, &mut flags) {

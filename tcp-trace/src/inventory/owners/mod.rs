@@ -66,10 +66,10 @@ impl Owners {
         if hidden > 0 {
             found
                 .warnings
-                .push(format!("sockets of {hidden} processes have no owner here: not ours to see (CAP_SYS_PTRACE)"));
+                .push(format!("sockets of {hidden} processes have no owner here: seeing it needs CAP_SYS_PTRACE"));
         }
         if beyond > 0 {
-            found.warnings.push(format!("{beyond} sockets have no owner here: {LIMIT} are remembered"));
+            found.warnings.push(format!("{beyond} sockets have no owner here: at most {LIMIT} owners are kept"));
         }
         found
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::probes::tier::Tier;
 
-const NO_MARKS: &str = "ports that carry the mark of a bind() are not known";
+const NO_MARKS: &str = "ports marked by bind() are unknown";
 const SYSCALLS: Kind = Kind::Tracepoint { category: "syscalls" };
 
 /// Run for each socket when marks are looked for, whatever the tier.
@@ -37,7 +37,7 @@ pub(super) const ROW: Row = Row {
                 program("bind_exit_kprobe", "inet_csk_get_port", Kind::Kretprobe),
                 program("bind_enter_kprobe", "inet_csk_get_port", Kind::Kprobe),
             ],
-            limitations: "binds are missed when more are under way than there are probe instances (counted as missed)",
+            limitations: "binds are missed when more calls are in progress than there are kretprobe instances (counted as missed)",
         },
         Alternative {
             tier: Tier::Tracepoint,
@@ -47,7 +47,7 @@ pub(super) const ROW: Row = Row {
                 program("bind_call_exit_tp", "sys_exit_bind", SYSCALLS),
                 program("bind_call_enter_tp", "sys_enter_bind", SYSCALLS),
             ],
-            limitations: "time is that of the whole call; binds by io_uring are not seen",
+            limitations: "the time is that of the whole system call; binds through io_uring are not seen",
         },
     ],
 };

@@ -11,10 +11,10 @@ use crate::probes::tier::Tier;
 const SOCK_ADDR: &str = "__cgroup_bpf_run_filter_sock_addr";
 const SYSCALLS: Kind = Kind::Tracepoint { category: "syscalls" };
 const NO_INTERRUPTED: &str = "interrupted connects are reported as abandoned";
-const NO_LSM: &str = "connects that a security module refuses are not seen";
-const NO_CGROUP: &str = "connects that a cgroup program refuses are not seen";
+const NO_LSM: &str = "connects denied by a security module are not seen";
+const NO_CGROUP: &str = "connects denied by a cgroup program are not seen";
 const NO_CALL: &str =
-    "no errno of failing calls, and connects that fail before SYN_SENT (no route, denied) are not seen";
+    "failed calls have no errno, and connects that fail before SYN_SENT (no route, denied) are not seen";
 
 /// The ways to it.
 pub(super) const ROW: Row = Row {
@@ -55,7 +55,7 @@ pub(super) const ROW: Row = Row {
                 ipv6("connect_enter_kprobe", "tcp_v6_connect", Kind::Kprobe),
                 program("connect_enter_kprobe", "tcp_v4_connect", Kind::Kprobe),
             ],
-            limitations: "returns are missed when more calls are under way than there are probe instances (counted as missed)",
+            limitations: "returns are missed when more calls are in progress than there are kretprobe instances (counted as missed)",
         },
         Alternative {
             tier: Tier::Tracepoint,
@@ -65,7 +65,7 @@ pub(super) const ROW: Row = Row {
                 optional("connect_call_exit_tp", "sys_exit_connect", SYSCALLS, NO_CALL),
                 optional("connect_call_enter_tp", "sys_enter_connect", SYSCALLS, NO_CALL),
             ],
-            limitations: "no port search: neither its time nor the ports visited; the handshake's time includes it",
+            limitations: "the port search is not seen: neither its time nor the ports visited; the handshake's time includes it",
         },
     ],
 };

@@ -4,9 +4,9 @@
 use super::{Alternative, Kind, Need, Program, Row, Signal, ipv6, optional, program, variant};
 use crate::probes::tier::Tier;
 
-const ACK: &str = "handshakes that end in a full accept queue are not seen";
+const ACK: &str = "handshakes dropped at a full accept queue are not seen";
 const NO_COOKIES: Need = Need::IfPresent("SYN cookies are not seen");
-const NO_BACKLOG: &str = "the backlog that listen() is asked for is not known";
+const NO_BACKLOG: &str = "the backlog passed to listen() is unknown";
 const SYSCALLS: Kind = Kind::Tracepoint { category: "syscalls" };
 
 /// On a function that takes seven parameters on some kernels, which not every trampoline does: a kprobe takes its place.
@@ -55,7 +55,7 @@ pub(super) const ROW: Row = Row {
                 program("accept_kprobe", "inet_csk_accept", Kind::Kprobe),
                 optional("listen_call_tp", "sys_enter_listen", SYSCALLS, NO_BACKLOG),
             ],
-            limitations: "how many connections accept() takes: a return that sleeps is not probed",
+            limitations: "the number of connections that accept() takes is unknown: a kretprobe on a call that sleeps is avoided",
         },
     ],
 };

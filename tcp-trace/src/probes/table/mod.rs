@@ -167,7 +167,7 @@ const fn probe(name: &'static str, hook: &'static str, params: u16, need: Need) 
     Program { name, hook, kind: Kind::Fentry, need, params: Some(params) }
 }
 
-const NO_IPV6: Need = Need::IfPresent("IPv6 is not seen");
+const NO_IPV6: Need = Need::IfPresent("IPv6 is not traced");
 
 /// Every signal.
 pub const SIGNALS: &[Row] = &[

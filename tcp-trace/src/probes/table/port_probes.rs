@@ -26,7 +26,7 @@ pub(super) const ROW: Row = Row {
                 program("probe_check_kprobe", "__inet_check_established", Kind::Kprobe),
                 ipv6("probe_check_kprobe", "__inet6_check_established", Kind::Kprobe),
             ],
-            limitations: "several times the cost for each candidate",
+            limitations: "each candidate costs several times as much",
         },
     ],
 };

@@ -15,7 +15,7 @@ pub(super) const ROW: Row = Row {
         Alternative {
             tier: Tier::Tracepoint,
             programs: &[program("stack_tp", "inet_sock_set_state", Kind::RawTracepoint)],
-            limitations: "the stack ends at SYN_SENT, right before the port search",
+            limitations: "stacks are taken at SYN_SENT, right before the port search",
         },
     ],
 };

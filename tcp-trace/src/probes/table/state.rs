@@ -8,8 +8,8 @@ use super::{
 };
 use crate::probes::tier::Tier;
 
-const NO_OWNER: &str = "accepted connections have no owner until it closes them";
-const NO_LINGERING: &str = "a close() that SO_LINGER lets wait is not seen";
+const NO_OWNER: &str = "accepted connections have no owner until they are closed";
+const NO_LINGERING: &str = "close() calls that SO_LINGER blocks are not seen";
 
 /// The ways to it.
 pub(super) const ROW: Row = Row {
@@ -34,12 +34,12 @@ pub(super) const ROW: Row = Row {
                 optional("state_closing_kprobe", "tcp_close", Kind::Kprobe, NO_LINGERING),
                 SET_STATE_KPROBE,
             ],
-            limitations: "the owner of an accepted connection may be missed while many wait in accept()",
+            limitations: "the owner of an accepted connection may be missed while many threads wait in accept()",
         },
         Alternative {
             tier: Tier::Tracepoint,
             programs: &[SET_STATE_TRACEPOINT],
-            limitations: "accepted connections have no owner until it closes them; a close() that SO_LINGER lets wait is not seen",
+            limitations: "accepted connections have no owner until they are closed; close() calls that SO_LINGER blocks are not seen",
         },
     ],
 };

@@ -36,7 +36,7 @@ pub(super) const ROW: Row = Row {
                 program("tw_alloc_kprobe", "inet_twsk_alloc", Kind::Kprobe),
                 in_detail(program("tw_closer_kprobe", "tcp_set_state", Kind::Kprobe)),
             ],
-            limitations: "an overflow for lack of memory is taken for an entry",
+            limitations: "an overflow because of lack of memory counts as an entry",
         },
     ],
 };

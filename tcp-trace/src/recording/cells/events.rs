@@ -213,7 +213,7 @@ impl Value for Level {
             "no_events" => Some(Self::NoEvents),
             word => word.strip_prefix("one_in_").and_then(|n| n.parse().ok()).map(Self::OneIn),
         };
-        level.map(Some).ok_or_else(|| Malformed::new(format!("column {path}: {word:?} is not known to this version")))
+        level.map(Some).ok_or_else(|| Malformed::new(format!("column {path}: {word:?} is unknown to this version")))
     }
 }
 
@@ -243,7 +243,7 @@ impl Cells for Stack {
 }
 
 fn too_long() -> Frames {
-    let user = vec![Frame { name: "[a stack that is too long to be recorded]".into(), module: None }];
+    let user = vec![Frame { name: "[stack too long to record]".into(), module: None }];
     Frames { user, user_end: UserEnd::Gone, kernel: Vec::new(), kernel_errno: None }
 }
 

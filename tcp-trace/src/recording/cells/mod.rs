@@ -141,7 +141,7 @@ macro_rules! words {
                 let found = words.into_iter().find(|(_, word)| word.as_bytes() == written).map(|(variant, _)| variant);
                 found.map(Some).ok_or_else(|| {
                     let word = String::from_utf8_lossy(written);
-                    $crate::recording::bytes::Malformed::new(format!("column {path}: {word:?} is not known to this version"))
+                    $crate::recording::bytes::Malformed::new(format!("column {path}: {word:?} is unknown to this version"))
                 })
             }
         }

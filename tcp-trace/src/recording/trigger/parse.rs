@@ -57,7 +57,7 @@ impl<'a> Parser<'a> {
         if word.text == "(" {
             self.depth += 1;
             if self.depth > DEEPEST {
-                return Err(Wrong::new(word.at.clone(), format!("more than {DEEPEST} parentheses in each other")));
+                return Err(Wrong::new(word.at.clone(), format!("more than {DEEPEST} nested parentheses")));
             }
             let inner = self.any()?;
             self.depth -= 1;

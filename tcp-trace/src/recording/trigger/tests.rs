@@ -66,7 +66,7 @@ fn what_is_wrong_is_pointed_at() {
     ] {
         wrong(text);
     }
-    assert!(wrong(&"(".repeat(40)).contains("32 parentheses"));
+    assert!(wrong(&"(".repeat(40)).contains("32 nested parentheses"));
 }
 
 #[test]

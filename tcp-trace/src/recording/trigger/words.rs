@@ -49,7 +49,7 @@ pub fn split(text: &str) -> Result<Vec<Word<'_>>, Wrong> {
             '<' | '>' | '!' => 1 + usize::from(rest[1..].starts_with('=')),
             '"' | '\'' => {
                 let end = rest[1..].find(first);
-                let end = end.ok_or_else(|| Wrong::new(at..text.len(), "a quote that does not end"))?;
+                let end = end.ok_or_else(|| Wrong::new(at..text.len(), "a quote without an end"))?;
                 words.push(Word { at: at..at + end + 2, text: &rest[1..=end] });
                 at += end + 2;
                 continue;

@@ -68,6 +68,6 @@ fn shade(share: u8) -> usize {
 pub fn legend() -> Vec<Key> {
     let labels = ["some taken", "a fifth", "two fifths", "three fifths", "four fifths", "all taken"];
     let key = |(index, label): (usize, &str)| Key { class: format!("heat h{}", index + 1), label: label.into() };
-    let unknown = Key { class: "unknown".into(), label: "not known".into() };
+    let unknown = Key { class: "unknown".into(), label: "unknown".into() };
     labels.into_iter().enumerate().map(key).chain([unknown]).collect()
 }

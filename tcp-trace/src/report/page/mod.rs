@@ -59,7 +59,7 @@ pub fn page(material: &Material<'_>) -> Result<String, Failure> {
         sections: section::all(material),
         notes: &summary.notes,
         colophon: format!(
-            "Written by tcp-trace {}. Times are UTC. What is not known is ?, never 0.",
+            "Written by tcp-trace {}. Times are UTC. ? means unknown; a 0 was measured.",
             env!("CARGO_PKG_VERSION")
         ),
         policy: policy(STYLE, SCRIPT, material.flame.map(|flame| &flame.inline)),
@@ -74,6 +74,6 @@ pub fn page(material: &Material<'_>) -> Result<String, Failure> {
     rendered.map_err(|error| Failure::Failed {
         headline: "cannot write the report's page".into(),
         tried: vec![Tried::new("template", format!("{error:#}"))],
-        try_next: vec!["this is a mistake in tcp-trace: please report it".into()],
+        try_next: vec!["this is a bug in tcp-trace: please report it".into()],
     })
 }

@@ -8,7 +8,7 @@ pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
     let active = material.session.signals.get(&Signal::Stack);
     match (material.flame, active) {
         (Some(flame), _) => vec![Block::Flame(Box::new(flame.clone()))],
-        (None, Some(_)) => vec![Block::Words("No connect() came with a stack that could be followed.".into())],
+        (None, Some(_)) => vec![Block::Words("No connect() has a stack that could be unwound.".into())],
         (None, None) => Vec::new(),
     }
 }

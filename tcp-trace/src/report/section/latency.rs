@@ -19,7 +19,7 @@ type Unit = fn(Option<u64>) -> String;
 const SPREADS: [(&str, &str, Unit); 4] = [
     ("search", "Port search", duration),
     ("handshake", "Handshake", duration),
-    ("total", "The whole connect()", duration),
+    ("total", "Whole connect()", duration),
     ("visited", "Ports visited", count),
 ];
 
@@ -51,7 +51,7 @@ fn phases(material: &Material<'_>) -> Table {
 fn rate(material: &Material<'_>) -> Chart {
     let per_second = |number: u64, column: &Column| (column.seconds > 0.0).then(|| number as f64 / column.seconds);
     let lines = [
-        lines::Line { label: "connects a second".into(), value: Box::new(move |c| per_second(c.connects, c)) },
+        lines::Line { label: "connects per second".into(), value: Box::new(move |c| per_second(c.connects, c)) },
         lines::Line { label: "of these, failed".into(), value: Box::new(move |c| per_second(c.failed, c)) },
         lines::Line {
             label: "of these, past the first half of the range".into(),
@@ -104,7 +104,7 @@ fn heat_map(material: &Material<'_>, which: usize) -> Option<Chart> {
         id: format!("heat-{id}"),
         title: format!("{name} over time"),
         words: format!(
-            "a row for each power of two, the stronger the more connects; median {}, 99th percentile {}, the largest {}",
+            "one row per power of two, darker for more connects; median {}, 99th percentile {}, largest {}",
             unit(whole.p50),
             unit(whole.p99),
             unit(whole.max),

@@ -38,24 +38,23 @@ fn books(material: &Material<'_>) -> Table {
     let counts = ledger.counts.as_ref();
     let counted = |of: fn(&Counts) -> u64| counts.map(of);
     let lost_of = |of: fn(&Lost) -> u64| counts.map(|_| of(&lost));
-    let caption =
-        "Attempts: made = delivered + undecoded + on the way + only added up + shed + lost in the ring buffer";
+    let caption = "Attempts: made = delivered + undecoded + in flight + totals only + shed + lost in the ring buffer";
     let mut table = Table::new(caption, &["what", "how many#"]);
     let rows = [
         ("made: connects that were followed and ended", counted(|counts| counts.made)),
         ("delivered", Some(ledger.delivered)),
         ("undecoded", counted(|counts| counts.undecoded)),
-        ("on the way", ledger.in_flight()),
-        ("only added up: no event of each was asked for", counted(|counts| counts.summed)),
-        ("shed: added up, but no event was sent", counted(|counts| counts.shed)),
-        ("lost in the ring buffer: added up, but it was full", counted(|counts| counts.ring_full)),
-        ("not followed: counted and no more", counted(|counts| counts.not_followed)),
+        ("in flight", ledger.in_flight()),
+        ("totals only: no event per connect was requested", counted(|counts| counts.summed)),
+        ("shed: in the totals, but no event was sent", counted(|counts| counts.shed)),
+        ("lost in the ring buffer: in the totals, but the buffer was full", counted(|counts| counts.ring_full)),
+        ("not followed: counted only", counted(|counts| counts.not_followed)),
         ("pending at the end", ledger.pending),
         ("events of other signals delivered", Some(ledger.signals_delivered)),
         ("runs of programs missed", counts.and_then(|counts| counts.runs_missed)),
         ("kprobes missed", counts.and_then(|counts| counts.kprobes_missed)),
         ("lost: ring buffer, all signals", lost_of(|lost| lost.ring_buffer)),
-        ("lost: no room in a map", lost_of(|lost| lost.map_full)),
+        ("lost: map full", lost_of(|lost| lost.map_full)),
         ("lost: returns and runs missed", lost_of(|lost| lost.missed)),
     ];
     rows.into_iter().for_each(|(what, number)| table.push([what.into(), count(number)]));
@@ -67,7 +66,7 @@ fn spent(material: &Material<'_>) -> Chart {
         label: "programs and agent, percent of the machine".into(),
         value: Box::new(|column| column.cost.map(|share| share * 100.0)),
     }];
-    let mut table = Table::new("What tracing took over time", &["until", "share of the machine#", "connects#"]);
+    let mut table = Table::new("Cost of tracing over time", &["until", "share of the machine#", "connects#"]);
     for (index, column) in material.columns.iter().enumerate() {
         let cells = [clock(column.end), share(column.cost), grouped(column.connects)];
         table.push_at(material.axis().span(material.columns, index), cells);
@@ -75,7 +74,7 @@ fn spent(material: &Material<'_>) -> Chart {
     let ledger = &material.summary.ledger;
     Chart {
         id: "cost".into(),
-        title: "What tracing took over time".into(),
+        title: "Cost of tracing over time".into(),
         words: format!(
             "{} of {} over the whole run, {} allowed",
             share(ledger.share(material.summary.observed.seconds)),

@@ -22,13 +22,14 @@ pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
     }
     row("files of the machine (fs.file-max)".into(), now.files);
     let memory = now.tcp_memory;
-    row("memory of TCP, pages (tcp_mem)".into(), Taken { used: memory.pages, limit: memory.limit_pages });
-    row("sockets without an owner (orphans)".into(), now.orphans);
+    row("TCP memory in pages (tcp_mem)".into(), Taken { used: memory.pages, limit: memory.limit_pages });
+    row("orphaned sockets".into(), now.orphans);
     for conntrack in now.conntrack.iter().take(material.top) {
         row(format!("conntrack, netns {}", conntrack.netns), conntrack.taken);
     }
     if now.processes.hidden > 0 {
-        let words = format!("descriptors of {} processes: not permitted to count", now.processes.hidden);
+        let words =
+            format!("file descriptors of {} processes unknown: no permission to count them", now.processes.hidden);
         table.notes.push(words);
     }
     table.notes.push(cost(now.object_bytes));

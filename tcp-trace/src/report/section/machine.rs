@@ -18,12 +18,12 @@ fn facts(material: &Material<'_>) -> Table {
     let kernel = if session.kernel.is_empty() { "?" } else { &session.kernel };
     table.push(["kernel".into(), kernel.into()]);
     if session.rules_known {
-        table.push(["port search".into(), format!("that {}", generation::name(&session.rules))]);
+        table.push(["port search".into(), generation::name(&session.rules).into()]);
         for buys in generation::upgrades(&session.rules) {
             table.push(["a newer kernel".into(), buys.into()]);
         }
     } else {
-        table.push(["port search".into(), "? (no BTF to ask)".into()]);
+        table.push(["port search".into(), "? (the kernel has no BTF)".into()]);
     }
     let exact = "known: ports visited are exact";
     let sees_search = matches!(material.summary.tier, Some(Tier::Fentry | Tier::Kprobe));
@@ -35,20 +35,24 @@ fn facts(material: &Material<'_>) -> Table {
 }
 
 fn signals(material: &Material<'_>) -> Table {
-    let mut table = Table::new("What was traced, and how", &["signal", "tier", "cannot be told so"]);
+    let mut table = Table::new("What was traced, and how", &["signal", "tier", "not seen on this tier"]);
     for (signal, active) in &material.session.signals {
         let limitations = if active.limitations.is_empty() { "-".into() } else { active.limitations.join("; ") };
         table.push([signal.to_string(), active.tier.to_string(), limitations]);
     }
-    if material.session.signals.is_empty() { table.note("nothing was traced: this is what can be read") } else { table }
+    if material.session.signals.is_empty() {
+        table.note("nothing was traced: this is what can be read without tracing")
+    } else {
+        table
+    }
 }
 
 fn settings(material: &Material<'_>) -> Table {
-    let mut table = Table::new("Settings of the network namespace that this ran in", &["setting", "value#"]);
+    let mut table = Table::new("Settings of the network namespace in which this ran", &["setting", "value#"]);
     for (name, value) in named(&material.session.sysctls) {
         table.push([name.into(), value.unwrap_or_else(|| "?".into())]);
     }
-    table.note("? is not known, or this kernel has no such setting")
+    table.note("?: unknown, or this kernel has no such setting")
 }
 
 fn named(sysctls: &Sysctls) -> [(&'static str, Option<String>); 13] {

@@ -75,14 +75,14 @@ impl Material<'_> {
 /// All that have something to say.
 pub fn all(material: &Material<'_>) -> Vec<Section> {
     let sections = [
-        ("latency", "How long connects take", latency::blocks(material)),
+        ("latency", "Connect latency", latency::blocks(material)),
         ("ports", "Local ports", ports::blocks(material)),
-        ("callers", "Which code connects", callers::blocks(material)),
-        ("talkers", "Who connects, and where to", talkers::blocks(material)),
+        ("callers", "Call paths of connect()", callers::blocks(material)),
+        ("talkers", "Callers and destinations", talkers::blocks(material)),
         ("time-wait", "TIME_WAIT", time_wait::blocks(material)),
         ("queues", "Listeners and their queues", queues::blocks(material)),
         ("limits", "Other limits", limits::blocks(material)),
-        ("ledger", "What was seen, lost and spent", ledger::blocks(material)),
+        ("ledger", "Coverage, losses and cost", ledger::blocks(material)),
         ("machine", "This machine", machine::blocks(material)),
     ];
     let sections = sections.into_iter().filter(|(.., blocks)| !blocks.is_empty());

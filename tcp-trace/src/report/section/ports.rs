@@ -36,7 +36,7 @@ pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
         blocks.extend(group.map(|group| Block::Bar(taken_by(material, group))));
     }
     if pictures.is_empty() {
-        blocks.push(Block::Words("No destination has a hundredth of its range taken: nobody is near the edge.".into()));
+        blocks.push(Block::Words("No destination has 1 % of its range taken: none is near the cliff.".into()));
     }
     if !ports.groups.is_empty() {
         blocks.push(Block::Table(edge(material)));
@@ -129,7 +129,7 @@ fn taken_by(material: &Material<'_>, group: &Group) -> bars::Bar {
 fn edge(material: &Material<'_>) -> Table {
     let observed = &material.summary.observed;
     let heads = ["from -> to", "taken#", "first half#", "to the cliff#", "in#", "to the end#", "in#", "ports/s#"];
-    let mut table = Table::new("How far from the edge, fewest free ports first", &heads);
+    let mut table = Table::new("Distance to the cliff, fewest free ports first", &heads);
     for group in observed.ports.groups.iter().take(material.top) {
         let (taken, halves) = (group.held.taken(), group.range.halves());
         table.push([
@@ -150,7 +150,7 @@ fn edge(material: &Material<'_>) -> Table {
 fn spaces(material: &Material<'_>) -> Table {
     let observed = &material.summary.observed;
     let heads = ["network namespace", "range#", "reserved#", "listening#", "bound#", "marked#", "shared#"];
-    let mut table = Table::new("Ports of the range that no connect() may have, or several share", &heads);
+    let mut table = Table::new("Ports of the range that no connect() can use, or that several share", &heads);
     for space in observed.ports.spaces.iter().take(material.top) {
         table.push([
             observed.netns_label(space.netns),
@@ -162,7 +162,7 @@ fn spaces(material: &Material<'_>) -> Table {
             grouped(space.shared.into()),
         ]);
         if space.beyond > 0 {
-            let words = format!("{} more sockets were not looked at: lower bounds", grouped(space.beyond));
+            let words = format!("{} more sockets were not read, so these are lower bounds", grouped(space.beyond));
             table.notes.push(format!("{}: {words}", space.netns));
         }
     }

@@ -98,7 +98,7 @@ fn listeners(material: &Material<'_>) -> Table {
     let observed = &material.summary.observed;
     let heads =
         ["listener", "accept queue#", "most#", "SYN queue#", "most#", "in/s#", "accepted/s#", "dropped#", "cookies#"];
-    let mut table = Table::new("Listeners, those in trouble first", &heads);
+    let mut table = Table::new("Listeners, those with drops first", &heads);
     let per_second = |number| rate(number, observed.seconds);
     for listener in observed.listen.listeners.iter().take(material.top) {
         let (now, counts) = (listener.now, listener.counts);
@@ -122,7 +122,7 @@ fn listeners(material: &Material<'_>) -> Table {
 }
 
 fn slow(material: &Material<'_>) -> Table {
-    let heads = ["who connected", "to the listener", "connects#", "SYNs sent again#", "longest#"];
+    let heads = ["who connected", "to the listener", "connects#", "SYN retransmits#", "longest#"];
     let mut table = Table::new("Handshakes of this machine that waited for one of these", &heads);
     for slow in material.summary.observed.listen.slow.iter().take(material.top) {
         table.push([

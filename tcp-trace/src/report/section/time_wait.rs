@@ -29,7 +29,7 @@ pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
 
 fn levels(material: &Material<'_>) -> Chart {
     let lines = [lines::Line {
-        label: "in TIME_WAIT, of all namespaces".into(),
+        label: "in TIME_WAIT, all namespaces".into(),
         value: Box::new(|column| column.time_wait.map(|level| level as f64)),
     }];
     let mut table = Table::new("TIME_WAIT over time", &["until", "in TIME_WAIT#", "new#"]);
@@ -42,7 +42,7 @@ fn levels(material: &Material<'_>) -> Chart {
         id: "time-wait-level".into(),
         title: "TIME_WAIT over time".into(),
         words: format!(
-            "{} at the beginning, {} at the end, {} at most",
+            "{} at the start, {} at the end, {} at most",
             count(known().next()),
             count(known().next_back()),
             count(known().max())
@@ -103,5 +103,5 @@ fn owners(material: &Material<'_>) -> Table {
             per_second(row.overflow),
         ]);
     }
-    table.note("<- is a service of this machine's own: its TIME_WAIT takes no port of the range")
+    table.note("<- is a service on this machine: its TIME_WAIT takes no port of the range")
 }

@@ -32,26 +32,26 @@ fn sentences(range: Range, sysctls: Option<&Sysctls>) -> Vec<String> {
     let (parity, low) = (if range.low.is_multiple_of(2) { "even" } else { "odd" }, range.low);
     let mut all = vec![
         format!(
-            "The low end, {low}, is {parity}: connect() tries the {first} first, and the {second} only once that has no \
-             port left towards this destination. bind() to port 0 begins with the {second}, so that the two are not in \
-             each other's way."
+            "The low end, {low}, is {parity}: connect() tries the {first} first, and the {second} only when the {first} has no \
+             port left towards this destination. bind() to port 0 starts with the {second}, so that the two do not \
+             compete."
         ),
-        "The start follows from a secret, both addresses and the remote port; it changes every 10 s, and moves on with \
-         each connect. So ports towards one destination look sequential, of one parity, and drift."
+        "The start depends on a secret, both addresses and the remote port; it changes every 10 s and advances with \
+         each connect. So ports towards one destination look sequential, have one parity, and drift."
             .into(),
-        "The limit is per source and destination: connections to different destinations share a port. A port that is \
-         reserved, listened on or bound by bind() is shared with nobody."
+        "The limit is per source and destination: connections to different destinations can share a port. A port that is \
+         reserved, listened on or bound by bind() is never shared."
             .into(),
     ];
     if range.never_tried() > 0 {
         all.push(format!(
-            "The range has an odd number of ports, {}: one of the {first} is never tried; which one depends on the start.",
+            "The range has an odd number of ports, {}: connect() never tries one port of the {first}; which one depends on the start.",
             range.ports()
         ));
     }
     if let Some(width) = sysctls.and_then(|sysctls| sysctls.ip_local_port_step_width).filter(|width| *width > 0) {
         all.push(format!(
-            "ip_local_port_step_width is {width}: each search goes in random steps of up to that many ports of a half."
+            "ip_local_port_step_width is {width}: each search advances in random steps of up to that many ports of a half."
         ));
     }
     all

@@ -27,11 +27,11 @@ pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &S
     let observed = &summary.observed;
     let groups = &observed.ports.groups[..observed.ports.groups.len().min(layout.top)];
     if observed.ports.effort == Effort::default() {
-        let _ = writeln!(out, "\nsockets are being looked at");
+        let _ = writeln!(out, "\nreading sockets");
         return;
     }
     if groups.is_empty() {
-        let _ = writeln!(out, "\nno connection from a port of the range: nobody is near the edge");
+        let _ = writeln!(out, "\nno connection uses a port of the range: no destination is near the cliff");
     } else {
         edge(out, theme, layout, observed, groups);
     }
@@ -45,7 +45,7 @@ pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &S
         let _ = writeln!(out, "{}", theme.faint(&format!("{} more sources and destinations (--top)", grouped(more))));
     }
     let effort = observed.ports.effort;
-    let words = format!("{} sockets looked at in {}", grouped(effort.sockets), duration(Some(effort.took_ns)));
+    let words = format!("{} sockets read in {}", grouped(effort.sockets), duration(Some(effort.took_ns)));
     let _ = writeln!(out, "{}", theme.faint(&words));
     if summary.is_final {
         explain::how_ports_are_chosen(out, theme, layout, observed);
@@ -109,7 +109,7 @@ pub(crate) fn by_what(group: &Group) -> String {
         words.push(format!("from outside the range {}", grouped(group.outside.into())));
     }
     if group.held.time_wait() > 0 {
-        words.push(format!("TIME_WAIT may be taken over: {}", group.reuse.words()));
+        words.push(format!("TIME_WAIT reusable: {}", group.reuse.words()));
     }
     words.join(", ")
 }
@@ -135,7 +135,7 @@ fn spaces(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {
             grouped(space.most_shared.map_or(0, |(_, uses)| uses.into())),
         );
         if space.beyond > 0 {
-            let words = format!("  {} more sockets were not looked at: lower bounds", grouped(space.beyond));
+            let words = format!("  {} more sockets were not read, so these are lower bounds", grouped(space.beyond));
             let _ = writeln!(out, "{}", theme.alarm(&words));
         }
     }
