@@ -5,28 +5,48 @@ use std::net::{IpAddr, SocketAddr};
 
 use jiff::Timestamp;
 
-/// A SYN, or the ACK that ends a handshake, that a listener dropped.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListenDrop {
-    /// When it happened.
-    pub time: Timestamp,
-    /// Inode of the network namespace.
-    pub netns: u32,
-    /// Address that the listener is bound to.
-    pub saddr: IpAddr,
-    /// Its port.
-    pub sport: u16,
-    /// Who sent it.
-    pub client: Option<SocketAddr>,
-    /// Why it was dropped.
-    pub cause: DropCause,
-    /// Connections that waited for `accept()` at that moment.
-    pub accept_queue: u32,
-    /// Handshakes under way.
-    pub syn_queue: u32,
-    /// Limit of each queue.
-    pub limit: u32,
+use super::fields::structure;
+
+// Columns of recordings come in another order than keys of JSON lines, so the cause has an entry for each.
+/// The fields of a `listen_drop` event: `fields.rs` says how to read this list.
+macro_rules! listen_drop_fields {
+    ($consumer:ident) => {
+        $consumer! {
+            /// A SYN, or the ACK that ends a handshake, that a listener dropped.
+            ListenDrop "listen_drop" {
+                /// When it happened.
+                "time" time: Timestamp;
+                /// Why the listener dropped it: `accept_queue`, `accept_queue_at_ack`, `syn_queue`, `syn_backlog` or `other`.
+                "cause" => [.cause];
+                /// Inode number of the network namespace.
+                "netns" netns: u32;
+                /// Address family on the wire: `ipv4` or `ipv6`. Null if the client is not known.
+                "family" => [.client.map(|client| client.ip().family())];
+                /// Address that the listener is bound to; all zeros: any.
+                "saddr" saddr: IpAddr;
+                /// Port of the listener.
+                "sport" sport: u16;
+                /// Who sent it: `client_addr` and `client_port`. Null if the client is not known.
+                "" client: Option<SocketAddr> => recorded;
+                /// Address of the client. Null if it is not known.
+                "daddr" => [.client.map(|client| client.ip())];
+                /// Port of the client. Null if it is not known.
+                "dport" => [.client.map(|client| client.port())];
+                /// Why the listener dropped it.
+                "cause" cause: DropCause => recorded;
+                /// Connections that waited for `accept()` at that moment.
+                "accept_queue" accept_queue: u32;
+                /// Handshakes that were under way at that moment.
+                "syn_queue" syn_queue: u32;
+                /// Limit of each of the two queues.
+                "limit" limit: u32;
+            }
+        }
+    };
 }
+pub(crate) use listen_drop_fields;
+
+listen_drop_fields!(structure);
 
 /// Why a listener dropped something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,22 +3,36 @@
 //!
 //! `None` means "not known on this tier, on this kernel, or for this attempt"; never 0.
 
+mod address;
 mod bind;
 mod comm;
+mod connect;
+mod fields;
 pub mod level;
 mod listen;
 mod stack;
+mod state;
+mod time_wait;
 
-use std::{fmt, net::IpAddr};
+use std::fmt;
 
 use jiff::Timestamp;
-use tcp_trace_common::peer::side;
 pub use tcp_trace_common::port_search::SourcePort;
 
+pub use address::AddressExt;
 pub use bind::Bind;
+pub(crate) use bind::bind_fields;
 pub use comm::Comm;
+pub(crate) use connect::connect_fields;
+pub use connect::{Candidates, Connect};
+pub(crate) use listen::listen_drop_fields;
 pub use listen::{DropCause, ListenDrop};
+pub(crate) use stack::stack_fields;
 pub use stack::{Captured, Frame, Frames, Stack, Taken, UserEnd};
+pub(crate) use state::state_fields;
+pub use state::{End, Side, State};
+pub(crate) use time_wait::time_wait_fields;
+pub use time_wait::{LeaveReason, Passage, TimeWait};
 
 use self::level::Level;
 use crate::outside::Text;
@@ -100,51 +114,6 @@ impl fmt::Display for Cgroup {
     }
 }
 
-/// One attempt of `connect()`, whatever its end.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Connect {
-    /// When it ended.
-    pub time: Timestamp,
-    /// When it began, on the monotonic clock: with the thread, which attempt it is.
-    pub began_ns: Option<u64>,
-    /// Who called `connect()`.
-    pub caller: Caller,
-    /// Inode of the socket's network namespace.
-    pub netns: u32,
-    /// Local address and port; the port is unknown before one is chosen.
-    pub saddr: IpAddr,
-    /// Local port.
-    pub sport: Option<u16>,
-    /// Remote address. Its family is the family on the wire.
-    pub daddr: IpAddr,
-    /// Remote port.
-    pub dport: u16,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Positive errno that the caller saw or would have seen.
-    pub errno: Option<i32>,
-    /// Where the local port came from.
-    pub source_port: Option<SourcePort>,
-    /// Time in `__inet_hash_connect`.
-    pub port_search_ns: Option<u64>,
-    /// Candidates that the search looked at, the chosen one included.
-    pub ports_visited: Option<u32>,
-    /// Whether the search had to go through the other parity.
-    pub second_pass: Option<bool>,
-    /// The range searched, both ends included.
-    pub range: Option<(u16, u16)>,
-    /// From the end of the port search (tracepoint tier: from SYN_SENT) to the end of the attempt.
-    pub handshake_ns: Option<u64>,
-    /// SYNs sent again.
-    pub syn_retransmits: Option<u32>,
-    /// From the entry of `connect()` to the end of the attempt.
-    pub total_ns: Option<u64>,
-    /// Why candidates were refused, where the port probes were attached during the whole search.
-    pub candidates: Option<Candidates>,
-    /// A subflow of an MPTCP connection.
-    pub mptcp: Option<bool>,
-}
-
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
@@ -202,159 +171,6 @@ impl Outcome {
             Self::Interrupted => "interrupted",
             Self::Abandoned => "abandoned",
             Self::Pending => "pending",
-        }
-    }
-}
-
-/// Why candidates were refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Candidates {
-    /// The four-tuple is in use by a live connection.
-    pub in_use: u32,
-    /// The four-tuple is in TIME_WAIT and can't be reused.
-    pub time_wait: u32,
-    /// A TIME_WAIT four-tuple was taken over.
-    pub time_wait_reused: u32,
-    /// Skipped without a test: reserved, or bound explicitly. `None` where the visits are not known.
-    pub skipped: Option<u32>,
-}
-
-/// A passage into or out of TIME_WAIT.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TimeWait {
-    /// When it happened.
-    pub time: Timestamp,
-    /// What happened.
-    pub passage: Passage,
-    /// Inode of the network namespace.
-    pub netns: u32,
-    /// Local address.
-    pub saddr: IpAddr,
-    /// Local port.
-    pub sport: u16,
-    /// Remote address.
-    pub daddr: IpAddr,
-    /// Remote port.
-    pub dport: u16,
-    /// Process that closed first.
-    pub owner_pid: Option<u32>,
-    /// Its name.
-    pub owner_comm: Option<Comm>,
-    /// How long the minisocket lived.
-    pub lived_ns: Option<u64>,
-    /// Minisockets in this namespace afterwards.
-    pub level: Option<u32>,
-}
-
-/// Into, out of, or not into TIME_WAIT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Passage {
-    /// A minisocket was made, waiting for the peer's FIN (`FIN_WAIT2`) or already in TIME_WAIT.
-    Enter {
-        /// It still waits for the peer's FIN.
-        fin_wait2: bool,
-    },
-    /// The peer's FIN came.
-    FinReceived,
-    /// It is gone, for this reason.
-    Leave(LeaveReason),
-    /// None was made: tcp_max_tw_buckets is reached.
-    Overflow,
-}
-
-/// Why a minisocket went away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LeaveReason {
-    /// Its timer ran out.
-    Expired,
-    /// A `connect()` took the four-tuple over.
-    Reused,
-    /// An incoming SYN did.
-    Syn,
-    /// A RST ended it.
-    Reset,
-    /// `ss -K`, or the namespace went away.
-    Other,
-}
-
-/// A socket went from one state to another.
-#[derive(Clone, Debug, PartialEq)]
-pub struct State {
-    /// When it did.
-    pub time: Timestamp,
-    /// The state that it left, as the kernel numbers it.
-    pub from: u8,
-    /// The state that it entered.
-    pub to: u8,
-    /// How long it had been in the one that it left.
-    pub in_state_ns: Option<u64>,
-    /// How it ended, where that is more than by FINs.
-    pub end: Option<End>,
-    /// Inode of the network namespace.
-    pub netns: u32,
-    /// Which end is here.
-    pub side: Side,
-    /// Local address.
-    pub saddr: IpAddr,
-    /// Local port.
-    pub sport: Option<u16>,
-    /// Remote address.
-    pub daddr: IpAddr,
-    /// Remote port.
-    pub dport: u16,
-    /// Owner.
-    pub pid: Option<u32>,
-    /// Its name.
-    pub comm: Option<Comm>,
-    /// Its cgroup v2.
-    pub cgroup: Option<Cgroup>,
-}
-
-/// How a connection ended, where that is more than by FINs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum End {
-    /// Its owner closed it with an SO_LINGER of 0 s.
-    LingerReset,
-    /// Its owner closed it before it had read all.
-    UnreadReset,
-    /// The peer sent a RST.
-    PeerReset,
-    /// The peer did not answer any more.
-    TimedOut,
-}
-
-impl End {
-    /// As every output spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::LingerReset => "linger_reset",
-            Self::UnreadReset => "unread_reset",
-            Self::PeerReset => "peer_reset",
-            Self::TimedOut => "timed_out",
-        }
-    }
-}
-
-/// Which end of a connection is here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
-    /// It was opened from here.
-    Opened,
-    /// It was accepted here.
-    Accepted,
-}
-
-impl Side {
-    /// As the kernel side writes it.
-    pub fn from_kernel(raw: u8) -> Self {
-        if raw == side::OPENED { Self::Opened } else { Self::Accepted }
-    }
-
-    /// As every output spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Opened => "opened",
-            Self::Accepted => "accepted",
         }
     }
 }

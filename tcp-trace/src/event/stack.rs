@@ -6,28 +6,38 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::fields::structure;
 use crate::outside::Text;
 
-/// The stacks of a thread that is in an attempt of `connect()`. With `tid` and `began_ns` it is told which attempt: the
-/// [`Connect`](super::Connect) that carries the same two comes later.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Stack {
-    /// When they were taken.
-    pub time: Timestamp,
-    /// Process id.
-    pub pid: u32,
-    /// Thread id.
-    pub tid: u32,
-    /// When the attempt began, on the monotonic clock.
-    pub began_ns: u64,
-    /// On what occasion.
-    pub taken: Taken,
-    /// What was on them.
-    pub frames: Arc<Frames>,
-    /// What `frames` is made of; `None` once it is. It holds a piece of the process's memory and goes no further.
-    #[serde(skip)]
-    pub captured: Option<Box<Captured>>,
+/// The fields of a `stack` event: `fields.rs` says how to read this list. Stacks are drawn, never listed, so no JSON line
+/// and no CSV row has them.
+macro_rules! stack_fields {
+    ($consumer:ident) => {
+        $consumer! {
+            /// The stacks of a thread in an attempt of `connect()`. `tid` and `began_ns` identify the attempt: its
+            /// [`Connect`](super::Connect) comes later and carries the same two.
+            Stack "stack" {
+                /// When the stacks were taken.
+                "time" time: Timestamp => recorded;
+                /// Process id.
+                "pid" pid: u32 => recorded;
+                /// Thread id.
+                "tid" tid: u32 => recorded;
+                /// When the attempt began, in nanoseconds of `CLOCK_MONOTONIC`.
+                "began_ns" began_ns: u64 => recorded;
+                /// When the stacks were taken: as the `search` for a port began, or when the thread was found `on_cpu`.
+                "taken" taken: Taken => recorded;
+                /// The frames, as JSON: `user` and `kernel`, the outermost first.
+                "frames" frames: Arc<Frames> => recorded;
+                /// What `frames` is made of; `None` once it is. A piece of the process's memory, which is never recorded.
+                "" captured: Option<Box<Captured>> => recorded;
+            }
+        }
+    };
 }
+pub(crate) use stack_fields;
+
+stack_fields!(structure);
 
 /// On what occasion stacks were taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

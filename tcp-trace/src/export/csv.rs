@@ -1,57 +1,33 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! CSV (RFC 4180): a header and one line per connect; what is not known is empty.
 
-use std::net::IpAddr;
-
 use jiff::Timestamp;
 
 use super::{
     calendar::Calendar,
-    json::{chosen, family},
+    fields::{Format, Lines as _, Value},
     put,
 };
-use crate::{
-    event::{Cgroup, Connect},
-    export::row,
-    findings::Evidence,
-};
-
-const COLUMNS: &str = "time,pid,tid,comm,uid,cgroup,netns,family,saddr,sport,daddr,dport,outcome,errno,source_port,\
-    port_search_ns,ports_visited,second_pass,range_low,range_high,handshake_ns,syn_retransmits,total_ns";
+use crate::{event::Connect, export::row, findings::Evidence};
 
 /// Appends the header.
 pub fn header(out: &mut Vec<u8>) {
-    out.extend_from_slice(COLUMNS.as_bytes());
+    let mut is_first = true;
+    Connect::names(|name| {
+        if !std::mem::take(&mut is_first) {
+            out.push(b',');
+        }
+        out.extend_from_slice(name.as_bytes());
+    });
     out.push(b'\n');
 }
 
 /// Appends the line of an attempt.
 pub fn connect(out: &mut Vec<u8>, calendar: &mut Calendar, connect: &Connect) {
-    calendar.put(out, connect.time);
-    let mut row = Row(out);
-    row.number(Some(connect.caller.pid));
-    row.number(Some(connect.caller.tid));
-    row.text(&connect.caller.comm);
-    row.number(Some(connect.caller.uid));
-    row.cgroup(connect.caller.cgroup.as_ref());
-    row.number(Some(connect.netns));
-    row.word(Some(family(connect.daddr)));
-    row.address(chosen(connect.saddr));
-    row.number(connect.sport);
-    row.address(Some(connect.daddr));
-    row.number(Some(connect.dport));
-    row.word(Some(connect.outcome.name()));
-    // An errno is positive here.
-    row.number(connect.errno.map(i32::unsigned_abs));
-    row.word(connect.source_port.map(|port| port.name()));
-    row.number(connect.port_search_ns);
-    row.number(connect.ports_visited);
-    row.word(connect.second_pass.map(|second| if second { "true" } else { "false" }));
-    row.number(connect.range.map(|(low, _)| low));
-    row.number(connect.range.map(|(_, high)| high));
-    row.number(connect.handshake_ns);
-    row.number(connect.syn_retransmits);
-    row.number(connect.total_ns);
+    let begin = out.len();
+    connect.write(&mut Line { row: Row(out), calendar });
+    // The comma before the first field.
+    out.remove(begin);
     out.push(b'\n');
 }
 
@@ -62,13 +38,49 @@ pub fn rows(out: &mut Vec<u8>, time: Timestamp, rows: &[row::Row]) {
         if row.kind != kind {
             kind = row.kind;
             out.extend_from_slice(b"time,type");
-            row.fields.iter().for_each(|(name, _)| Row(out).word(Some(name)));
+            row.fields.iter().for_each(|(name, _)| Row(out).word(name));
             out.push(b'\n');
         }
         out.extend_from_slice(time.to_string().as_bytes());
-        Row(out).word(Some(row.kind));
+        Row(out).word(row.kind);
         row.fields.iter().for_each(|(_, value)| Row(out).evidence(value));
         out.push(b'\n');
+    }
+}
+
+/// The line of an event on its way.
+struct Line<'a> {
+    row: Row<'a>,
+    calendar: &'a mut Calendar,
+}
+
+impl Format for Line<'_> {
+    fn field(&mut self, _: &'static str, value: Value<'_>) {
+        let row = &mut self.row;
+        match value {
+            Value::Unknown => row.word(""),
+            Value::Number(number) => row.number(number),
+            Value::Signed(number) => {
+                row.word(if number < 0 { "-" } else { "" });
+                put::number(row.0, number.unsigned_abs());
+            }
+            Value::Flag(flag) => row.flag(flag),
+            Value::Time(time) => {
+                row.word("");
+                self.calendar.put(row.0, time);
+            }
+            Value::Address(address) => {
+                row.word("");
+                put::address(row.0, address);
+            }
+            Value::Word(word) => row.word(word),
+            Value::Comm(comm) => row.text(comm),
+            Value::Text(text) => row.text(text),
+            Value::CgroupId(id) => {
+                row.word("cgroup:");
+                put::number(row.0, id);
+            }
+        }
     }
 }
 
@@ -76,43 +88,27 @@ pub fn rows(out: &mut Vec<u8>, time: Timestamp, rows: &[row::Row]) {
 struct Row<'a>(&'a mut Vec<u8>);
 
 impl Row<'_> {
-    fn number(&mut self, number: Option<impl Into<u64>>) {
+    fn number(&mut self, number: u64) {
         self.0.push(b',');
-        if let Some(number) = number {
-            put::number(self.0, number.into());
-        }
+        put::number(self.0, number);
     }
 
-    fn address(&mut self, address: Option<IpAddr>) {
+    fn word(&mut self, word: &'static str) {
         self.0.push(b',');
-        if let Some(address) = address {
-            put::address(self.0, address);
-        }
+        self.0.extend_from_slice(word.as_bytes());
     }
 
-    fn word(&mut self, word: Option<&'static str>) {
-        self.0.push(b',');
-        self.0.extend_from_slice(word.unwrap_or_default().as_bytes());
-    }
-
-    fn cgroup(&mut self, cgroup: Option<&Cgroup>) {
-        match cgroup {
-            Some(Cgroup { path: Some(path), .. }) => self.text(path),
-            Some(Cgroup { id, path: None }) => {
-                self.word(Some("cgroup:"));
-                put::number(self.0, *id);
-            }
-            None => self.word(None),
-        }
+    fn flag(&mut self, flag: bool) {
+        self.word(if flag { "true" } else { "false" });
     }
 
     fn evidence(&mut self, value: &Evidence) {
         match value {
-            Evidence::Number(number) => self.number(Some(*number)),
+            Evidence::Number(number) => self.number(*number),
             Evidence::Share(share) => self.text(&share.to_string()),
             Evidence::Text(text) => self.text(text),
-            Evidence::Flag(flag) => self.word(Some(if *flag { "true" } else { "false" })),
-            Evidence::Unknown => self.word(None),
+            Evidence::Flag(flag) => self.flag(*flag),
+            Evidence::Unknown => self.word(""),
         }
     }
 

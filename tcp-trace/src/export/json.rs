@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! JSON lines: one compact object a line, snake_case, units in names, `"v":2`; what is not known is null, never 0.
 
-use std::net::IpAddr;
-
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
@@ -21,11 +19,11 @@ pub(super) const VERSION: u8 = 2;
 /// Appends the line of an event.
 pub fn event(out: &mut Vec<u8>, calendar: &mut Calendar, event: &Event) {
     match event {
-        Event::Connect(connect) => json_event::connect(out, calendar, connect),
-        Event::TimeWait(time_wait) => json_event::time_wait(out, calendar, time_wait),
-        Event::ListenDrop(dropped) => json_event::listen_drop(out, calendar, dropped),
-        Event::Bind(bind) => json_event::bind(out, calendar, bind),
-        Event::State(state) => json_event::state(out, calendar, state),
+        Event::Connect(connect) => json_event::line(out, calendar, connect),
+        Event::TimeWait(time_wait) => json_event::line(out, calendar, time_wait),
+        Event::ListenDrop(dropped) => json_event::line(out, calendar, dropped),
+        Event::Bind(bind) => json_event::line(out, calendar, bind),
+        Event::State(state) => json_event::line(out, calendar, state),
         Event::Detail(detail) => line(out, &DetailLine::from(detail)),
         // Frames are drawn, not listed.
         Event::Stack(_) => {}
@@ -70,15 +68,6 @@ pub fn finding(out: &mut Vec<u8>, finding: &Finding) {
 fn line(out: &mut Vec<u8>, line: &impl Serialize) {
     serde_json::to_writer(&mut *out, line).expect("strings as keys, and a buffer that takes everything");
     out.push(b'\n');
-}
-
-pub(super) fn family(address: IpAddr) -> &'static str {
-    if address.is_ipv4() { "ipv4" } else { "ipv6" }
-}
-
-/// A local address that was never chosen is not known.
-pub(super) fn chosen(address: IpAddr) -> Option<IpAddr> {
-    (!address.is_unspecified()).then_some(address)
 }
 
 #[derive(Serialize)]

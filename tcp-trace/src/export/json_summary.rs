@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use serde::{Serialize, Serializer};
 
 use super::{
-    json::{LostCounts, VERSION, family, rounded},
+    json::{LostCounts, VERSION, rounded},
     json_ledger::LedgerObject,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         tally::{self, ProcessKey, ProgramKey, Tally},
         top::Row,
     },
-    event::OUTCOMES,
+    event::{AddressExt as _, OUTCOMES},
     model::{folded::FoldedSpread, time_wait::TimeWaitTotals},
     summarize::summary::Summary,
 };
@@ -287,7 +287,7 @@ impl Destination {
     fn of(row: &Row<tally::Destination, Tally>) -> Self {
         Self {
             netns: row.key.netns,
-            family: family(row.key.daddr),
+            family: row.key.daddr.family(),
             daddr: row.key.daddr,
             dport: row.key.dport,
             at_least: row.at_least,

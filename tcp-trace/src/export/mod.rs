@@ -9,6 +9,7 @@ pub mod draft;
 pub mod format;
 pub mod json;
 
+mod fields;
 mod json_event;
 mod json_ledger;
 mod json_summary;

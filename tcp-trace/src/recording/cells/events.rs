@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Events as rows, one table a signal.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use super::{
     super::{
@@ -13,52 +16,38 @@ use super::{
 };
 use crate::{
     event::{
-        Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, Frame, Frames, LeaveReason, ListenDrop,
-        Outcome, Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd, level::Level,
+        Bind, Caller, Candidates, Captured, Cgroup, Connect, Detail, DropCause, End, Frame, Frames, LeaveReason,
+        ListenDrop, Outcome, Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd, bind_fields,
+        connect_fields, level::Level, listen_drop_fields, stack_fields, state_fields, time_wait_fields,
     },
     outside::Text,
 };
 
-cells!(Connect {
-    time,
-    began_ns,
-    caller: "",
-    netns,
-    saddr,
-    sport,
-    daddr,
-    dport,
-    outcome,
-    errno,
-    source_port,
-    port_search_ns,
-    ports_visited,
-    second_pass,
-    range,
-    handshake_ns,
-    syn_retransmits,
-    total_ns,
-    candidates,
-    mptcp,
-});
+/// Makes columns of the list of an event: one or several for each entry with a field, under its name.
+macro_rules! columns {
+    ($(#[$about:meta])* $event:ident $signal:literal {
+        $($(#[$doc:meta])* $column:literal $($field:ident: $type:ty)? $(=> $how:tt)?;)*
+    }) => {
+        impl Cells for $event {
+            fn put(&self, path: Path<'_>, to: &mut Table) {
+                $($(self.$field.put(path.child($column), to);)?)*
+            }
+
+            fn take(path: Path<'_>, from: &mut Read<'_>) -> Result<Self, Malformed> {
+                Ok(Self { $($($field: Cells::take(path.child($column), from)?,)?)* })
+            }
+        }
+    };
+}
+
+connect_fields!(columns);
+time_wait_fields!(columns);
+listen_drop_fields!(columns);
+bind_fields!(columns);
+state_fields!(columns);
+stack_fields!(columns);
+
 cells!(Caller { pid, tid, comm, uid, cgroup });
-cells!(TimeWait { time, passage: "event", netns, saddr, sport, daddr, dport, owner_pid, owner_comm, lived_ns, level });
-cells!(Bind {
-    time,
-    caller: "",
-    netns,
-    saddr,
-    port_asked,
-    port,
-    errno,
-    took_ns,
-    reuse_addr,
-    reuse_port,
-    range,
-    frames,
-    call_site,
-});
-cells!(State { time, from, to, in_state_ns, end, netns, side, saddr, sport, daddr, dport, pid, comm, cgroup });
 cells!(Detail { time, before, after, programs_share, agent_share, budget });
 
 words!(Taken { "search" = Taken::Search, "on_cpu" = Taken::OnCpu });
@@ -106,39 +95,17 @@ words!(End {
 });
 words!(Side { "opened" = Side::Opened, "accepted" = Side::Accepted });
 
-impl Cells for ListenDrop {
+/// The client of a listener, known with its port or not at all.
+impl Cells for Option<SocketAddr> {
     fn put(&self, path: Path<'_>, to: &mut Table) {
-        let Self { time, netns, saddr, sport, client, cause, accept_queue, syn_queue, limit } = self;
-        time.put(path.child("time"), to);
-        netns.put(path.child("netns"), to);
-        saddr.put(path.child("saddr"), to);
-        sport.put(path.child("sport"), to);
-        client.map(|client| client.ip()).put(path.child("client_addr"), to);
-        client.map(|client| client.port()).put(path.child("client_port"), to);
-        cause.put(path.child("cause"), to);
-        accept_queue.put(path.child("accept_queue"), to);
-        syn_queue.put(path.child("syn_queue"), to);
-        limit.put(path.child("limit"), to);
+        self.map(|client| client.ip()).put(path.child("client_addr"), to);
+        self.map(|client| client.port()).put(path.child("client_port"), to);
     }
 
     fn take(path: Path<'_>, from: &mut Read<'_>) -> Result<Self, Malformed> {
-        let time = Cells::take(path.child("time"), from)?;
-        let netns = Cells::take(path.child("netns"), from)?;
-        let saddr = Cells::take(path.child("saddr"), from)?;
-        let sport = Cells::take(path.child("sport"), from)?;
-        let address: Option<std::net::IpAddr> = Cells::take(path.child("client_addr"), from)?;
+        let address: Option<IpAddr> = Cells::take(path.child("client_addr"), from)?;
         let port: Option<u16> = Cells::take(path.child("client_port"), from)?;
-        Ok(Self {
-            time,
-            netns,
-            saddr,
-            sport,
-            client: address.zip(port).map(Into::into),
-            cause: Cells::take(path.child("cause"), from)?,
-            accept_queue: Cells::take(path.child("accept_queue"), from)?,
-            syn_queue: Cells::take(path.child("syn_queue"), from)?,
-            limit: Cells::take(path.child("limit"), from)?,
-        })
+        Ok(address.zip(port).map(Into::into))
     }
 }
 
@@ -217,28 +184,12 @@ impl Value for Level {
     }
 }
 
-/// What it was made of stays where it was.
-impl Cells for Stack {
-    fn put(&self, path: Path<'_>, to: &mut Table) {
-        let Self { time, pid, tid, began_ns, taken, frames, captured: _ } = self;
-        time.put(path.child("time"), to);
-        pid.put(path.child("pid"), to);
-        tid.put(path.child("tid"), to);
-        began_ns.put(path.child("began_ns"), to);
-        taken.put(path.child("taken"), to);
-        frames.put(path.child("frames"), to);
-    }
+/// What frames are made of stays where it was.
+impl Cells for Option<Box<Captured>> {
+    fn put(&self, _: Path<'_>, _: &mut Table) {}
 
-    fn take(path: Path<'_>, from: &mut Read<'_>) -> Result<Self, Malformed> {
-        Ok(Self {
-            time: Cells::take(path.child("time"), from)?,
-            pid: Cells::take(path.child("pid"), from)?,
-            tid: Cells::take(path.child("tid"), from)?,
-            began_ns: Cells::take(path.child("began_ns"), from)?,
-            taken: Cells::take(path.child("taken"), from)?,
-            frames: Cells::take(path.child("frames"), from)?,
-            captured: None,
-        })
+    fn take(_: Path<'_>, _: &mut Read<'_>) -> Result<Self, Malformed> {
+        Ok(None)
     }
 }
 
