@@ -51,6 +51,6 @@ fn boots_under_kvm(kernel: &Kernel) -> bool {
         return false;
     }
     let mut guest = Guest::new(kernel, vec!["true".to_owned()]);
-    guest.time_limit = Some(Duration::from_secs(10));
+    guest.silence_limit = Some(Duration::from_secs(10));
     guest.boot(Accelerator::Kvm, Screen::Lines(&mut |_| {})).is_ok_and(|ended| ended.code == 0)
 }

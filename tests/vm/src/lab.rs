@@ -25,7 +25,7 @@ impl Lab {
     pub fn stage(scenario: &str, arguments: &[&str]) -> Result<Self> {
         let (ready, said) = (tool::temporary("lab-ready"), tool::temporary("lab"));
         let mut command = Command::new(tool::path());
-        command.args(["lab", scenario, "--duration", "5m"]).args(arguments).arg("--ready-file").arg(&ready);
+        command.args(["lab", scenario, "--duration", "30m"]).args(arguments).arg("--ready-file").arg(&ready);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&said)?);
         let child = command.spawn().context("could not start the lab")?;
         let mut lab = Self { child, said };

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A guest that counts is a few times slower than one that does not.
-const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);
+const SILENCE_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// Room for both ends of every connection that is held, and for the peers.
 const MEMORY_MIB: u32 = 2048;
@@ -52,7 +52,7 @@ pub fn measure(line: &str, options: &Options) -> Result<figures::Guest> {
         guest.foreign = Some(peers::get(line)?);
         packages = peers::packages(line)?;
     }
-    guest.time_limit = Some(TIME_LIMIT);
+    guest.silence_limit = Some(SILENCE_LIMIT);
     let mut answers: Vec<Answer> = Vec::new();
     let mut said = String::new();
     let Ended { code, .. } = guest.boot(

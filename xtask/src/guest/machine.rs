@@ -28,7 +28,12 @@ pub struct Machine<'a> {
 
 impl Machine<'_> {
     /// Starts it with the initramfs that lies in `folder`; what it says lands there, too.
-    pub fn start<'f>(&self, folder: &'f Path, screen: &Screen<'_>, time_limit: Option<Duration>) -> Result<Watch<'f>> {
+    pub fn start<'f>(
+        &self,
+        folder: &'f Path,
+        screen: &Screen<'_>,
+        silence_limit: Option<Duration>,
+    ) -> Result<Watch<'f>> {
         let mut qemu = Command::new("qemu-system-x86_64");
         qemu.args(self.accelerator.arguments()).args(["-nodefaults", "-no-user-config", "-no-reboot"]);
         qemu.args(["-display", "none", "-m", &self.memory_mib.to_string(), "-smp", &self.cpus.to_string()]);
@@ -45,6 +50,6 @@ impl Machine<'_> {
             qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(folder.join("qemu"))?);
         }
         let child = qemu.spawn().context("could not start qemu-system-x86_64")?;
-        Ok(Watch::new(child, folder, time_limit))
+        Ok(Watch::new(child, folder, silence_limit))
     }
 }

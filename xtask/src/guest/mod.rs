@@ -39,8 +39,8 @@ pub struct Guest<'a> {
     pub put: Vec<PathBuf>,
     /// Programs of another Debian, which is unpacked in the folder.
     pub foreign: Option<Foreign>,
-    /// None for as long as the user likes.
-    pub time_limit: Option<Duration>,
+    /// How long the guest may write nothing before it counts as hung; `None`: for ever.
+    pub silence_limit: Option<Duration>,
 }
 
 /// What is left of a guest.
@@ -77,7 +77,7 @@ impl<'a> Guest<'a> {
             profile: PROFILE.to_owned(),
             put: Vec::new(),
             foreign: None,
-            time_limit: None,
+            silence_limit: None,
         }
     }
 
@@ -97,7 +97,7 @@ impl<'a> Guest<'a> {
             cpus: self.cpus,
             parameters: format!("rdinit=/init{env}"),
         };
-        let mut watch = machine.start(&folder, &screen, self.time_limit)?;
+        let mut watch = machine.start(&folder, &screen, self.silence_limit)?;
         let ended = watch.until_the_end(screen).and_then(|()| watch.ended());
         fs::remove_file(folder.join(INITRAMFS))?;
         let ended = ended.with_context(|| {

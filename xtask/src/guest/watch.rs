@@ -27,13 +27,13 @@ const LAST_WORDS: usize = 20;
 pub struct Watch<'a> {
     qemu: Child,
     folder: &'a Path,
-    time_limit: Option<Duration>,
-    started: Instant,
+    silence_limit: Option<Duration>,
+    last_heard: Instant,
 }
 
 impl<'a> Watch<'a> {
-    pub fn new(qemu: Child, folder: &'a Path, time_limit: Option<Duration>) -> Self {
-        Self { qemu, folder, time_limit, started: Instant::now() }
+    pub fn new(qemu: Child, folder: &'a Path, silence_limit: Option<Duration>) -> Self {
+        Self { qemu, folder, silence_limit, last_heard: Instant::now() }
     }
 
     /// Waits for QEMU's end; a guest that hangs is an error.
@@ -48,9 +48,12 @@ impl<'a> Watch<'a> {
                 let lines = lines_of(self.qemu.stdout.take().context("QEMU's output was not asked for")?);
                 while self.is_alive()? {
                     let first = lines.recv_timeout(TICK);
-                    first.iter().for_each(|line| show(line));
-                    if first.is_err() {
-                        thread::sleep(TICK);
+                    match first {
+                        Ok(line) => {
+                            self.last_heard = Instant::now();
+                            show(&line);
+                        }
+                        Err(_) => thread::sleep(TICK),
                     }
                 }
                 lines.iter().for_each(|line| show(&line));
@@ -64,8 +67,8 @@ impl<'a> Watch<'a> {
         if self.qemu.try_wait()?.is_some() {
             return Ok(false);
         }
-        if let Some(limit) = self.time_limit.filter(|limit| self.started.elapsed() > *limit) {
-            bail!("it hung: not done within {} s\n{}", limit.as_secs(), self.last_words());
+        if let Some(limit) = self.silence_limit.filter(|limit| self.last_heard.elapsed() > *limit) {
+            bail!("it hung: no line for {} s\n{}", limit.as_secs(), self.last_words());
         }
         Ok(true)
     }
