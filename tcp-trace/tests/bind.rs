@@ -104,7 +104,7 @@ fn summary(observed: Observed) -> Summary {
 #[test]
 fn screens_and_rows() {
     let mut aggregate = BindAggregate::default();
-    aggregate.enter(&totals());
+    aggregate.enter(&totals(), &[]);
     let mut bind = aggregate.total();
     bind.marks = Some(vec![marks()]);
     let all = summary(Observed { seconds: 60.0, bind, ..Observed::default() });

@@ -51,7 +51,7 @@ fn traced(sk: u64, saddr: IpAddr, port: u16, totals: RawListener) -> Listener {
     };
     let mut listen = ListenAggregate::default();
     let key = RawListenerKey { sk, netns: NETNS, port, family: 2, saddr: Address::new(octets) };
-    listen.enter(&[(key, totals)]);
+    listen.enter(&[(key, totals)], &[]);
     listen.total().listeners.swap_remove(0)
 }
 

@@ -2,7 +2,7 @@
 //! Every aggregate, side by side: each takes what is about its signal.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -34,6 +34,8 @@ use crate::{
 
 /// Cgroups whose path is learned from events.
 const CGROUPS: usize = 4096;
+/// Cgroups whose path is known; above this many, those that no total is of are forgotten.
+const MOST_CGROUPS: usize = 65_536;
 
 /// What was observed so far.
 #[derive(Debug, Default)]
@@ -104,14 +106,19 @@ impl Aggregates {
 
     /// Takes the totals of the kernel side, counted since the start.
     pub fn enter(&mut self, totals: &Totals) {
-        self.bind.enter(&totals.binds);
-        self.time_wait.enter(&totals.time_wait);
+        let merged = &totals.merged;
+        self.bind.enter(&totals.binds, &merged.binders);
+        self.time_wait.enter(&totals.time_wait, &merged.time_wait);
         if let Some(listeners) = &totals.listeners {
-            self.listen.enter(listeners);
+            self.listen.enter(listeners, &merged.listeners);
         }
-        self.states.enter(&totals.states, totals.read_ns);
-        self.time_wait_owners.enter(&totals.time_wait_owners);
+        self.states.enter(&totals.states, &merged.states, totals.read_ns);
+        self.time_wait_owners.enter(&totals.time_wait_owners, &merged.time_wait_owners);
         self.cgroups.extend(totals.cgroups.iter().map(|cgroup| (cgroup.id, cgroup.path.clone())));
+        if self.cgroups.len() > MOST_CGROUPS {
+            let used: HashSet<u64, RandomState> = totals.cgroup_ids().collect();
+            self.cgroups.retain(|id, _| used.contains(id));
+        }
     }
 
     /// Takes TIME_WAIT as /proc tells it.
@@ -222,5 +229,12 @@ mod tests {
         let named = |cgroup: &Option<Cgroup>| cgroup.as_ref().map(ToString::to_string);
         assert_eq!(named(&observed.states.rows[0].who.cgroup), Some("/pod".into()));
         assert_eq!(named(&observed.time_wait_owners[0].who.cgroup), Some("cgroup:4".into()));
+        for beginning in (10..1_000_000).step_by(50_000) {
+            let of = |id| NamedCgroup { id, path: "/short-lived".into() };
+            totals.cgroups = (beginning..beginning + 50_000).map(of).collect();
+            aggregates.enter(&totals);
+            assert!(aggregates.cgroups.len() <= MOST_CGROUPS);
+        }
+        assert_eq!(named(&aggregates.total(1.0).states.rows[0].who.cgroup), Some("/pod".into()));
     }
 }

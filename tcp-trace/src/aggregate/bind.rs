@@ -20,6 +20,7 @@ use crate::{
         totals::{BindSite, BindTotals},
     },
     outside::Text,
+    source::retired::carry_in_list,
 };
 
 /// Processes that are named for each namespace.
@@ -118,8 +119,10 @@ pub struct BindAggregate {
 }
 
 impl BindAggregate {
-    /// Takes the totals of the kernel side, counted since the start.
-    pub fn enter(&mut self, totals: &BindTotals) {
+    /// Takes the totals of the kernel side, counted since the start. A process that is gone from them is part of another
+    /// (`merged`).
+    pub fn enter(&mut self, totals: &BindTotals, merged: &[(RawBinder, RawBinder)]) {
+        carry_in_list(&mut self.last.binders, merged);
         self.now.clone_from(totals);
     }
 
@@ -232,14 +235,18 @@ mod tests {
     #[test]
     fn intervals_are_differences_and_the_rest_is_as_it_is() {
         let mut aggregate = BindAggregate::default();
-        aggregate.enter(&totals(10, 4));
+        aggregate.enter(&totals(10, 4), &[]);
         assert_eq!(aggregate.tick().binders[0].any_port.calls, 10);
         assert!(aggregate.tick().binders.is_empty(), "nothing happened");
-        aggregate.enter(&totals(13, 6));
+        aggregate.enter(&totals(13, 6), &[]);
         let interval = aggregate.tick();
         assert_eq!((interval.binders[0].any_port.calls, interval.binders[0].any_port.connected), (3, 2));
         assert_eq!(interval.binders[0].any_port_site(), Some("a"));
         assert_eq!(aggregate.total().binders[0].any_port.calls, 13);
         assert_eq!(interval.marks, None);
+        let mut others = totals(20, 6);
+        others.binders[0].0.tgid = 8;
+        aggregate.enter(&others, &[(RawBinder { tgid: 7, netns: 1 }, RawBinder { tgid: 8, netns: 1 })]);
+        assert_eq!(aggregate.tick().binders[0].any_port.calls, 7, "what was told of the other is not told again");
     }
 }

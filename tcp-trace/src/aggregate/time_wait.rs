@@ -5,9 +5,6 @@ use tcp_trace_common::time_wait::RawTimeWaitTotals;
 
 use crate::model::time_wait::{TimeWaitSnapshot, TimeWaitTotals};
 
-/// What the source kept of namespaces that are too many.
-const NO_NAMESPACE: u32 = 0;
-
 /// Turns totals into differences.
 #[derive(Clone, Debug, Default)]
 pub struct TimeWaitAggregate {
@@ -24,23 +21,21 @@ impl TimeWaitAggregate {
         Self { last: start.clone(), now: start.clone(), start, in_detail }
     }
 
-    /// Takes the totals that the kernel side keeps, of all namespaces; none: no program sees TIME_WAIT. The totals of a
-    /// namespace that is gone from them are among those of no namespace (0), where the source keeps what is too much to be
-    /// kept apart: what was known of it before moves there as well, so that nothing is counted twice and memory has a bound.
-    pub fn enter(&mut self, totals: &[(u32, RawTimeWaitTotals)]) {
+    /// Takes the totals that the kernel side keeps, of all namespaces; none: no program sees TIME_WAIT. A namespace that is
+    /// gone from them is part of another (`merged`).
+    pub fn enter(&mut self, totals: &[(u32, RawTimeWaitTotals)], merged: &[(u32, u32)]) {
         if totals.is_empty() {
             return;
         }
         let known = |(netns, raw): &(u32, _)| (*netns, TimeWaitTotals::from_kernel(raw, self.in_detail));
-        let now: TimeWaitSnapshot = totals.iter().map(known).collect();
-        for netns in self.now.keys().filter(|netns| !now.contains_key(netns)) {
+        self.now = totals.iter().map(known).collect();
+        for (netns, into) in merged {
             for earlier in [&mut self.start, &mut self.last] {
                 if let Some(totals) = earlier.remove(netns) {
-                    earlier.entry(NO_NAMESPACE).or_default().add(&totals);
+                    earlier.entry(*into).or_default().add(&totals);
                 }
             }
         }
-        self.now = now;
     }
 
     /// Takes the totals of a namespace as they are now, from a sample. A namespace that is gone from samples keeps its last
@@ -86,17 +81,18 @@ mod tests {
         for generation in 0..100_u32 {
             // Ten come, and ten of before are kept as one from now on.
             let news = (1..=10).map(|number| (100 * generation + number, of(3)));
+            let gone = (1..=10).filter(|_| generation > 0).map(|number| (100 * (generation - 1) + number, 0));
             let rest = (generation > 0).then(|| {
                 merged += 30;
-                (NO_NAMESPACE, of(merged))
+                (0, of(merged))
             });
-            aggregate.enter(&news.chain(rest).collect::<Vec<_>>());
+            aggregate.enter(&news.chain(rest).collect::<Vec<_>>(), &gone.collect::<Vec<_>>());
             let interval = aggregate.tick();
             assert_eq!((entered(&interval), interval.len() <= 11), (30, true), "{generation}");
         }
         assert_eq!(entered(&aggregate.total()), 3_000);
         assert_eq!(aggregate.now.len() + aggregate.last.len() + aggregate.start.len(), 22);
-        aggregate.enter(&[]);
+        aggregate.enter(&[], &[]);
         assert_eq!(entered(&aggregate.total()), 3_000, "where no program sees it there are no totals to take");
     }
 

@@ -9,7 +9,10 @@ use tcp_trace_common::{
     time_wait::{RawTimeWaitOwner, event},
 };
 
-use crate::model::peer::{Peer, Who};
+use crate::{
+    model::peer::{Peer, Who},
+    source::retired::carry,
+};
 
 /// Minisockets of one owner and destination, or service, in the time that the answer is about.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +51,11 @@ pub struct TimeWaitOwners {
 }
 
 impl TimeWaitOwners {
-    /// Takes the totals of the kernel side, counted since the start.
-    pub fn enter(&mut self, totals: &[(RawPeer, RawTimeWaitOwner)]) {
+    /// Takes the totals of the kernel side, counted since the start. They are all there are: a row that is gone is part of
+    /// another (`merged`).
+    pub fn enter(&mut self, totals: &[(RawPeer, RawTimeWaitOwner)], merged: &[(RawPeer, RawPeer)]) {
+        carry(&mut self.last, merged);
+        self.now.clear();
         self.now.extend(totals.iter().copied());
     }
 
@@ -125,17 +131,24 @@ mod tests {
             totals
         };
         let mut owners = TimeWaitOwners::default();
-        owners.enter(&[(raw, totals(10, 0))]);
+        owners.enter(&[(raw, totals(10, 0))], &[]);
         assert_eq!((owners.tick()[0].level, owners.total()[0].entered), (Some(10), 10));
-        owners.enter(&[(raw, totals(15, 4))]);
+        owners.enter(&[(raw, totals(15, 4))], &[]);
         let interval = owners.tick();
         assert_eq!((interval[0].level, interval[0].entered, interval[0].expired), (Some(11), 5, 4));
         assert_eq!(owners.total()[0].left(), 4);
-        owners.enter(&[(raw, totals(15, 15))]);
+        owners.enter(&[(raw, totals(15, 15))], &[]);
         owners.tick();
         assert_eq!(owners.tick(), []);
+        // Another process ended, and is kept with this one.
+        let other = RawPeer { tgid: 8, ..raw };
+        owners.enter(&[(raw, totals(15, 15)), (other, totals(5, 5))], &[]);
+        assert_eq!(owners.tick().len(), 1);
+        owners.enter(&[(raw, totals(20, 20))], &[(other, raw)]);
+        assert_eq!(owners.tick(), [], "nothing happened");
+        assert_eq!(owners.total().iter().map(|row| row.entered).collect::<Vec<_>>(), [20]);
         let nobodys = RawPeer { tgid: 0, ..raw };
-        owners.enter(&[(nobodys, totals(0, 3))]);
+        owners.enter(&[(nobodys, totals(0, 3))], &[]);
         assert_eq!(owners.tick()[0].level, None);
     }
 }

@@ -27,8 +27,26 @@ pub struct Totals {
     pub states: Vec<(RawPeer, RawStateTotals)>,
     /// The cgroups of those who bind, close or talk, as far as they have a path.
     pub cgroups: Vec<NamedCgroup>,
+    /// Rows that are part of others from now on.
+    pub merged: Merged,
     /// When they were read, on the monotonic clock.
     pub read_ns: u64,
+}
+
+/// Keys of rows of which the totals were added to those of another row since the last time, each with the key of the other:
+/// what was told of the former before was told of the latter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// Network namespaces.
+    pub time_wait: Vec<(u32, u32)>,
+    /// Listeners.
+    pub listeners: Vec<(RawListenerKey, RawListenerKey)>,
+    /// Processes that bind.
+    pub binders: Vec<(RawBinder, RawBinder)>,
+    /// TIME_WAIT by owner.
+    pub time_wait_owners: Vec<(RawPeer, RawPeer)>,
+    /// States.
+    pub states: Vec<(RawPeer, RawPeer)>,
 }
 
 /// A cgroup v2 that the kernel side keeps by its number only.

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     governor::CounterSnapshot,
     model::{folded::FoldedPhase, totals::Totals},
+    source::retired::carry_in_list,
 };
 
 /// The last that was said of both, as payloads: most are never read again.
@@ -70,8 +71,15 @@ impl ParsedBaseline {
     }
 
     /// Leaves in them what came after. The longest and the most stay those since the tracing began.
-    pub fn subtract_from_totals(&self, totals: &mut Totals) {
-        let Some(before) = &self.totals else { return };
+    pub fn subtract_from_totals(&mut self, totals: &mut Totals) {
+        let Some(before) = &mut self.totals else { return };
+        carry_in_list(&mut before.time_wait, &totals.merged.time_wait);
+        if let Some(listeners) = &mut before.listeners {
+            carry_in_list(listeners, &totals.merged.listeners);
+        }
+        carry_in_list(&mut before.binds.binders, &totals.merged.binders);
+        carry_in_list(&mut before.time_wait_owners, &totals.merged.time_wait_owners);
+        carry_in_list(&mut before.states, &totals.merged.states);
         subtract(&mut totals.time_wait, &before.time_wait, |now: &mut RawTimeWaitTotals, before| {
             less_each(&mut now.events, &before.events);
             less(&mut now.entered_fin_wait2, before.entered_fin_wait2);

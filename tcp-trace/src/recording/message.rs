@@ -19,7 +19,7 @@ use crate::{
     model::{
         folded::{FoldedPhase, MOST},
         time_wait::TimeWaitSnapshot,
-        totals::{BindTotals, Totals},
+        totals::{BindTotals, Merged, Totals},
     },
     outside,
     stream::Message,
@@ -211,6 +211,12 @@ fn put_totals(totals: &Totals) -> Vec<u8> {
     put_table(&mut payload, "time_wait_owners", &totals.time_wait_owners);
     put_table(&mut payload, "states", &totals.states);
     put_table(&mut payload, "cgroups", &totals.cgroups);
+    let merged = &totals.merged;
+    put_table(&mut payload, "merged_time_wait", &merged.time_wait);
+    put_table(&mut payload, "merged_listeners", &merged.listeners);
+    put_table(&mut payload, "merged_binders", &merged.binders);
+    put_table(&mut payload, "merged_time_wait_owners", &merged.time_wait_owners);
+    put_table(&mut payload, "merged_states", &merged.states);
     payload
 }
 
@@ -233,6 +239,13 @@ pub fn take_totals(bytes: &mut Bytes<'_>) -> Result<Totals, Malformed> {
         time_wait_owners: tables.rows("time_wait_owners")?,
         states: tables.rows("states")?,
         cgroups: tables.rows("cgroups")?,
+        merged: Merged {
+            time_wait: tables.rows("merged_time_wait")?,
+            listeners: tables.rows("merged_listeners")?,
+            binders: tables.rows("merged_binders")?,
+            time_wait_owners: tables.rows("merged_time_wait_owners")?,
+            states: tables.rows("merged_states")?,
+        },
         read_ns: head.read_ns,
     })
 }

@@ -139,9 +139,9 @@ impl<R: Read> Player<R> {
                 Err(malformed) => Some(Ending::Damaged(self.blocks.damaged(malformed.0))),
             });
         }
-        let (base, last) = (&self.base, &mut self.last);
+        let (base, last) = (&mut self.base, &mut self.last);
         let told = read(kind, &block.payload, |mut message| {
-            match (&mut message, base) {
+            match (&mut message, base.as_mut()) {
                 (OwnedMessage::Counters(counters), Some(base)) => base.subtract_from_counters(counters),
                 (OwnedMessage::Totals(totals), Some(base)) => base.subtract_from_totals(totals),
                 (OwnedMessage::Tick(moment) | OwnedMessage::End(moment), _) => *last = *moment,

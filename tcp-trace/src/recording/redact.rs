@@ -10,7 +10,7 @@ use std::{
 };
 
 use foldhash::fast::RandomState;
-use tcp_trace_common::{Address, COMM_LEN};
+use tcp_trace_common::{Address, COMM_LEN, listen::RawListenerKey};
 
 use crate::{
     event::{Caller, Cgroup, Comm, Event},
@@ -141,9 +141,14 @@ impl Pseudonyms {
 
     fn totals(&mut self, totals: &mut Totals) {
         for (key, listener) in totals.listeners.iter_mut().flatten() {
-            key.saddr = self.raw_address(key.saddr);
-            key.sk = number(&mut self.pointers, key.sk).into();
+            self.listener(key);
             self.raw_comm(&mut listener.owner_comm);
+        }
+        for (key, into) in &mut totals.merged.listeners {
+            [key, into].into_iter().for_each(|key| self.listener(key));
+        }
+        for (key, into) in totals.merged.time_wait_owners.iter_mut().chain(&mut totals.merged.states) {
+            [key, into].into_iter().for_each(|peer| peer.address = self.raw_address(peer.address));
         }
         totals.binds.binders.iter_mut().for_each(|(_, binder)| self.raw_comm(&mut binder.comm));
         totals.binds.sites.iter_mut().for_each(|site| site.name = site.name.as_ref().map(|_| "redacted".into()));
@@ -156,6 +161,11 @@ impl Pseudonyms {
             self.raw_comm(&mut state.comm);
         }
         totals.cgroups.iter_mut().for_each(|cgroup| self.path(&mut cgroup.path));
+    }
+
+    fn listener(&mut self, key: &mut RawListenerKey) {
+        key.saddr = self.raw_address(key.saddr);
+        key.sk = number(&mut self.pointers, key.sk).into();
     }
 
     fn inventory(&mut self, inventory: &mut Inventory) {

@@ -38,7 +38,7 @@ use crate::{
     model::{
         accounts::{Cost, Counts},
         folded::{Folded, FoldedCounts, FoldedPhase},
-        totals::{BindSite, BindTotals, NamedCgroup, Totals},
+        totals::{BindSite, BindTotals, Merged, NamedCgroup, Totals},
     },
     probes::{table::Signal, tier::Tier},
     session_info::{ActiveSignal, SessionInfo},
@@ -239,10 +239,13 @@ fn totals(so_far: u64) -> Totals {
         RawTimeWaitTotals { events: [so_far; 9], level: 9, max_buckets: 65_536, ..RawTimeWaitTotals::default() };
     let any_port = tcp_trace_common::bind::RawBindCounts { calls: so_far, connected: so_far, ..Default::default() };
     let binder = RawBindTotals { any_port, comm: comm("envoy"), ..RawBindTotals::default() };
+    let listener =
+        RawListenerKey { sk: 0xffff_8880_0000_0000, netns: 1, port: 8080, family: 10, ..RawListenerKey::default() };
+    let other = RawPeer { tgid: 4241, ..peer };
     Totals {
         time_wait: vec![(1, time_wait)],
         listeners: Some(vec![(
-            RawListenerKey { sk: 0xffff_8880_0000_0000, netns: 1, port: 8080, family: 10, ..RawListenerKey::default() },
+            listener,
             RawListener { syns: so_far, drops: [so_far; 8], limit: 128, owner_comm: comm("nginx"), ..RawListener::NEW },
         )]),
         binds: BindTotals {
@@ -257,6 +260,13 @@ fn totals(so_far: u64) -> Totals {
         )],
         states: vec![(peer, states)],
         cgroups: vec![NamedCgroup { id: 7, path: "/system.slice/php-fpm.service".into() }],
+        merged: Merged {
+            time_wait: vec![(2, 0)],
+            listeners: vec![(RawListenerKey { sk: 0xffff_8880_0000_1000, ..listener }, listener)],
+            binders: vec![(RawBinder { tgid: 8, netns: 1 }, RawBinder { tgid: 9, netns: 1 })],
+            time_wait_owners: vec![(other, peer)],
+            states: vec![(other, peer)],
+        },
         read_ns: BEGIN_NS + so_far,
     }
 }

@@ -40,6 +40,11 @@ impl BindMaps {
         })
     }
 
+    /// Processes that are part of others since the last time that this was asked, each with the other.
+    pub(super) fn merged(&mut self) -> Vec<(RawBinder, RawBinder)> {
+        self.totals.merged()
+    }
+
     pub(super) fn read(&mut self) -> anyhow::Result<BindTotals> {
         let Self { totals, sites, times, names } = self;
         let sites = sites.read()?.into_iter().map(|(site, calls)| BindSite {

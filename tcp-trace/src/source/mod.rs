@@ -7,9 +7,9 @@ pub mod connect_rows;
 pub mod counters;
 pub mod folded;
 pub mod live;
+pub mod retired;
 pub mod time_wait_proc;
 pub mod totals;
 
-mod retired;
 mod ring;
 mod under_way;

@@ -5,7 +5,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fs,
-    hash::{BuildHasher as _, Hash},
+    hash::{BuildHasher, Hash},
 };
 
 use anyhow::Result;
@@ -41,7 +41,7 @@ pub(super) trait Key: Pod + Eq + Hash {
 }
 
 /// Totals.
-pub(super) trait Sums: Pod {
+pub trait Sums: Pod {
     /// Nothing that is counted is still under way.
     fn is_over(&self) -> bool;
     /// Name of the process.
@@ -56,6 +56,24 @@ fn hash(sums: impl Hash) -> u64 {
     FixedState::with_seed(0).hash_one(sums)
 }
 
+/// What was known of rows is known of those that they are part of now.
+pub fn carry<K: Copy + Eq + Hash, V: Sums, S: BuildHasher>(rows: &mut HashMap<K, V, S>, merged: &[(K, K)]) {
+    for (key, into) in merged {
+        if let Some(sums) = rows.remove(key) {
+            rows.entry(*into).and_modify(|known| known.add(&sums)).or_insert(sums);
+        }
+    }
+}
+
+/// The same of rows in a list.
+pub fn carry_in_list<K: Copy + Eq + Hash, V: Sums>(rows: &mut Vec<(K, V)>, merged: &[(K, K)]) {
+    if !merged.is_empty() {
+        let mut by_key: HashMap<K, V> = rows.drain(..).collect();
+        carry(&mut by_key, merged);
+        rows.extend(by_key);
+    }
+}
+
 /// A map, and what was taken out of it.
 pub(super) struct Retiring<K, V> {
     table: Table<K, V>,
@@ -67,6 +85,8 @@ struct Retired<K, V> {
     kept: HashMap<K, V>,
     /// Who stands for all that were merged.
     groups: HashMap<(K, [u8; COMM_LEN]), K>,
+    /// Who became part of whom, until that is told.
+    merged: Vec<(K, K)>,
     /// Fingerprints of those that name no process, as they were the last time, while the map was filling.
     last: HashMap<K, u64>,
 }
@@ -87,11 +107,16 @@ impl<K: Key, V: Sums> Retiring<K, V> {
         let is_filling = rows.len() > table.room() / 2;
         Ok(retired.pass(rows, is_filling, |key| table.remove(key)))
     }
+
+    /// Rows that are part of others since the last time that this was asked, each with the other.
+    pub(super) fn merged(&mut self) -> Vec<(K, K)> {
+        std::mem::take(&mut self.retired.merged)
+    }
 }
 
 impl<K: Key, V: Sums> Retired<K, V> {
     fn new() -> Self {
-        Self { kept: HashMap::new(), groups: HashMap::new(), last: HashMap::new() }
+        Self { kept: HashMap::new(), groups: HashMap::new(), merged: Vec::new(), last: HashMap::new() }
     }
 
     /// Takes what is over out of a map that is filling, and adds what was taken out of it before. `remove` says whether it
@@ -138,9 +163,13 @@ impl<K: Key, V: Sums> Retired<K, V> {
         let merged = |key: K| (key, sums.comm());
         let under = match self.kept.len() {
             ..KEPT => key,
+            _ if self.kept.contains_key(&key) => key,
             _ if self.groups.len() < KEPT => *self.groups.entry(merged(key.of_anybody())).or_insert(key.of_all()),
             _ => *self.groups.entry(merged(key.of_any())).or_insert(key.of_all()),
         };
+        if under != key {
+            self.merged.push((key, under));
+        }
         self.kept.entry(under).and_modify(|kept| kept.add(sums)).or_insert(*sums);
     }
 }
@@ -466,7 +495,7 @@ mod tests {
         (totals.events[usize::from(event::ENTER)], totals.events[usize::from(event::EXPIRED)]) = (2, 2);
         let rows: Vec<_> = (1..=SPACES).map(|netns| (netns, totals)).collect();
         let mut spaces: Retired<u32, RawTimeWaitTotals> = Retired::new();
-        spaces.pass(rows.clone(), true, |_| true);
+        let mut told: HashMap<_, _> = spaces.pass(rows.clone(), true, |_| true).into_iter().collect();
         for answered in [spaces.pass(rows, true, |_| true), spaces.pass(Vec::new(), false, |_| true)] {
             let answered: HashMap<_, _> = answered.into_iter().collect();
             assert_eq!(answered.len(), KEPT + 1);
@@ -475,6 +504,9 @@ mod tests {
             assert_eq!(answered.values().map(entered).sum::<u64>(), 2 * u64::from(SPACES));
             assert_eq!(answered.values().map(|totals| totals.entered_fin_wait2).sum::<u64>(), u64::from(SPACES));
             assert!(answered.iter().filter(|(netns, _)| **netns != 0).all(|(_, totals)| entered(totals) == 2));
+            carry(&mut told, &std::mem::take(&mut spaces.merged));
+            let same = |(netns, totals): (&u32, &RawTimeWaitTotals)| entered(totals) == entered(&answered[netns]);
+            assert!(told.len() == answered.len() && told.iter().all(same), "nothing happened meanwhile");
         }
     }
 
@@ -490,11 +522,27 @@ mod tests {
         };
         let rows: Vec<_> = (0..2 * OF_A_NAME).map(|number| (binder(number), totals(number))).collect();
         let mut binders: Retired<RawBinder, RawBindTotals> = Retired::new();
+        let mut told = binders.pass(rows.clone(), true, |_| false);
         let answered = binders.pass(rows, true, |_| true);
+        carry_in_list(&mut told, &binders.merged);
+        let calls = |rows: &[(RawBinder, RawBindTotals)]| {
+            let mut calls: Vec<_> = rows.iter().map(|(key, totals)| (key.tgid, totals.any_port.calls)).collect();
+            calls.sort_unstable();
+            calls
+        };
+        assert_eq!(calls(&told), calls(&answered), "nothing happened meanwhile");
         assert_eq!(answered.len(), KEPT + 2, "each name has one for all others");
         for comm in [name(0), name(1)] {
             let of_name = answered.iter().filter(|(_, totals)| totals.comm == comm);
             assert_eq!(of_name.map(|(_, totals)| totals.any_port.calls).sum::<u64>(), 3 * u64::from(OF_A_NAME));
         }
+        // A number that is used again, of one that is kept apart: it still is.
+        let kept =
+            *answered.iter().map(|(key, _)| key).find(|key| binders.kept[*key].any_port.calls == 3).expect("one");
+        binders.merged.clear();
+        let again = binders.pass(vec![(kept, totals(u32::MAX - kept.tgid))], true, |_| true);
+        let calls =
+            |rows: &[(RawBinder, RawBindTotals)]| rows.iter().map(|(_, totals)| totals.any_port.calls).sum::<u64>();
+        assert_eq!((again.len(), calls(&again) - calls(&answered), binders.merged.len()), (KEPT + 2, 3, 0));
     }
 }

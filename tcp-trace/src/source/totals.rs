@@ -12,7 +12,7 @@ use tcp_trace_common::{
 use super::{binds::BindMaps, retired::Retiring};
 use crate::{
     clock,
-    model::totals::Totals,
+    model::totals::{Merged, Totals},
     probes::{attach::Attached, table::Signal},
 };
 
@@ -50,14 +50,22 @@ impl TotalsMaps {
     /// # Errors
     /// When a map cannot be read: then nothing is known, which is not to say that nothing was counted.
     pub fn read(&mut self) -> anyhow::Result<Totals> {
-        Ok(Totals {
+        let totals = Totals {
             time_wait: self.time_wait.read()?,
             binds: self.binds.read()?,
             listeners: self.sees_listeners.then(|| self.listeners.read()).transpose()?,
             time_wait_owners: self.time_wait_owners.read()?,
             states: self.states.read()?,
-            cgroups: Vec::new(),
-            read_ns: clock::monotonic_ns(),
-        })
+            ..Totals::default()
+        };
+        // Only with rows that were read is it told that they are part of one another.
+        let merged = Merged {
+            time_wait: self.time_wait.merged(),
+            listeners: self.listeners.merged(),
+            binders: self.binds.merged(),
+            time_wait_owners: self.time_wait_owners.merged(),
+            states: self.states.merged(),
+        };
+        Ok(Totals { merged, read_ns: clock::monotonic_ns(), ..totals })
     }
 }

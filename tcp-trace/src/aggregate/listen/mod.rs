@@ -24,6 +24,7 @@ use crate::{
     event::{Comm, Event},
     inventory::Inventory,
     model::folded::FoldedRow,
+    source::retired::carry,
 };
 
 /// Rows of an answer; more are only counted.
@@ -109,9 +110,12 @@ impl ListenAggregate {
         self.slow.connected(row);
     }
 
-    /// Takes the totals of the kernel side, counted since the start: where they are, programs see listeners.
-    pub fn enter(&mut self, totals: &[(RawListenerKey, RawListener)]) {
+    /// Takes the totals of the kernel side, counted since the start: where they are, programs see listeners. They are all
+    /// there are: one that is gone is part of another (`merged`).
+    pub fn enter(&mut self, totals: &[(RawListenerKey, RawListener)], merged: &[(RawListenerKey, RawListenerKey)]) {
+        carry(&mut self.before, merged);
         self.traced = true;
+        self.totals.clear();
         self.totals.extend(totals.iter().copied());
     }
 

@@ -32,14 +32,14 @@ fn totals(syns: u64, dropped: u64, queued: u64) -> RawListener {
 #[test]
 fn a_group_is_one_row_and_rates_are_differences() {
     let mut listen = ListenAggregate::default();
-    listen.enter(&[(key(1), totals(10, 1, 9)), (key(2), totals(4, 0, 3))]);
+    listen.enter(&[(key(1), totals(10, 1, 9)), (key(2), totals(4, 0, 3))], &[]);
     let first = listen.tick();
     let [row] = &first.listeners[..] else { panic!("{first:?}") };
     assert_eq!(row.endpoint, Endpoint { netns: 1, saddr: LOOPBACK, sport: 80 });
     let counts = row.counts.expect("traced");
     assert_eq!((counts.syns, counts.by_accept_queue(), counts.queued, counts.accepted()), (14, 1, 12, Some(12)));
     assert_eq!((row.accept_high, row.now.is_none()), (Some(9), true));
-    listen.enter(&[(key(1), totals(15, 3, 12)), (key(2), totals(4, 0, 3))]);
+    listen.enter(&[(key(1), totals(15, 3, 12)), (key(2), totals(4, 0, 3))], &[]);
     let second = listen.tick().listeners[0].counts.expect("traced");
     assert_eq!((second.syns, second.dropped(), second.queued), (5, 2, 3));
     // Nobody listens there any more as far as is known, and nothing happened: no row.
@@ -48,9 +48,19 @@ fn a_group_is_one_row_and_rates_are_differences() {
 }
 
 #[test]
+fn a_socket_that_is_kept_with_others_is_counted_once() {
+    let mut listen = ListenAggregate::default();
+    listen.enter(&[(key(1), totals(10, 1, 9)), (key(2), totals(4, 0, 3))], &[]);
+    listen.tick();
+    listen.enter(&[(key(1), totals(14, 1, 12))], &[(key(2), key(1))]);
+    assert!(listen.tick().listeners.is_empty(), "nothing happened");
+    assert_eq!(listen.total().listeners[0].counts.expect("traced").syns, 14);
+}
+
+#[test]
 fn accepts_that_are_not_seen_are_not_known() {
     let mut listen = ListenAggregate::default();
-    listen.enter(&[(key(1), RawListener { accepted: UNKNOWN, ..totals(2, 0, 2) })]);
+    listen.enter(&[(key(1), RawListener { accepted: UNKNOWN, ..totals(2, 0, 2) })], &[]);
     assert_eq!(listen.tick().listeners[0].counts.expect("traced").accepted(), None);
 }
 

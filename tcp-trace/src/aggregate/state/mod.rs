@@ -20,6 +20,7 @@ use self::lingerers::Lingerers;
 use crate::{
     inventory::{Inventory, socket::State},
     model::peer::{Peer, Who},
+    source::retired::carry,
 };
 
 /// One state of the sockets of one row.
@@ -123,9 +124,12 @@ pub struct StateAggregate {
 }
 
 impl StateAggregate {
-    /// Takes the totals of the kernel side, counted since the start, as they are at this moment.
-    pub fn enter(&mut self, totals: &[(RawPeer, RawStateTotals)], now_ns: u64) {
+    /// Takes the totals of the kernel side, counted since the start, as they are at this moment. They are all there are: a row
+    /// that is gone is part of another (`merged`).
+    pub fn enter(&mut self, totals: &[(RawPeer, RawStateTotals)], merged: &[(RawPeer, RawPeer)], now_ns: u64) {
+        carry(&mut self.last, merged);
         self.now_ns = now_ns;
+        self.now.clear();
         self.now.extend(totals.iter().copied());
     }
 

@@ -28,7 +28,7 @@ fn ages_survive_sums_that_overflow() {
     totals.states[CLOSE_WAIT].inside = 4;
     totals.states[CLOSE_WAIT].inside_since_ns = (now_ns - 5 * SECOND).wrapping_mul(4);
     let mut aggregate = StateAggregate::default();
-    aggregate.enter(&[(peer(7), totals)], now_ns);
+    aggregate.enter(&[(peer(7), totals)], &[], now_ns);
     let state = *aggregate.total().rows[0].traced.expect("traced").state(tcp_state::CLOSE_WAIT);
     assert_eq!((state.inside, state.inside_mean_ns, state.mean_ns), (4, Some(5 * SECOND), None));
 }
@@ -41,9 +41,9 @@ fn intervals_are_differences_and_what_is_inside_is_of_now() {
         totals
     };
     let mut aggregate = StateAggregate::default();
-    aggregate.enter(&[(peer(7), totals(10, 9, 900))], 100);
+    aggregate.enter(&[(peer(7), totals(10, 9, 900))], &[], 100);
     aggregate.tick();
-    aggregate.enter(&[(peer(7), totals(14, 11, 1_500))], 200);
+    aggregate.enter(&[(peer(7), totals(14, 11, 1_500))], &[], 200);
     let interval = aggregate.tick();
     let traced = interval.rows[0].traced.expect("traced");
     assert_eq!((traced.opened, traced.state(1).left, traced.life_mean_ns()), (4, 2, Some(300)));
@@ -51,8 +51,25 @@ fn intervals_are_differences_and_what_is_inside_is_of_now() {
     let total = aggregate.total();
     assert_eq!(total.rows[0].traced.expect("traced").opened, 14);
     // What moved from nobody to its owner leaves less than was there before.
-    aggregate.enter(&[(peer(7), totals(3, 11, 1_500))], 300);
+    aggregate.enter(&[(peer(7), totals(3, 11, 1_500))], &[], 300);
     assert_eq!(aggregate.tick().rows[0].traced.expect("traced").opened, 0);
+}
+
+#[test]
+fn a_process_that_is_kept_with_others_is_counted_once_and_takes_no_memory() {
+    let totals = |opened| RawStateTotals { opened, closed: opened, ..RawStateTotals::default() };
+    let mut aggregate = StateAggregate::default();
+    let opened = |row: &StateRow| row.traced.expect("traced").opened;
+    for ended in 1..100 {
+        let other = |ended: u64| peer(100 + ended as u32);
+        let rows = [(peer(7), totals(ended)), (other(ended), totals(1))];
+        aggregate.enter(&rows, &[(other(ended - 1), peer(7))], 100);
+        let interval = aggregate.tick();
+        // The first has one from before the tracing began.
+        assert_eq!(interval.rows.iter().map(opened).sum::<u64>(), if ended == 1 { 2 } else { 1 });
+        assert_eq!((aggregate.now.len(), aggregate.last.len()), (2, 2));
+    }
+    assert_eq!(aggregate.total().rows.iter().map(opened).sum::<u64>(), 100);
 }
 
 #[test]
@@ -61,7 +78,7 @@ fn a_change_seen_half_is_nobody_inside() {
     totals.states[CLOSE_WAIT].inside = u64::MAX;
     totals.opened = 1;
     let mut aggregate = StateAggregate::default();
-    aggregate.enter(&[(peer(0), totals)], 5);
+    aggregate.enter(&[(peer(0), totals)], &[], 5);
     assert_eq!(aggregate.total().rows[0].traced.expect("traced").state(tcp_state::CLOSE_WAIT).inside, 0);
 }
 
