@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every aggregate, side by side: each takes what is about its signal.
+//! All aggregates together: each one consumes the messages of its signal.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -32,12 +32,12 @@ use crate::{
     session_info::SessionInfo,
 };
 
-/// Cgroups whose path is learned from events.
+/// Number of cgroups whose path is learned from events.
 const CGROUPS: usize = 4096;
 /// Cgroups whose path is known; above this many, those that no total is of are forgotten.
 const MOST_CGROUPS: usize = 65_536;
 
-/// What was observed so far.
+/// Everything observed so far.
 #[derive(Debug, Default)]
 pub struct Aggregates {
     connect: ConnectAggregate,
@@ -51,12 +51,12 @@ pub struct Aggregates {
     time_wait_owners: TimeWaitOwners,
     scope: Scope,
     cgroups: HashMap<u64, Text, RandomState>,
-    /// The kernel side adds up each attempt that ends, by who and where.
+    /// Whether the kernel side adds up each attempt that ends in rows.
     has_rows: bool,
 }
 
 impl Aggregates {
-    /// Nothing observed yet.
+    /// Aggregates without any observation.
     pub fn new(session: &SessionInfo) -> Self {
         let SessionInfo { rules, scope, time_wait_in_detail, has_rows, .. } = *session;
         let time_wait_start = session.time_wait_start.clone().unwrap_or_default();
@@ -64,7 +64,7 @@ impl Aggregates {
         Self { time_wait, ports: PortsAggregate::new(rules, scope), scope, has_rows, ..Self::default() }
     }
 
-    /// Takes one event.
+    /// Consumes one event.
     pub fn observe(&mut self, event: &Event) {
         self.listen.observe(event);
         if let Event::Connect(connect) = event {
@@ -79,7 +79,7 @@ impl Aggregates {
         }
     }
 
-    /// Takes attempts that were added up in the kernel, and how many there were of which no outcome is known, some of
+    /// Consumes attempts that the kernel side added up; `unknown` attempts have no known outcome, `not_followed` of
     /// them because they were not followed.
     pub fn observe_folded(&mut self, folded: Option<&Folded>, unknown: u64, not_followed: u64) {
         if let Some(folded) = folded {
@@ -89,13 +89,13 @@ impl Aggregates {
         self.connect.observe_unknown(unknown, not_followed);
     }
 
-    /// What other aggregates learn from a row of connects.
+    /// Lets other aggregates learn from a row of connects.
     fn row(&mut self, row: &FoldedRow) {
         self.ports.observe(row);
         self.listen.connected(row);
     }
 
-    /// Events come with the path.
+    /// Learns the path of a cgroup from an event, because rows have only its id.
     fn learn_cgroup(&mut self, connect: &Connect) {
         if let Some(Cgroup { id, path: Some(path) }) = &connect.caller.cgroup
             && self.cgroups.len() < CGROUPS
@@ -104,7 +104,7 @@ impl Aggregates {
         }
     }
 
-    /// Takes the totals of the kernel side, counted since the start.
+    /// Consumes the kernel side's totals, counted since the start.
     pub fn enter(&mut self, totals: &Totals) {
         let merged = &totals.merged;
         self.bind.enter(&totals.binds, &merged.binders);
@@ -121,14 +121,14 @@ impl Aggregates {
         }
     }
 
-    /// Takes TIME_WAIT as /proc tells it.
+    /// Consumes TIME_WAIT totals from /proc.
     pub fn sample(&mut self, sampled: &TimeWaitSnapshot) {
         for (netns, totals) in sampled {
             self.time_wait.observe(*netns, *totals);
         }
     }
 
-    /// Takes the sockets as they are now.
+    /// Consumes an inventory of the sockets as they are now.
     pub fn survey(&mut self, inventory: &Inventory) {
         self.bind.survey(inventory);
         self.limits.survey(inventory);
@@ -138,7 +138,7 @@ impl Aggregates {
         self.states.survey(inventory);
     }
 
-    /// Ends the interval and answers for it.
+    /// Ends the interval and returns its snapshots.
     pub fn tick(&mut self, seconds: f64) -> Observed {
         Observed {
             seconds,
@@ -154,7 +154,7 @@ impl Aggregates {
         }
     }
 
-    /// Answers for everything since the start.
+    /// The snapshots of everything since the start.
     pub fn total(&mut self, seconds: f64) -> Observed {
         Observed {
             seconds,
@@ -198,7 +198,7 @@ impl Aggregates {
         rows
     }
 
-    /// What the totals have by number; the sockets' owners come with the path.
+    /// Sets the path of a cgroup that totals know only by id. Owners of sockets already have the path.
     fn name(&self, cgroup: &mut Option<Cgroup>) {
         if let Some(cgroup) = cgroup.as_mut().filter(|cgroup| cgroup.path.is_none()) {
             cgroup.path = self.cgroups.get(&cgroup.id).cloned();

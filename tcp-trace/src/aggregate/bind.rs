@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `bind()`: who searches for ports by it, how long that takes, whose sockets connect afterwards, and the ports that
-//! carry its mark.
+//! The bind signal: which processes search for ports with `bind()`, how long that takes, whose sockets connect
+//! afterwards, and which ports carry its mark.
 
 use std::collections::HashMap;
 
@@ -23,57 +23,57 @@ use crate::{
     source::retired::carry_in_list,
 };
 
-/// Processes that are named for each namespace.
+/// Number of processes that are named per namespace.
 const HOLDERS: usize = 16;
 
-/// What happened in an interval or a run.
+/// State of the bind signal for an interval or a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BindSnapshot {
-    /// Who called, the busiest first.
+    /// Calling processes, busiest first.
     pub binders: Vec<Binder>,
-    /// Time in binds to port 0.
+    /// Time in binds to port 0, in ns.
     pub any_port: Distribution,
-    /// Time in binds to a port of their own.
+    /// Time in binds to an explicit port, in ns.
     pub a_port: Distribution,
-    /// Marked ports now, by network namespace; `None`: they cannot be looked at here, or were not.
+    /// Ports marked now, by network namespace; `None`: unavailable here, or not read.
     pub marks: Option<Vec<SpaceMarks>>,
 }
 
-/// A process in one network namespace.
+/// A process in one network namespace, and its binds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binder {
-    /// Who.
+    /// The calling process.
     pub process: Process,
     /// Inode of the network namespace.
     pub netns: u32,
-    /// User.
+    /// User id.
     pub uid: u32,
-    /// Its cgroup v2.
+    /// The process's cgroup v2.
     pub cgroup: Option<Cgroup>,
-    /// The range that the kernel chooses from.
+    /// The port range that the kernel chooses from.
     pub range: Option<(u16, u16)>,
-    /// With port 0.
+    /// Counts of binds to port 0.
     pub any_port: RawBindCounts,
-    /// With a port of their own.
+    /// Counts of binds to an explicit port.
     pub a_port: RawBindCounts,
-    /// Of the latter, succeeded with a port within the range.
+    /// Binds to an explicit port within the range that succeeded.
     pub in_range: u64,
-    /// From where, the busiest first; counted since the start.
+    /// Call sites, busiest first, counted since the start.
     pub sites: Vec<BindSite>,
 }
 
 impl Binder {
-    /// All of its binds.
+    /// The number of all binds of the process.
     pub fn calls(&self) -> u64 {
         self.any_port.calls + self.a_port.calls
     }
 
-    /// `envoy (1234)`
+    /// The process as `envoy (1234)`.
     pub fn name(&self) -> String {
         format!("{} ({})", self.process.comm, self.process.pid)
     }
 
-    /// Where it binds to port 0 most often, as far as known.
+    /// The call site with most binds to port 0, if known.
     pub fn any_port_site(&self) -> Option<&str> {
         self.sites.iter().filter(|site| site.any_port).find_map(|site| site.name.as_deref())
     }
@@ -82,18 +82,18 @@ impl Binder {
 /// Marked ports of one network namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SpaceMarks {
-    /// Its inode.
+    /// Inode number of the namespace.
     pub netns: u32,
-    /// What people call it.
+    /// Name of the namespace, if it has one.
     pub name: Option<Text>,
-    /// Its ports.
+    /// The marked ports.
     pub marks: Marks,
-    /// Who holds ports of `marks.bound`, the greediest first, as far as owners are known.
+    /// Processes that hold ports of `marks.bound`, most ports first, as far as owners are known.
     pub holders: Vec<(Process, u64)>,
 }
 
 impl SpaceMarks {
-    /// `None`: its marks were not looked for, or its range is not known.
+    /// The marks of `space`; `None` if they were not read, or the range is unknown.
     fn of(space: &Space, owners: &Owners) -> Option<Self> {
         let marks = Marks::of(space.marks.as_ref()?, space.sysctls.ip_local_port_range?);
         let mut ports: HashMap<Process, u64, RandomState> = HashMap::default();
@@ -110,7 +110,7 @@ impl SpaceMarks {
     }
 }
 
-/// Turns totals into differences.
+/// Turns running totals into differences per interval.
 #[derive(Clone, Debug, Default)]
 pub struct BindAggregate {
     last: BindTotals,
@@ -119,28 +119,27 @@ pub struct BindAggregate {
 }
 
 impl BindAggregate {
-    /// Takes the totals of the kernel side, counted since the start. A process that is gone from them is part of another
-    /// (`merged`).
+    /// Consumes the kernel side's totals, counted since the start.
     pub fn enter(&mut self, totals: &BindTotals, merged: &[(RawBinder, RawBinder)]) {
         carry_in_list(&mut self.last.binders, merged);
         self.now.clone_from(totals);
     }
 
-    /// Takes the marked ports of now, if they were looked for.
+    /// Consumes the ports marked now, if they were read.
     pub fn survey(&mut self, inventory: &Inventory) {
         let spaces = inventory.spaces.iter();
         let marks: Vec<_> = spaces.filter_map(|space| SpaceMarks::of(space, &inventory.owners)).collect();
         self.marks = (!marks.is_empty()).then_some(marks);
     }
 
-    /// Ends the interval and answers for it.
+    /// Ends the interval and returns its snapshot.
     pub fn tick(&mut self) -> BindSnapshot {
         let interval = self.since(&self.last);
         self.last.clone_from(&self.now);
         interval
     }
 
-    /// Answers for everything since the start.
+    /// The snapshot of everything since the start.
     pub fn total(&self) -> BindSnapshot {
         self.since(&BindTotals::default())
     }
@@ -195,7 +194,7 @@ fn difference(now: &RawBindCounts, before: &RawBindCounts) -> RawBindCounts {
     }
 }
 
-/// Of one process; stacks that read the same are one place.
+/// Call sites of one process; stacks with the same text are one site.
 fn sites(all: &[BindSite], pid: u32) -> Vec<BindSite> {
     let mut of_process: Vec<BindSite> = Vec::new();
     for site in all.iter().filter(|site| site.pid == pid) {

@@ -2,16 +2,16 @@
 //! Distributions of durations and counts: log-linear buckets (H2), exact maximum.
 
 use histogram::Histogram;
-// 32 buckets to a power of two: a quantile is off by 1.6 % at most, as the middle of its bucket stands for all of it.
-// Values from 2^40 on (18 minutes in ns) count as the last bucket; the maximum stays exact.
+// There are 32 buckets per power of two. A quantile is the middle of its bucket, so it is off by at most 1.6 %. Values
+// from 2^40 on (18 minutes in ns) count as the last bucket; the maximum stays exact.
 use tcp_trace_common::folded::{GROUPING_POWER, MAX_VALUE_POWER};
 
 use crate::model::folded::FoldedPhase;
 
-/// What to draw and print of a distribution. The quantiles are `None` while nothing was recorded.
+/// Summary of a distribution. The quantiles are `None` while nothing was recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Distribution {
-    /// Values recorded.
+    /// Number of recorded values.
     pub count: u64,
     /// Median.
     pub p50: Option<u64>,
@@ -19,7 +19,7 @@ pub struct Distribution {
     pub p90: Option<u64>,
     /// 99th percentile.
     pub p99: Option<u64>,
-    /// The largest value, exactly.
+    /// The largest value, exact.
     pub max: Option<u64>,
     /// Power-of-two buckets from the first to the last that holds a value.
     pub buckets: Vec<Bucket>,
@@ -32,11 +32,11 @@ pub struct Bucket {
     pub low: u64,
     /// One less than the next power of two.
     pub high: u64,
-    /// How many.
+    /// Number of values in the bucket.
     pub count: u64,
 }
 
-/// Records values.
+/// Records values of one distribution.
 #[derive(Clone, Debug)]
 pub(super) struct Recorder {
     histogram: Histogram,
@@ -69,8 +69,8 @@ impl Recorder {
         self.max = self.max.max(other.max);
     }
 
-    /// Adds what was recorded elsewhere in the same buckets. Its largest value is known since the start only: where it is
-    /// not in the last bucket of these, that bucket's low end stands for the largest of these.
+    /// Adds values that were recorded in the same buckets elsewhere. Their maximum is known only since the start; if it
+    /// is not in the last bucket of the added values, the low end of that bucket is used instead.
     pub(super) fn merge_folded(&mut self, phase: &FoldedPhase) {
         let count: u64 = phase.buckets.iter().sum();
         if count == 0 {
@@ -104,7 +104,7 @@ impl Recorder {
         }
         let quantile = |share| {
             let bucket = self.histogram.quantile_bucket(share).ok().flatten()?;
-            // The last bucket also holds what is beyond it.
+            // The last bucket also contains all larger values.
             let middle = if bucket.end() >= (1 << MAX_VALUE_POWER) - 1 {
                 self.max
             } else {

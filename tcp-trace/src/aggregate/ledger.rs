@@ -1,55 +1,55 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What was made, delivered, lost and spent: the accounts that stand in every answer.
+//! The ledger of every report: what was made, delivered and lost, and what tracing cost.
 
 use crate::{
     event::level::Level,
     model::accounts::{Calibration, Cost, Counts},
 };
 
-/// The accounts of an answer: counts since the start of the run, cost of the time that the answer is about.
+/// The ledger of a report: counts since the start of the run, cost of the interval or run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Ledger {
-    /// Counted; `None`: it could not be read.
+    /// Counts of the kernel side.
     pub counts: Option<Counts>,
-    /// Events of attempts that came through.
+    /// Events of attempts that were delivered.
     pub delivered: u64,
-    /// Events of signals other than connect that came through.
+    /// Events of signals other than connect that were delivered.
     pub signals_delivered: u64,
-    /// Attempts under way; known at the end.
+    /// Attempts in progress; known at the end.
     pub pending: Option<u64>,
-    /// Spent.
+    /// Cost of programs and agent.
     pub cost: Cost,
-    /// What an attempt costs, measured on connects of our own.
+    /// Cost that tracing adds to an attempt, measured with connects of tcp-trace itself.
     pub calibration: Option<Calibration>,
-    /// Told now.
+    /// The current detail.
     pub level: Level,
-    /// Allowed, as a share of the machine.
+    /// The budget, as a share of the machine.
     pub budget: f64,
-    /// CPUs of the machine; 1 where recordings do not say so, because their shares were of one CPU.
+    /// Number of CPUs; 1 for recordings that lack it, because their shares were of one CPU.
     pub cpus: u32,
-    /// Memory of this process.
+    /// Resident memory of this process in bytes.
     pub resident_bytes: Option<u64>,
-    /// Memory of its maps and programs.
+    /// Memory of its BPF maps and programs in bytes.
     pub locked_bytes: Option<u64>,
 }
 
 impl Ledger {
-    /// The programs as a share of the machine.
+    /// CPU time of the programs as a share of the machine.
     pub fn programs_share(&self, seconds: f64) -> Option<f64> {
         self.of_machine(self.cost.programs_share(seconds))
     }
 
-    /// This process as a share of the machine.
+    /// CPU time of this process as a share of the machine.
     pub fn agent_share(&self, seconds: f64) -> Option<f64> {
         self.of_machine(self.cost.agent_share(seconds))
     }
 
-    /// Both together; `None` unless both are known.
+    /// CPU time of both as a share of the machine; `None` unless both are known.
     pub fn share(&self, seconds: f64) -> Option<f64> {
         self.of_machine(self.cost.share(seconds))
     }
 
-    /// What the shares are of.
+    /// The machine in words, as the base of the shares.
     pub fn machine(&self) -> String {
         if self.cpus > 1 { format!("{} CPUs", self.cpus) } else { "one CPU".to_owned() }
     }
@@ -58,8 +58,8 @@ impl Ledger {
         share.map(|share| share / f64::from(self.cpus.max(1)))
     }
 
-    /// Events in the ring buffer, or on their way from it. None at the end:
-    /// made = delivered + undecoded + on the way + summed + shed + lost in the ring.
+    /// Events in the ring buffer, or read from it and not yet delivered. 0 at the end: made = delivered + undecoded +
+    /// in flight + summed + shed + lost in the ring.
     pub fn in_flight(&self) -> Option<u64> {
         let counts = self.counts?;
         let settled = self.delivered + counts.undecoded + counts.summed + counts.shed + counts.ring_full;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Limits around connections: as they are, and what happened to them meanwhile.
+//! Limits around connections: their present state, and what happened during the run.
 
 use crate::{
     inventory::{
@@ -9,26 +9,26 @@ use crate::{
     kernel::rules::Sysctls,
 };
 
-/// Limits at the end of an interval or run, and at its beginning.
+/// Limits at the end and at the start of an interval or run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LimitsSnapshot {
-    /// `None`: not looked at yet.
+    /// The last state; `None`: not read yet.
     pub now: Option<Limits>,
-    /// The first look; the same as `now` where there was one only.
+    /// The first state; equal to `now` if there was only one.
     pub before: Option<Limits>,
     /// Settings, by network namespace.
     pub settings: Vec<Sysctls>,
 }
 
 impl LimitsSnapshot {
-    /// Packets that conntrack dropped for want of an entry meanwhile.
+    /// Packets that conntrack dropped in this time because its table was full.
     pub fn dropped(&self, table: &Conntrack) -> Option<u64> {
         let before = self.before.as_ref()?.conntrack.iter().find(|before| before.netns == table.netns)?;
         table.dropped?.checked_sub(before.dropped?)
     }
 }
 
-/// Remembers the looks that an interval and the run began with.
+/// Keeps the limits at the start of the interval and of the run.
 #[derive(Clone, Debug, Default)]
 pub struct LimitsAggregate {
     first: Option<Limits>,
@@ -38,7 +38,7 @@ pub struct LimitsAggregate {
 }
 
 impl LimitsAggregate {
-    /// Takes a look.
+    /// Consumes an inventory.
     pub fn survey(&mut self, inventory: &Inventory) {
         let Some(limits) = &inventory.limits else { return };
         self.settings = inventory.spaces.iter().map(|space| space.sysctls.clone()).collect();
@@ -47,13 +47,13 @@ impl LimitsAggregate {
         self.last = Some(limits.clone());
     }
 
-    /// Ends the interval and answers for it.
+    /// Ends the interval and returns its snapshot.
     pub fn tick(&mut self) -> LimitsSnapshot {
         let before = std::mem::replace(&mut self.interval, self.last.clone());
         LimitsSnapshot { now: self.last.clone(), before, settings: self.settings.clone() }
     }
 
-    /// Answers for everything since the start.
+    /// The snapshot of the whole run.
     pub fn total(&self) -> LimitsSnapshot {
         LimitsSnapshot { now: self.last.clone(), before: self.first.clone(), settings: self.settings.clone() }
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Ports that carry the mark of a `bind()`: which of them anybody who bound them still holds, and which nobody does.
+//! Ports that carry the mark of a `bind()`: which of them the socket that bound them still holds, and which not.
 //!
 //! `connect()` skips a port whose bucket has `fastreuse` or `fastreuseport` at 0 or above, towards every destination. A
-//! bucket that `connect()` made has both at -1 until somebody binds the port too.
+//! bucket that `connect()` created has both at -1 until another socket binds the port too.
 
 use std::collections::HashMap;
 
@@ -15,25 +15,25 @@ use tcp_trace_common::{
 /// Marked ports of one network namespace, as they are now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
-    /// The range that `connect()` chooses from, both ends included; counts below are of ports within it.
+    /// The range that `connect()` chooses from, both ends included; all counts below are of ports within it.
     pub range: (u16, u16),
-    /// In use by connections whose port `connect()` had chosen: the mark is somebody's who came later.
+    /// Ports of connections whose port `connect()` had chosen: another socket set the mark later.
     pub poisoned: u64,
-    /// Of these, in the half that is searched first.
+    /// Ports of `poisoned` in the half that is searched first.
     pub poisoned_first_half: u64,
-    /// Held by connections that were bound before they connected.
+    /// Ports of connections that were bound before they connected.
     pub bound: u64,
-    /// Held by listeners.
+    /// Ports of listeners.
     pub listening: u64,
-    /// Held by TIME_WAIT alone; whether those were bound is not kept.
+    /// Ports of TIME_WAIT alone; the kernel does not keep whether those were bound.
     pub time_wait: u64,
-    /// Marked ports outside the range, which no `connect()` asks for.
+    /// Marked ports outside the range, which no `connect()` tries.
     pub outside: u64,
-    /// Ports of `bound`, one bit each, for who looks for their owners.
+    /// The ports of `bound`, one bit each, to look up their owners.
     bound_ports: Ports,
 }
 
-/// A set of ports.
+/// A set of ports, one bit each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Ports(Vec<u64>);
 
@@ -48,19 +48,19 @@ impl Ports {
     }
 }
 
-/// What the sockets of one port say together.
+/// What the sockets of one port have in common.
 #[derive(Clone, Copy, Default)]
 struct Port {
     listens: bool,
-    /// One of them was bound by its owner.
+    /// Whether one of the sockets was bound by its owner.
     was_bound: bool,
-    /// One of them certainly got the port from `connect()`.
+    /// Whether one of the sockets certainly got the port from `connect()`.
     was_connected: bool,
     live: u32,
 }
 
 impl Marks {
-    /// Of the sockets of one namespace that the iterator showed.
+    /// The marked ports of one namespace, from the sockets that the iterator returned.
     pub fn of(sockets: &[RawMark], range: (u16, u16)) -> Self {
         let mut ports: HashMap<u16, Port, RandomState> = HashMap::default();
         for socket in sockets {
@@ -88,17 +88,17 @@ impl Marks {
         marks
     }
 
-    /// Ports in the range.
+    /// Number of ports in the range.
     pub fn ports(&self) -> u64 {
         u64::from(self.range.1.saturating_sub(self.range.0)) + 1
     }
 
-    /// Ports of the range that every `connect()` skips.
+    /// Number of ports in the range that every `connect()` skips.
     pub fn skipped(&self) -> u64 {
         self.poisoned + self.bound + self.listening + self.time_wait
     }
 
-    /// Whether a connection that was bound before it connected holds this one.
+    /// Whether a connection that was bound before it connected holds `port`.
     pub fn is_bound(&self, port: u16) -> bool {
         self.bound_ports.contains(port)
     }
@@ -113,7 +113,7 @@ enum Held {
 
 impl Port {
     fn add(&mut self, socket: &RawMark) {
-        // Only a bucket that connect() made has one mark without the other.
+        // Only a bucket that connect() created has one mark without the other.
         self.was_connected |= (socket.fastreuse as i8) < 0;
         if socket.userlocks == userlock::UNKNOWN {
             return;
@@ -134,8 +134,8 @@ impl Port {
         } else if self.was_connected || self.live > 1 {
             Held::Poisoned
         } else {
-            // Before 6.18 nothing tells a socket that was bound to any address from one that was not bound; what is
-            // common with one socket to a port is the former.
+            // Before 6.18 the kernel does not distinguish a socket that was bound to any address from one that was not
+            // bound. With one socket per port, a bound one is more likely.
             Held::Bound
         }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Events to answers. Pure: no I/O, no clock; bounded memory whatever comes.
+//! Aggregates events into snapshots. Pure: no I/O, no clock; memory is bounded for any input.
 
 pub mod aggregates;
 pub mod bind;

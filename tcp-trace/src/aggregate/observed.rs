@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Everything that was looked at in an interval or a run, one snapshot a signal; what was not looked at is empty.
+//! Everything observed in an interval or a run, one snapshot per signal; signals that were not requested are empty.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,37 +9,37 @@ use super::{
 };
 use crate::{inventory::Space, kernel::rules::Sysctls, model::time_wait::TimeWaitSnapshot, outside::Text};
 
-/// Snapshots, side by side: a finding may rest on several.
+/// The snapshots of all signals, because a finding may use several.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
-    /// How long the interval, or the run, was.
+    /// Length of the interval or the run, in seconds.
     pub seconds: f64,
     /// The connect signal.
     pub connect: ConnectSnapshot,
-    /// `bind()`, and the ports that carry its mark.
+    /// The bind signal, and the ports that carry a mark.
     pub bind: BindSnapshot,
-    /// TIME_WAIT, by namespace.
+    /// TIME_WAIT by namespace.
     pub time_wait: TimeWaitSnapshot,
     /// The state signal.
     pub states: StateSnapshot,
-    /// TIME_WAIT by owner, where it was asked for.
+    /// TIME_WAIT by owner, if requested.
     pub time_wait_owners: Vec<OwnerRow>,
     /// Limits around connections.
     pub limits: LimitsSnapshot,
-    /// Listeners.
+    /// The listen signal.
     pub listen: ListenSnapshot,
     /// Local ports as they are now.
     pub ports: Arc<PortsSnapshot>,
-    /// The network namespaces looked at, by inode.
+    /// The network namespaces that were read, by inode number.
     pub spaces: Arc<BTreeMap<u32, SpaceFacts>>,
 }
 
-/// What a network namespace is called, and how it is set up: a fix must be right for it.
+/// Name and settings of a network namespace, so that a fix is right for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpaceFacts {
-    /// Its container, or its name among those of `ip netns`.
+    /// Its container, or its name in `ip netns`.
     pub name: Option<Text>,
-    /// A file by which nsenter(1) gets there; `None`: the agent is there itself.
+    /// A file through which nsenter(1) enters it; `None`: the agent is in it.
     pub entrance: Option<Text>,
     /// Its settings.
     pub sysctls: Sysctls,
@@ -55,7 +55,7 @@ impl SpaceFacts {
 }
 
 impl Observed {
-    /// `4026531840 (docker/3f2a1b0c9d8e)`
+    /// The namespace as `4026531840 (docker/3f2a1b0c9d8e)`.
     pub fn netns_label(&self, netns: u32) -> String {
         match self.spaces.get(&netns).and_then(|space| space.name.as_ref()) {
             Some(name) => format!("{netns} ({name})"),

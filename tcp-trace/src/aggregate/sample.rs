@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Attempts for tests.
+//! Sample attempts for tests.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -10,7 +10,7 @@ use crate::{
     model::folded::FoldedRow,
 };
 
-/// Attempts as the kernel side would have added them up. Each process was started a moment after the one before it.
+/// Attempts as rows that the kernel side would have added up. Each process starts a moment after the previous one.
 pub(crate) fn rows<'a>(connects: impl IntoIterator<Item = &'a Connect>) -> Vec<FoldedRow> {
     let mut rows: Vec<FoldedRow> = Vec::new();
     for connect in connects {
@@ -25,7 +25,7 @@ pub(crate) fn rows<'a>(connects: impl IntoIterator<Item = &'a Connect>) -> Vec<F
     rows
 }
 
-/// Established in the first pass: 2 ports, 5 us of search, 50 us of handshake.
+/// An attempt that was established in the first pass: 2 ports, 5 us of search, 50 us of handshake.
 pub(crate) fn established() -> Connect {
     Connect {
         time: Timestamp::UNIX_EPOCH,
@@ -51,7 +51,7 @@ pub(crate) fn established() -> Connect {
     }
 }
 
-/// Established after the whole first half was full.
+/// An attempt that was established after the first half was full.
 pub(crate) fn second_pass() -> Connect {
     Connect {
         sport: Some(40_001),
@@ -63,7 +63,7 @@ pub(crate) fn second_pass() -> Connect {
     }
 }
 
-/// The whole range was full.
+/// An attempt that found the whole range full.
 pub(crate) fn no_port() -> Connect {
     Connect {
         sport: None,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Port searches by destination, over a whole run: how many a second, and what they came to.
+//! Port searches by destination over a whole run: their rate, ports visited and time.
 
 use jiff::Timestamp;
 
@@ -9,64 +9,65 @@ use crate::{
     model::folded::FoldedRow,
 };
 
-/// A shorter time has no rate.
+/// A shorter time yields no rate.
 pub const LEAST_SECONDS: f64 = 0.5;
-/// Destinations that are counted; the rarest give way.
+/// Number of destinations that are counted; the rarest are evicted.
 const DESTINATIONS: usize = 1024;
 
 /// Searches towards one destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Searched {
-    /// All that were counted.
+    /// Number of counted searches.
     pub searches: u64,
-    /// Of these, that it is known how many ports they visited.
+    /// Searches whose number of visited ports is known.
     pub known: u64,
-    /// Ports that these visited.
+    /// Sum of the ports visited by `known` searches.
     pub visited: u64,
-    /// Of all, those whose time is known.
+    /// Searches whose time is known.
     pub timed: u64,
-    /// Time in the search of these.
+    /// Sum of the time of `timed` searches, in ns.
     pub search_ns: u64,
 }
 
-/// Counts each search; in recordings from before there were rows, while each connect is told.
+/// Counts each search; for recordings without rows, only while each connect is reported.
 #[derive(Debug)]
 pub struct Searches {
     destinations: Top<Destination, Searched>,
     has_rows: bool,
-    /// Each connect is told since then; `None`: now they are not.
+    /// Since when each connect is reported; `None`: not every connect is reported now.
     told_since: Option<Timestamp>,
-    /// For how long each was told before.
+    /// How long each connect was reported before that, in seconds.
     told_seconds: f64,
-    /// At times each was not.
+    /// Whether some connects were not reported at times.
     missed_some: bool,
 }
 
 impl Searched {
-    /// Ports visited on average; `None`: not known, or only of such as are not like the others.
+    /// Mean number of ports visited; `None`: unknown, or known only for searches that are not representative.
     pub fn mean(&self) -> Option<f64> {
         self.is_whole().then(|| self.visited as f64 / self.known as f64)
     }
 
-    /// Time of a search on average.
+    /// Mean time of a search in ns.
     pub fn mean_ns(&self) -> Option<f64> {
         (self.is_whole() && self.timed > 0).then(|| self.search_ns as f64 / self.timed as f64)
     }
 
-    /// The first after boot may be missing. Where steps are random it is the short ones that are not known.
+    /// Whether the known searches are representative. The first one after boot may be missing; with random steps the
+    /// short ones are unknown.
     fn is_whole(&self) -> bool {
         self.known > 0 && self.known * 20 >= self.searches * 19
     }
 }
 
 impl Searches {
-    /// From now on. `has_rows`: each is in a row, whatever is told.
+    /// Counts from `begin` on. `has_rows`: each search is in a row, whether it is reported or not.
     pub fn since(begin: Timestamp, has_rows: bool) -> Self {
         let destinations = Top::new(DESTINATIONS);
         Self { destinations, has_rows, told_since: Some(begin), told_seconds: 0.0, missed_some: false }
     }
 
-    /// Takes a row of attempts.
+    /// Consumes a row of attempts.
     pub fn observe(&mut self, row: &FoldedRow) {
         let counts = &row.counts;
         let searches = counts.searches();
@@ -82,7 +83,7 @@ impl Searches {
         searched.search_ns = searched.search_ns.saturating_add(counts.search_ns.sum);
     }
 
-    /// From now on each connect is told, or not.
+    /// Notes a change of detail: each connect is reported from now on, or not.
     pub fn change(&mut self, detail: &Detail) {
         if self.has_rows {
             return;
@@ -93,7 +94,7 @@ impl Searches {
         self.missed_some |= !told;
     }
 
-    /// What is known of a destination, and its searches a second; `None`: too little is.
+    /// Searches towards a destination, and their rate per second; `None`: too little is known.
     pub fn of(&self, destination: Destination, now: Timestamp) -> (Searched, Option<f64>) {
         let found = self.destinations.iter().find(|(known, ..)| **known == destination);
         let (searched, at_least) =
@@ -103,7 +104,7 @@ impl Searches {
         (searched, rate)
     }
 
-    /// Some connects were not told.
+    /// Whether some connects were not reported.
     pub fn missed_some(&self) -> bool {
         self.missed_some
     }

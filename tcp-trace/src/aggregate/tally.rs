@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is counted for one process, one program or one destination.
+//! Counts of one process, one program or one destination.
 
 use std::net::IpAddr;
 
@@ -17,45 +17,45 @@ pub struct Process {
     pub comm: Comm,
 }
 
-/// Which process: a pid is used again.
+/// Identity of a process, because pids are reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId {
     /// Process id.
     pub pid: u32,
-    /// When it was started, on the boot-time clock; `None`: not known.
+    /// Start time on the boot-time clock in ns; `None`: unknown.
     pub started_ns: Option<u64>,
 }
 
-/// What the processes of a program have in common.
+/// What all processes of a program have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     /// Name of the thread that called.
     pub comm: Comm,
     /// User id.
     pub uid: u32,
-    /// Its cgroup v2.
+    /// Cgroup v2 of the process.
     pub cgroup: Option<Cgroup>,
 }
 
-/// A row of processes.
+/// Key of a row of processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessKey {
     /// Process id.
     pub pid: u32,
-    /// When it was started, on the boot-time clock; `None`: not known.
+    /// Start time on the boot-time clock in ns; `None`: unknown.
     pub started_ns: Option<u64>,
-    /// Its program, as of its last connect.
+    /// The program of the process, as of its last connect.
     pub program: Program,
 }
 
-/// A row of programs.
+/// Key of a row of programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramKey {
-    /// Which.
+    /// The program.
     pub program: Program,
-    /// Its processes, those that ended too.
+    /// Number of its processes, including those that ended.
     pub processes: u64,
-    /// There may have been more.
+    /// Whether `processes` is a lower bound.
     pub processes_at_least: bool,
 }
 
@@ -103,68 +103,68 @@ impl Destination {
 /// Counts of one process, program or destination.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
-    /// Attempts.
+    /// Number of attempts.
     pub connects: u64,
-    /// Of these, ended in something else than a connection. Those still pending are not among them.
+    /// Attempts that ended without a connection. Pending attempts are not included.
     pub failures: u64,
-    /// EADDRNOTAVAIL, bound sockets included.
+    /// Attempts that failed with EADDRNOTAVAIL, including those of bound sockets.
     pub no_port: u64,
-    /// Searches that found no port in the whole range: `no_port` without the bound sockets.
+    /// Searches that found no port in the whole range: `no_port` without bound sockets.
     pub exhausted: u64,
-    /// ECONNREFUSED.
+    /// Attempts that failed with ECONNREFUSED.
     pub refused: u64,
-    /// Given up, by the kernel or by the caller, after SYNs that were sent again.
+    /// Attempts that the kernel or the caller gave up after SYN retransmits.
     pub unanswered: u64,
     /// Searches that found a port only in the second pass.
     pub second_pass: u64,
-    /// Searches of which it is known whether there was a second pass, those that found no port included.
+    /// Searches for which `second_pass` is known, including those that found no port.
     pub second_pass_known: u64,
-    /// SYNs sent again.
+    /// SYN retransmits.
     pub syn_retransmits: u64,
     /// Ports visited.
     pub visited: FoldedSpread,
-    /// Ports visited by the searches of `second_pass`.
+    /// Ports visited by searches that needed the second pass.
     pub second_pass_visited: FoldedSum,
-    /// Time in the port search.
+    /// Time in the port search, in ns.
     pub search_ns: FoldedSpread,
-    /// Time in the searches of `second_pass`.
+    /// Time of searches that needed the second pass, in ns.
     pub second_pass_search_ns: FoldedSum,
-    /// Time in the searches that found a port in their first pass.
+    /// Time of searches that found a port in the first pass, in ns.
     pub first_pass_search_ns: FoldedSum,
-    /// Time from SYN to the end.
+    /// Time from the SYN to the end of the attempt, in ns.
     pub handshake_ns: FoldedSpread,
-    /// Time from the call to the end.
+    /// Time from the call to the end of the attempt, in ns.
     pub total_ns: FoldedSpread,
-    /// Candidates refused because a live connection holds the four-tuple; sampled.
+    /// Candidates refused because a live connection holds the four-tuple, from sampled searches.
     pub in_use: FoldedSum,
-    /// Candidates refused because of TIME_WAIT; sampled.
+    /// Candidates refused because of TIME_WAIT, from sampled searches.
     pub time_wait: FoldedSum,
-    /// The range last searched.
+    /// The range that was searched last.
     pub range: Option<(u16, u16)>,
-    /// Searches of the socket's own range.
+    /// Searches of a range that the socket set with IP_LOCAL_PORT_RANGE.
     pub local_range: u64,
-    /// Who called: of several the one that had most trouble in an interval, then the one that made most attempts, then the
+    /// The caller: of several, the one with most trouble in an interval, then the one with most attempts, then the
     /// last.
     pub caller: Option<Process>,
-    /// Trouble and attempts of that one.
+    /// Trouble and attempts of the caller.
     pub(super) caller_weight: (u64, u64),
     /// The program of the last caller.
     pub(super) program: Option<ProgramId>,
-    /// Processes that were seen here for the first time; counted of programs alone.
+    /// Processes seen for the first time; counted for programs only.
     pub(super) processes: Processes,
 }
 
-/// How many processes there were.
+/// Number of processes of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Processes {
-    /// In this interval.
+    /// Processes in this interval.
     pub(super) now: u64,
-    /// Of these, seen for the first time in the run.
+    /// Processes of `now` that were seen for the first time in the run.
     pub(super) new: u64,
 }
 
 impl Tally {
-    /// Of what was added up, whoever's it was.
+    /// A tally of folded counts.
     pub(super) fn of(counts: &FoldedCounts) -> Self {
         let connected = counts.ended(Outcome::Established).saturating_add(counts.ended(Outcome::Pending));
         let attempts = counts.attempts();
@@ -196,7 +196,7 @@ impl Tally {
         }
     }
 
-    /// Of a row.
+    /// A tally of a row.
     pub(super) fn of_row(row: &FoldedRow) -> Self {
         let caller = Some(Process { pid: row.pid, comm: row.comm });
         let tally = Self::of(&row.counts);
@@ -204,12 +204,12 @@ impl Tally {
         Self { caller, caller_weight, program: Some(ProgramId::of(row)), ..tally }
     }
 
-    /// Attempts that somebody should look at.
+    /// Number of attempts that deserve attention.
     pub(super) fn trouble(&self) -> u64 {
         self.failures.saturating_add(self.second_pass)
     }
 
-    /// Adds what came later.
+    /// Adds a later tally.
     pub(super) fn merge(&mut self, later: &Self) {
         let counts = [
             (&mut self.connects, later.connects),

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! TIME_WAIT per network namespace: levels, and rates as differences of totals.
+//! TIME_WAIT by network namespace: levels, and rates as differences of totals.
 
 use tcp_trace_common::time_wait::RawTimeWaitTotals;
 
 use crate::model::time_wait::{TimeWaitSnapshot, TimeWaitTotals};
 
-/// Turns totals into differences.
+/// Turns running totals into differences per interval.
 #[derive(Clone, Debug, Default)]
 pub struct TimeWaitAggregate {
     start: TimeWaitSnapshot,
@@ -15,14 +15,13 @@ pub struct TimeWaitAggregate {
 }
 
 impl TimeWaitAggregate {
-    /// Counting from `start`: empty where the totals begin with the tracing, a first sample where they do not.
-    /// `in_detail`: the kernel side looks at segments, and tells what they do from other ends.
+    /// Counts from `start`: empty if totals begin with tracing, otherwise a first sample. `in_detail`: the kernel side
+    /// traces segments, and so distinguishes their effect from other ends.
     pub fn new(start: TimeWaitSnapshot, in_detail: bool) -> Self {
         Self { last: start.clone(), now: start.clone(), start, in_detail }
     }
 
-    /// Takes the totals that the kernel side keeps, of all namespaces; none: no program sees TIME_WAIT. A namespace that is
-    /// gone from them is part of another (`merged`).
+    /// Consumes the totals that the kernel side keeps.
     pub fn enter(&mut self, totals: &[(u32, RawTimeWaitTotals)], merged: &[(u32, u32)]) {
         if totals.is_empty() {
             return;
@@ -38,20 +37,19 @@ impl TimeWaitAggregate {
         }
     }
 
-    /// Takes the totals of a namespace as they are now, from a sample. A namespace that is gone from samples keeps its last
-    /// ones: they are of the agent's own alone.
+    /// Consumes the present totals. A namespace that is missing from them keeps its last ones.
     pub fn observe(&mut self, netns: u32, totals: TimeWaitTotals) {
         self.now.insert(netns, totals);
     }
 
-    /// Ends the interval and answers for it.
+    /// Ends the interval and returns its snapshot.
     pub fn tick(&mut self) -> TimeWaitSnapshot {
         let interval = difference(&self.now, &self.last);
         self.last.clone_from(&self.now);
         interval
     }
 
-    /// Answers for everything since the start.
+    /// The snapshot of everything since the start.
     pub fn total(&self) -> TimeWaitSnapshot {
         difference(&self.now, &self.start)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! TIME_WAIT by who closed first and towards whom.
+//! TIME_WAIT by the process that closed first, and by peer.
 
 use std::{cmp::Reverse, collections::HashMap};
 
@@ -14,36 +14,36 @@ use crate::{
     source::retired::carry,
 };
 
-/// Minisockets of one owner and destination, or service, in the time that the answer is about.
+/// Minisockets of one owner and destination, or service, in an interval or the run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnerRow {
-    /// Who closed first, and towards whom; without a process: closed before the tracing began.
+    /// The process that closed first, and the peer. Without a process: closed before tracing began.
     pub peer: Peer,
-    /// Its name.
+    /// Name of the owner.
     pub who: Who,
-    /// Of those made while this was traced, the ones that are still there; `None` for those of nobody known.
+    /// Minisockets created during tracing that still exist; `None` if the owner is unknown.
     pub level: Option<u64>,
-    /// Made.
+    /// Minisockets created.
     pub entered: u64,
-    /// Of these, still waiting for the peer's FIN.
+    /// Minisockets of `entered` that still wait for the peer's FIN.
     pub entered_fin_wait2: u64,
-    /// Of these, with a peer that sends no timestamps: never taken over.
+    /// Minisockets of `entered` whose peer sends no timestamps: their ports are never reused.
     pub entered_without_timestamps: u64,
-    /// Left: the timer ran out.
+    /// Minisockets whose timer expired.
     pub expired: u64,
-    /// Left: taken over by a `connect()`.
+    /// Minisockets that a `connect()` reused.
     pub reused: u64,
-    /// Left: taken over by an incoming SYN.
+    /// Minisockets that an incoming SYN reused.
     pub by_syn: u64,
-    /// Left: ended by a RST.
+    /// Minisockets that a RST ended.
     pub reset: u64,
-    /// Left otherwise.
+    /// Minisockets that ended otherwise.
     pub other: u64,
-    /// Not made: `tcp_max_tw_buckets` was reached.
+    /// Minisockets not created, because `tcp_max_tw_buckets` was reached.
     pub overflow: u64,
 }
 
-/// Interval and total.
+/// Computes the interval and the total by owner.
 #[derive(Debug, Default)]
 pub struct TimeWaitOwners {
     now: HashMap<RawPeer, RawTimeWaitOwner, RandomState>,
@@ -51,22 +51,21 @@ pub struct TimeWaitOwners {
 }
 
 impl TimeWaitOwners {
-    /// Takes the totals of the kernel side, counted since the start. They are all there are: a row that is gone is part of
-    /// another (`merged`).
+    /// Consumes the kernel side's totals, counted since the start.
     pub fn enter(&mut self, totals: &[(RawPeer, RawTimeWaitOwner)], merged: &[(RawPeer, RawPeer)]) {
         carry(&mut self.last, merged);
         self.now.clear();
         self.now.extend(totals.iter().copied());
     }
 
-    /// Ends the interval and answers for it, busiest first.
+    /// Ends the interval and returns its rows, busiest first.
     pub fn tick(&mut self) -> Vec<OwnerRow> {
         let rows = self.rows(Some(&self.last));
         self.last.clone_from(&self.now);
         rows
     }
 
-    /// Answers for everything since the start.
+    /// The rows of everything since the start.
     pub fn total(&self) -> Vec<OwnerRow> {
         self.rows(None)
     }
@@ -107,7 +106,7 @@ impl OwnerRow {
         }
     }
 
-    /// Gone from TIME_WAIT, for whatever reason.
+    /// Minisockets that left TIME_WAIT, for any reason.
     pub fn left(&self) -> u64 {
         self.expired + self.reused + self.by_syn + self.reset + self.other
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The heaviest of many keys in bounded memory: Space-Saving (Metwally, Agrawal, El Abbadi 2005).
 //!
-//! A key that finds no free counter takes over the lightest one. Every key whose true weight exceeds total/capacity is
-//! kept. Weights only rank; what is printed is the value, which counts from the moment its key was taken in: it may
-//! be too low after a take-over, never too high.
+//! A key that finds no free counter replaces the lightest one. Every key whose true weight exceeds total/capacity is
+//! kept. Weights only rank. Reports print the value, which counts from the moment its key was taken in: it may be too
+//! low after a replacement, never too high.
 
 use std::{
     cmp::Reverse,
@@ -13,12 +13,12 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-/// One of the heaviest.
+/// A key with its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row<K, V> {
-    /// Who or where.
+    /// The key.
     pub key: K,
-    /// What was counted.
+    /// The value of the key.
     pub value: V,
     /// The key may have been seen before it was taken in: the value is a lower bound.
     pub at_least: bool,
@@ -37,8 +37,8 @@ pub(super) struct Top<K, V> {
     capacity: usize,
     counters: Vec<Counter<K, V>>,
     index: HashMap<K, usize, RandomState>,
-    /// The lightest first: indices of `counters` with the weight that they had when they were last looked at. Weights
-    /// only grow, so the true one is no less, and whoever looks for the lightest brings up to date what he meets.
+    /// Indices of `counters`, lightest first, with a weight that may be stale. Weights only grow, so the true weight is
+    /// never less; stale entries are refreshed while searching for the minimum.
     lightest: BinaryHeap<Reverse<(u64, usize)>>,
 }
 
@@ -48,12 +48,12 @@ impl<K: Clone + Eq + Hash, V: Default> Top<K, V> {
         Self { capacity: capacity.max(1), counters, index, lightest }
     }
 
-    /// The value of a key, to be added to; the key gets heavier by `weight`.
+    /// The value of a key, for adding to it; the key's weight grows by `weight`.
     pub(super) fn add(&mut self, key: &K, weight: u64) -> &mut V {
         self.add_or_replace(key, weight).0
     }
 
-    /// The same, and the value of the key that had to make room for this one.
+    /// The value of a key, as `add` returns it, and the value of the key that it replaced, if any.
     pub(super) fn add_or_replace(&mut self, key: &K, weight: u64) -> (&mut V, Option<V>) {
         let (slot, replaced) = match self.index.get(key) {
             Some(slot) => (*slot, None),
@@ -90,7 +90,7 @@ impl<K: Clone + Eq + Hash, V: Default> Top<K, V> {
             if weight == now {
                 return slot;
             }
-            // Takes its new place when it is let go of.
+            // Moves to its new place when the guard is dropped.
             *first = Reverse((now, slot));
         }
     }
@@ -101,7 +101,7 @@ impl<K: Clone + Eq + Hash, V: Default> Top<K, V> {
         self.lightest.clear();
     }
 
-    /// Keys, values, weights and whether the value is a lower bound, in no order.
+    /// Keys, values, weights, and whether the value is a lower bound, unordered.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V, u64, bool)> {
         self.counters.iter().map(|counter| (&counter.key, &counter.value, counter.weight, counter.taken_over))
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Capabilities that stay, and while what. docs/privileges.md says the same to users; a test compares.
+//! Capabilities that stay, and for what. docs/privileges.md has the same list for users; a test compares them.
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
 use super::Needs;
 
-/// Up to the moment when everything is attached.
+/// Capabilities that stay until everything is attached.
 pub(super) const EVER_NEEDED: CapabilitySet = CapabilitySet::BPF
     .union(CapabilitySet::PERFMON)
     .union(CapabilitySet::SYS_ADMIN)
@@ -16,21 +16,22 @@ pub(super) const EVER_NEEDED: CapabilitySet = CapabilitySet::BPF
     .union(CapabilitySet::CHECKPOINT_RESTORE)
     .union(OUTPUTS);
 
-/// Output into directories of the user who called sudo, over a file of theirs. Of threads that write only.
+/// Capabilities for outputs in directories of the user who called sudo, over a file of theirs. For the output thread
+/// only.
 pub(super) const OUTPUTS: CapabilitySet = CapabilitySet::DAC_OVERRIDE.union(CapabilitySet::FOWNER);
 
-/// Of threads that trace.
+/// Capabilities of threads that trace.
 pub(super) fn tracing(needs: &Needs) -> CapabilitySet {
     let looks_at_others = needs.surveys || needs.stacks || needs.call_sites;
     [
-        // Where kernel.unprivileged_bpf_disabled is set, even reading a map asked for it until 5.19.
+        // Until 5.19, with kernel.unprivileged_bpf_disabled set, even reading a map requires it.
         (CapabilitySet::BPF, needs.traces),
         (CapabilitySet::PERFMON, needs.bursts.is_some()),
-        // Windows of run-time statistics; other network namespaces; before 6.1 trampolines are refused without it.
+        // Run-time statistics; other network namespaces; before 6.1 trampolines are rejected without it.
         (CapabilitySet::SYS_ADMIN, needs.traces || needs.surveys),
         (CapabilitySet::SYSLOG, needs.stacks),
         (CapabilitySet::SYS_PTRACE, looks_at_others),
-        // Cgroups by their id, and what only its owner may read.
+        // Cgroups by their id, and files that only their owner may read.
         (CapabilitySet::DAC_READ_SEARCH, needs.traces || looks_at_others),
         (CapabilitySet::CHECKPOINT_RESTORE, needs.stacks),
     ]
@@ -39,7 +40,7 @@ pub(super) fn tracing(needs: &Needs) -> CapabilitySet {
     .fold(CapabilitySet::empty(), CapabilitySet::union)
 }
 
-/// Gives up the others.
+/// Drops all other capabilities.
 pub(super) fn keep(kept: CapabilitySet) -> rustix::io::Result<()> {
     let CapabilitySets { effective, permitted, .. } = capabilities(None)?;
     let inheritable = CapabilitySet::empty();
@@ -51,11 +52,11 @@ mod tests {
     use super::*;
     use crate::confine::Reattach;
 
-    /// What is done while a capability stays, in the words of docs/privileges.md.
+    /// Purposes of capabilities, in the words of docs/privileges.md.
     fn needed_for() -> [(&'static str, Needs); 6] {
         [
             ("tracing", Needs { traces: true, ..Needs::default() }),
-            ("looking at sockets", Needs { surveys: true, ..Needs::default() }),
+            ("reading sockets", Needs { surveys: true, ..Needs::default() }),
             ("call sites", Needs { call_sites: true, ..Needs::default() }),
             ("stacks", Needs { stacks: true, ..Needs::default() }),
             ("port probes", Needs { bursts: Some(Reattach::Breakpoint), ..Needs::default() }),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Landlock: what a thread may do with files beside reading them.
+//! Landlock: what a thread may do with files beyond reading them.
 
 use std::{fs, path::PathBuf};
 
@@ -10,30 +10,30 @@ use landlock::{
 
 use crate::export::destination::{folder, target};
 
-/// How much of it this kernel has.
+/// How far this kernel enforces the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Enforced {
-    /// All that is asked for.
+    /// All rules.
     Yes,
-    /// What an earlier version of Landlock has.
+    /// The rules that an earlier version of Landlock has.
     InPart,
-    /// No Landlock before 5.13, or it is switched off.
+    /// None: no Landlock before 5.13, or it is disabled.
     No,
 }
 
-/// The version whose rights are asked for; kernels that know fewer enforce those.
+/// The Landlock version that is requested; older kernels enforce the rights that they know.
 const NEWEST: ABI = ABI::V6;
 
-/// From now on files are created, written and removed in the folders of these outputs alone, nothing is executed, and no
-/// connection is made. What is open stays so.
+/// Restricts the thread: files can be created, written and removed only in the folders of these outputs, and nothing
+/// can be executed. Open files stay usable.
 pub(super) fn only(outputs: &[PathBuf]) -> Result<Enforced, RulesetError> {
-    // Reading is not among what is ruled, so it stays as it is.
+    // Reading is not among the restricted rights.
     let ruled = AccessFs::from_write(NEWEST) | AccessFs::Execute;
     let mut rules = Ruleset::default().handle_access(ruled)?.handle_access(AccessNet::from_all(NEWEST))?.create()?;
     let in_folder: BitFlags<AccessFs> =
         AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile;
     for output in outputs {
-        // What is not there fails when it is to be opened, and says so then.
+        // A missing folder causes an error when the file is opened.
         if let Ok(folder) = PathFd::new(folder(&target(output))) {
             rules = rules.add_rule(PathBeneath::new(folder, in_folder))?;
         }

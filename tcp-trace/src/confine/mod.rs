@@ -16,48 +16,48 @@ use std::path::PathBuf;
 
 use rustix::thread::set_no_new_privs;
 
-/// What the rest of a run does. What is not named here it cannot do any more.
+/// What the rest of a run does. Everything else becomes impossible.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
-    /// Programs are attached: their maps are read, their cost is measured, cgroups get their paths.
+    /// Programs are attached: maps are read, their cost is measured, cgroups get their paths.
     pub traces: bool,
-    /// Sockets of every network namespace, and who holds them.
+    /// Sockets of every network namespace and their owners are read.
     pub surveys: bool,
-    /// Places in the programs that called.
+    /// Call sites are looked up in programs.
     pub call_sites: bool,
     /// Files and mappings of other processes are read for the names of functions.
     pub stacks: bool,
-    /// Programs are attached again and again.
+    /// Port probes are attached repeatedly.
     pub bursts: Option<Reattach>,
-    /// Files that are opened, or get their names, from now on.
+    /// Files that are opened or renamed from now on.
     pub outputs: Vec<PathBuf>,
 }
 
-/// What it takes to attach port probes again.
+/// What attaching port probes again needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reattach {
     /// A link to a trampoline.
     Trampoline,
-    /// Before 5.13 a trampoline's program can be attached once, so it is loaded again.
+    /// A trampoline with a newly loaded program: before 5.13 such a program can be attached only once.
     TrampolineOfNewProgram,
     /// A perf event with a breakpoint.
     Breakpoint,
 }
 
-/// What never is needed after this. To be called while this thread is the only one.
+/// Drops what is not needed after this point. Must be called while this thread is the only one.
 pub fn before_attaching() {
     if let Err(error) = set_no_new_privs(true).and_then(|()| capabilities::keep(capabilities::EVER_NEEDED)) {
         tracing::info!("cannot drop unneeded privileges: {error}");
     }
 }
 
-/// Of the calling thread, which traces from now on.
+/// Confines the calling thread, which traces from now on.
 pub fn tracing(needs: &Needs) {
     capabilities_of(capabilities::tracing(needs));
     system_calls_of(system_calls::tracing(needs));
 }
 
-/// Of the calling thread, which opens outputs from now on.
+/// Confines the calling thread, which opens outputs from now on.
 pub fn outputs(paths: &[PathBuf]) {
     match files::only(paths) {
         Ok(files::Enforced::Yes) => {}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! System calls that stay, by seccomp. A list of what is allowed: of what is forbidden there could be none, for kernels get
-//! new calls, and x86-64 has a second number for each old one. What is not on it fails as on a kernel that lacks it
-//! (ENOSYS), which libraries expect, and which ends nothing that only tried.
+//! Allowed system calls, by seccomp. This is an allow-list: a deny-list would miss new calls and the second number that
+//! x86-64 has for each old call. Calls that are not on it fail as on a kernel that lacks them (ENOSYS), which libraries
+//! expect.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use seccompiler::{
 
 use super::{Needs, Reattach};
 
-/// Calls, each with what its arguments must be: one of several sets of conditions, or anything where there are none.
+/// Calls with conditions on their arguments: one of several sets must hold; no sets allow any arguments.
 pub(super) type Allowed = BTreeMap<c_long, Vec<SeccompRule>>;
 
-/// Memory, time, threads, waiting, and descriptors that are open.
+/// Calls for memory, time, threads, waiting and open descriptors.
 const ANYONE: &[c_long] = &[
     libc::SYS_read,
     libc::SYS_readv,
@@ -47,7 +47,7 @@ const ANYONE: &[c_long] = &[
     libc::SYS_epoll_wait,
     libc::SYS_epoll_pwait,
     libc::SYS_epoll_pwait2,
-    // Looking at files.
+    // Reading files.
     libc::SYS_stat,
     libc::SYS_lstat,
     libc::SYS_fstat,
@@ -62,7 +62,7 @@ const ANYONE: &[c_long] = &[
     libc::SYS_readlinkat,
     libc::SYS_getdents64,
     libc::SYS_getcwd,
-    // Memory; what can be executed is another matter.
+    // Memory; executable memory has conditions of its own.
     libc::SYS_brk,
     libc::SYS_munmap,
     libc::SYS_mremap,
@@ -101,13 +101,13 @@ const ANYONE: &[c_long] = &[
     libc::SYS_rt_sigreturn,
     libc::SYS_sigaltstack,
     libc::SYS_restart_syscall,
-    // The pair of sockets that says that a signal came.
+    // The pair of sockets that wakes the agent on a signal.
     libc::SYS_socketpair,
     libc::SYS_recvfrom,
     libc::SYS_getsockopt,
 ];
 
-/// Maps, links and programs that are there.
+/// Commands of bpf() on existing maps, links and programs.
 const BPF_OF_WHAT_IS_THERE: &[u32] = &[
     1, 2, 3, 4,  // BPF_MAP_{LOOKUP,UPDATE,DELETE}_ELEM, BPF_MAP_GET_NEXT_KEY
     15, // BPF_OBJ_GET_INFO_BY_FD
@@ -128,11 +128,11 @@ const TCGETS2: u32 = 0x802c_542a;
 /// `<linux/prctl.h>`: names of memory.
 const PR_SET_VMA: u32 = 0x5356_4d41;
 
-/// Whether a file is opened for more than reading. O_TMPFILE is a bit of its own and O_DIRECTORY.
+/// Flags that open a file for more than reading. O_TMPFILE is a bit of its own and O_DIRECTORY.
 const WRITES: u32 =
     (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND | (libc::O_TMPFILE & !libc::O_DIRECTORY)) as u32;
 
-/// Of threads that trace.
+/// Calls of threads that trace.
 pub(super) fn tracing(needs: &Needs) -> Result<Allowed, Error> {
     let mut allowed = anyone()?;
     when(&mut allowed, libc::SYS_open, [vec![low(1, Is::MaskedEq(WRITES.into()), 0)?]])?;
@@ -161,17 +161,17 @@ pub(super) fn tracing(needs: &Needs) -> Result<Allowed, Error> {
         always(&mut allowed, &[libc::SYS_open_by_handle_at, libc::SYS_kcmp, libc::SYS_bind, libc::SYS_getsockname]);
         when(&mut allowed, libc::SYS_setns, each(1, &[libc::CLONE_NEWNET as u32])?)?;
         let diag = vec![is(0, libc::AF_NETLINK as u32)?, is(2, libc::NETLINK_SOCK_DIAG as u32)?];
-        // To find out whether sockets that are only bound are listed, one is bound.
+        // Binds one socket, to find out whether the kernel lists sockets that are only bound.
         when(&mut allowed, libc::SYS_socket, [diag, vec![is(0, libc::AF_INET as u32)?]])?;
     }
     if needs.stacks {
-        // The flags of openat2 are out of a filter's sight: it is what links within another root are followed with.
+        // A filter cannot see the flags of openat2, which follows links within another root.
         always(&mut allowed, &[libc::SYS_openat2, libc::SYS_memfd_create]);
     }
     Ok(allowed)
 }
 
-/// Of threads that open outputs: where, is Landlock's to say.
+/// Calls of threads that open outputs; Landlock decides where.
 pub(super) fn outputs() -> Result<Allowed, Error> {
     let mut allowed = anyone()?;
     let calls = [
@@ -191,7 +191,7 @@ pub(super) fn outputs() -> Result<Allowed, Error> {
     Ok(allowed)
 }
 
-/// Restricts the calling thread, and those that it starts.
+/// Restricts the calling thread, and threads that it starts later.
 pub(super) fn only(allowed: Result<Allowed, Error>) -> Result<(), Error> {
     let (other, listed) = (SeccompAction::Errno(libc::ENOSYS as u32), SeccompAction::Allow);
     let program: BpfProgram = SeccompFilter::new(allowed?, other, listed, TargetArch::x86_64)?.try_into()?;
@@ -201,21 +201,21 @@ pub(super) fn only(allowed: Result<Allowed, Error>) -> Result<(), Error> {
 fn anyone() -> Result<Allowed, Error> {
     let mut allowed = Allowed::new();
     always(&mut allowed, ANYONE);
-    // Nothing that could be executed is added to what is.
+    // No executable memory is added.
     let executable = Is::MaskedEq(libc::PROT_EXEC as u64);
     when(&mut allowed, libc::SYS_mmap, [vec![low(2, executable.clone(), 0)?]])?;
     when(&mut allowed, libc::SYS_mprotect, [vec![low(2, executable, 0)?]])?;
-    // Threads, and no processes. The flags of clone3 are out of sight; without it the library falls back to this one.
+    // Threads, but no processes. The filter cannot see the flags of clone3; without it the library uses clone.
     let thread = libc::CLONE_THREAD as u64;
     when(&mut allowed, libc::SYS_clone, [vec![low(0, Is::MaskedEq(thread), thread)?]])?;
     when(&mut allowed, libc::SYS_prctl, each(0, &[libc::PR_SET_NAME as u32, PR_SET_VMA])?)?;
-    // The limits of this process, to be read.
+    // Reading the limits of this process.
     when(&mut allowed, libc::SYS_prlimit64, [vec![is(0, 0)?, null(2)?]])?;
-    // Signals to this process: its own end.
+    // Signals to this process, to end it.
     when(&mut allowed, libc::SYS_tgkill, each(0, &[std::process::id()])?)?;
     let requests = [libc::TCGETS as u32, TCGETS2, libc::TIOCGWINSZ as u32, libc::FIONBIO as u32, libc::FIOCLEX as u32];
     when(&mut allowed, libc::SYS_ioctl, each(1, &requests)?)?;
-    // To whom a socket is connected already: sending elsewhere would connect it.
+    // Sending on connected sockets only: sending elsewhere would connect the socket.
     when(&mut allowed, libc::SYS_sendto, [vec![null(4)?]])?;
     Ok(allowed)
 }
@@ -224,7 +224,7 @@ fn always(allowed: &mut Allowed, calls: &[c_long]) {
     allowed.extend(calls.iter().map(|call| (*call, Vec::new())));
 }
 
-/// Any of these sets of conditions will do, beside those that will already.
+/// Adds sets of conditions to those that a call has.
 fn when(
     allowed: &mut Allowed,
     call: c_long,
@@ -235,7 +235,7 @@ fn when(
     Ok(())
 }
 
-/// One of these values of an argument.
+/// An argument that equals one of these values.
 fn each(argument: u8, values: &[u32]) -> Result<Vec<Vec<SeccompCondition>>, Error> {
     values.iter().map(|value| Ok(vec![is(argument, *value)?])).collect()
 }
@@ -244,7 +244,7 @@ fn is(argument: u8, value: u32) -> Result<SeccompCondition, Error> {
     low(argument, Is::Eq, value.into())
 }
 
-/// Of the lower half of an argument, which is all that the kernel takes of an `int`.
+/// A condition on the lower half of an argument, because the kernel takes only that of an `int`.
 fn low(argument: u8, comparison: Is, value: u64) -> Result<SeccompCondition, Error> {
     Ok(SeccompCondition::new(argument, Len::Dword, comparison, value)?)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Each in a thread of its own, which is what is confined.
+//! Tests, each in a thread of its own, which is confined.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -33,10 +33,10 @@ fn everything() -> Needs {
     }
 }
 
-/// A system call with numbers alone, and the error number that it ends with.
+/// Makes a system call with integer arguments, and returns its errno.
 fn call(number: libc::c_long, arguments: [u64; 4]) -> Option<i32> {
     let [first, second, third, fourth] = arguments;
-    // SAFETY: those used here take integers, or null and lengths of nothing for addresses.
+    // SAFETY: the calls used here take integers, or null and a length of 0 for addresses.
     let result = unsafe { libc::syscall(number, first, second, third, fourth) };
     (result < 0).then(|| io::Error::last_os_error().raw_os_error()).flatten()
 }
@@ -83,7 +83,7 @@ fn code_is_not_added_to_what_is_there() {
         || {
             let (read, write, execute) = (libc::PROT_READ, libc::PROT_WRITE, libc::PROT_EXEC);
             let map = |protection| {
-                // SAFETY: memory of its own, of which nothing is used.
+                // SAFETY: maps new memory, of which nothing is used.
                 let place = unsafe {
                     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
                     libc::mmap(std::ptr::null_mut(), 4096, protection, flags, -1, 0)
@@ -142,7 +142,7 @@ fn threads_are_started_and_inherit_it() {
     assert_eq!(refused.expect("no panic").map(drop), Err(Some(libc::ENOSYS)));
 }
 
-/// Written there, and whether that thread may execute something.
+/// Writes to both files from an output thread; also tries to execute a program.
 fn outputs_of(allowed: &Path, written: &Path) -> io::Result<()> {
     let (allowed, written) = (allowed.join("out.rec"), written.join("out.rec"));
     within(

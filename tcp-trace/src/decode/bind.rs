@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One `bind()`: what its raw event means.
+//! Decodes the raw event of one `bind()`.
 
 use tcp_trace_common::bind::{RawBind, flag};
 

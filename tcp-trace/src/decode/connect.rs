@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One attempt of `connect()`: what its raw event means.
+//! Decodes the raw event of one attempt of `connect()`.
 
 use tcp_trace_common::{
     connect::{RawConnect, flag},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a listener dropped: what its raw event means.
+//! Decodes the raw event of a drop by a listener.
 
 use std::net::{Ipv6Addr, SocketAddr};
 
@@ -12,14 +12,14 @@ use crate::{
 };
 
 impl Decoder {
-    /// `None`: a cause that this side does not know.
+    /// Decodes a drop. `None`: an unknown cause.
     pub(super) fn listen_drop(&self, raw: &RawListenDrop) -> Option<ListenDrop> {
         let cause = DropCause::ALL.get(usize::from(raw.cause)).copied()?;
         let known = raw.family != 0;
         Some(ListenDrop {
             time: self.clock.wall(raw.header.ktime_ns),
             netns: raw.netns,
-            // A listener of IPv6 may hear IPv4: the family of the segment is not its own.
+            // An IPv6 listener may accept IPv4: the family of the segment is not the listener's.
             saddr: Ipv6Addr::from(raw.saddr.octets()).to_canonical(),
             sport: raw.port,
             client: known.then(|| SocketAddr::new(address(raw.client.octets(), raw.family), raw.client_port)),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Raw bytes to events. Total and without I/O: whatever the bytes are, there is an event or one more undecoded.
+//! Raw bytes to events. Total and without I/O: any bytes yield an event, or one more undecoded record.
 
 mod bind;
 mod connect;
@@ -29,17 +29,17 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// For the events of one kernel, which walks its port range so.
+    /// A decoder for events of a kernel whose port search has the properties `walk`.
     pub fn new(walk: Walk, clock: Anchor) -> Self {
         Self { walk, clock, undecoded: 0 }
     }
 
-    /// Ties the clocks together anew: the wall clock may have been set.
+    /// Synchronises the clocks again, because the wall clock may have been set.
     pub fn set_clock(&mut self, clock: Anchor) {
         self.clock = clock;
     }
 
-    /// `None`: of an unknown kind, cut short or not aligned, which is counted.
+    /// Decodes one record. `None`: of an unknown kind, truncated or misaligned, which is counted.
     pub fn decode(&mut self, bytes: &[u8]) -> Option<Event> {
         let event = self.known(bytes);
         if event.is_none() {
@@ -48,13 +48,13 @@ impl Decoder {
         event
     }
 
-    /// Raw events that could not be decoded so far.
+    /// Number of raw events so far that could not be decoded.
     pub fn undecoded(&self) -> u64 {
         self.undecoded
     }
 
     fn known(&mut self, bytes: &[u8]) -> Option<Event> {
-        // Read where they are: the ring keeps every record aligned to eight bytes.
+        // Read in place: the ring keeps every record aligned to eight bytes.
         let (header, _) = RawHeader::ref_from_prefix(bytes).ok()?;
         match header.kind {
             kind::CONNECT => {

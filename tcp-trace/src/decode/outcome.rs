@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How an attempt ended, by the rule that both sides share.
+//! Outcome of an attempt, by the rule that both sides share.
 
 use tcp_trace_common::{connect::RawConnect, outcome};
 
@@ -7,7 +7,7 @@ use crate::event::{OUTCOMES, Outcome};
 
 const _: () = assert!(OUTCOMES.len() == outcome::COUNT);
 
-/// The outcome and the positive errno that goes with it.
+/// The outcome, and its errno as a positive number.
 pub fn outcome(raw: &RawConnect) -> (Outcome, Option<i32>) {
     let (outcome, errno) = outcome::of(raw);
     (OUTCOMES[outcome as usize], i32::try_from(errno).ok().filter(|errno| *errno != 0))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The stacks of a caller: what their raw event means. Names come later.
+//! Decodes the raw event of a caller's stacks. Names are added later.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One change of state: what its raw event means.
+//! Decodes the raw event of one change of state.
 
 use tcp_trace_common::state::{RawState, end};
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Decoder {
-    /// `None`: an end that this side does not know.
+    /// Decodes a change of state. `None`: an unknown end.
     pub(super) fn state(&self, raw: &RawState) -> Option<State> {
         let end = match raw.end {
             end::USUAL => None,

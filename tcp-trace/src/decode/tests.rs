@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Raw events made by hand, and bytes made by chance.
+//! Tests with raw events made by hand, and with random bytes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -31,7 +31,7 @@ fn mapped(address: [u8; 4]) -> [u8; 16] {
     Ipv4Addr::from(address).to_ipv6_mapped().octets()
 }
 
-/// Established after a search of 10 us and a handshake of 50 us.
+/// A raw event that was established after a search of 10 us and a handshake of 50 us.
 fn raw() -> RawConnect {
     RawConnect {
         header: RawHeader { ktime_ns: 1_065_000, kind: kind::CONNECT, size: 184, pad: 0 },

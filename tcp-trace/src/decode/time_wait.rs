@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One passage into or out of TIME_WAIT: what its raw event means.
+//! Decodes the raw event of a minisocket that enters or leaves TIME_WAIT.
 
 use tcp_trace_common::{
     tcp_state,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Decoder {
-    /// `None`: a passage that this side does not know.
+    /// Decodes a transition. `None`: an unknown transition.
     pub(super) fn time_wait(&self, raw: &RawTimeWait) -> Option<TimeWait> {
         let passage = match raw.event {
             event::ENTER => Passage::Enter { fin_wait2: raw.substate == tcp_state::FIN_WAIT2 },

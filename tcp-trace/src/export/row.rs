@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A row of an answer: names and values in the order in which they are read. JSON and CSV write it as it is.
+//! A row of a report: names and values in reading order. JSON and CSV write it as it is.
 
 use crate::findings::Evidence;
 
-/// One line of an answer for other programs.
+/// One row of a report, for other programs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// Its `type`.
+    /// The `type` of the row.
     pub kind: &'static str,
-    /// Units are in the names.
+    /// Names and values; names contain the unit.
     pub fields: Vec<(&'static str, Evidence)>,
 }

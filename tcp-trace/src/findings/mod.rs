@@ -43,27 +43,26 @@ use crate::{
 /// A cause with evidence and a fix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// What the runbook calls it.
+    /// Code of the cause, as in the documentation.
     pub code: Code,
-    /// How bad it is.
+    /// Severity of the cause.
     pub severity: Severity,
     /// The cause in one sentence.
     pub headline: String,
-    /// Numbers it rests on, in the order in which they are read.
+    /// The numbers that the finding is based on, in reading order.
     pub evidence: Vec<(&'static str, Evidence)>,
-    /// What to do, best first. Safe to paste: what is not a command is a comment.
+    /// Fixes, best first. Safe to paste: every line is a command or a comment.
     pub fix: Vec<String>,
-    /// What that is expected to change, on this kernel and with these numbers.
+    /// Expected effect of the fix, on this kernel and with these numbers.
     pub gain: Option<String>,
-    /// What it may cost.
+    /// Possible drawbacks of the fix.
     pub risk: Option<String>,
 }
 
-/// Names of causes. Of findings that are equally bad the one whose code is first here is told first: causes before what
-/// follows from them.
+/// Codes of causes. Findings of equal severity are shown in this order: causes before their consequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
-    /// Ports bear the mark of an explicit `bind()`, and every connect skips them.
+    /// Ports carry the mark of an explicit `bind()`, and every connect skips them.
     PoisonedBuckets,
     /// `bind()` chose the ports that `connect()` could have shared.
     BindBeforeConnect,
@@ -75,44 +74,44 @@ pub enum Code {
     AcceptQueueOverflow,
     /// A listener's SYN queue is full.
     SynQueueOverflow,
-    /// The look-up of a listener walks a long chain.
+    /// The lookup of a listener walks a long chain.
     ListenerChain,
     /// The peer closed, and the application does not.
     CloseWaitLeak,
-    /// Connections are reset by their owner's SO_LINGER 0, or its `close()` blocks.
+    /// SO_LINGER of 0 s resets connections, or SO_LINGER makes `close()` block.
     LingerReset,
-    /// The table of connections is full.
+    /// The connection tracking table is full.
     ConntrackFull,
-    /// A process or the machine is about to run out of descriptors or of memory for TCP.
+    /// A process or the machine is about to run out of file descriptors or TCP memory.
     LimitNear,
     /// TIME_WAIT takes most of the ports towards a destination.
     TimeWaitPileup,
     /// `tcp_max_tw_buckets` is reached: connections skip TIME_WAIT.
     TimeWaitOverflow,
-    /// Connections live shorter than what it takes to make them is worth.
+    /// Connections are too short for the cost of making them.
     ShortConnections,
-    /// SYNs had to be sent again.
+    /// SYNs had to be retransmitted.
     SlowHandshake,
-    /// A destination refuses connects: the ports are not the trouble.
+    /// A destination refuses connects; the ports are not the cause.
     ConnectRefused,
     /// A destination answers no SYN.
     ConnectUnanswered,
-    /// A setting that does harm, or does not do what it is thought to.
+    /// A setting does harm, or does not have its intended effect.
     UnsafeSysctl,
 }
 
-/// How bad it is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Connects fail, or most of their cost is this.
+    /// Connects fail, or this causes most of their cost.
     Critical,
-    /// It costs.
+    /// Measurable performance impact.
     Warning,
-    /// Good to know.
+    /// Worth knowing.
     Info,
 }
 
-/// One number or name.
+/// One value of evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Evidence {
     /// A count, or a duration in the unit that its name says.
@@ -121,21 +120,21 @@ pub enum Evidence {
     Share(f64),
     /// A name.
     Text(String),
-    /// Whether it is so.
+    /// A yes-or-no value.
     Flag(bool),
-    /// Not known on this tier or kernel.
+    /// Unknown on this tier or kernel.
     Unknown,
 }
 
 impl Evidence {
-    /// A count that may not be known.
+    /// A count that may be unknown.
     pub fn number(value: Option<u64>) -> Self {
         value.map_or(Self::Unknown, Self::Number)
     }
 }
 
 impl Code {
-    /// Every one.
+    /// Every code.
     pub const ALL: [Self; 18] = [
         Self::PoisonedBuckets,
         Self::BindBeforeConnect,
@@ -193,7 +192,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Everything found in what was observed, worst first.
+/// All findings about what was observed, worst first.
 pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> Vec<Finding> {
     let Observed { connect, time_wait, limits, .. } = observed;
     let mut found = Vec::new();
@@ -205,7 +204,7 @@ pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> 
         found.extend(unreached::unanswered(&context));
     }
     if let Some(estimate) = connect.estimate() {
-        // Counts are those of a sample then.
+        // The counts are those of a sample.
         for finding in &mut found {
             finding.evidence.push(("connects_followed", Evidence::Number(connect.connects - connect.outcome_unknown)));
             finding.evidence.push(("connects_made", Evidence::Number(connect.connects)));
@@ -231,16 +230,16 @@ pub fn findings(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> 
     found
 }
 
-/// Network namespaces that something is known of about `bind()`.
+/// Network namespaces with known binds or marks.
 fn bind_spaces(bind: &BindSnapshot) -> BTreeSet<u32> {
     let marked = bind.marks.iter().flatten().map(|space| space.netns);
     bind.binders.iter().map(|binder| binder.netns).chain(marked).collect()
 }
 
-/// What the sockets say before any connect has to: destinations whose connects already told are left out.
+/// Findings from the sockets, before connects suffer. Destinations with findings from their connects are skipped.
 fn ahead(observed: &Observed, rules: &SearchRules, sysctls: &Sysctls) -> Vec<Finding> {
     let mut found = Vec::new();
-    // What is taken from every destination of a namespace alike is told once.
+    // Ports that are taken towards every destination of a namespace yield one finding.
     let mut told_in_common = Vec::new();
     for group in &observed.ports.groups {
         let destination = group.route.destination();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Full queues: which limit is the lower one, what is safe to paste, and what a quiet machine is told.
+//! Tests of the findings about queues.
 
 use std::{
     net::{IpAddr, Ipv4Addr},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What tracing adds to a connect, measured on connects of our own: the same ones before and after attaching, all that
-//! it takes to get into a program included. For where the kernel keeps no statistics for us, and where it is asked for.
+//! Measures what tracing adds to a connect, with connects of tcp-trace itself before and after attaching, including the
+//! path into a program. Used where the kernel's statistics are not available, and on request.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -21,12 +21,12 @@ use tcp_trace_common::{
 use super::{grace, instructions::Instructions};
 use crate::{clock, model::accounts::Calibration};
 
-/// On either side.
+/// Number of connects measured before and after attaching.
 const CONNECTS: u32 = 64;
-/// Not counted: the first ones find nothing in any cache.
+/// Number of connects that are not counted, because they find cold caches.
 const WARM_UP: u32 = 16;
 
-/// Medians of one side.
+/// Medians of one set of connects.
 #[derive(Clone, Copy, Debug)]
 pub struct Medians {
     ns: u64,
@@ -34,19 +34,19 @@ pub struct Medians {
 }
 
 impl Medians {
-    /// Of connects that nobody traces yet.
+    /// Measures connects before tracing begins.
     ///
     /// # Errors
-    /// When loopback refuses to refuse.
+    /// When loopback does not refuse them.
     pub fn before() -> anyhow::Result<Self> {
         measure()
     }
 
-    /// Of the same connects now that programs are attached. In the end nothing of them is left in the ring, and attempts
-    /// are folded: whoever goes on takes the counters as they are for the beginning.
+    /// Measures the same connects with programs attached. Afterwards none of them is left in the ring, and attempts are
+    /// folded; counters must be read again as the new start.
     ///
     /// # Errors
-    /// As before, and when the object has not the maps of the contract.
+    /// When loopback does not refuse them, or the object lacks a map.
     pub fn compare(self, ebpf: &mut Ebpf) -> anyhow::Result<Calibration> {
         set_detail(ebpf, FOLLOW_AGENT)?;
         let after = measure();
@@ -70,7 +70,7 @@ fn set_detail(ebpf: &mut Ebpf, value: u64) -> anyhow::Result<()> {
 }
 
 fn measure() -> anyhow::Result<Medians> {
-    // Bound and not listening: the port is nobody else's, and whoever connects to it is refused.
+    // A bound port without listener: no other process uses it, and connects to it are refused.
     let closed = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     bind(&closed, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;
     let address = SocketAddrV4::try_from(getsockname(&closed)?)?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernel side is told while it runs.
+//! Settings of the kernel side that change during a run.
 
 use anyhow::Context as _;
 use aya::{
@@ -13,14 +13,14 @@ use tcp_trace_common::{
 
 use super::grace;
 
-/// The map, and what is in it.
+/// The map with settings, and its values.
 pub(super) struct Control {
     map: Array<MapData, RawDetail>,
     detail: RawDetail,
 }
 
 impl Control {
-    /// Of this object, as it was left.
+    /// Takes the map out of the object, with its present values.
     pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
         let map = ebpf.take_map(names::DETAIL).context("no map DETAIL in the object")?;
         let map: Array<MapData, RawDetail> = Array::try_from(map)?;
@@ -28,24 +28,24 @@ impl Control {
         Ok(Self { map, detail })
     }
 
-    /// Bits of [`detail`](tcp_trace_common::detail).
+    /// The bits of [`detail`](tcp_trace_common::detail).
     pub(super) fn word(&self) -> u64 {
         self.detail.word
     }
 
-    /// How much is told: all bits but those that have a way of their own.
+    /// Sets the detail: all bits except those with a setter of their own.
     pub(super) fn set(&mut self, word: u64) {
         self.detail.word = word | self.detail.word & (GENERATION | ASLEEP);
         self.write();
     }
 
-    /// Whether the next event has to wake us.
+    /// Sets whether the next event must wake the agent.
     pub(super) fn sleep(&mut self, asleep: bool) {
         self.detail.word = self.detail.word & !ASLEEP | if asleep { ASLEEP } else { 0 };
         self.write();
     }
 
-    /// From how long on an attempt is an exemplar, in all and of its search; 0: none is for that.
+    /// Sets the durations in ns from which on an attempt is an exemplar, in total and in its search; 0: none is.
     pub(super) fn slow(&mut self, total_ns: u64, search_ns: u64) {
         if (self.detail.slow_total_ns, self.detail.slow_search_ns) != (total_ns, search_ns) {
             (self.detail.slow_total_ns, self.detail.slow_search_ns) = (total_ns, search_ns);
@@ -53,7 +53,7 @@ impl Control {
         }
     }
 
-    /// Attempts are added up in this generation from now on; returns when none is added to the other one any more.
+    /// Makes programs add attempts to this generation; returns once none adds to the other one.
     pub(super) fn turn_to(&mut self, generation: u32) {
         self.detail.word = self.detail.word & !GENERATION | if generation == 0 { 0 } else { GENERATION };
         self.write();

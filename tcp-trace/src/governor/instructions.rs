@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A hardware counter of the instructions that this thread makes the kernel execute.
+//! A hardware counter of the instructions that the kernel executes for this thread.
 
 use std::{
     fs::File,
@@ -7,7 +7,7 @@ use std::{
     os::fd::{FromRawFd as _, OwnedFd},
 };
 
-/// `struct perf_event_attr`, its first version.
+/// `struct perf_event_attr`, first version.
 #[repr(C)]
 #[derive(Default)]
 struct Attributes {
@@ -28,12 +28,12 @@ const PERF_COUNT_HW_INSTRUCTIONS: u64 = 1;
 const EXCLUDE_USER: u64 = 1 << 4;
 const EXCLUDE_HV: u64 = 1 << 6;
 
-/// Counts for as long as it lives.
+/// A counter that counts while it exists.
 #[derive(Debug)]
 pub struct Instructions(File);
 
 impl Instructions {
-    /// `None`: this machine, or this process, has no such counter.
+    /// A counter for this thread; `None`: unavailable on this machine, or to this process.
     pub fn of_this_thread() -> Option<Self> {
         let attributes = Attributes {
             kind: PERF_TYPE_HARDWARE,
@@ -48,13 +48,13 @@ impl Instructions {
         if fd < 0 {
             return None;
         }
-        // SAFETY: the kernel just gave it to us.
+        // SAFETY: the kernel just returned this descriptor.
         let mut counter = Self(unsafe { OwnedFd::from_raw_fd(fd as i32) }.into());
-        // A counter that exists and does not count is one of a virtual machine.
+        // A counter that exists but does not count is that of a virtual machine.
         (counter.read()? > 0).then_some(counter)
     }
 
-    /// So far.
+    /// Number of instructions so far.
     pub fn read(&mut self) -> Option<u64> {
         let mut value = [0; 8];
         self.0.read_exact(&mut value).ok()?;

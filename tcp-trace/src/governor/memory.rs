@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the agent holds of memory: its own, and what its maps and programs take in the kernel.
+//! Memory of the agent: its own, and that of its maps and programs in the kernel.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ pub fn resident_bytes() -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// Bytes that the maps and programs of this process take in the kernel, as it says of each descriptor.
+/// Bytes of the maps and programs of this process in the kernel, from /proc/self/fdinfo.
 pub fn locked_bytes() -> Option<u64> {
     let descriptors = fs::read_dir("/proc/self/fdinfo").ok()?;
     let each = descriptors.flatten().filter_map(|file| in_fdinfo(&fs::read_to_string(file.path()).ok()?));

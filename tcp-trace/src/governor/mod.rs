@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the tracing costs, measured; and how much is told, so that it costs no more than is allowed.
+//! Measures what tracing costs, and adjusts the detail so that the cost stays within the budget.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,78 +38,78 @@ use crate::{
     source::{counters::Counters, folded::FoldedTotals},
 };
 
-/// Between two looks at the cost, and between two windows of statistics.
+/// Time between two readings of the cost, and between two windows of statistics.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Keeps the programs, and decides what they tell.
+/// Keeps the programs, and sets their detail.
 pub struct Governor {
     attached: Attached,
     counters: Counters,
     folded: FoldedTotals,
-    /// Counted before tracing began: by a calibration.
+    /// Counts before tracing began, from a calibration.
     baseline: Counts,
     control: Control,
     calibration: Option<Calibration>,
     bursts: Bursts,
     decider: Decider,
-    /// What a share of the machine is of.
+    /// Number of CPUs, the base of shares of the machine.
     cpus: u32,
-    /// `Err`: why the kernel keeps no statistics for us.
+    /// The statistics; `Err`: why they are not available.
     statistics: Result<Option<Window>, String>,
     next_look: Instant,
     cost: Cost,
-    /// Processor time of the agent before the first event: starting up is not part of what tracing costs.
+    /// CPU time of the agent in ns before the first event: startup is not part of the cost of tracing.
     begin_cpu_ns: u64,
-    /// Of the agent's, what events took so far.
+    /// CPU time of the agent in ns that events took so far.
     events_ns: u64,
     locked_bytes: Option<u64>,
     last: LastSample,
 }
 
-/// What was known at the last look.
+/// Values at the last reading.
 #[derive(Clone, Copy, Debug, Default)]
 struct LastSample {
     at_ns: u64,
     agent_ns: u64,
     events_ns: u64,
     attempts: u64,
-    /// A second.
+    /// Attempts per second.
     rate: f64,
-    /// In the last window without a burst.
+    /// Cost of the programs in the last window without a burst.
     programs: Option<f64>,
 }
 
-/// What the books say at a moment, beside the events.
+/// A reading of the counters, without events.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CounterSnapshot {
-    /// Counted since the start.
+    /// Counts since the start.
     pub counts: Counts,
-    /// Added up in the kernel since the last time; `None`: nothing.
+    /// Attempts that the kernel side added up since the last reading; `None`: nothing.
     pub folded: Option<Folded>,
-    /// Spent since the start.
+    /// Cost since the start.
     pub cost: Cost,
-    /// What an attempt costs, measured on connects of our own.
+    /// Cost that tracing adds to an attempt, measured with connects of tcp-trace itself.
     pub calibration: Option<Calibration>,
-    /// Told now.
+    /// The current detail.
     pub level: Level,
-    /// Allowed, as a share of the machine.
+    /// The budget, as a share of the machine.
     pub budget: f64,
-    /// CPUs of the machine.
+    /// Number of CPUs.
     #[serde(default = "one")]
     pub cpus: u32,
-    /// Memory of this process.
+    /// Resident memory of this process in bytes.
     pub resident_bytes: Option<u64>,
-    /// Memory of its maps and programs.
+    /// Memory of its maps and programs in bytes.
     pub locked_bytes: Option<u64>,
 }
 
-/// As long as recordings did not say so, shares were of one CPU.
+/// Default for recordings without the number, whose shares were of one CPU.
 fn one() -> u32 {
     1
 }
 
 impl CounterSnapshot {
-    /// Nothing is traced: what this process takes is all that there is.
+    /// A reading without tracing: only the cost of this process.
     pub fn untraced() -> Self {
         Self {
             counts: Counts::default(),
@@ -126,10 +126,10 @@ impl CounterSnapshot {
 }
 
 impl Governor {
-    /// Takes over what is attached; the first window of statistics begins now.
+    /// Takes over the attached programs; the first window of statistics begins now.
     ///
     /// # Errors
-    /// When the object has not the maps of the contract.
+    /// When the object lacks a map.
     pub fn new(
         mut attached: Attached,
         bursts: Bursts,
@@ -142,9 +142,9 @@ impl Governor {
         let mut folded = FoldedTotals::take(&mut attached.ebpf)?;
         let mut control = Control::take(&mut attached.ebpf)?;
         let mut baseline = Counts::default();
-        // What cannot be read now would be nothing at the end.
+        // Counters that cannot be read now would read as 0 at the end.
         let counted = counters.read()?;
-        // A calibration leaves word that nothing is to be sent: what was added up so far is none of this run.
+        // After a calibration nothing is sent: totals so far are not part of this run.
         if control.word() & FOLD != 0 {
             baseline = counted;
             folded.since_last(&baseline, |generation| control.turn_to(generation))?;
@@ -173,13 +173,13 @@ impl Governor {
         Ok(governor)
     }
 
-    /// When there is something to do.
+    /// Time of the next action.
     pub fn due(&self) -> Instant {
         let window = self.statistics.as_ref().ok().and_then(|window| window.as_ref()).map(|window| window.end);
         [window, self.bursts.end()].into_iter().flatten().fold(self.next_look, Instant::min)
     }
 
-    /// Does it; a change of level, if one follows.
+    /// Performs the due action; returns a change of detail, if any.
     pub fn act(&mut self) -> Option<Detail> {
         let now = Instant::now();
         let is_over = |window: &Option<Window>| window.as_ref().is_some_and(|window| window.end <= now);
@@ -192,52 +192,52 @@ impl Governor {
         if self.next_look > now {
             return None;
         }
-        // A machine that stalls is looked at once, not once for each second that it stood still.
+        // After a stall there is one reading, not one for each missed second.
         self.next_look = now + LOOK;
         let change = self.look();
-        // Statistics cost something, and nobody connects.
+        // Statistics cost something, and are useless without connects.
         if self.last.rate > 0.0 {
             self.open_window();
         }
         change
     }
 
-    /// There is something that port probes could explain: begins a burst if the budget allows.
+    /// Begins a burst of port probes, if the budget allows: there are slow or failed searches to explain.
     pub fn start_burst(&mut self) {
         let now = Instant::now();
         if !self.decider.level().probes_ports() || !self.bursts.may_begin(now) {
             return;
         }
-        // A window is either within a burst or without.
+        // A window is either within a burst or outside of bursts.
         self.close_window();
         self.bursts.begin(&mut self.attached.ebpf, now);
         self.open_window();
     }
 
-    /// From now on the next event wakes us, or not any more.
+    /// Sets whether the next event wakes the agent.
     pub fn sleep(&mut self, asleep: bool) {
         self.control.sleep(asleep);
     }
 
-    /// Events took so much of this process's processor time.
+    /// Adds CPU time of this process, in ns, that events took.
     pub fn spent_on_events(&mut self, ns: u64) {
         self.events_ns += ns;
     }
 
-    /// From now on nothing is counted any more, so that the books can be closed.
+    /// Stops counting, so that the ledger can be closed.
     pub fn stop(&mut self) {
         self.close_window();
         self.control.set(STOPPED);
         grace::period();
     }
 
-    /// Whether the books should be looked at before the interval ends: what is counted by who and where finds no room.
+    /// Whether counters should be read before the interval ends, because rows run out of room.
     pub fn is_pressed(&self) -> bool {
         self.last.rate > 0.0 && self.folded.rows_are_full()
     }
 
-    /// What the books say now; `undecoded` events could not be read so far. `None`: they cannot be read, which is not to say
-    /// that nothing was counted.
+    /// Reads the counters; `undecoded` is the number of events so far that could not be decoded. `None`: they cannot be
+    /// read, which does not mean that nothing was counted.
     pub fn counters(&mut self, undecoded: u64) -> Option<CounterSnapshot> {
         let runs_missed = Runs::of(&self.attached.ebpf).missed;
         let counts = self.counts()?;
@@ -250,7 +250,7 @@ impl Governor {
             self.control.slow(total_ns, search_ns);
         }
         let kprobes_missed = self.attached.kprobes.missed();
-        // As many as were given out: attempts went on while the counters were read.
+        // The number that was returned: attempts continued while the counters were read.
         let made = self.folded.attempts();
         let counts = Counts { made, runs_missed, kprobes_missed, undecoded, ..counts.since(&self.baseline) };
         let cost = Cost {
@@ -311,7 +311,7 @@ impl Governor {
 
     fn end_burst(&mut self) {
         self.close_window();
-        // Unmeasured, one CPU at its worst: a probe costs about as much as the candidate that it looks at.
+        // Unmeasured, one CPU in the worst case: a probe costs about as much as its candidate.
         let share = self.cost.in_bursts.share().unwrap_or(1.0) / f64::from(self.cpus);
         self.bursts.stop(share, self.decider.left_for_bursts());
     }
@@ -357,7 +357,7 @@ impl Governor {
         self.control.set(u64::from(level.follows_one_in()) << ONE_IN_SHIFT | each | exemplars);
     }
 
-    /// Where there are no statistics.
+    /// The cost of the programs where there are no statistics.
     fn reckoned(&self, rate: f64) -> Option<f64> {
         let calibration = self.calibration.filter(|_| self.statistics.is_err())?;
         Some(calibration.ns.max(0) as f64 * rate / 1e9)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The kernel's run-time statistics of BPF programs, in short windows: they are kept for every program of the machine,
-//! cost something themselves, and are switched off with the descriptor that switched them on, however this process ends.
+//! The kernel's run-time statistics of BPF programs, in short windows. The kernel keeps them for every program of the
+//! machine, they cost something, and they end with the descriptor that enabled them, however this process ends.
 //!
-//! They hold the time inside programs. What it takes to get there, the trampoline, the breakpoint or the ftrace handler,
-//! is not in them; the calibration has it.
+//! They cover the time inside programs. The way into a program (trampoline, breakpoint or ftrace handler) is not
+//! included; the calibration includes it.
 
 use std::{os::fd::OwnedFd, time::Duration};
 
@@ -12,17 +12,17 @@ use tokio::time::Instant;
 
 use crate::{model::accounts::Measured, probes::runs::Runs};
 
-/// Long enough to see some runs of a busy machine; a fiftieth of the time.
+/// Length of a window: enough runs on a busy machine, in a fiftieth of the time.
 pub const WINDOW: Duration = Duration::from_millis(20);
 
-/// What the programs had done at a moment.
+/// Counts of the programs at one time.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
-    /// `CLOCK_MONOTONIC`
+    /// Time on `CLOCK_MONOTONIC` in ns.
     pub at_ns: u64,
-    /// Of all programs.
+    /// Runs of all programs.
     pub runs: Runs,
-    /// Attempts so far.
+    /// Number of attempts so far.
     pub connects: u64,
 }
 
@@ -38,22 +38,22 @@ impl Reading {
     }
 }
 
-/// Whether the kernel keeps statistics for us.
+/// Whether the kernel provides statistics to this process.
 pub fn are_kept() -> bool {
     enable_stats(Stats::RunTime).is_ok()
 }
 
-/// Statistics that are on: off when it is dropped.
+/// Enabled statistics; dropping the value disables them.
 #[derive(Debug)]
 pub struct Window {
     _on: OwnedFd,
     begin: Reading,
-    /// When it is over.
+    /// End of the window.
     pub end: Instant,
 }
 
 impl Window {
-    /// Switches them on; `reading` is taken afterwards, and without one there is no window.
+    /// Enables the statistics, then takes `reading`; without a reading there is no window.
     ///
     /// # Errors
     /// Without CAP_SYS_ADMIN, and before 5.8.
@@ -62,7 +62,7 @@ impl Window {
         Ok(reading().map(|begin| Self { _on: on, begin, end: Instant::now() + WINDOW }))
     }
 
-    /// Switches them off again.
+    /// Disables the statistics.
     pub fn close(self, reading: impl FnOnce() -> Option<Reading>) -> Option<Measured> {
         Some(reading()?.since(&self.begin))
     }

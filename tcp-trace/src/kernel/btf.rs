@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads kernel BTF: offsets of members, parameters of functions, values of enumerators. Every read is checked, so that
-//! bytes of any kind give an answer or an error.
+//! any bytes yield a result or an error.
 //!
-//! Format: Documentation/bpf/btf.rst. A header may be longer than the one known here: sections are found relative to
-//! its own length.
+//! Format: Documentation/bpf/btf.rst. A header may be longer than the one known here, so sections are located relative
+//! to its own length.
 
 use std::collections::BTreeSet;
 
@@ -16,17 +16,17 @@ pub enum Error {
     /// A section or a type reaches beyond the end.
     #[error("truncated")]
     Truncated,
-    /// Types after this one cannot be found: its size is not known.
+    /// The type after this one cannot be located, because the size of this one is unknown.
     #[error("type {id} is of the unknown kind {kind}")]
     UnknownKind {
-        /// Its number.
+        /// Number of the type.
         id: u32,
-        /// Its kind.
+        /// Kind of the type.
         kind: u8,
     },
 }
 
-/// Why there is no answer.
+/// Why a lookup has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// No type of that name.
@@ -35,33 +35,33 @@ pub enum Missing {
     /// The type has no such member.
     #[error("no such member")]
     Member,
-    /// Two types of that name, with different answers.
+    /// There are two types of that name, with different results.
     #[error("two types of that name disagree")]
     Ambiguous,
-    /// The type is described by bytes that make no sense.
+    /// The bytes of the type are invalid.
     #[error("malformed")]
     Malformed,
 }
 
-/// Where a member lies.
+/// Place of a member within its structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// From the start of the outermost structure.
+    /// Offset in bits from the start of the outermost structure.
     pub bit_offset: u32,
-    /// Width of a bit-field, 0 = not a bit-field.
+    /// Width of a bit-field in bits; 0: not a bit-field.
     pub bit_size: u32,
-    /// Bytes of its type.
+    /// Size of its type in bytes.
     pub size: u32,
 }
 
-/// What a function returns, as far as callers care.
+/// Return type of a function, as far as callers need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Returns {
-    /// Nothing.
+    /// `void`
     Void,
     /// `bool`
     Bool,
-    /// Anything else.
+    /// Any other type.
     Other,
 }
 
@@ -69,12 +69,12 @@ pub enum Returns {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
     params: Vec<u32>,
-    /// What it returns.
+    /// Its return type.
     pub returns: Returns,
 }
 
 impl Function {
-    /// How many parameters it has.
+    /// Number of its parameters.
     pub fn param_count(&self) -> usize {
         self.params.len()
     }
@@ -101,42 +101,42 @@ const ENUM64: u8 = 19;
 
 const KINDS: usize = 20;
 
-/// Bytes before a type's own data.
+/// Length in bytes of the header of a type.
 const HEAD: usize = 12;
-/// More typedefs, or structures within structures, than any kernel has: the bytes go in circles.
+/// Limit on nested typedefs and structures, more than any kernel has: beyond it the types form a cycle.
 const DEPTH: u32 = 32;
-/// Members that are looked at for one field; the kernel's largest structures have some hundred.
+/// Limit on the members that are visited for one field; the kernel's largest structures have some hundred.
 const MEMBERS: u32 = 65_536;
 const INT_BOOL: u32 = 4;
 
-/// A type's head.
+/// Header of a type.
 #[derive(Clone, Copy)]
 struct Type {
     name: u32,
     kind: u8,
     vlen: usize,
     kind_flag: bool,
-    /// `size` or `type`, by kind.
+    /// `size` or `type`, depending on the kind.
     size_or_type: u32,
-    /// Where its own data begins.
+    /// Offset of the data after the header.
     data: usize,
 }
 
-/// Parsed BTF: borrows the bytes, keeps where each type begins.
+/// Parsed BTF: borrows the bytes and keeps the offset of each type.
 #[derive(Debug)]
 pub struct Btf<'a> {
     types: &'a [u8],
     strings: &'a [u8],
     starts: Vec<u32>,
-    /// Numbers of the types of each kind, so that a name is looked for among its own kind only.
+    /// Numbers of the types of each kind, so that a name is searched among types of its kind only.
     of_kind: [Vec<u32>; KINDS],
 }
 
 impl<'a> Btf<'a> {
-    /// Finds where each type begins.
+    /// Locates the types.
     ///
     /// # Errors
-    /// When the bytes are not BTF, or hold a kind of type that is not known.
+    /// When the bytes are not BTF, or contain an unknown kind of type.
     pub fn parse(data: &'a [u8]) -> Result<Self, Error> {
         const MAGIC: [u8; 2] = 0xeb9f_u16.to_ne_bytes();
         if data.get(..2) != Some(&MAGIC) {
@@ -150,7 +150,7 @@ impl<'a> Btf<'a> {
         };
         let types = section(8).ok_or(Error::Truncated)?;
         let strings = section(16).ok_or(Error::Truncated)?;
-        // Number 0 is void and has no bytes.
+        // Type 0 is void and has no bytes.
         let mut btf = Self { types, strings, starts: vec![u32::MAX], of_kind: Default::default() };
         let mut at = 0;
         while at < types.len() {
@@ -167,7 +167,7 @@ impl<'a> Btf<'a> {
         Ok(btf)
     }
 
-    /// Where `path` (members joined by dots) lies in `struct name`. Typedefs and anonymous members are looked through.
+    /// Place of `path` (members joined by dots) in `struct name`, through typedefs and anonymous members.
     ///
     /// # Errors
     /// When there is no such type or member.
@@ -188,7 +188,7 @@ impl<'a> Btf<'a> {
         self.named(STRUCT, name).next().is_some()
     }
 
-    /// The prototype of a function; `None` where there is none of that name, or several that differ.
+    /// The prototype of a function; `None` if there is no function of that name, or several that differ.
     pub fn function(&self, name: &str) -> Option<Function> {
         let mut found = None;
         for id in self.named(FUNC, name) {
@@ -201,22 +201,22 @@ impl<'a> Btf<'a> {
         found
     }
 
-    /// Which of these are functions in this BTF.
+    /// The names among `names` that are functions in this BTF.
     pub fn functions_among<'n>(&self, names: &[&'n str]) -> BTreeSet<&'n str> {
         names.iter().filter(|name| self.named(FUNC, name).next().is_some()).copied().collect()
     }
 
-    /// Whether there is a tracepoint of this name: each has a typedef for its probe function.
+    /// Whether a tracepoint of this name exists: each has a typedef for its probe function.
     pub fn has_tracepoint(&self, name: &str) -> bool {
         self.named(TYPEDEF, &format!("btf_trace_{name}")).next().is_some()
     }
 
-    /// Bytes of a function's parameter, counted from 0.
+    /// Size in bytes of a function's parameter, counted from 0.
     pub fn param_size(&self, function: &Function, index: usize) -> Option<u32> {
         self.size(*function.params.get(index)?, DEPTH)
     }
 
-    /// Whether a parameter is of `enum name`.
+    /// Whether a parameter has type `enum name`.
     pub fn param_is_enum(&self, function: &Function, index: usize, name: &str) -> bool {
         let Some(&id) = function.params.get(index) else { return false };
         self.strip(id).is_some_and(|(_, ty)| matches!(ty.kind, ENUM | ENUM64) && self.is_named(ty.name, name))
@@ -269,7 +269,7 @@ impl<'a> Btf<'a> {
         Err(Missing::Member)
     }
 
-    /// Bit offset, bit width and type of a member, looking into anonymous structures and unions.
+    /// Bit offset, bit width and type of a member, also within anonymous structures and unions.
     fn member(
         &self,
         ty: &Type,
@@ -336,7 +336,7 @@ impl<'a> Btf<'a> {
 
     fn is_named(&self, offset: u32, name: &str) -> bool {
         let rest = self.strings.get(offset as usize..).unwrap_or_default();
-        // The end first: one byte tells most names apart.
+        // Compares the end first, because one byte distinguishes most names.
         rest.get(name.len()) == Some(&0) && rest.starts_with(name.as_bytes())
     }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where cgroup v2 is mounted: names of cgroups and owners of sockets both start there.
+//! The mount point of cgroup v2, for names of cgroups and owners of sockets.
 
 use std::{
     fs,
@@ -7,12 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where cgroup2 is mounted in this mount namespace.
+/// Mount point of cgroup2 in this mount namespace.
 pub fn mount() -> Option<PathBuf> {
     mount_point(&fs::read("/proc/self/mountinfo").unwrap_or_default())
 }
 
-/// Where cgroup2 is mounted: `36 35 0:30 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw`.
+/// Mount point of cgroup2 from mountinfo: `36 35 0:30 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw`.
 pub(crate) fn mount_point(mountinfo: &[u8]) -> Option<PathBuf> {
     mountinfo.split(|byte| *byte == b'\n').find_map(|line| {
         let mut fields = line.split(|byte| *byte == b' ');
@@ -22,7 +22,7 @@ pub(crate) fn mount_point(mountinfo: &[u8]) -> Option<PathBuf> {
     })
 }
 
-/// mountinfo writes blanks, tabs, newlines and backslashes as three octal digits.
+/// Decodes a field of mountinfo, which writes blanks, tabs, newlines and backslashes as three octal digits.
 fn unescaped(field: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which generation of the port search this is, in words, and what a newer kernel would buy. Told by what the search
-//! does, not by the kernel's version: distributions carry pieces of it back.
+//! The generation of the port search in words, and what a newer kernel would improve. Derived from how the search
+//! works, not from the kernel's version, because distributions backport parts of it.
 
 use super::rules::SearchRules;
 
 /// The versions of kernel.org that search like this one.
 pub fn name(rules: &SearchRules) -> &'static str {
-    // Newest first: each does what those below it do.
+    // Newest first: each one includes the properties of those below it.
     match rules {
         SearchRules { step_width: true, .. } => "that of 7.1 and later",
         SearchRules { heals_buckets: true, .. } => "that of 6.18 to 7.0",
@@ -19,7 +19,7 @@ pub fn name(rules: &SearchRules) -> &'static str {
     }
 }
 
-/// How it searches.
+/// How this kernel searches, one line per property.
 pub fn explained(rules: &SearchRules) -> Vec<&'static str> {
     let SearchRules { socket_range, socket_range_steps_by_one, perturb_table, rcu_lookup, step_width, heals_buckets } =
         *rules;

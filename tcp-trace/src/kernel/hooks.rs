@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What there is to hook: functions and tracepoints by BTF, the kprobe PMU, tracefs.
+//! Available hooks: functions and tracepoints from BTF, the kprobe PMU, tracefs.
 
 use std::{collections::BTreeSet, fmt, fs, io};
 
@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::{Roots, btf::Btf};
 
-/// Functions that programs hook. A program on any other would be ruled out on every kernel: a test in `probes` compares.
+/// Functions that programs hook. The plan would rule out a program on any other function, on every kernel; a test in
+/// `probes` compares the lists.
 pub const FUNCTIONS: &[&str] = &[
     "__cgroup_bpf_run_filter_sock_addr",
     "__inet6_check_established",
@@ -38,21 +39,21 @@ pub const FUNCTIONS: &[&str] = &[
     "tw_timer_handler",
 ];
 
-/// Tracepoints that programs hook by name. Those of system calls have no typedef in BTF.
+/// Tracepoints that programs hook by name. System call tracepoints have no typedef in BTF.
 pub const TRACEPOINTS: &[&str] = &["inet_sock_set_state", "tcp_destroy_sock"];
 
-/// What there is to hook.
+/// Hooks that this kernel offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Hooks {
-    /// Of the functions that programs hook, those in BTF.
+    /// Functions of [`FUNCTIONS`] that are in BTF.
     pub functions: BTreeSet<&'static str>,
-    /// Of the raw tracepoints that programs hook, those in BTF.
+    /// Tracepoints of [`TRACEPOINTS`] that are in BTF.
     pub tracepoints: BTreeSet<&'static str>,
-    /// Kprobes can be made by perf_event_open (CONFIG_KPROBE_EVENTS).
+    /// Whether perf_event_open can create kprobes (CONFIG_KPROBE_EVENTS).
     pub kprobe_pmu: bool,
-    /// Kretprobes too.
+    /// Whether it can create kretprobes too.
     pub kretprobe: bool,
-    /// Where tracepoint ids come from.
+    /// State of tracefs, which provides the ids of tracepoints.
     pub tracefs: Tracefs,
 }
 
@@ -60,13 +61,13 @@ pub struct Hooks {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tracefs {
-    /// Mounted, and we may look.
+    /// Mounted, and readable for this process.
     Mounted,
-    /// Mounted, not for us.
+    /// Mounted, but not readable for this process.
     Forbidden,
     /// Not mounted, but the kernel has it.
     NotMounted,
-    /// The kernel has none.
+    /// The kernel has no tracefs.
     #[default]
     Absent,
 }
@@ -83,7 +84,7 @@ impl fmt::Display for Tracefs {
 }
 
 impl Hooks {
-    /// Looks.
+    /// Reads the available hooks.
     pub fn survey(roots: &Roots, btf: Option<&Btf<'_>>) -> Self {
         let pmu = roots.sys.join("bus/event_source/devices/kprobe");
         Self {

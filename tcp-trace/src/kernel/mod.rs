@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Facts: what this kernel offers and allows. Read from `/sys`, `/proc` and `/boot`, nothing is ever written. What cannot
-//! be read is a fact with a reason, not an error.
+//! Facts: what this kernel offers and allows, read from `/sys`, `/proc` and `/boot`. Nothing is written. What cannot be
+//! read is a fact with a reason, not an error.
 
 pub mod btf;
 pub mod cgroup_mount;
@@ -26,14 +26,14 @@ use self::{
     symbols::{Resolved, TableOrder},
 };
 
-/// Where the kernel's own file systems are.
+/// Mount points of the kernel's own file systems.
 #[derive(Clone, Debug)]
 pub struct Roots {
-    /// procfs
+    /// Mount point of procfs.
     pub proc: PathBuf,
-    /// sysfs
+    /// Mount point of sysfs.
     pub sys: PathBuf,
-    /// Where distributions put the kernel's configuration.
+    /// Folder with the kernel's configuration, on most distributions.
     pub boot: PathBuf,
 }
 
@@ -46,38 +46,39 @@ impl Default for Roots {
 /// Everything that a plan depends on.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// What `uname -r` says; for people only, nothing is decided by it.
+    /// Output of `uname -r`; for people only, no decision uses it.
     pub release: String,
-    /// Size of the kernel's BTF, or why there is none to go by.
+    /// Size of the kernel's BTF in bytes, or why there is none.
     pub btf: Resolved<usize>,
-    /// Where the kernel keeps what is read.
+    /// Offsets of the kernel structures' fields.
     pub offsets: Offsets,
-    /// Fields that were expected and are not there.
+    /// Fields that were expected and do not exist, with reasons.
     pub missing: Vec<String>,
-    /// The kernel has BPF ring buffers (5.8 and later).
+    /// Whether the kernel has BPF ring buffers (5.8 and later).
     pub ring_buffer: bool,
-    /// BPF maps count as locked memory (before 5.11).
+    /// Whether BPF maps count as locked memory (before 5.11).
     pub accounts_locked_memory: bool,
-    /// A program that left its trampoline can be attached to it again (f3a95075549e, 5.13; told by a helper of 5.13).
+    /// Whether a trampoline program can be attached again after it was detached (f3a95075549e, 5.13; derived from a
+    /// helper of 5.13).
     pub trampolines_attach_again: bool,
-    /// What there is to hook.
+    /// Hooks that the kernel offers.
     pub hooks: Hooks,
-    /// How the port search works.
+    /// Properties of the port search.
     pub search: SearchRules,
-    /// Address of `table_perturb`, or why it is not known.
+    /// Address of `table_perturb`, or why it is unknown.
     pub table_perturb: Resolved<u64>,
-    /// How large that table is.
+    /// Size of that table.
     pub table_order: TableOrder,
-    /// What this process may do.
+    /// Privileges of this process.
     pub privileges: Privileges,
-    /// Lockdown, where the kernel has it.
+    /// Lockdown mode, if the kernel has it.
     pub lockdown: Option<Lockdown>,
     /// Settings of the agent's own network namespace.
     pub sysctls: Sysctls,
 }
 
 impl Facts {
-    /// Reads everything; the kernel's symbols, which are slow to read, only where `port_search` is to be seen.
+    /// Reads everything. The kernel's symbols, which are slow to read, are read only if `port_search` will be traced.
     pub fn survey(roots: &Roots, port_search: bool) -> Self {
         let release = fs::read_to_string(roots.proc.join("sys/kernel/osrelease")).unwrap_or_default().trim().to_owned();
         let path = roots.sys.join("kernel/btf/vmlinux");
@@ -116,13 +117,13 @@ impl Facts {
         }
     }
 
-    /// Tells the kernel side what is known about the start of the port search.
+    /// Writes what is known about the start of the port search into the kernel side's configuration.
     pub fn put_into(&self, config: &mut Config) {
         config.table_perturb = self.table_perturb.as_ref().copied().unwrap_or(0);
         config.table_perturb_mask = (1 << self.table_order.order) - 1;
         let walk = self.search.walk();
         config.socket_range_steps_by_one = walk.socket_range_steps_by_one.into();
-        // Without its address no entry of the table is ever read, and the verifier need not look at what is made of one.
+        // Without the address no entry of the table is read, and the verifier removes the code that uses one.
         config.perturb_table = (walk.perturb_table && config.table_perturb != 0).into();
     }
 }

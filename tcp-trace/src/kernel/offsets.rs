@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Kernel BTF -> the offsets that the kernel side reads by. A field that is not there is [`ABSENT`], and is named.
+//! From kernel BTF to the offsets that the kernel side uses. A missing field is [`ABSENT`] and is listed.
 
 use tcp_trace_common::offsets::{ABSENT, Offsets};
 
 use super::btf::{Btf, Field};
 
-/// A member whose byte offset is all that is needed: structure, path, where it goes, and whether every kernel that can
-/// be traced has it.
+/// A member of which only the byte offset is needed: structure, path, destination, and whether every traceable kernel
+/// has it.
 type Member = (&'static str, &'static str, fn(&mut Offsets) -> &mut u16, Presence);
 
-/// Whether the lack of a member is worth a word.
+/// Whether a missing member is reported.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Presence {
-    /// Lost if absent.
+    /// Reported if missing.
     Expected,
-    /// Came later, or depends on the configuration; the kernel side knows what its absence means.
+    /// Not reported: added later, or dependent on the configuration. The kernel side handles its absence.
     Depends,
 }
 use Presence::{Depends, Expected};
@@ -27,7 +27,7 @@ const MEMBERS: &[Member] = &[
     ("sock_common", "skc_family", |o| &mut o.skc_family, Expected),
     ("sock_common", "skc_state", |o| &mut o.skc_state, Expected),
     ("sock_common", "skc_net.net", |o| &mut o.skc_net, Expected),
-    // Without CONFIG_IPV6 there are no IPv6 sockets to read them from.
+    // Without CONFIG_IPV6 there are no IPv6 sockets.
     ("sock_common", "skc_v6_daddr", |o| &mut o.skc_v6_daddr, Depends),
     ("sock_common", "skc_v6_rcv_saddr", |o| &mut o.skc_v6_rcv_saddr, Depends),
     ("sock", "sk_err", |o| &mut o.sk_err, Expected),
@@ -82,7 +82,7 @@ const MEMBERS: &[Member] = &[
     ("sk_buff", "transport_header", |o| &mut o.skb_transport_header, Expected),
 ];
 
-/// A member within one byte: where the byte and the mask go.
+/// A member within one byte: destinations of the byte offset and of the mask.
 type Bits = (&'static str, &'static str, fn(&mut Offsets) -> [&mut u16; 2]);
 
 const BITS: &[Bits] = &[
@@ -91,7 +91,7 @@ const BITS: &[Bits] = &[
     ("sock", "sk_userlocks", |o| [&mut o.sk_userlocks, &mut o.sk_userlocks_mask]),
 ];
 
-/// Functions whose number of parameters says where the ones behind are.
+/// Functions whose number of parameters determines the position of later ones.
 type Params = (&'static str, fn(&mut Offsets) -> &mut u16);
 
 const PARAMS: &[Params] = &[
@@ -104,16 +104,16 @@ const PARAMS: &[Params] = &[
 
 const SOCK_ADDR: &str = "__cgroup_bpf_run_filter_sock_addr";
 
-/// Offsets, and what could not be found though it was expected, each with the reason.
+/// Offsets, and expected fields that were not found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     /// The offsets.
     pub offsets: Offsets,
-    /// `struct.member: why`.
+    /// Missing fields as `struct.member: reason`.
     pub missing: Vec<String>,
 }
 
-/// Looks everything up.
+/// Looks up all offsets.
 pub fn resolve(btf: &Btf<'_>) -> Resolved {
     let mut offsets = Offsets::ABSENT;
     let mut missing = Vec::new();
@@ -149,13 +149,12 @@ pub fn resolve(btf: &Btf<'_>) -> Resolved {
     Resolved { offsets, missing }
 }
 
-/// A bit-field that does not begin at a byte cannot be read by its offset.
+/// Byte offset of a field; absent for a bit-field that does not begin at a byte.
 fn whole_byte(field: Field) -> u16 {
     if field.bit_offset.is_multiple_of(8) { u16::try_from(field.bit_offset / 8).unwrap_or(ABSENT) } else { ABSENT }
 }
 
-/// The byte that holds a bit-field or a number of one byte, and its mask within. Bits count from the lowest: little
-/// endian.
+/// Offset of the byte with a bit-field or one-byte number, and its mask. Bits count from the lowest: little endian.
 fn bits(field: Field) -> (u16, u16) {
     let width = if field.bit_size == 0 { field.size.saturating_mul(8) } else { field.bit_size };
     let (byte, first) = (field.bit_offset / 8, field.bit_offset % 8);
@@ -165,8 +164,9 @@ fn bits(field: Field) -> (u16, u16) {
     (u16::try_from(byte).unwrap_or(ABSENT), ((1 << width) - 1) << first)
 }
 
-/// `tw_count` holds n; `tw_refcount` (5.19 and later) n + 1, for the namespace itself. Where `tcp_death_row` is a pointer
-/// (5.18 to 6.0) the path does not resolve, and the level is not known.
+/// Offset of the TIME_WAIT counter. `tw_count` holds n; `tw_refcount` (5.19 and later) holds n + 1, one for the
+/// namespace itself. Where `tcp_death_row` is a pointer (5.18 to 6.0) the path does not resolve, and the level is
+/// unknown.
 fn time_wait_count(btf: &Btf<'_>, offsets: &mut Offsets, missing: &mut Vec<String>) {
     for (path, base) in [("ipv4.tcp_death_row.tw_count", 0), ("ipv4.tcp_death_row.tw_refcount", 1)] {
         if let Ok(field) = btf.field("net", path) {
@@ -177,7 +177,8 @@ fn time_wait_count(btf: &Btf<'_>, offsets: &mut Offsets, missing: &mut Vec<Strin
     missing.push("net.ipv4.tcp_death_row.tw_refcount: not embedded in struct net".into());
 }
 
-/// A bit-field of its own, or since 6.5 a bit of the word `inet_flags`. Bits count from the lowest: little endian.
+/// The DEFER_CONNECT flag: a bit-field of its own, or since 6.5 a bit of the word `inet_flags`. Bits count from the
+/// lowest: little endian.
 fn defer_connect(btf: &Btf<'_>, offsets: &mut Offsets, missing: &mut Vec<String>) {
     let bit = if let Ok(field) = btf.field("inet_sock", "defer_connect") {
         Some(field.bit_offset)
@@ -209,7 +210,7 @@ fn cgroup_attach_types(btf: &Btf<'_>, offsets: &mut Offsets) {
     (offsets.cgroup_connect4, offsets.cgroup_connect6) = (value(connect4), value(connect6));
 }
 
-/// What plain loads may read of the current task, where there is the helper that gives a typed pointer to it (5.11).
+/// Fields that plain loads may read from the current task, if the helper that returns a typed pointer exists (5.11).
 fn typed_task(btf: &Btf<'_>, offsets: &mut Offsets) {
     let fields = TASK.map(|(structure, path)| btf.field(structure, path).map_or(ABSENT, whole_byte));
     if btf.function(TYPED_TASK).is_some() && !fields.contains(&ABSENT) {
@@ -221,7 +222,7 @@ const TASK: [(&str, &str); 3] = [("task_struct", "comm"), ("task_struct", "cred"
 
 const TYPED_TASK: &str = "bpf_get_current_task_btf";
 
-/// Every structure and member path that is looked up, for whoever shrinks a kernel's BTF.
+/// Every structure and member path that is looked up, for tools that reduce a kernel's BTF.
 pub fn members() -> impl Iterator<Item = (&'static str, &'static str)> {
     let more = [
         ("net", "ipv4.tcp_death_row.tw_count"),

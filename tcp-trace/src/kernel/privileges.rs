@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What this process may do, and what the kernel lets anybody do.
+//! Privileges of this process, and what the kernel allows to any process.
 
 use std::{fmt, fs};
 
@@ -13,18 +13,18 @@ const CAP_SYSLOG: u32 = 34;
 const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;
 
-/// What this process may do. `None`: could not be read.
+/// Privileges of this process. `None`: could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Privileges {
     /// Effective user id.
     pub euid: Option<u32>,
     /// Effective capabilities, one bit each.
     pub effective: Option<u64>,
-    /// Whether the process is in the initial user namespace: bpf() asks for capabilities there.
+    /// Whether the process is in the initial user namespace, where bpf() checks capabilities.
     pub initial_user_namespace: Option<bool>,
-    /// `kernel.unprivileged_bpf_disabled`
+    /// Value of `kernel.unprivileged_bpf_disabled`.
     pub unprivileged_bpf_disabled: Option<u8>,
-    /// `kernel.kptr_restrict`
+    /// Value of `kernel.kptr_restrict`.
     pub kptr_restrict: Option<u8>,
 }
 
@@ -34,9 +34,9 @@ pub struct Privileges {
 pub enum Lockdown {
     /// Off.
     None,
-    /// Nothing that would change the kernel: tracing works.
+    /// Forbids changing the kernel: tracing works.
     Integrity,
-    /// Nothing that would read the kernel either: tracing does not work.
+    /// Forbids reading the kernel too: tracing does not work.
     Confidentiality,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for Lockdown {
 }
 
 impl Privileges {
-    /// Reads them.
+    /// Reads the privileges.
     pub fn survey(roots: &Roots) -> Self {
         let status = fs::read_to_string(roots.proc.join("self/status")).unwrap_or_default();
         let field = |name| status.lines().find_map(|line| line.strip_prefix(name));
@@ -68,18 +68,19 @@ impl Privileges {
         }
     }
 
-    /// Whether the process has a capability, as far as is known.
+    /// Whether the process has a capability, as far as known.
     fn has(&self, capability: u32) -> bool {
         self.effective.is_some_and(|mask| mask >> capability & 1 == 1)
     }
 
-    /// Whether bpf() will load tracing programs for us: CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN which implies both.
+    /// Whether bpf() will load tracing programs for this process: CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, which
+    /// implies both.
     pub fn may_trace(&self) -> bool {
         (self.has(CAP_SYS_ADMIN) || (self.has(CAP_BPF) && self.has(CAP_PERFMON)))
             && self.initial_user_namespace != Some(false)
     }
 
-    /// What is missing for that, in words; `None` where nothing is.
+    /// The privileges missing for tracing, in words; `None` if none is missing.
     pub fn missing_for_tracing(&self) -> Option<String> {
         if self.may_trace() {
             None
@@ -94,24 +95,24 @@ impl Privileges {
         }
     }
 
-    /// CAP_SYSLOG: addresses in /proc/kallsyms.
+    /// Whether /proc/kallsyms shows addresses: CAP_SYSLOG.
     pub fn may_see_addresses(&self) -> bool {
         self.has(CAP_SYSLOG)
     }
 
-    /// CAP_SYS_ADMIN: a mount namespace of its own.
+    /// Whether the process can create a mount namespace: CAP_SYS_ADMIN.
     pub fn may_mount(&self) -> bool {
         self.has(CAP_SYS_ADMIN)
     }
 
-    /// CAP_SYS_RESOURCE: more locked memory than the hard limit.
+    /// Whether the process can lock more memory than the hard limit: CAP_SYS_RESOURCE.
     pub fn may_raise_limits(&self) -> bool {
         self.has(CAP_SYS_RESOURCE)
     }
 }
 
 impl Lockdown {
-    /// The one in force; `None` where the kernel has no lockdown, or securityfs is not mounted.
+    /// The current mode; `None` where the kernel has no lockdown, or securityfs is not mounted.
     pub fn survey(roots: &Roots) -> Option<Self> {
         let text = fs::read_to_string(roots.sys.join("kernel/security/lockdown")).ok()?;
         let (_, rest) = text.split_once('[')?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How this kernel searches for a port, and how it is set up to: what the derivation and the fixes depend on.
+//! How this kernel searches for a port, and its settings: the derivation of ports visited and the fixes depend on them.
 
 use serde::{Deserialize, Serialize};
 use tcp_trace_common::port_search::Walk;
@@ -7,25 +7,26 @@ use tcp_trace_common::port_search::Walk;
 use super::btf::{Btf, Returns};
 use crate::outside::Text;
 
-/// Rules of `__inet_hash_connect` that differ between kernels, each asked of BTF.
+/// Properties of `__inet_hash_connect` that differ between kernels, each derived from BTF.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchRules {
-    /// Sockets may have a range of their own (IP_LOCAL_PORT_RANGE).
+    /// Whether sockets may have a range of their own (IP_LOCAL_PORT_RANGE).
     pub socket_range: bool,
-    /// `inet_sk_get_local_port_range` returns bool: with IP_LOCAL_PORT_RANGE set, every port is tried in one pass.
+    /// Whether `inet_sk_get_local_port_range` returns bool: with IP_LOCAL_PORT_RANGE set, every port is tried in one
+    /// pass.
     pub socket_range_steps_by_one: bool,
-    /// `port_offset` is a u64: the start of the search comes from `table_perturb`.
+    /// Whether `port_offset` is a u64: the start of the search comes from `table_perturb`.
     pub perturb_table: bool,
-    /// `__inet_check_established` takes `rcu_lookup`: candidates are looked at without a lock first.
+    /// Whether `__inet_check_established` takes `rcu_lookup`: candidates are first checked without a lock.
     pub rcu_lookup: bool,
-    /// `ip_local_port_step_width` exists.
+    /// Whether `ip_local_port_step_width` exists.
     pub step_width: bool,
-    /// Buckets lose the mark of `bind()` when the last socket bound explicitly leaves.
+    /// Whether a bucket loses the mark of `bind()` when the last explicitly bound socket closes.
     pub heals_buckets: bool,
 }
 
 impl SearchRules {
-    /// Asks the running kernel's BTF.
+    /// Derives the properties from the running kernel's BTF.
     pub fn from_btf(btf: &Btf<'_>) -> Self {
         let search = btf.function("__inet_hash_connect");
         let socket_range = btf.function("inet_sk_get_local_port_range");
@@ -33,7 +34,7 @@ impl SearchRules {
         Self {
             // 91d0b78c5177
             socket_range: socket_range.is_some(),
-            // 207184853dbd: void before, when a range of the socket's own was still searched by parity.
+            // 207184853dbd: void before, when a socket's own range was still searched by parity.
             socket_range_steps_by_one: socket_range.is_some_and(|function| function.returns == Returns::Bool),
             // b2d057560b81: a u32 before, with other tables.
             perturb_table: search.is_some_and(|function| btf.param_size(&function, 2) == Some(8)),
@@ -46,7 +47,7 @@ impl SearchRules {
         }
     }
 
-    /// What the derivation of the ports visited depends on.
+    /// The properties that the derivation of ports visited uses.
     pub fn walk(&self) -> Walk {
         Walk {
             socket_range_steps_by_one: self.socket_range_steps_by_one,
@@ -59,7 +60,7 @@ impl SearchRules {
 /// Settings of one network namespace. `None`: could not be read, or this kernel has no such setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sysctls {
-    /// Inode of the network namespace that these were read in.
+    /// Inode number of the network namespace of the settings.
     pub netns: Option<u32>,
     /// `net.ipv4.ip_local_port_range`, both ends included.
     pub ip_local_port_range: Option<(u16, u16)>,
@@ -69,22 +70,22 @@ pub struct Sysctls {
     pub ip_local_port_step_width: Option<u32>,
     /// `net.ipv4.tcp_tw_reuse`: 0 never, 1 always, 2 on loopback.
     pub tcp_tw_reuse: Option<u8>,
-    /// `net.ipv4.tcp_tw_reuse_delay`, milliseconds (6.16+; before, 1 s).
+    /// `net.ipv4.tcp_tw_reuse_delay` in ms (6.16 and later; 1 s before).
     pub tcp_tw_reuse_delay: Option<u32>,
     /// `net.ipv4.tcp_timestamps`: 0 off.
     pub tcp_timestamps: Option<u8>,
     /// `net.ipv4.tcp_max_tw_buckets`.
     pub tcp_max_tw_buckets: Option<u32>,
-    /// `net.ipv4.tcp_fin_timeout`, seconds.
+    /// `net.ipv4.tcp_fin_timeout` in seconds.
     pub tcp_fin_timeout: Option<u32>,
-    /// `net.core.somaxconn`: what no accept queue is longer than.
+    /// `net.core.somaxconn`: upper limit of every accept queue.
     pub somaxconn: Option<u32>,
     /// `net.ipv4.tcp_max_syn_backlog`.
     pub tcp_max_syn_backlog: Option<u32>,
     /// `net.ipv4.tcp_syncookies`: 0 never, 1 when a queue is full, 2 always.
     pub tcp_syncookies: Option<u8>,
-    /// `net.ipv4.tcp_abort_on_overflow`: 1 resets what finds the accept queue full.
+    /// `net.ipv4.tcp_abort_on_overflow`: 1 resets connections that find the accept queue full.
     pub tcp_abort_on_overflow: Option<u8>,
-    /// `net.ipv4.tcp_max_orphans`, of the whole machine.
+    /// `net.ipv4.tcp_max_orphans`, for the whole machine.
     pub tcp_max_orphans: Option<u32>,
 }

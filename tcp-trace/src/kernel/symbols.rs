@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the kernel keeps `table_perturb`, and how large it is: from there the port search starts, and the number of
-//! ports visited is derived.
+//! Address and size of `table_perturb`: the port search starts from it, and tcp-trace derives the number of ports
+//! visited from it.
 
 use std::{
     fs::{self, File},
@@ -9,24 +9,24 @@ use std::{
 
 use super::{Roots, privileges::Privileges};
 
-/// A fact, or why there is none.
+/// A fact, or why it is unknown.
 pub type Resolved<T> = Result<T, String>;
 
-/// How large `table_perturb` is.
+/// Size of `table_perturb`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableOrder {
     /// CONFIG_INET_TABLE_PERTURB_ORDER: the table has 1 << order entries.
     pub order: u32,
-    /// Where that was read, or why the default is assumed.
+    /// Source of that value, or why the default is assumed.
     pub source: String,
 }
 
-/// The default, which can be changed under CONFIG_EXPERT only.
+/// Default of CONFIG_INET_TABLE_PERTURB_ORDER, which only CONFIG_EXPERT allows to change.
 const DEFAULT_ORDER: u32 = 16;
 const OPTION: &str = "CONFIG_INET_TABLE_PERTURB_ORDER=";
 const NAME: &[u8] = b" table_perturb";
 
-/// Address of the pointer `table_perturb`.
+/// Address of the pointer `table_perturb`, from /proc/kallsyms.
 pub fn table_perturb(roots: &Roots, privileges: &Privileges) -> Resolved<u64> {
     let path = roots.proc.join("kallsyms");
     let file = File::open(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
@@ -39,7 +39,7 @@ pub fn table_perturb(roots: &Roots, privileges: &Privileges) -> Resolved<u64> {
             Ok(_) => {}
             Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
         }
-        // `ffffffff82a0b1c0 b table_perturb`, for a module with its name in brackets behind a tab.
+        // Format: `ffffffff82a0b1c0 b table_perturb`; a module has its name in brackets behind a tab.
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         let Some(space) = text.iter().position(|byte| *byte == b' ') else { continue };
         // Linker-made section bounds (B, D) are listed in any case, static variables only with KALLSYMS_ALL.
@@ -66,7 +66,7 @@ fn hidden(privileges: &Privileges) -> String {
     }
 }
 
-/// The order of the table, from the running kernel's configuration where that is a plain file.
+/// Order of the table, from the running kernel's configuration if that is a plain file.
 pub fn table_order(roots: &Roots, release: &str) -> TableOrder {
     let path = roots.boot.join(format!("config-{release}"));
     let configured = fs::read_to_string(&path).ok().and_then(|text| {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Settings of the network namespace that the calling thread is in: `/proc/sys/net` shows each thread its own.
+//! Settings of the calling thread's network namespace: `/proc/sys/net` shows each thread its own.
 
 use std::{fs, os::unix::fs::MetadataExt as _, str::FromStr};
 
@@ -7,7 +7,7 @@ use super::{Roots, rules::Sysctls};
 use crate::outside::Text;
 
 impl Roots {
-    /// A setting of one value; `None` where it cannot be read or is none of that type.
+    /// A setting with one value; `None` if it cannot be read or parsed.
     pub(crate) fn sysctl<T: FromStr>(&self, path: &str) -> Option<T> {
         self.sysctl_text(path)?.parse().ok()
     }
@@ -16,14 +16,14 @@ impl Roots {
         Some(self.proc_text(&format!("sys/{path}"))?.trim().to_owned())
     }
 
-    /// A file of procfs; `None` where it cannot be read.
+    /// Content of a file of procfs; `None` if it cannot be read.
     pub(crate) fn proc_text(&self, path: &str) -> Option<String> {
         fs::read_to_string(self.proc.join(path)).ok()
     }
 }
 
 impl Sysctls {
-    /// Reads them.
+    /// Reads all settings.
     pub fn survey(roots: &Roots) -> Self {
         let range = roots.sysctl_text("net/ipv4/ip_local_port_range");
         Self {

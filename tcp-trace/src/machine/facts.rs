@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Facts as rows: a name, a value for programs, words for people.
+//! Facts as rows: a name, a value for programs, text for people.
 
 use std::fmt::Write as _;
 
@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 use crate::kernel::{Facts, generation, privileges::Privileges};
 
-/// A fact.
+/// A fact about the machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
-    /// Of what.
+    /// Name of the fact.
     #[serde(rename = "fact")]
     pub name: String,
-    /// For programs.
+    /// Value for programs.
     pub value: Value,
-    /// For people.
+    /// Text for people.
     pub words: String,
 }
 
@@ -30,7 +30,7 @@ pub(super) fn text(facts: &[Fact]) -> String {
     let mut text = String::new();
     for Fact { name, words, .. } in facts {
         for (index, line) in words.lines().enumerate() {
-            // A `String` takes every write.
+            // Writing to a `String` never fails.
             let _ = writeln!(text, "{:<14} {line}", if index == 0 { name } else { "" });
         }
     }

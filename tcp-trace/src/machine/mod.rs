@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a machine can show: facts about it, and for each tier of each signal whether it works there, and why not.
+//! What tcp-trace can see on a machine: facts about it, and for each tier of each signal whether it works there, and
+//! why not.
 
 mod facts;
 mod verdicts;
@@ -13,14 +14,14 @@ use crate::{
     probes::{attach::Trial, plan::Plan},
 };
 
-/// One machine, as it was looked at before the first event.
+/// One machine, as it was before the first event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
-    /// In the order in which they are told.
+    /// Facts in display order.
     pub facts: Vec<Fact>,
-    /// Best tier of each signal first.
+    /// Verdicts, best tier of each signal first.
     pub verdicts: Vec<Verdict>,
-    /// Nothing but the kernel kept it from tracing.
+    /// Whether the process has the privileges to trace.
     pub may_trace: bool,
 }
 
@@ -34,26 +35,26 @@ struct Line<'a, T> {
 }
 
 impl Machine {
-    /// `trials`: what was tried, or why nothing was though the plan has something to try.
+    /// Builds the description; `trials`: what was tried, or why nothing was although the plan has something to try.
     pub fn of(facts: &Facts, plan: &Plan, trials: Result<&[Trial], &str>) -> Self {
         let verdicts = Verdict::all(plan, trials);
         Self { facts: facts::rows(facts), verdicts, may_trace: plan.may_trace }
     }
 
-    /// Some programs can be attached.
+    /// Whether any program can be attached.
     pub fn traces(&self) -> bool {
         self.verdicts.iter().any(Verdict::works)
     }
 
-    /// For people.
+    /// Text for people.
     pub fn text(&self) -> String {
         format!("\n{}\n{}", facts::text(&self.facts), verdicts::text(&self.verdicts, self.may_trace))
     }
 
-    /// For programs, a line each.
+    /// JSON for programs, one object a line.
     ///
     /// # Errors
-    /// None that is known of.
+    /// None are known.
     pub fn json(&self) -> serde_json::Result<String> {
         let facts = self.facts.iter().map(|row| serde_json::to_string(&Line { v: 1, r#type: "fact", row }));
         let verdicts = self.verdicts.iter().map(|row| serde_json::to_string(&Line { v: 1, r#type: "plan", row }));
@@ -61,7 +62,7 @@ impl Machine {
         Ok(lines.join("\n") + "\n")
     }
 
-    /// Whether connects can be traced there, by root at least.
+    /// Checks whether connects can be traced on the machine, at least by root.
     ///
     /// # Errors
     /// When they cannot, with what was tried.

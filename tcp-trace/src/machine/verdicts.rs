@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// What became of a tier.
+/// Result for a tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
@@ -26,7 +26,7 @@ enum Outcome {
     Refused,
     /// The facts rule it out.
     RuledOut,
-    /// A better one works.
+    /// A better tier works.
     NotNeeded,
     /// Only privileges are missing.
     NotTried,
@@ -40,7 +40,7 @@ pub struct Verdict {
     #[serde(rename = "verdict")]
     outcome: Outcome,
     reason: Option<String>,
-    /// What kind of reason that is, where the kernel refused.
+    /// Kind of the reason, if the kernel refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refusal: Option<Refusal>,
     #[serde(alias = "loses")]
@@ -49,7 +49,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// `trials`: what was tried, or why nothing was though the plan has something to try.
+    /// All verdicts; `trials`: what was tried, or why nothing was although the plan has something to try.
     pub fn all(plan: &Plan, trials: Result<&[Trial], &str>) -> Vec<Self> {
         let tiers = plan.signals.iter().flat_map(|planned| {
             planned.choices.iter().map(move |choice| {
@@ -85,7 +85,7 @@ impl Verdict {
             .collect()
     }
 
-    /// Its programs are attached.
+    /// Whether its programs are attached.
     pub fn works(&self) -> bool {
         self.outcome == Outcome::Works
     }
@@ -104,7 +104,7 @@ impl Verdict {
 
 pub(super) fn text(verdicts: &[Verdict], may_trace: bool) -> String {
     let mut text = String::new();
-    // A `String` takes every write.
+    // Writing to a `String` never fails.
     for signal in SIGNALS.iter().map(|row| row.signal) {
         let of_signal = || verdicts.iter().filter(|verdict| verdict.signal == signal);
         let active = of_signal().find(|verdict| verdict.outcome == Outcome::Works);
@@ -134,7 +134,7 @@ pub(super) fn text(verdicts: &[Verdict], may_trace: bool) -> String {
     text
 }
 
-/// Whether connects can be traced here, by root at least.
+/// Checks whether connects can be traced here, at least by root.
 pub(super) fn ensure_traceable(verdicts: &[Verdict], may_trace: bool) -> Result<(), Failure> {
     let connect = || verdicts.iter().filter(|verdict| verdict.signal == Signal::Connect);
     if connect().any(|verdict| matches!(verdict.outcome, Outcome::Works | Outcome::NotTried)) {

@@ -1,67 +1,67 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What was made, lost and spent, as it travels: plain numbers.
+//! Counts and cost, as they travel between stages: plain numbers.
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::Lost;
 
-/// Counted since the start, by the kernel side unless said otherwise.
+/// Counts since the start, by the kernel side unless noted otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Attempts that ended and were followed: each was delivered, only added up, shed or lost in the ring.
     pub made: u64,
-    /// Of these, not sent because detail is shed.
+    /// Attempts of `made` that were not sent because detail is shed.
     pub shed: u64,
-    /// Of these, added up and not sent because nobody asked for an event of each.
+    /// Attempts of `made` that were not sent because no event of each was requested.
     #[serde(default)]
     pub summed: u64,
-    /// Of these, added up in the kernel because the ring buffer was full.
+    /// Attempts of `made` that were not sent because the ring buffer was full.
     pub ring_full: u64,
-    /// Of `shed` and `ring_full`, those whose ending found no place: in no outcome.
+    /// Attempts of `shed` and `ring_full` without an outcome, because there was no room for it.
     pub endings_full: u64,
-    /// Attempts that were counted and no more, because one in N is followed.
+    /// Attempts that were only counted, because one in N is followed.
     pub not_followed: u64,
     /// Attempts that found no room in the table of attempts.
     pub attempts_full: u64,
-    /// Attempts of which a return was missed.
+    /// Attempts whose return was missed.
     pub returns_missed: u64,
     /// Events of signals other than connect.
     pub signals_made: u64,
-    /// Of these, not sent because detail is shed.
+    /// Events of `signals_made` that were not sent because detail is shed.
     pub signals_shed: u64,
-    /// Of these, found the ring buffer full.
+    /// Events of `signals_made` that were not sent because the ring buffer was full.
     pub signals_ring_full: u64,
-    /// What such signals keep in maps that found its map full.
+    /// Entries of other signals that found their map full.
     pub signals_map_full: u64,
-    /// Of `shed` and `ring_full`: searches that looked at the second parity.
+    /// Searches of `shed` and `ring_full` that went through the second parity.
     pub folded_second_pass: u64,
-    /// Searches of which that is known.
+    /// Searches for which `folded_second_pass` is known.
     pub folded_second_pass_known: u64,
-    /// SYNs sent again.
+    /// SYN retransmits of `shed` and `ring_full`.
     pub folded_syn_retransmits: u64,
-    /// Subflows of MPTCP connections.
+    /// Subflows of MPTCP connections, of `shed` and `ring_full`.
     pub folded_mptcp: u64,
-    /// Runs of programs that the kernel did not make; `None` where it does not count them.
+    /// Runs of programs that the kernel skipped; `None` where it does not count them.
     pub runs_missed: Option<u64>,
-    /// Kprobes and kretprobes that the kernel did not run; `None` where there are none, or it does not say (before 6.7).
+    /// Kprobes and kretprobes that the kernel did not run; `None` if there are none, or the kernel does not count them
+    /// (before 6.7).
     pub kprobes_missed: Option<u64>,
-    /// Events that the agent could not read.
+    /// Events that the agent could not decode.
     pub undecoded: u64,
 }
 
 impl Counts {
-    /// Attempts known to have been made of which no outcome is known. With rows by who and where each that was followed has
-    /// one.
+    /// Attempts without a known outcome. With rows, each followed attempt has one.
     pub fn outcome_unknown(&self, has_rows: bool) -> u64 {
         self.not_followed + self.attempts_full + if has_rows { 0 } else { self.endings_full }
     }
 
-    /// Attempts that were added up in the kernel.
+    /// Attempts that the kernel side added up.
     pub fn folded(&self) -> u64 {
         self.shed + self.ring_full
     }
 
-    /// What was counted after `earlier`.
+    /// The difference since `earlier`.
     pub fn since(self, earlier: &Self) -> Self {
         let diff = u64::saturating_sub;
         Self {
@@ -81,19 +81,19 @@ impl Counts {
             folded_second_pass_known: diff(self.folded_second_pass_known, earlier.folded_second_pass_known),
             folded_syn_retransmits: diff(self.folded_syn_retransmits, earlier.folded_syn_retransmits),
             folded_mptcp: diff(self.folded_mptcp, earlier.folded_mptcp),
-            // A program that was taken down took its count along.
+            // The count of a program that was detached is gone.
             runs_missed: self.runs_missed.map(|now| diff(now, earlier.runs_missed.unwrap_or(0))),
             kprobes_missed: self.kprobes_missed.map(|now| diff(now, earlier.kprobes_missed.unwrap_or(0))),
             undecoded: diff(self.undecoded, earlier.undecoded),
         }
     }
 
-    /// Attempts seen, of whatever end; those under way are not among them.
+    /// Attempts with any outcome; those in progress are not included.
     pub fn attempts(&self) -> u64 {
         self.made + self.not_followed + self.attempts_full
     }
 
-    /// What was lost since `earlier`; `None`: nothing.
+    /// Losses since `earlier`; `None`: nothing.
     pub fn lost_since(&self, earlier: &Self) -> Option<Lost> {
         let news = self.since(earlier).lost();
         (news != Lost::default()).then_some(news)
@@ -108,23 +108,23 @@ impl Counts {
     }
 }
 
-/// What the tracing took, added up since some moment.
+/// Cost of tracing since some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Processor time of this process.
+    /// CPU time of this process in ns.
     pub agent_ns: u64,
-    /// The programs, in windows without a burst of port probes.
+    /// Cost of the programs, in windows without a burst of port probes.
     pub programs: Measured,
-    /// The programs, in windows within bursts.
+    /// Cost of the programs, in windows within bursts.
     pub in_bursts: Measured,
-    /// Time spent in bursts.
+    /// Time in bursts in ns.
     pub bursts_ns: u64,
-    /// Bursts; `None` where there are none to count.
+    /// Number of bursts; `None` if there are none to count.
     pub bursts: Option<u64>,
 }
 
 impl Cost {
-    /// What came after `earlier`.
+    /// The difference since `earlier`.
     pub fn since(self, earlier: Self) -> Self {
         Self {
             agent_ns: self.agent_ns.saturating_sub(earlier.agent_ns),
@@ -135,7 +135,7 @@ impl Cost {
         }
     }
 
-    /// The programs as a share of one CPU: what they take without bursts, and what these add for as long as they last.
+    /// Programs as a share of one CPU: their cost without bursts, and the additional cost of bursts while they last.
     pub fn programs_share(&self, seconds: f64) -> Option<f64> {
         let (calm, burst) = (self.programs.share(), self.in_bursts.share());
         match (calm, burst) {
@@ -154,37 +154,37 @@ impl Cost {
         (seconds > 0.0).then(|| self.agent_ns as f64 / 1e9 / seconds)
     }
 
-    /// Both together; `None` unless both are known.
+    /// Programs and this process as a share of one CPU; `None` unless both are known.
     pub fn share(&self, seconds: f64) -> Option<f64> {
         Some(self.programs_share(seconds)? + self.agent_share(seconds)?)
     }
 }
 
-/// What was measured in windows, added up.
+/// Sum of the measurements of windows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measured {
-    /// Length of the windows.
+    /// Total length of the windows in ns.
     pub window_ns: u64,
-    /// Time in the programs, all CPUs together.
+    /// Time in programs in ns, all CPUs together.
     pub ns: u64,
-    /// Runs of programs.
+    /// Number of program runs.
     pub runs: u64,
     /// Attempts that ended, or were seen and not followed.
     pub connects: u64,
 }
 
 impl Measured {
-    /// Of one CPU; `None` until a program really ran in a window.
+    /// Share of one CPU; `None` until a program ran in a window.
     pub fn share(&self) -> Option<f64> {
         (self.runs > 0 && self.window_ns > 0).then(|| self.ns as f64 / self.window_ns as f64)
     }
 
-    /// `None` until an attempt ended in a window.
+    /// Time in programs per attempt in ns; `None` until an attempt ended in a window.
     pub fn ns_per_connect(&self) -> Option<u64> {
         self.ns.checked_div(self.connects)
     }
 
-    /// This and another.
+    /// The sum of two measurements.
     pub fn plus(self, other: Self) -> Self {
         Self {
             window_ns: self.window_ns + other.window_ns,
@@ -194,7 +194,7 @@ impl Measured {
         }
     }
 
-    /// What came after `earlier`.
+    /// The difference since `earlier`.
     pub fn since(self, earlier: Self) -> Self {
         Self {
             window_ns: self.window_ns - earlier.window_ns,
@@ -205,14 +205,14 @@ impl Measured {
     }
 }
 
-/// What was added to one connect to a refused port of loopback, as the difference of two medians.
+/// Cost that tracing adds to one connect to a refused port of loopback, as the difference of two medians.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Connects on either side.
+    /// Number of connects before and after attaching.
     pub connects: u32,
-    /// Time; negative where the measurement is within its noise.
+    /// Added time in ns; negative if the measurement is within its noise.
     pub ns: i64,
-    /// Instructions of the kernel; `None` where no hardware counter is to be had.
+    /// Added instructions of the kernel; `None` without a hardware counter.
     pub instructions: Option<i64>,
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Addresses of the contract as those of the standard library.
+//! Addresses of raw events as those of the standard library.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tcp_trace_common::family;
 
-/// IPv4 comes as v4-mapped IPv6; the family on the wire decides.
+/// Converts an address. IPv4 addresses are v4-mapped IPv6; the family on the wire decides.
 pub fn address(bytes: [u8; 16], on_wire: u16) -> IpAddr {
     match on_wire {
         family::INET => {

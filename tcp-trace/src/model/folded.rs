@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Attempts as the kernel side adds them up: each that ends, once for the run and once by who and where.
+//! Attempts as the kernel side adds them up: each that ends, once for the run and once by process and destination.
 
 use std::net::IpAddr;
 
@@ -8,22 +8,22 @@ use tcp_trace_common::folded::BUCKETS;
 
 use crate::event::{Comm, Connect, OUTCOMES, Outcome, SourcePort};
 
-/// What was added up since the last time. As JSON without its rows, which are many and written as tables.
+/// Attempts that were added up since the last reading. Its JSON lacks the rows, which are many and written as tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Folded {
-    /// How they ended, in the order of [`OUTCOMES`].
+    /// Attempts by outcome, in the order of [`OUTCOMES`].
     pub by_outcome: [u64; OUTCOMES.len()],
-    /// Port search, handshake, total, ports visited.
+    /// Distributions: port search, handshake, total, ports visited.
     pub phases: [FoldedPhase; 4],
-    /// Searches that looked at the second parity.
+    /// Searches that went through the second parity.
     pub second_pass: u64,
-    /// Searches of which that is known.
+    /// Searches for which `second_pass` is known.
     pub second_pass_known: u64,
-    /// SYNs sent again.
+    /// SYN retransmits.
     pub syn_retransmits: u64,
     /// Subflows of MPTCP connections.
     pub mptcp: u64,
-    /// By who and where, shards summed.
+    /// Rows by process and destination, with shards summed.
     #[serde(skip)]
     pub rows: Vec<FoldedRow>,
     /// Attempts that found no room among the rows: with these, the rows are all attempts that ended.
@@ -32,8 +32,7 @@ pub struct Folded {
 }
 
 impl Folded {
-    /// What is added up here of attempts in no row. Before there were rows, that was all of it: `has_rows` says whether
-    /// there could have been any.
+    /// Counts of attempts in no row. Without rows (`has_rows` is false), that is all of them.
     pub fn other(&self, has_rows: bool) -> FoldedCounts {
         if has_rows {
             return self.other.clone();
@@ -56,7 +55,7 @@ pub struct FoldedRow {
     pub netns: u32,
     /// Process id (thread group).
     pub pid: u32,
-    /// When its leader was started, on the boot-time clock: a pid is used again. 0: not known.
+    /// Start time of its leader on the boot-time clock in ns, because pids are reused. 0: unknown.
     pub process_start_ns: u64,
     /// Remote address. Its family is the family on the wire.
     pub daddr: IpAddr,
@@ -68,63 +67,63 @@ pub struct FoldedRow {
     pub uid: u32,
     /// Cgroup v2 of the last caller; 0: none.
     pub cgroup_id: u64,
-    /// What was added up.
+    /// Counts of the row.
     pub counts: FoldedCounts,
 }
 
-/// Sums over attempts. What is not known of an attempt is in no sum.
+/// Sums over attempts. Unknown values are in no sum.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FoldedCounts {
-    /// How they ended, in the order of [`OUTCOMES`].
+    /// Attempts by outcome, in the order of [`OUTCOMES`].
     pub by_outcome: [u64; OUTCOMES.len()],
-    /// Searches that found no port in the whole range: without sockets that were bound before.
+    /// Searches that found no port in the whole range; sockets that were bound before are not included.
     pub exhausted: u64,
-    /// Given up, by the kernel or by the caller, after SYNs that were sent again.
+    /// Attempts that the kernel or the caller gave up after SYN retransmits.
     pub unanswered: u64,
-    /// Searches of which it is known whether they looked at the second parity, those that found no port included.
+    /// Searches for which it is known whether they went through the second parity, including those that found no port.
     pub second_pass_known: u64,
-    /// Of these, looked at the second parity, those that found no port included.
+    /// Searches of `second_pass_known` that went through the second parity, including those that found no port.
     pub second_pass_looked: u64,
-    /// Of these, found a port there.
+    /// Searches of `second_pass_looked` that found a port there.
     pub second_pass: u64,
-    /// Searches of the socket's own range.
+    /// Searches of a range that the socket set with IP_LOCAL_PORT_RANGE.
     pub local_range: u64,
-    /// SYNs sent again.
+    /// SYN retransmits.
     pub syn_retransmits: u64,
-    /// Attempts whose SYN was sent again.
+    /// Attempts with SYN retransmits.
     pub retransmitted: u64,
-    /// The longest handshake of these, in ns.
+    /// Longest handshake of these attempts in ns.
     pub retransmitted_max_ns: u64,
     /// Subflows of MPTCP connections.
     pub mptcp: u64,
     /// Ports visited.
     pub visited: FoldedSpread,
-    /// Time in the port search.
+    /// Time in the port search, in ns.
     pub search_ns: FoldedSpread,
-    /// Time from SYN to the end.
+    /// Time from the SYN to the end of the attempt, in ns.
     pub handshake_ns: FoldedSpread,
-    /// Time from the call to the end.
+    /// Time from the call to the end of the attempt, in ns.
     pub total_ns: FoldedSpread,
     /// Ports visited by the searches of `second_pass`.
     pub second_pass_visited: FoldedSum,
-    /// Time in the searches of `second_pass`.
+    /// Time of the searches of `second_pass`, in ns.
     pub second_pass_search_ns: FoldedSum,
-    /// Time in the searches that found a port in their first pass.
+    /// Time of searches that found a port in the first pass, in ns.
     pub first_pass_search_ns: FoldedSum,
     /// Candidates refused because a live connection holds the four-tuple, by search; sampled.
     pub in_use: FoldedSum,
     /// Candidates refused because of TIME_WAIT, by search; sampled.
     pub time_wait: FoldedSum,
-    /// Candidates in TIME_WAIT that were taken over; sampled.
+    /// Candidates in TIME_WAIT that were reused; sampled.
     pub time_wait_reused: u64,
-    /// Candidates skipped without a test, where the visits are known; sampled.
+    /// Candidates skipped without a test, where the number of visits is known; sampled.
     pub skipped: u64,
-    /// The range last searched, both ends included.
+    /// The range that was searched last, both ends included.
     pub range: Option<(u16, u16)>,
 }
 
 impl FoldedRow {
-    /// Of one attempt that is in no row of the kernel side.
+    /// A row of one attempt that is in no row of the kernel side.
     pub fn of(connect: &Connect) -> Self {
         Self {
             netns: connect.netns,
@@ -141,29 +140,29 @@ impl FoldedRow {
 }
 
 impl FoldedCounts {
-    /// Of one attempt.
+    /// Counts of one attempt.
     pub fn of(connect: &Connect) -> Self {
         let mut counts = Self::default();
         counts.add(connect);
         counts
     }
 
-    /// Attempts.
+    /// Number of attempts.
     pub fn attempts(&self) -> u64 {
         self.by_outcome.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// How many ended so.
+    /// Number of attempts with this outcome.
     pub fn ended(&self, outcome: Outcome) -> u64 {
         self.by_outcome[outcome as usize]
     }
 
-    /// Searches for a port, as far as anything is known of them.
+    /// Number of port searches, as far as known.
     pub fn searches(&self) -> u64 {
         self.search_ns.known.max(self.visited.known).max(self.second_pass_known)
     }
 
-    /// Adds one attempt. What the kernel side adds up is the same: `tcp-trace-common/src/connect_rows.rs`.
+    /// Adds one attempt. The kernel side adds in the same way: `tcp-trace-common/src/connect_rows.rs`.
     pub fn add(&mut self, connect: &Connect) {
         self.by_outcome[connect.outcome as usize] += 1;
         let no_port = connect.outcome == Outcome::NoPort;
@@ -209,55 +208,55 @@ impl FoldedCounts {
     }
 }
 
-/// A sum with the number of values it is made of, and the largest.
+/// A sum with the number of its values and their maximum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FoldedSum {
-    /// How many values were known.
+    /// Number of known values.
     pub known: u64,
-    /// Their sum.
+    /// Sum of the known values.
     pub sum: u64,
-    /// The largest; 0 while none is known.
+    /// Largest known value; 0 if there is none.
     pub max: u64,
 }
 
 impl FoldedSum {
-    /// Adds a value, where it is known.
+    /// Adds a value, if it is known.
     pub fn add(&mut self, value: Option<u64>) {
         if let Some(value) = value {
             self.merge(&Self { known: 1, sum: value, max: value });
         }
     }
 
-    /// Adds what was added up elsewhere.
+    /// Adds another sum.
     pub fn merge(&mut self, other: &Self) {
         self.known = self.known.saturating_add(other.known);
         self.sum = self.sum.saturating_add(other.sum);
         self.max = self.max.max(other.max);
     }
 
-    /// `None` while no value is known.
+    /// Mean of the known values; `None` if there is none.
     pub fn mean(&self) -> Option<u64> {
         self.sum.checked_div(self.known)
     }
 }
 
-/// A sum, and its values by powers of two.
+/// A sum, with its values by powers of two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FoldedSpread {
-    /// How many values were known.
+    /// Number of known values.
     pub known: u64,
-    /// Their sum.
+    /// Sum of the known values.
     pub sum: u64,
-    /// The largest; 0 while none is known.
+    /// Largest known value; 0 if there is none.
     pub max: u64,
-    /// How many values have their highest bit here: 0 and 1 in the first, 2 and 3 in the second. At most
-    /// [`SPREAD_BUCKETS`], the last holds what is beyond it; zeros at the end are cut. Times below 256 ns may be in the
-    /// ninth.
+    /// Number of values by their highest bit: 0 and 1 in the first bucket, 2 and 3 in the second. There are at most
+    /// [`SPREAD_BUCKETS`]; the last one also holds larger values, and trailing zeros are cut. Times below 256 ns may be
+    /// in the ninth.
     pub buckets: Vec<u32>,
 }
 
 impl FoldedSpread {
-    /// Adds a value, where it is known.
+    /// Adds a value, if it is known.
     pub fn add(&mut self, value: Option<u64>) {
         let Some(value) = value else { return };
         self.known += 1;
@@ -270,7 +269,7 @@ impl FoldedSpread {
         self.buckets[bucket] = self.buckets[bucket].saturating_add(1);
     }
 
-    /// Adds what was added up elsewhere.
+    /// Adds another spread.
     pub fn merge(&mut self, other: &Self) {
         self.known = self.known.saturating_add(other.known);
         self.sum = self.sum.saturating_add(other.sum);
@@ -283,12 +282,12 @@ impl FoldedSpread {
         }
     }
 
-    /// `None` while no value is known.
+    /// Mean of the known values; `None` if there is none.
     pub fn mean(&self) -> Option<u64> {
         self.sum.checked_div(self.known)
     }
 
-    /// So large a share of the values is not above this: the end of a power of two, or the largest.
+    /// An upper bound for this share of the values: the end of a power of two, or the maximum.
     pub fn within(&self, share: f64) -> Option<u64> {
         let all: u64 = self.buckets.iter().map(|count| u64::from(*count)).sum();
         let rank = (all as f64 * share).ceil().max(1.0) as u64;
@@ -301,23 +300,23 @@ impl FoldedSpread {
     }
 }
 
-/// Buckets of a [`FoldedSpread`].
+/// Maximum number of buckets of a [`FoldedSpread`].
 pub const SPREAD_BUCKETS: usize = 40;
 
 /// Values by bucket, in the buckets of [`distribution`](crate::aggregate::distribution).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoldedPhase {
-    /// How many in each; empty: none at all.
+    /// Number of values per bucket; empty: no values.
     #[serde(deserialize_with = "buckets")]
     pub buckets: Vec<u64>,
-    /// The largest since the start.
+    /// Largest value since the start.
     pub max: u64,
 }
 
-/// More than is ever counted between two looks, and far from the end of what can be added up.
+/// More than is ever counted between two readings, and far from an overflow of sums.
 pub const MOST: u64 = 1 << 40;
 
-/// A recording may come from anywhere.
+/// Checks the buckets, because a recording is untrusted.
 fn buckets<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u64>, D::Error> {
     let buckets = Vec::<u64>::deserialize(from)?;
     if !buckets.is_empty() && buckets.len() != BUCKETS {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What travels and is made of nothing but data: it measures nothing, reads nothing, and uses no stage.
+//! Plain data that travels between stages: it measures nothing, reads nothing, and uses no stage.
 
 pub mod accounts;
 pub mod address;

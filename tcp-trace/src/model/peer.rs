@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who talks to whom: a process, and the destination that it connected to or the service that it accepted for.
+//! Owner and peer of sockets: a process, and the destination that it connected to or the service that it accepted for.
 
 use std::{
     fmt,
@@ -15,18 +15,18 @@ use crate::event::{Cgroup, Comm, Side};
 pub struct Peer {
     /// Inode of the network namespace.
     pub netns: u32,
-    /// Process, where it is known.
+    /// Process id, if known.
     pub pid: Option<u32>,
-    /// Which end is here.
+    /// Which side is on this machine.
     pub side: Side,
-    /// Destination, or service.
+    /// Address of the destination, or of the service.
     pub address: IpAddr,
-    /// Its port.
+    /// Port of the destination, or of the service.
     pub port: u16,
 }
 
 impl Peer {
-    /// As the kernel side keeps it.
+    /// The peer from the kernel side's key.
     pub fn from_kernel(raw: &RawPeer) -> Self {
         Self {
             netns: raw.netns,
@@ -37,13 +37,13 @@ impl Peer {
         }
     }
 
-    /// The same, whoever's it is.
+    /// The peer without its process.
     pub fn anybody(self) -> Self {
         Self { pid: None, ..self }
     }
 }
 
-/// `-> 10.0.0.2:3306`, or `<- 10.0.0.1:80`.
+/// Formats as `-> 10.0.0.2:3306`, or `<- 10.0.0.1:80`.
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let arrow = match self.side {
@@ -54,7 +54,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Who that is, as far as anybody said.
+/// Names of an owner, as far as known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Who {
     /// Name of its thread.
@@ -64,13 +64,13 @@ pub struct Who {
 }
 
 impl Who {
-    /// As the kernel side keeps it.
+    /// The names from the kernel side's values.
     pub fn from_kernel(comm: &[u8; COMM_LEN], cgroup_id: u64) -> Self {
         Self { comm: (comm[0] != 0).then(|| Comm::from_kernel(comm)), cgroup: Cgroup::from_kernel(cgroup_id) }
     }
 }
 
-/// `nginx (812)`, or what is known of it.
+/// The owner as `nginx (812)`, or what is known of it.
 pub fn owner(peer: &Peer, who: &Who) -> String {
     match (&who.comm, peer.pid) {
         (Some(comm), Some(pid)) => format!("{} ({pid})", &**comm),

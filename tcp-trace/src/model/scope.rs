@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which destinations are of interest: the filters that the kernel side applies to events, for what is not an event.
+//! The destinations of a run: the filters that the kernel side applies to events, for data that is not an event.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,8 @@ use tcp_trace_common::{
 use super::peer::{Peer, Who};
 use crate::event::Comm;
 
-/// Remote ends that pass, and owners. By default all do; filters by user are not among them, for users are not kept.
+/// Remote ends and owners that pass the filters; by default all. Filters by user are not included, because users are
+/// not kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     pid: Option<u32>,
@@ -28,7 +29,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Those that these filters let through.
+    /// The scope of these filters.
     pub fn of(config: &Config) -> Self {
         let asked = |bit: u32| config.filters & bit != 0;
         Self {
@@ -42,7 +43,7 @@ impl Scope {
         }
     }
 
-    /// Whether what was added up under this key and owner is of interest.
+    /// Whether totals of this key and owner are in the scope.
     pub fn takes(&self, peer: &Peer, who: &Who) -> bool {
         let comm = |asked| who.comm.as_ref().is_some_and(|comm| *comm == Comm::from_kernel(&asked));
         let cgroup = |asked| who.cgroup.as_ref().is_some_and(|cgroup| cgroup.id == asked);
@@ -53,7 +54,8 @@ impl Scope {
             && self.contains(peer.address, peer.port)
     }
 
-    /// Whether a remote end is one of them; filters by process do not count, for a port is taken whoever has it.
+    /// Whether a remote end is in the scope; filters by process do not apply, because a port is taken whichever process
+    /// holds it.
     pub fn contains(&self, daddr: IpAddr, dport: u16) -> bool {
         let on_wire = if daddr.is_ipv4() { family::INET } else { family::INET6 };
         let address = match daddr {
@@ -66,7 +68,7 @@ impl Scope {
     }
 }
 
-/// Two native words of bytes in network order.
+/// A number from two native words of bytes in network order.
 fn number(words: [u64; 2]) -> u128 {
     let [high, low] = words.map(|word| u128::from(u64::from_be_bytes(word.to_ne_bytes())));
     high << 64 | low

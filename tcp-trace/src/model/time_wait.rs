@@ -1,38 +1,38 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! TIME_WAIT of a network namespace, as it travels: totals.
+//! TIME_WAIT totals of a network namespace, as they travel between stages.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tcp_trace_common::time_wait::{RawTimeWaitTotals, event};
 
-/// Totals of one namespace since some beginning. `None`: this source does not tell.
+/// Totals of one namespace since some start. `None`: this source does not have the value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeWaitTotals {
-    /// Minisockets now.
+    /// Present number of minisockets.
     pub level: Option<u64>,
     /// `net.ipv4.tcp_max_tw_buckets`.
     pub max_buckets: Option<u64>,
-    /// Made.
+    /// Minisockets created.
     pub entered: Option<u64>,
-    /// Of these, still waiting for the peer's FIN.
+    /// Minisockets of `entered` that still wait for the peer's FIN.
     pub entered_fin_wait2: Option<u64>,
-    /// Left: the timer ran out.
+    /// Minisockets whose timer expired.
     pub expired: Option<u64>,
-    /// Left: taken over by a `connect()`.
+    /// Minisockets that a `connect()` reused.
     pub reused: Option<u64>,
-    /// Left: taken over by an incoming SYN.
+    /// Minisockets that an incoming SYN reused.
     pub by_syn: Option<u64>,
-    /// Left: ended by a RST.
+    /// Minisockets that a RST ended.
     pub reset: Option<u64>,
-    /// Left otherwise, or for a reason above that is not known.
+    /// Minisockets that ended otherwise, or for one of the reasons above that is unknown.
     pub other: Option<u64>,
-    /// Not made: `tcp_max_tw_buckets` was reached.
+    /// Minisockets not created, because `tcp_max_tw_buckets` was reached.
     pub overflow: Option<u64>,
 }
 
 impl TimeWaitTotals {
-    /// As the kernel side keeps them; `in_detail`: it looks at segments, and tells what they do from other ends.
+    /// Totals from the kernel side's; `in_detail`: it traces segments, and distinguishes their effect from other ends.
     pub fn from_kernel(raw: &RawTimeWaitTotals, in_detail: bool) -> Self {
         let count = |event: u8| Some(raw.events[usize::from(event)]);
         let by_segment = |event| count(event).filter(|_| in_detail);
@@ -50,7 +50,7 @@ impl TimeWaitTotals {
         }
     }
 
-    /// Adds what happened elsewhere; level and limit stay.
+    /// Adds the counts of another namespace; level and limit stay.
     pub fn add(&mut self, other: &Self) {
         let sums = [
             (&mut self.entered, other.entered),
@@ -69,7 +69,7 @@ impl TimeWaitTotals {
         }
     }
 
-    /// What happened since `before`; level and limit are those of now.
+    /// The difference since `before`; level and limit are the present ones.
     pub fn since(&self, before: &Self) -> Self {
         let change = |now: Option<u64>, before: Option<u64>| Some(now?.saturating_sub(before.unwrap_or(0)));
         Self {
@@ -87,5 +87,5 @@ impl TimeWaitTotals {
     }
 }
 
-/// What happened in each namespace, by inode.
+/// TIME_WAIT totals by inode number of the namespace.
 pub type TimeWaitSnapshot = BTreeMap<u32, TimeWaitTotals>;

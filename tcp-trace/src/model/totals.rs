@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Totals that the kernel side keeps whatever is streamed, as they travel: counted since the start.
+//! Totals that the kernel side keeps independent of streamed events, as they travel between stages: counted since the
+//! start.
 
 use tcp_trace_common::{
     bind::{RawBindTotals, RawBinder},
@@ -12,29 +13,29 @@ use tcp_trace_common::{
 use super::folded::FoldedPhase;
 use crate::outside::Text;
 
-/// What they say at a moment.
+/// All totals at one time.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// TIME_WAIT, by inode of the network namespace.
+    /// TIME_WAIT by inode number of the network namespace.
     pub time_wait: Vec<(u32, RawTimeWaitTotals)>,
-    /// Listeners that anything happened to; `None`: no program sees them.
+    /// Listeners with SYNs; `None`: no program traces them.
     pub listeners: Option<Vec<(RawListenerKey, RawListener)>>,
-    /// `bind()`.
+    /// Totals of `bind()`.
     pub binds: BindTotals,
-    /// TIME_WAIT, by who closed first and towards whom.
+    /// TIME_WAIT by the process that closed first, and by peer.
     pub time_wait_owners: Vec<(RawPeer, RawTimeWaitOwner)>,
-    /// States, by who talks to whom.
+    /// States by owner and peer.
     pub states: Vec<(RawPeer, RawStateTotals)>,
-    /// The cgroups of those who bind, close or talk, as far as they have a path.
+    /// Cgroups with a path, of processes in the totals.
     pub cgroups: Vec<NamedCgroup>,
-    /// Rows that are part of others from now on.
+    /// Rows that were merged into others since the last reading.
     pub merged: Merged,
-    /// When they were read, on the monotonic clock.
+    /// Time of the reading on the monotonic clock, in ns.
     pub read_ns: u64,
 }
 
-/// Keys of rows of which the totals were added to those of another row since the last time, each with the key of the other:
-/// what was told of the former before was told of the latter.
+/// Rows whose totals were added to another row since the last reading: each key with the key of that row. What earlier
+/// reports counted under the first key counts under the second from now on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Merged {
     /// Network namespaces.
@@ -49,17 +50,17 @@ pub struct Merged {
     pub states: Vec<(RawPeer, RawPeer)>,
 }
 
-/// A cgroup v2 that the kernel side keeps by its number only.
+/// A cgroup v2 that the kernel side keeps only by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedCgroup {
-    /// What the kernel calls it.
+    /// Id of the cgroup.
     pub id: u64,
     /// Path below the cgroup v2 root.
     pub path: Text,
 }
 
 impl Totals {
-    /// The cgroups of those who bind, close or talk, as often as they have rows.
+    /// Ids of the cgroups of all rows, with repetitions.
     pub fn cgroup_ids(&self) -> impl Iterator<Item = u64> {
         let binders = self.binds.binders.iter().map(|(_, binder)| binder.cgroup_id);
         let owners = self.time_wait_owners.iter().map(|(_, owner)| owner.cgroup_id);
@@ -67,28 +68,28 @@ impl Totals {
     }
 }
 
-/// Since the start.
+/// Totals of `bind()` since the start.
 #[derive(Clone, Debug, Default)]
 pub struct BindTotals {
-    /// By process and network namespace.
+    /// Counts by process and network namespace.
     pub binders: Vec<(RawBinder, RawBindTotals)>,
-    /// Places in programs that bind.
+    /// Call sites.
     pub sites: Vec<BindSite>,
-    /// Time in binds to port 0.
+    /// Time in binds to port 0, in ns.
     pub any_port: FoldedPhase,
-    /// Time in binds to a port of their own.
+    /// Time in binds to an explicit port, in ns.
     pub a_port: FoldedPhase,
 }
 
-/// One place.
+/// A call site of `bind()`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindSite {
-    /// In which process.
+    /// Process id.
     pub pid: u32,
-    /// Binds to port 0.
+    /// Whether it binds to port 0.
     pub any_port: bool,
-    /// In words; `None`: not known.
+    /// The call site in words; `None`: unknown.
     pub name: Option<Text>,
-    /// Binds from there.
+    /// Number of binds from there.
     pub calls: u64,
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Puts a plan's programs up: tier by tier, by trying; what was tried and why it did not do is remembered.
+//! Attaches the programs of a plan, tier by tier, by trial; records what was tried and why it failed.
 
 use std::{
     panic::resume_unwind,
@@ -30,38 +30,38 @@ use super::{
 };
 use crate::exit::{Failure, Tried};
 
-/// What the programs are loaded with.
+/// Parameters for loading the programs.
 #[derive(Clone, Copy, Debug)]
 pub struct Load<'a> {
-    /// Where the kernel keeps what they read.
+    /// Offsets of the fields that programs read.
     pub offsets: &'a Offsets,
-    /// What the user asked for.
+    /// Configuration from the command line.
     pub config: &'a Config,
-    /// Size of the ring buffer.
+    /// Size of the ring buffer in bytes.
     pub ring_bytes: u32,
-    /// Level of the kernel side's own log (aya-log), 0 = silent: the verifier then drops it.
+    /// Level of the kernel side's own log (aya-log); 0: silent, and the verifier removes the logging code.
     pub log_level: u8,
 }
 
-/// One tier that was tried.
+/// One trial of a tier.
 #[derive(Clone, Debug)]
 pub struct Trial {
-    /// For which signal.
+    /// The signal.
     pub signal: Signal,
-    /// Which tier.
+    /// The tier.
     pub tier: Tier,
-    /// Why it could not be had; `None`: it is attached (port probes: loaded).
+    /// Why the tier failed; `None`: it is attached (port probes: loaded).
     pub refused: Option<String>,
-    /// What kind of reason that is, and the kernel's error number if it gave one.
+    /// The kind of that reason, and the kernel's errno, if any.
     pub refusal: Option<(Refusal, Option<i32>)>,
-    /// The verifier's logs, where it refused programs.
+    /// The verifier's logs of rejected programs.
     pub verifier_log: Option<String>,
-    /// Optional programs that could not be had, and what that loses.
+    /// Limitations from optional programs that failed, in words.
     pub limitations: Vec<String>,
 }
 
 impl Trial {
-    /// Two programs may lose the same thing, an entry and its return.
+    /// Adds a limitation once; two programs, an entry and its exit, may have the same.
     fn lose(&mut self, what: &str, why: &str) {
         if !self.limitations.iter().any(|lost| lost.starts_with(what)) {
             self.limitations.push(format!("{what} ({why})"));
@@ -76,18 +76,18 @@ impl Trial {
     }
 }
 
-/// Loaded and attached programs. Dropping it detaches them; so does the end of the process, however it ends.
+/// Loaded and attached programs. Dropping the value detaches them; so does the end of the process, for any reason.
 pub struct Attached {
-    /// The object, for its maps.
+    /// The loaded object, for its maps.
     pub ebpf: Ebpf,
-    /// Everything that was tried, in order.
+    /// All trials, in order.
     pub trials: Vec<Trial>,
-    /// The kernel side logs.
+    /// Whether the kernel side logs.
     pub logs: bool,
-    /// Port probes: loaded, and attached only now and then.
+    /// Port probes: loaded, and attached only in bursts.
     pub(super) port_probes: Vec<&'static Program>,
     set_state: SetState,
-    /// To ask how often they were missed.
+    /// Handles that read how often kprobes were missed.
     pub kprobes: Kprobes,
 }
 
@@ -97,11 +97,11 @@ impl std::fmt::Debug for Attached {
     }
 }
 
-/// The library's loader, which reads all of the kernel's BTF before anything else can be asked of it.
+/// The library's loader, created on a thread, because it parses all of the kernel's BTF.
 pub struct Loader(JoinHandle<EbpfLoader<'static>>);
 
 impl Loader {
-    /// Begins, on a thread of its own: there are facts to be read meanwhile.
+    /// Starts the thread; facts can be read in the meantime.
     pub fn prepare() -> Self {
         Self(thread::spawn(EbpfLoader::new))
     }
@@ -111,12 +111,12 @@ impl Loader {
     }
 }
 
-/// Loads the object and attaches every signal of the plan at the best tier that works, content with whatever attaches.
+/// Loads the object and attaches every signal of the plan at the best tier that works. Signals may fail to attach.
 ///
 /// # Errors
 /// When the object cannot be loaded.
 pub fn try_all(loader: Loader, object: &[u8], plan: &Plan, load: Load<'_>) -> Result<Attached, Failure> {
-    // Where maps count as locked memory the libraries' own feature tests depend on the limit too, and are made once.
+    // Where maps count as locked memory, the library's feature tests depend on the limit too, and run only once.
     let limit = if plan.locks_memory { memlock::raise() } else { Ok(()) };
     let loaded = load_object(loader.wait(), object, plan, load);
     let (ebpf, set_state) = loaded.map_err(|error| not_loaded(&error, limit))?;
@@ -167,7 +167,7 @@ fn load_object(
         loader.map_max_entries(map, entries);
     }
     if load.log_level == 0 {
-        // Nobody writes to it: one page, the least a ring buffer can have.
+        // The kernel side does not write to it: one page, the minimum of a ring buffer.
         loader.map_max_entries("AYA_LOGS", 4096);
     }
     let mut ebpf = loader.load(object)?;
@@ -209,12 +209,12 @@ fn not_loaded(error: &aya::EbpfError, limit: Result<(), String>) -> Failure {
 }
 
 impl Attached {
-    /// The tier at work for a signal.
+    /// The attached tier of a signal.
     pub fn tier(&self, signal: Signal) -> Option<Tier> {
         self.trials.iter().find(|trial| trial.signal == signal && trial.refused.is_none()).map(|trial| trial.tier)
     }
 
-    /// What the signal's tier cannot tell.
+    /// The limitations of the signal's tier, in words.
     pub fn limitations(&self, signal: Signal) -> Vec<String> {
         let active = self.trials.iter().find(|trial| trial.signal == signal && trial.refused.is_none());
         active.map(|trial| trial.limitations.clone()).unwrap_or_default()
@@ -232,7 +232,7 @@ impl Attached {
             verifier_log: None,
             limitations: choice.limitations.clone(),
         };
-        // Port probes write to the attempts that connect's programs of the same tier remember.
+        // Port probes write to the attempts that connect's programs of the same tier store.
         if signal == Signal::PortProbes && self.tier(Signal::Connect) != Some(choice.tier) {
             trial.refused.get_or_insert_with(|| "connect does not attach on this tier".into());
             trial.refusal.get_or_insert((Refusal::Unsupported, None));
@@ -290,7 +290,7 @@ impl Attached {
         attach_program(program, row)
     }
 
-    /// Unloading a program detaches it.
+    /// Detaches the programs of a choice, by unloading them.
     fn take_down(&mut self, choice: &Choice, signal: Signal) {
         for row in &choice.programs {
             if row.is_shared() {
@@ -301,7 +301,7 @@ impl Attached {
                     continue;
                 }
             }
-            // Fails for those that were not loaded: nothing to take down.
+            // Fails for programs that were not loaded, which need no detaching.
             let _ = match self.ebpf.program_mut(row.name) {
                 Some(programs::Program::FEntry(program)) => program.unload(),
                 Some(programs::Program::FExit(program)) => program.unload(),
@@ -316,10 +316,10 @@ impl Attached {
         }
     }
 
-    /// Insists on a signal, if it was planned at all.
+    /// Requires a signal to be attached, if it was planned.
     ///
     /// # Errors
-    /// When no tier of it attached: each is named with its reason.
+    /// When no tier of it attached; the error lists each tier with its reason.
     pub fn require(&self, signal: Signal, plan: &Plan) -> Result<(), Failure> {
         if plan.choices(signal).is_empty() || self.tier(signal).is_some() {
             return Ok(());
@@ -367,7 +367,7 @@ fn attach_program(program: &mut programs::Program, row: &Program) -> anyhow::Res
             tracefs::with(|| program.attach(category, row.hook)).context("no tracefs")?.map(|_| ())?;
         }
         programs::Program::PerfEvent(program) => tick_on_every_cpu(program)?,
-        // Each reading of its file runs it.
+        // The kernel runs it each time its file is read.
         programs::Program::Iter(_) => {}
         _ => return Err(anyhow!("{} has a kind that the table does not list", row.name)),
     }
@@ -383,7 +383,7 @@ fn tick_on_every_cpu(program: &mut programs::PerfEvent) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The verifier says EACCES too, of what a program does.
+/// Kind and errno of an error. The verifier also returns EACCES, for what a program does.
 fn refusal_of(error: &anyhow::Error) -> (Refusal, Option<i32>) {
     let errno = refusal::errno(error.as_ref());
     match Refusal::of(errno) {

@@ -14,31 +14,32 @@ use tokio::time::Instant;
 
 use super::{attach::Attached, table::Program};
 
-/// Long enough for some slow searches (milliseconds each) to begin and end within it.
+/// Length of a burst: some slow searches (milliseconds each) begin and end within it.
 const BURST: Duration = Duration::from_millis(100);
 
-/// Of the time, whatever the budget: attaching and detaching keep the agent waiting, and those who want all of it ask for
-/// it.
+/// Upper limit of the share of time in bursts, whatever the budget: attaching and detaching block the agent.
+/// `--port-probes always` has no such limit.
 const AT_MOST_ONE_IN: f64 = 10.0;
 
-/// When to attach them.
+/// When to attach the port probes
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum PortProbes {
     /// In bursts within --max-overhead, once searches are slow or fail
     #[default]
     Auto,
-    /// All the time, as long as --max-overhead allows: one search at a time, at half the cost of its own again
+    /// All the time, as long as --max-overhead allows; probing one search at a time makes it about half as expensive
+    /// again
     Always,
     /// Not at all
     Never,
 }
 
-/// Loaded once, attached and detached as needed.
+/// The port probes: loaded once, attached and detached as needed.
 pub struct Bursts {
     when: PortProbes,
     programs: Vec<&'static Program>,
     epoch: Option<Array<MapData, u64>>,
-    /// How often they were attached; the epoch follows from it.
+    /// Number of times they were attached; the epoch follows from it.
     attached: u64,
     links: Vec<Link>,
     began: Option<Instant>,
@@ -47,7 +48,7 @@ pub struct Bursts {
     in_bursts: Duration,
 }
 
-/// Held only to be dropped, which detaches.
+/// A link that is kept only to be dropped, which detaches the program.
 enum Link {
     Fentry(#[expect(dead_code, reason = "dropping it detaches")] programs::fentry::FEntryLink),
     Fexit(#[expect(dead_code, reason = "dropping it detaches")] programs::fexit::FExitLink),
@@ -55,10 +56,10 @@ enum Link {
 }
 
 impl Bursts {
-    /// Attaches at once if they are to be there always.
+    /// Attaches the probes at once if they are wanted always.
     ///
     /// # Errors
-    /// When they were asked for and cannot be had.
+    /// When they were requested with `always` and cannot be attached.
     pub fn new(attached: &mut Attached, when: PortProbes) -> anyhow::Result<Self> {
         let programs = std::mem::take(&mut attached.port_probes);
         let epoch = attached.ebpf.take_map(names::PROBE_EPOCH).map(Array::try_from).transpose()?;
@@ -79,22 +80,22 @@ impl Bursts {
         Ok(bursts)
     }
 
-    /// Whether there is something to shed.
+    /// Whether port probes can be shed.
     pub fn are_wanted(&self) -> bool {
         self.when != PortProbes::Never && !self.programs.is_empty()
     }
 
-    /// How many bursts there were; `None` where there are none to count.
+    /// Number of bursts so far; `None` if there are no bursts.
     pub fn count(&self) -> Option<u64> {
         (self.when == PortProbes::Auto).then_some(self.count)
     }
 
-    /// Time spent in bursts that are over.
+    /// Total time of completed bursts.
     pub fn in_bursts(&self) -> Duration {
         self.in_bursts
     }
 
-    /// When the burst under way is over.
+    /// End of the current burst.
     pub fn end(&self) -> Option<Instant> {
         self.began.map(|began| began + BURST)
     }
@@ -116,7 +117,8 @@ impl Bursts {
         self.count += 1;
     }
 
-    /// Ends the burst, and waits until bursts that cost `share` of a CPU while they last cost `allowed` on average.
+    /// Ends the burst. The next one waits until bursts that cost `share` of a CPU while they last cost `allowed` on
+    /// average.
     pub fn stop(&mut self, share: f64, allowed: f64) {
         self.detach();
         if let Some(began) = self.began.take() {
@@ -124,12 +126,12 @@ impl Bursts {
             let lasted = began.elapsed();
             self.in_bursts += lasted;
             let period = lasted.as_secs_f64() * (share / allowed.max(f64::MIN_POSITIVE)).max(AT_MOST_ONE_IN);
-            // Days are as good as never.
+            // An upper limit of days, which is as good as never.
             self.not_before = began + Duration::from_secs_f64(period.min(1e6));
         }
     }
 
-    /// Takes them away, or puts them back where they are wanted always.
+    /// Detaches the probes, or attaches them again if they are wanted always.
     pub fn allow(&mut self, ebpf: &mut Ebpf, allowed: bool) {
         if !allowed {
             self.stop(1.0, 1.0);
@@ -143,7 +145,7 @@ impl Bursts {
         }
     }
 
-    /// Searches that begin from now on are probed.
+    /// Attaches the probes: searches that begin from now on are probed.
     fn attach(&mut self, ebpf: &mut Ebpf) -> anyhow::Result<()> {
         let epoch = self.epoch.as_mut().filter(|_| !self.programs.is_empty());
         let epoch = epoch.context("port probes are not available on this tier")?;
@@ -152,12 +154,12 @@ impl Bursts {
             self.links.push(attach_for_a_while(program, row, self.attached)?);
         }
         self.attached += 1;
-        // Odd: attached. A search counts as probed if it saw the same odd number at both its ends.
+        // Odd means attached. A search counts as probed if it read the same odd number at both its ends.
         epoch.set(0, 2 * self.attached - 1, 0)?;
         Ok(())
     }
 
-    /// Searches under way do not count as probed.
+    /// Detaches the probes: searches in progress do not count as probed.
     fn detach(&mut self) {
         if let Some(epoch) = self.epoch.as_mut()
             && let Err(error) = epoch.set(0, 2 * self.attached, 0)
@@ -168,7 +170,7 @@ impl Bursts {
     }
 }
 
-/// The id of a new link. Until f3a95075549e (5.13) a trampoline program can be attached once in its life.
+/// Returns the id of a new link. Until f3a95075549e (5.13) a trampoline program can be attached once in its life.
 macro_rules! attach_again {
     ($program:ident, $row:ident, $before:ident) => {
         match $program.attach() {
@@ -182,7 +184,7 @@ macro_rules! attach_again {
     };
 }
 
-/// Attaches, and hands the link out: dropping it detaches.
+/// Attaches a program and returns its link; dropping the link detaches it.
 fn attach_for_a_while(program: &mut programs::Program, row: &Program, before: u64) -> anyhow::Result<Link> {
     Ok(match program {
         programs::Program::FEntry(program) => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A program that the kernel runs for each of its sockets: a file whose reading runs it, as often as one is opened. The
-//! library's own link can be opened once only, and by who holds the object.
+//! An iterator program that the kernel runs for each socket: reading a file runs it, and each run needs a new file. The
+//! library's own link can be opened only once, and only by the owner of the object.
 
 use std::{
     fs::File,
@@ -14,7 +14,7 @@ const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_ITER_CREATE: libc::c_long = 33;
 const BPF_TRACE_ITER: u32 = 28;
 
-/// `union bpf_attr` of BPF_LINK_CREATE: program, target (none), type, flags, and nothing said about which sockets.
+/// `union bpf_attr` of BPF_LINK_CREATE: program, target (none), type and flags, without a selection of sockets.
 #[repr(C)]
 #[derive(Default)]
 struct LinkRequest {
@@ -27,19 +27,19 @@ struct LinkRequest {
     pad: u32,
 }
 
-/// Of BPF_ITER_CREATE.
+/// `union bpf_attr` of BPF_ITER_CREATE.
 #[repr(C)]
 struct IterRequest {
     link: u32,
     flags: u32,
 }
 
-/// A program of that kind, ready to be run.
+/// An iterator program, ready to run.
 #[derive(Debug)]
 pub struct Iterator(OwnedFd);
 
 impl Iterator {
-    /// Of a program that was loaded; `None`: it was not.
+    /// The iterator of a loaded program; `None`: the program was not loaded.
     pub fn new(ebpf: &Ebpf, name: &str) -> Option<io::Result<Self>> {
         let Some(Program::Iter(program)) = ebpf.program(name) else { return None };
         let program = program.fd().ok()?.as_fd().as_raw_fd();
@@ -47,23 +47,23 @@ impl Iterator {
         Some(bpf(BPF_LINK_CREATE, &request).map(Self))
     }
 
-    /// A file to be read to its end, for the sockets of the calling thread's network namespace.
+    /// Opens a file whose reading runs the program for the sockets of the calling thread's network namespace.
     ///
     /// # Errors
-    /// When the kernel makes none.
+    /// When the kernel rejects it.
     pub fn open(&self) -> io::Result<File> {
         let request = IterRequest { link: self.0.as_raw_fd() as u32, flags: 0 };
         bpf(BPF_ITER_CREATE, &request).map(File::from)
     }
 }
 
-/// A command that gives a descriptor.
+/// Runs a bpf() command that returns a file descriptor.
 fn bpf<T>(command: libc::c_long, request: &T) -> io::Result<OwnedFd> {
-    // SAFETY: the kernel reads as many bytes as the request has, none of which is an address.
+    // SAFETY: the kernel reads the request, which contains no address.
     let fd = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(request), size_of::<T>()) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel just gave it to us.
+    // SAFETY: the kernel just returned this descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }

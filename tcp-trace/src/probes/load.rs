@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Programs on their way through the verifier, which takes most of the time of a start: side by side.
+//! Loads programs through the verifier, several in parallel, because that takes most of the startup time.
 
 use std::{
     cell::LazyCell,
@@ -13,13 +13,13 @@ use aya::{Btf, Ebpf, programs};
 
 use super::table::{Need, Program};
 
-/// Taken apart by the first program that is found by it: no tracepoint is, and it takes longer than much else of a start.
+/// The kernel's BTF, parsed when the first program needs it: programs on tracepoints do not, and parsing is slow.
 pub type KernelBtf = LazyCell<Option<Btf>>;
 
-/// At most as many CPUs are kept busy by it: the machine has something else to do.
+/// Upper limit of CPUs in use, because the machine has other work.
 const SIDE_BY_SIDE: usize = 4;
 
-/// Loads all that do not depend on whether another one could be had; gives why some were refused, by their names.
+/// Loads all programs that do not depend on the result of another; returns the errors by program name.
 pub fn ahead(ebpf: &mut Ebpf, rows: &[&'static Program], btf: &KernelBtf) -> HashMap<&'static str, anyhow::Error> {
     let depends = |row: &Program| rows.iter().any(|other| other.need == Need::OrNext && other.hook == row.hook);
     let certain: HashMap<_, _> = rows.iter().filter(|row| !depends(row)).map(|row| (row.name, *row)).collect();
@@ -46,10 +46,10 @@ pub fn ahead(ebpf: &mut Ebpf, rows: &[&'static Program], btf: &KernelBtf) -> Has
     refusals.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Loads one.
+/// Loads one program.
 ///
 /// # Errors
-/// When the kernel refuses it.
+/// When the kernel rejects it.
 pub fn one(program: &mut programs::Program, row: &Program, btf: &KernelBtf) -> anyhow::Result<()> {
     through_the_verifier(program, row, if row.kind.is_typed() { btf.as_ref() } else { None })
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How large the maps are that only some questions need: one place each where nobody asks.
+//! Sizes of the maps that only some commands need: one entry if the command does not.
 
 use tcp_trace_common::{
     config::{Config, stream},
@@ -8,27 +8,27 @@ use tcp_trace_common::{
 
 use super::{plan::Plan, table::Signal};
 
-/// Who connects where, of each of two generations: about 1.2 KiB each. A destination that all CPUs connect to takes as many
-/// as there are shards.
+/// Entries of connect rows in each of two generations, about 1.2 KiB each. A destination that all CPUs connect to takes
+/// one entry per shard.
 const CONNECT_ROWS: u32 = 4_096;
-/// Who talks to whom: about 1 KiB each, in all states together.
+/// Entries of state totals by owner and peer, about 1 KiB each for all states.
 const STATE_TOTALS: u32 = 2_048;
-/// Sockets whose states are followed: about 150 bytes each.
+/// Sockets whose states are followed, about 150 bytes each.
 const STATE_SOCKETS: u32 = 32_768;
-/// Who closes first, and towards whom: about 200 bytes each.
+/// Owners of TIME_WAIT by destination, about 200 bytes each.
 const TIME_WAIT_OWNERS: u32 = 4_096;
-/// Closers and minisockets: about 100 bytes each. 500 closes a second leave 30,000 minisockets.
+/// Closers and minisockets, about 100 bytes each. 500 closes a second leave 30,000 minisockets.
 const CLOSERS: u32 = 65_536;
 
-/// Processes that bind, by network namespace, and places in programs: about 200 bytes each.
+/// Binding processes by network namespace, and call sites, about 200 bytes each.
 const BINDERS: u32 = 4_096;
-/// Sockets that are bound and not connected yet: about 100 bytes each.
+/// Sockets that are bound and not connected yet, about 100 bytes each.
 const BOUND: u32 = 16_384;
 
-/// Listening sockets that SYNs come to: about 250 bytes each.
+/// Listening sockets with SYNs, about 250 bytes each.
 const LISTENERS: u32 = 16_384;
 
-/// Names of maps, and how many entries they are to have.
+/// Names of maps, and their numbers of entries.
 pub(super) fn sizes(plan: &Plan, config: &Config) -> [(&'static str, u32); 10] {
     let connects = !plan.choices(Signal::Connect).is_empty();
     let states = !plan.choices(Signal::State).is_empty();

@@ -3,10 +3,10 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Lifts the limit for this process, as far as it may.
+/// Lifts the limit of this process, if permitted.
 ///
 /// # Errors
-/// When the limit stays: not in itself fatal, but the likely reason if maps cannot be created afterwards.
+/// When the limit stays: not fatal in itself, but the likely reason if maps cannot be created afterwards.
 pub fn raise() -> Result<(), String> {
     if setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None }).is_ok() {
         return Ok(());

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Kprobes and kretprobes that the kernel did not run: no free instance for a return, or a kprobe within a kprobe.
+//! Counts of kprobes and kretprobes that the kernel did not run: no free instance for a return, or a kprobe within a
+//! kprobe.
 
 use std::{fs, os::fd::RawFd};
 
 use super::object_info;
 
-/// `struct bpf_link_info` of a perf event: the type in the first word, the kind of event in the third, `missed` in the
-/// seventh (6.7).
+/// Words of `struct bpf_link_info` of a perf event: the type is in the first word, the kind of event in the third,
+/// `missed` in the seventh (6.7).
 const WORDS: usize = 7;
 const BPF_LINK_TYPE_PERF_EVENT: u64 = 7;
 const BPF_PERF_EVENT_KPROBE: u64 = 3;
@@ -17,7 +18,7 @@ const BPF_PERF_EVENT_KRETPROBE: u64 = 4;
 pub struct Kprobes(Vec<RawFd>);
 
 impl Kprobes {
-    /// Those that are attached now; they have to stay so.
+    /// The kprobes that are attached now; they must stay attached.
     pub fn attached() -> Self {
         let Ok(descriptors) = fs::read_dir("/proc/self/fd") else { return Self::default() };
         let is_link = |path: &std::path::Path| {
@@ -29,7 +30,7 @@ impl Kprobes {
         Self(numbers.filter(|fd| is_kprobe(*fd)).collect())
     }
 
-    /// Runs not made, all together; `None` where there are no kprobes, and where the kernel does not say.
+    /// Total of runs that the kernel did not make; `None` if there are no kprobes, or the kernel does not count.
     pub fn missed(&self) -> Option<u64> {
         if self.0.is_empty() {
             return None;
@@ -40,7 +41,7 @@ impl Kprobes {
 
 fn is_kprobe(fd: RawFd) -> bool {
     let Some(info) = object_info::words::<WORDS>(fd, 3) else { return false };
-    // The lower half: what follows is the link's id, and padding.
+    // The lower half: the upper half is the link's id, and padding.
     let (link, event) = (info[0] & 0xffff_ffff, info[2] & 0xffff_ffff);
     link == BPF_LINK_TYPE_PERF_EVENT && matches!(event, BPF_PERF_EVENT_KPROBE | BPF_PERF_EVENT_KRETPROBE)
 }

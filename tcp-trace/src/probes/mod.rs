@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Probes: which programs answer which signal, which of them this kernel can run, and putting them up.
+//! Probes: the programs of each signal, which of them this kernel can run, and how they are attached.
 
 pub mod attach;
 pub mod bursts;

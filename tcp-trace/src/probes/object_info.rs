@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! BPF_OBJ_GET_INFO_BY_FD, for the fields that the library does not hand out.
+//! BPF_OBJ_GET_INFO_BY_FD, for fields that the library does not expose.
 
 use std::os::fd::RawFd;
 
-/// `union bpf_attr` of the command.
+/// `union bpf_attr` of BPF_OBJ_GET_INFO_BY_FD.
 #[repr(C)]
 struct Request {
     fd: u32,
@@ -13,10 +13,10 @@ struct Request {
 
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 
-/// A structure of the kernel as far as it is needed, in words.
+/// The first words of a kernel structure.
 ///
-/// All zero it asks the kernel to write nowhere else. `None`: no such object, or a kernel whose structure ends earlier:
-/// what it does not know is not 0.
+/// An all-zero request lets the kernel write nowhere else. `None`: no such object, or a kernel whose structure ends
+/// earlier, so that missing words are not 0.
 pub(super) fn words<const COUNT: usize>(fd: RawFd, least: usize) -> Option<[u64; COUNT]> {
     let mut info = [0_u64; COUNT];
     let length = size_of_val(&info) as u32;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The plan: for each signal the tiers worth trying on this kernel, each with its reason. Pure: facts in, plan out.
+//! The plan: for each signal the tiers to try on this kernel, with reasons. Pure: facts in, plan out.
 
 use std::fmt;
 
@@ -11,25 +11,25 @@ use super::{
 };
 use crate::kernel::{Facts, hooks::Tracefs, privileges::Lockdown};
 
-/// What is to be traced.
+/// The request for tracing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanRequest {
-    /// In any order.
+    /// Requested signals, in any order.
     pub signals: Vec<Signal>,
-    /// This tier and no other.
+    /// The only tier to try, if forced.
     pub tier: Option<Tier>,
-    /// Of these, the ones whose events are to be streamed, not just counted.
+    /// Signals of `signals` whose events are streamed, not only counted.
     pub events: Vec<Signal>,
 }
 
-/// What is to be tried, signal by signal.
+/// What to try, signal by signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// In the order of the table.
+    /// Signals in the order of the table.
     pub signals: Vec<SignalPlan>,
-    /// Maps count as locked memory on this kernel.
+    /// Whether maps count as locked memory on this kernel.
     pub locks_memory: bool,
-    /// This process may trace, so where the kernel says EPERM something else than privileges forbids it.
+    /// Whether this process may trace; if so, EPERM has another cause than privileges.
     pub may_trace: bool,
 }
 
@@ -38,7 +38,7 @@ pub struct Plan {
 pub struct SignalPlan {
     /// The signal.
     pub signal: Signal,
-    /// Best first; those that the facts rule out are listed with their reason.
+    /// Tiers, best first; those that the facts rule out have a reason.
     pub choices: Vec<Choice>,
 }
 
@@ -47,20 +47,20 @@ pub struct SignalPlan {
 pub struct Choice {
     /// The tier.
     pub tier: Tier,
-    /// Why it cannot be, as far as the facts tell; `None`: worth trying.
+    /// Why the tier is ruled out, as far as facts show; `None`: worth trying.
     pub ruled_out: Option<String>,
-    /// It is ruled out for this process only: one with more privileges could try.
+    /// Whether only privileges of this process rule it out: a process with more could try.
     pub for_privileges: bool,
-    /// It is ruled out, and privileges have to do with it: here it is a mount that is missing and may not be made.
+    /// Whether privileges are involved: a mount is missing, and this process must not create it.
     pub is_forbidden: bool,
-    /// What to attach, in order.
+    /// Programs to attach, in order.
     pub programs: Vec<&'static Program>,
-    /// What this tier cannot tell on this kernel, in words.
+    /// Limitations of this tier on this kernel, in words.
     pub limitations: Vec<String>,
 }
 
 impl Plan {
-    /// The choices of a signal; none if it is not wanted.
+    /// The choices of a signal; empty if it is not requested.
     pub fn choices(&self, signal: Signal) -> &[Choice] {
         self.signals.iter().find(|planned| planned.signal == signal).map_or(&[], |planned| &planned.choices)
     }
@@ -119,7 +119,7 @@ fn choose(facts: &Facts, request: &PlanRequest, signal: Signal, alternative: &'s
         }
     }
     choice.limitations.extend(blind_spots(facts, signal, alternative.tier));
-    // Last: what no privilege helps against is the better reason.
+    // Checked last, because a reason that no privilege helps against is more useful.
     if choice.ruled_out.is_none() {
         choice.ruled_out = facts.privileges.missing_for_tracing();
         choice.for_privileges = choice.ruled_out.is_some();
@@ -138,7 +138,7 @@ fn choose(facts: &Facts, request: &PlanRequest, signal: Signal, alternative: &'s
 }
 
 impl Choice {
-    /// Two programs may lose the same thing.
+    /// Adds a limitation once; two programs may have the same.
     fn lose(&mut self, what: String) {
         if !self.limitations.contains(&what) {
             self.limitations.push(what);
@@ -146,7 +146,7 @@ impl Choice {
     }
 }
 
-/// Of several programs for one hook the one that knows where this kernel's return value is.
+/// Whether this is the program, among several for one hook, that knows where this kernel's return value is.
 fn fits(facts: &Facts, program: &Program) -> bool {
     program.params.is_none_or(|params| params == params_of(facts, program.hook))
 }
@@ -162,7 +162,7 @@ fn params_of(facts: &Facts, hook: &str) -> u16 {
     }
 }
 
-/// A prototype that none of a hook's programs was made for: a guess would read a wrong value.
+/// Why no program fits a hook with an unknown prototype: guessing would read wrong values.
 fn variant_misses(facts: &Facts, alternative: &Alternative, program: &Program) -> Option<String> {
     program.params?;
     let known = alternative.programs.iter().any(|other| other.hook == program.hook && fits(facts, other));
@@ -171,7 +171,7 @@ fn variant_misses(facts: &Facts, alternative: &Alternative, program: &Program) -
     })
 }
 
-/// What stands in the way of every program.
+/// Why this kernel can run no program.
 fn kernel_misses(facts: &Facts) -> Option<String> {
     if let Err(why) = &facts.btf {
         Some(format!("needs kernel BTF to find fields, but {why}"))
@@ -184,7 +184,7 @@ fn kernel_misses(facts: &Facts) -> Option<String> {
     }
 }
 
-/// What stands in the way of every program of a tier. Whether fentry works is found out by trying.
+/// Why this kernel can run no program of a tier. Whether fentry works is found out by trying.
 fn tier_misses(facts: &Facts, tier: Tier) -> Option<String> {
     match tier {
         Tier::Kprobe if !facts.hooks.kprobe_pmu => Some("the kernel has no kprobe PMU (CONFIG_KPROBE_EVENTS)".into()),
@@ -212,7 +212,7 @@ fn hook_misses(facts: &Facts, program: &Program) -> Option<String> {
     }
 }
 
-/// What the signal cannot tell on this kernel, whatever is attached.
+/// Limitations of the signal on this kernel, whatever is attached.
 fn blind_spots(facts: &Facts, signal: Signal, tier: Tier) -> Vec<String> {
     match (signal, tier, &facts.table_perturb) {
         (Signal::Connect, Tier::Fentry | Tier::Kprobe, Err(why)) => {
@@ -249,5 +249,5 @@ impl fmt::Display for Plan {
     }
 }
 
-/// What is left of TIME_WAIT without programs.
+/// What TIME_WAIT shows without programs.
 pub const SAMPLED: &str = "level and overflows of the agent's own namespace, from sockstat and netstat";

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Why the kernel refused something, as far as it decides what the user can do about it: by errno, never by words.
+//! Why the kernel refused something, as far as the user can act on it: derived from errno, never from text.
 
 use serde::{Deserialize, Serialize};
 
-/// A kind of refusal.
+/// Kind of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// Privileges are missing, or a security module, a container or a sandbox forbids it.
     Forbidden,
-    /// Descriptors, memory or the like ran out: it may work at another time.
+    /// File descriptors, memory or similar ran out: it may work at another time.
     Exhausted,
-    /// This kernel cannot.
+    /// This kernel does not support it.
     Unsupported,
 }
 
 impl Refusal {
-    /// Of a system call's error; `None`: of no system call.
+    /// The kind for an errno; `None`: the error is not from a system call.
     pub fn of(errno: Option<i32>) -> Self {
         match errno {
             Some(libc::EPERM | libc::EACCES) => Self::Forbidden,
@@ -25,7 +25,7 @@ impl Refusal {
         }
     }
 
-    /// What to do against what ran out.
+    /// How to free what ran out.
     pub fn make_room(errno: Option<i32>) -> &'static str {
         match errno {
             Some(libc::EMFILE) => "raise the limit with ulimit -n 1024: this process cannot open more files",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernel counts of each program: its time and its runs while statistics are on, and the runs that it did not
-//! make because a program already ran on that CPU.
+//! Counts that the kernel keeps of each program: time and runs while statistics are on, and runs that it skipped
+//! because a program already ran on that CPU.
 
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
@@ -8,19 +8,19 @@ use aya::Ebpf;
 
 use super::object_info;
 
-/// Sums over every program that is loaded.
+/// Sums over all loaded programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Runs {
-    /// Time in programs, while statistics were on.
+    /// Time in programs in ns, while statistics were on.
     pub ns: u64,
-    /// How often they ran, while statistics were on.
+    /// Number of runs, while statistics were on.
     pub count: u64,
-    /// Runs not made; `None` where the kernel does not count them (before 5.12).
+    /// Skipped runs; `None` where the kernel does not count them (before 5.12).
     pub missed: Option<u64>,
 }
 
 impl Runs {
-    /// Of the programs that are loaded now.
+    /// Sums over the programs that are loaded now.
     pub fn of(ebpf: &Ebpf) -> Self {
         let loaded = ebpf.programs().filter_map(|(_, program)| program.fd().ok());
         let each = loaded.filter_map(|fd| of_program(fd.as_fd().as_raw_fd()));
@@ -31,7 +31,8 @@ impl Runs {
         })
     }
 
-    /// Between an earlier look and this one. A program that was unloaded meanwhile took its counts along.
+    /// Difference between an earlier reading and this one. The counts of a program that was unloaded in between are
+    /// gone.
     pub fn since(self, earlier: Self) -> Self {
         Self {
             ns: self.ns.saturating_sub(earlier.ns),
@@ -41,7 +42,7 @@ impl Runs {
     }
 }
 
-/// `struct bpf_prog_info`: `run_time_ns`, `run_cnt` and `recursion_misses` (5.12) are its words 24 to 26.
+/// Words of `struct bpf_prog_info`: `run_time_ns`, `run_cnt` and `recursion_misses` (5.12) are words 24 to 26.
 const WORDS: usize = 27;
 
 fn of_program(fd: RawFd) -> Option<Runs> {

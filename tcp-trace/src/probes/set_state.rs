@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which signals look at changes of state, by tier: the shared program of a tier is attached for the first of them, and goes with
-//! the last.
+//! Which signals need changes of state, by tier: the shared program of a tier is attached for the first of them, and
+//! detached with the last.
 
 use anyhow::Context as _;
 use aya::{
@@ -18,13 +18,13 @@ use super::{
     tier::Tier,
 };
 
-/// The map, and what is in it.
+/// The map with one word, and its value.
 pub struct SetState {
     map: Array<MapData, u64>,
     on: u64,
 }
 
-/// The signals of a plan that look at changes of state: the verifier drops the others' part.
+/// The signals of a plan that need changes of state; the verifier removes the code of the others.
 pub fn requested(plan: &Plan) -> u32 {
     plan.signals.iter().filter_map(|planned| bit(planned.signal)).fold(0, |bits, bit| bits | bit as u32)
 }
@@ -38,22 +38,22 @@ fn shift(tier: Tier) -> u32 {
 }
 
 impl SetState {
-    /// Of this object; nobody looks yet.
+    /// Takes the map out of the object; no signal is set yet.
     ///
     /// # Errors
-    /// When it has not the map of the contract.
+    /// When the object lacks the map.
     pub fn take(ebpf: &mut Ebpf) -> Result<Self, MapError> {
         let map = ebpf.take_map(names::SET_STATE);
         let map = map.ok_or_else(|| MapError::InvalidName { name: names::SET_STATE.to_owned() })?;
         Ok(Self { map: Array::try_from(map)?, on: 0 })
     }
 
-    /// Whether any signal looks on this tier.
+    /// Whether any signal needs changes of state on this tier.
     pub fn is_on(&self, tier: Tier) -> bool {
         self.on >> shift(tier) & u64::from(u8::MAX) != 0
     }
 
-    /// The signal looks from now on, or does no more.
+    /// Sets whether a signal needs changes of state on a tier.
     ///
     /// # Errors
     /// When the map cannot be written.

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How a program attaches, best first.
+//! Tiers: how a program attaches, best first.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How a program attaches.
+/// How a program attaches, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
     /// fentry and fexit: BPF trampolines, typed arguments.
     Fentry,
-    /// kprobe and kretprobe.
+    /// Kprobes and kretprobes.
     Kprobe,
-    /// Tracepoints alone: no port search.
+    /// Tracepoints only: the port search is not seen.
     Tracepoint,
 }
 

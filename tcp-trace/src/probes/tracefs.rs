@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A tracefs to look tracepoint ids up in, without changing the system: where none is mounted, a thread gets a mount
-//! namespace of its own and mounts one there. It goes away with the thread.
+//! Access to tracefs for tracepoint ids, without changing the system: if none is mounted, a thread creates a mount
+//! namespace and mounts one there, which disappears with the thread.
 
 use std::{io, path::Path, thread};
 
@@ -11,7 +11,7 @@ use rustix::{
 
 const TRACEFS: &str = "/sys/kernel/tracing";
 
-/// Runs `work` where tracepoint ids can be read.
+/// Runs `work` in a thread that can read tracepoint ids.
 pub fn with<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     if Path::new(TRACEFS).join("events").is_dir() {
         return Ok(work());

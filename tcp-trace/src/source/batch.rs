@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Many elements of a BPF map by one system call, which the library does not offer.
+//! Reads and writes many elements of a BPF map with one system call, which the library does not offer.
 //!
-//! While the kernel looks at a map for us it runs no tracing programs on that CPU: the fewer calls, the fewer are missed.
+//! While the kernel accesses a map for a system call, it runs no tracing programs on that CPU: fewer calls mean fewer
+//! missed runs.
 
 use std::{
     hash::Hash,
@@ -15,7 +16,7 @@ use aya::{
     maps::{HashMap, Map, MapData},
 };
 
-/// `union bpf_attr` of the commands.
+/// `union bpf_attr` of the batch commands.
 #[repr(C)]
 #[derive(Default)]
 struct Request {
@@ -33,16 +34,16 @@ const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
 const BPF_MAP_LOOKUP_AND_DELETE_BATCH: libc::c_long = 25;
 const BPF_MAP_UPDATE_BATCH: libc::c_long = 26;
 
-/// Elements at once: a bucket of a hash map, whose elements come together, never holds so many.
+/// Elements per call: more than a bucket of a hash map holds, because a bucket is returned as a whole.
 const AT_ONCE: usize = 512;
 
 fn call(command: libc::c_long, request: &mut Request) -> io::Result<()> {
-    // SAFETY: what the request points at is as long as its callers say, and outlives the call.
+    // SAFETY: the callers keep the memory behind the request valid for the call.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(request), size_of::<Request>()) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// A hash map of the kernel side, read and emptied as a whole.
+/// A hash map of the kernel side that is read and emptied as a whole.
 pub struct Table<K, V> {
     map: HashMap<MapData, K, V>,
     fd: RawFd,
@@ -50,10 +51,10 @@ pub struct Table<K, V> {
 }
 
 impl<K: Pod + Eq + Hash, V: Pod> Table<K, V> {
-    /// Takes it out of the object.
+    /// Takes the map out of the object.
     ///
     /// # Errors
-    /// When there is no such map.
+    /// When the object has no such map.
     pub fn take(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<Self> {
         let map = ebpf.take_map(name).with_context(|| format!("no map {name} in the object"))?;
         let Map::HashMap(data) = &map else { bail!("{name} is not a hash map") };
@@ -61,15 +62,15 @@ impl<K: Pod + Eq + Hash, V: Pod> Table<K, V> {
         Ok(Self { map: HashMap::try_from(map)?, fd, room })
     }
 
-    /// How many elements it has room for.
+    /// Capacity of the map.
     pub fn room(&self) -> usize {
         self.room
     }
 
-    /// Shows all that is in it.
+    /// Shows all elements.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// When the kernel rejects the call.
     pub fn read(&self, show: impl FnMut(&K, &V)) -> anyhow::Result<()> {
         let mut show = show;
         match self.each(BPF_MAP_LOOKUP_BATCH, &mut show) {
@@ -84,10 +85,10 @@ impl<K: Pod + Eq + Hash, V: Pod> Table<K, V> {
         }
     }
 
-    /// Shows all that is in it and takes it out.
+    /// Shows all elements and removes them.
     ///
     /// # Errors
-    /// When the kernel refuses; what was taken until then was shown.
+    /// When the kernel rejects the call; elements that were removed until then were shown.
     pub fn drain(&mut self, show: impl FnMut(&K, &V)) -> anyhow::Result<()> {
         let mut show = show;
         match self.each(BPF_MAP_LOOKUP_AND_DELETE_BATCH, &mut show) {
@@ -103,21 +104,21 @@ impl<K: Pod + Eq + Hash, V: Pod> Table<K, V> {
         }
     }
 
-    /// Puts a value where there is none, if there is room.
+    /// Inserts a value for a key without one, if there is room.
     pub fn put_if_absent(&mut self, key: &K, value: V) -> bool {
         const BPF_NOEXIST: u64 = 1;
         self.map.insert(key, value, BPF_NOEXIST).is_ok()
     }
 
-    /// Takes one out; `false`: it was not there.
+    /// Removes an element; `false`: there was none.
     pub fn remove(&mut self, key: &K) -> bool {
         self.map.remove(key).is_ok()
     }
 
-    /// Puts the same value under each of these keys.
+    /// Inserts the same value for each key.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// When the kernel rejects the call.
     pub fn put(&mut self, keys: &[K], value: V) -> io::Result<()> {
         let values = vec![value; keys.len().min(AT_ONCE)];
         for keys in keys.chunks(AT_ONCE) {
@@ -153,7 +154,8 @@ impl<K: Pod + Eq + Hash, V: Pod> Table<K, V> {
                 Err(error) => return Err(error),
             };
             let count = (request.count as usize).min(AT_ONCE);
-            // SAFETY: there is room for so many, and the kernel wrote them; plain data, valid for every bit pattern.
+            // SAFETY: the vector has room for `count` elements, and the kernel wrote them; plain data is valid for
+            // every bit pattern.
             unsafe {
                 keys.set_len(count);
                 values.set_len(count);

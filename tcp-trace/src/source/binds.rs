@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernel side added up about `bind()`.
+//! The kernel side's totals of `bind()`.
 
 use anyhow::Context as _;
 use aya::{
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// The maps.
+/// The maps of the bind signal.
 pub(super) struct BindMaps {
     totals: Retiring<RawBinder, RawBindTotals>,
     sites: Retiring<RawBindSite, u64>,

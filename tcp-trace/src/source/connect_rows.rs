@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Attempts by who and where, as the kernel side adds them up: drained, shards summed, without its layout.
+//! Attempts by process and destination, as the kernel side adds them up: drained, with shards summed, in plain types.
 
 use std::{collections::HashMap, io};
 
@@ -24,39 +24,39 @@ use crate::{
     },
 };
 
-/// Places that are made in a generation that is added to already: each takes a system call.
+/// Number of places that are reserved in the generation in use: each one takes a system call.
 const HEAVIEST: usize = 64;
 
-/// The two generations, and what found no room in them.
+/// The two generations of rows, and the attempts that found no room in them.
 pub struct ConnectRows {
     tables: [Table<RawRowKey, RawRow>; 2],
     full: Array<MapData, u64>,
     other: PerCpuArray<MapData, RawRow>,
-    /// What `other` held when it was last looked at.
+    /// Content of `other` at the last reading.
     seen_other: [RawRow; 2],
-    /// That programs add to.
+    /// The generation that programs add to.
     generation: u32,
-    /// The rows of the last generation that had most attempts, if it was filling up: they are to have a place in the
-    /// next one before anybody else comes.
+    /// The rows of the last generation with most attempts, if it was filling up: they get a place in the next
+    /// generation first.
     heavy: Vec<RawRowKey>,
     /// Taken out of a table and not given out yet: empty, unless the last time something could not be read.
     sums: HashMap<RawRowKey, RawRow>,
 }
 
-/// What was added up.
+/// Attempts that were added up since the last drain.
 #[derive(Debug, Default)]
 pub struct Drained {
-    /// By who and where.
+    /// Rows by process and destination.
     pub rows: Vec<FoldedRow>,
-    /// What found no room.
+    /// Attempts that found no room.
     pub other: FoldedCounts,
 }
 
 impl ConnectRows {
-    /// Of this object.
+    /// Takes the maps out of the object.
     ///
     /// # Errors
-    /// When it has not the maps of the contract.
+    /// When the object lacks a map.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
         let tables = [Table::take(ebpf, names::CONNECT_ROWS_0)?, Table::take(ebpf, names::CONNECT_ROWS_1)?];
         let mut take = |name| ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
@@ -71,13 +71,13 @@ impl ConnectRows {
         })
     }
 
-    /// Whether there was a row that found no room since the last time.
+    /// Whether any row found no room since the last drain.
     pub fn are_full(&self) -> bool {
         self.full.get(&self.generation, 0).is_ok_and(|full| full != 0)
     }
 
-    /// What was added up since the last time. `turn` makes programs add to the generation that it is given, and returns
-    /// when none adds to the other one any more.
+    /// Drains the rows since the last time. `turn` makes programs add to the given generation, and returns once no
+    /// program adds to the other one.
     ///
     /// # Errors
     /// When a map cannot be read.
@@ -102,12 +102,12 @@ impl ConnectRows {
         if taken > share {
             let mut attempts: Vec<_> = sums.iter().map(|(key, row)| (row.attempts(), *key)).collect();
             attempts.sort_unstable_by_key(|(count, _)| std::cmp::Reverse(*count));
-            // On each CPU: a shard that was not there yet would not find any room either.
+            // A key on each CPU: a shard that does not exist yet would find no room either.
             let shards = connect_rows::shards(cpus());
             let heaviest = attempts.iter().take(share / shards as usize);
             let places = heaviest.flat_map(|(_, key)| (0..shards).map(|shard| RawRowKey { shard, ..*key }));
             self.heavy.extend(places);
-            // Whoever fills the map may not have had the time yet, and the very heaviest need not wait for the next turn.
+            // The keys that fill the map may not be in yet, and the very heaviest need not wait for the next turn.
             for key in self.heavy.iter().take(HEAVIEST) {
                 self.tables[new].put_if_absent(key, RawRow::new_zeroed());
             }
@@ -130,7 +130,7 @@ impl ConnectRows {
     }
 }
 
-/// Each number of two rows, the greatest apart.
+/// Combines each number of two rows; maxima are handled separately.
 macro_rules! numbers {
     ($each:ident, $into:ident, $from:ident) => {
         $each!($into.second_pass_known, $from.second_pass_known);
@@ -161,7 +161,7 @@ fn sums(row: &mut RawRow) -> [&mut RawSum; 5] {
     ]
 }
 
-/// Adds a shard, or a CPU's share.
+/// Adds a shard, or the share of a CPU.
 fn add(into: &mut RawRow, from: &RawRow) {
     let mut from = *from;
     for (into, from) in into.by_outcome.iter_mut().zip(from.by_outcome) {
@@ -195,7 +195,7 @@ fn add(into: &mut RawRow, from: &RawRow) {
     }
 }
 
-/// What was added after `earlier`. The greatest values are those since the start, as far as they can be among it.
+/// The difference since `earlier`. Maxima are those since the start, if they can be part of it.
 fn since(now: &RawRow, earlier: &RawRow) -> RawRow {
     let (mut now, mut earlier) = (*now, *earlier);
     for (now, earlier) in now.by_outcome.iter_mut().zip(earlier.by_outcome) {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernel side counted.
+//! The kernel side's counters.
 
 use aya::maps::{MapData, MapError, PerCpuArray};
 use tcp_trace_common::counters;
 
 use crate::model::accounts::Counts;
 
-/// The counters of the kernel side.
+/// The kernel side's per-CPU counters.
 pub struct Counters(PerCpuArray<MapData, [u64; counters::COUNT]>);
 
 impl Counters {
-    /// Of this map.
+    /// Counters in `map`.
     pub fn new(map: PerCpuArray<MapData, [u64; counters::COUNT]>) -> Self {
         Self(map)
     }
 
-    /// Since loading. What is counted elsewhere is left out.
+    /// Counts since loading. Counts from other sources are left out.
     ///
     /// # Errors
     /// When the map cannot be read.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The totals that the kernel side keeps of attempts, as what was added since they were last asked.
+//! The kernel side's totals of attempts, as differences since the last reading.
 
 use anyhow::Context as _;
 use aya::{
@@ -19,9 +19,9 @@ use crate::model::{
 
 const PHASES: [u32; 4] = [PORT_SEARCH, HANDSHAKE, TOTAL, PORTS_VISITED];
 
-/// So many times the median is slow.
+/// An attempt is slow from this multiple of the median on.
 const SLOW: u64 = 8;
-/// Fewer have no median worth the name.
+/// Fewer attempts have no useful median.
 const FEW: u64 = 64;
 
 fn median(buckets: &[u64]) -> Option<u64> {
@@ -34,22 +34,22 @@ fn median(buckets: &[u64]) -> Option<u64> {
     middle.filter(|_| all >= FEW).map(least)
 }
 
-/// The maps, and what they said the last time.
+/// The maps, and their values at the last reading.
 pub struct FoldedTotals {
     rows: ConnectRows,
     phases: PerCpuArray<MapData, RawHistogram>,
     seen_buckets: [Vec<u64>; PHASES.len()],
-    /// Attempts that had ended when it was last asked.
+    /// Attempts that had ended at the last reading.
     made: u64,
     /// Attempts that were in rows, or found no room in them.
     attempts: u64,
 }
 
 impl FoldedTotals {
-    /// Of this object.
+    /// Takes the maps out of the object.
     ///
     /// # Errors
-    /// When it has not the maps of the contract.
+    /// When the object lacks a map.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
         let rows = ConnectRows::take(ebpf)?;
         let phases = ebpf.take_map(names::FOLDED_PHASES).context("no map FOLDED_PHASES in the object")?;
@@ -62,17 +62,18 @@ impl FoldedTotals {
         })
     }
 
-    /// Attempts so far, as many as are in all that was given out.
+    /// Number of attempts in everything that was returned so far.
     pub fn attempts(&self) -> u64 {
         self.attempts
     }
 
-    /// Whether there was a row that found no room since the last time.
+    /// Whether any row found no room since the last reading.
     pub fn rows_are_full(&self) -> bool {
         self.rows.are_full()
     }
 
-    /// From how long on an attempt is unusually slow, in all and in its search; 0: too few were seen to say so.
+    /// Durations in ns from which on an attempt is unusually slow, in total and in its search; 0: too few attempts to
+    /// tell.
     pub fn slow(&self) -> (u64, u64) {
         let limit = |phase: u32| {
             let index = PHASES.iter().position(|slot| *slot == phase);
@@ -81,17 +82,19 @@ impl FoldedTotals {
         (limit(TOTAL), limit(PORT_SEARCH))
     }
 
-    /// Forgets how many attempts there were: what comes is counted from here on.
+    /// Resets the number of attempts: counting begins here.
     pub fn begin(&mut self) {
         self.attempts = 0;
     }
 
-    /// What was added; `None`: nothing. `counts` were read just before; for `turn` see [`ConnectRows::drain`].
+    /// The difference since the last reading; `None`: nothing. `counts` were read just before; for `turn` see
+    /// [`ConnectRows::drain`].
     ///
     /// # Errors
     /// When a map cannot be read.
     pub fn since_last(&mut self, counts: &Counts, turn: impl FnOnce(u32)) -> anyhow::Result<Option<Folded>> {
-        // An attempt is counted after it has asked where to be added up, so what is new here is all that can be there.
+        // A program counts an attempt after it chose where to add it up, so this number covers everything that can be
+        // there.
         if self.made == counts.made {
             return Ok(None);
         }

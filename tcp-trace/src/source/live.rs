@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Events of this machine, as they happen: ring buffer -> decode -> enrich.
+//! Events of this machine as they happen: from the ring buffer through decode and enrich.
 
 use std::{collections::HashSet, io};
 
@@ -19,7 +19,7 @@ use crate::{
     probes::{attach::Attached, table::Signal},
 };
 
-/// A live source. The programs stay up as long as the [`Attached`] it was made from.
+/// A live source. The programs stay attached as long as the [`Attached`] that it was created from.
 pub struct Live {
     ring: Ring,
     decoder: Decoder,
@@ -31,7 +31,7 @@ pub struct Live {
     kernel_log: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
-/// What tells one attempt from another: a thread begins one at a time.
+/// Identity of an attempt: thread, process and start; a thread begins one attempt at a time.
 type AttemptId = (u32, u64, u64);
 
 fn id(raw: &RawConnect) -> AttemptId {
@@ -39,10 +39,10 @@ fn id(raw: &RawConnect) -> AttemptId {
 }
 
 impl Live {
-    /// Takes the maps that it reads from. Within a runtime: it is the runtime that is woken.
+    /// Takes the maps that it reads. Must be called within a runtime, which the ring buffer wakes.
     ///
     /// # Errors
-    /// When the object has not the maps of the contract, or the ring buffer cannot be waited for.
+    /// When the object lacks a map, or the ring buffer cannot be polled.
     pub fn start(attached: &mut Attached, decoder: Decoder) -> anyhow::Result<Self> {
         let kernel_log = if attached.logs { Some(EbpfLogger::init(&mut attached.ebpf)?) } else { None };
         let under_way = UnderWay::take(&mut attached.ebpf)?;
@@ -65,19 +65,20 @@ impl Live {
         })
     }
 
-    /// Until the kernel side says that much is waiting. What is little has to be looked for with [`read`](Self::read).
+    /// Waits until the kernel side signals that much data is waiting. Small amounts need a call of
+    /// [`read`](Self::read).
     ///
     /// # Errors
-    /// When the ring buffer can no longer be waited for.
+    /// When the ring buffer can no longer be polled.
     pub async fn woken(&mut self) -> io::Result<()> {
         self.ring.woken().await
     }
 
-    /// Shows the events that wait, one by one. Those that are too many for one go make [`woken`](Self::woken) come back
-    /// at once.
+    /// Shows the waiting events one by one. If there are too many for one call, [`woken`](Self::woken) returns at once
+    /// afterwards.
     ///
     /// # Errors
-    /// The first of `observe`.
+    /// The first error of `observe`.
     pub fn read<E>(&mut self, mut observe: impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
         let Self { ring, decoder, cgroups, call_sites, stacks, .. } = self;
         ring.read(|raw| {
@@ -86,13 +87,12 @@ impl Live {
         stacks.show(&mut observe)
     }
 
-    /// Events so far that could not be decoded.
+    /// Number of events so far that could not be decoded.
     pub fn undecoded(&self) -> u64 {
         self.decoder.undecoded()
     }
 
-    /// What the kernel side added up since the start, with names for these cgroups, too. `None`: it cannot be read, so what is
-    /// known of it stays that of an earlier moment.
+    /// The kernel side's totals since the start, with names for these cgroups too.
     pub fn totals(&mut self, cgroups: impl Iterator<Item = u64>) -> Option<Totals> {
         let failed =
             |error: &_| tracing::warn!("the totals are those of an earlier moment: they cannot be read: {error:#}");
@@ -101,22 +101,22 @@ impl Live {
         Some(totals)
     }
 
-    /// Passes on what the kernel side logged, if it was asked to.
+    /// Forwards the kernel side's log, if requested.
     pub fn log_kernel_side(&mut self) {
         if let Some(log) = &mut self.kernel_log {
             log.flush();
         }
     }
 
-    /// Ties the clocks together anew.
+    /// Synchronises the two clocks again.
     pub fn set_clock(&mut self) {
         self.decoder.set_clock(Anchor::now());
     }
 
-    /// Shows everything there is to say before the end: what the ring still holds, then the attempts still under way.
+    /// Shows everything that is left at the end: events in the ring, then the attempts still in progress.
     ///
     /// # Errors
-    /// The first of `observe`.
+    /// The first error of `observe`.
     pub fn finish<E>(&mut self, mut observe: impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
         let under_way = self.under_way.all();
         let mut ended = HashSet::new();
@@ -135,7 +135,7 @@ impl Live {
                 show(raw)
             })?;
         }
-        // One that has not come to its search yet has no destination to be told by.
+        // An attempt that has not reached its search has no destination yet.
         let pending = under_way.into_iter().filter(|raw| raw.family != 0 && !ended.contains(&id(raw)));
         for mut raw in pending {
             raw.header = RawHeader {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where events come from. After this stage a live run and any other cannot be told apart.
+//! Sources of events. After this stage a live run and a replay are the same.
 
 pub mod batch;
 pub mod binds;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Totals of processes that have ended, and of namespaces and listeners where nothing happens any more: taken out of the kernel's
-//! map while it fills, so that later ones find room, and kept here.
+//! Totals of processes that have ended, and of idle namespaces and listeners: removed from the kernel's map while it
+//! fills, so that new ones find room, and kept here.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,33 +22,34 @@ use tcp_trace_common::{
 
 use super::batch::Table;
 
-/// Kept apart at most. From there on, processes of one name that did the same are one; then those of one name.
+/// Upper limit of totals that are kept separately. Beyond it, processes of one name with the same peer are merged; then
+/// those of one name.
 const KEPT: usize = 4_096;
 
-/// What totals are kept under.
+/// Key of totals.
 pub(super) trait Key: Pod + Eq + Hash {
-    /// Whether nothing more can be added: the process has ended. `None`: the key names none, and it has to be seen whether
-    /// anything is.
+    /// Whether nothing more can be added, because the process has ended. `None`: the key names no process, so only
+    /// idleness can show.
     fn has_ended(&self) -> Option<bool>;
-    /// The same of any process.
+    /// The key without its process.
     fn of_anybody(&self) -> Self;
-    /// The same of any process towards anybody.
+    /// The key without its process and its peer.
     fn of_any(&self) -> Self;
-    /// The key that several are kept under once they are one: the first of them, where it is no lie.
+    /// The key of several merged totals: the first one of them, if that is still correct.
     fn of_all(&self) -> Self {
         *self
     }
 }
 
-/// Totals.
+/// Totals that can be added up.
 pub trait Sums: Pod {
-    /// Nothing that is counted is still under way.
+    /// Whether nothing that is counted is still in progress.
     fn is_over(&self) -> bool;
-    /// Name of the process.
+    /// Thread name of the process.
     fn comm(&self) -> [u8; COMM_LEN];
-    /// Adds those of another.
+    /// Adds the totals of another.
     fn add(&mut self, other: &Self);
-    /// The same as long as nothing is added.
+    /// A value that stays the same while nothing is added.
     fn fingerprint(&self) -> u64;
 }
 
@@ -56,7 +57,7 @@ fn hash(sums: impl Hash) -> u64 {
     FixedState::with_seed(0).hash_one(sums)
 }
 
-/// What was known of rows is known of those that they are part of now.
+/// Moves the sums of merged rows to the rows that they were merged into.
 pub fn carry<K: Copy + Eq + Hash, V: Sums, S: BuildHasher>(rows: &mut HashMap<K, V, S>, merged: &[(K, K)]) {
     for (key, into) in merged {
         if let Some(sums) = rows.remove(key) {
@@ -65,7 +66,7 @@ pub fn carry<K: Copy + Eq + Hash, V: Sums, S: BuildHasher>(rows: &mut HashMap<K,
     }
 }
 
-/// The same of rows in a list.
+/// Moves the sums of merged rows, for rows in a list.
 pub fn carry_in_list<K: Copy + Eq + Hash, V: Sums>(rows: &mut Vec<(K, V)>, merged: &[(K, K)]) {
     if !merged.is_empty() {
         let mut by_key: HashMap<K, V> = rows.drain(..).collect();
@@ -74,7 +75,7 @@ pub fn carry_in_list<K: Copy + Eq + Hash, V: Sums>(rows: &mut Vec<(K, V)>, merge
     }
 }
 
-/// A map, and what was taken out of it.
+/// A map, and the totals that were removed from it.
 pub(super) struct Retiring<K, V> {
     table: Table<K, V>,
     retired: Retired<K, V>,
@@ -83,11 +84,11 @@ pub(super) struct Retiring<K, V> {
 /// What was taken out of a map.
 struct Retired<K, V> {
     kept: HashMap<K, V>,
-    /// Who stands for all that were merged.
+    /// The key under which merged totals are kept.
     groups: HashMap<(K, [u8; COMM_LEN]), K>,
-    /// Who became part of whom, until that is told.
+    /// Merged keys, each with the key that it was merged into, until [`Totals`](crate::model::totals::Totals) reports them.
     merged: Vec<(K, K)>,
-    /// Fingerprints of those that name no process, as they were the last time, while the map was filling.
+    /// Fingerprints at the last reading of totals without a process, while the map was filling.
     last: HashMap<K, u64>,
 }
 
@@ -96,10 +97,7 @@ impl<K: Key, V: Sums> Retiring<K, V> {
         Ok(Self { table: Table::take(ebpf, name)?, retired: Retired::new() })
     }
 
-    /// All of them, those that are not in the map any more included.
-    ///
-    /// # Errors
-    /// When the map cannot be read, which is not to say that nothing was counted.
+    /// All totals, including those that are no longer in the map.
     pub(super) fn read(&mut self) -> Result<Vec<(K, V)>> {
         let Self { table, retired } = self;
         let mut rows = Vec::new();
@@ -135,7 +133,7 @@ impl<K: Key, V: Sums> Retired<K, V> {
 
     fn retire(&mut self, rows: &mut Vec<(K, V)>, mut remove: impl FnMut(&K) -> bool) {
         rows.retain(|(key, sums)| {
-            // What is added at the very moment in which a resting one goes is lost: a program may be at it.
+            // An addition at the very moment of the removal is lost, because a program may be running.
             let rests = || self.last.get(key) == Some(&sums.fingerprint());
             let goes = sums.is_over() && key.has_ended().unwrap_or_else(rests) && remove(key);
             if goes {
@@ -149,7 +147,7 @@ impl<K: Key, V: Sums> Retired<K, V> {
         if self.kept.is_empty() {
             return;
         }
-        // A number that is used again, or that came in between.
+        // A pid that is used again, or a key that was added meanwhile.
         for (key, sums) in rows.iter_mut() {
             if let Some(kept) = self.kept.get(key) {
                 sums.add(kept);
@@ -174,12 +172,12 @@ impl<K: Key, V: Sums> Retired<K, V> {
     }
 }
 
-/// Nobody's totals are of no process that could end.
+/// Totals without a process have no process that could end.
 fn has_ended(tgid: u32) -> bool {
     tgid != 0 && fs::metadata(format!("/proc/{tgid}")).is_err()
 }
 
-/// Inode of a network namespace.
+/// Key: inode number of a network namespace.
 impl Key for u32 {
     fn has_ended(&self) -> Option<bool> {
         None
@@ -193,7 +191,7 @@ impl Key for u32 {
         0
     }
 
-    /// No namespace: what happened in others must not stand under one of them.
+    /// No namespace: totals of several must not appear under one of them.
     fn of_all(&self) -> Self {
         0
     }
@@ -250,13 +248,13 @@ impl Key for RawBindSite {
         Self { tgid: 0, ..*self }
     }
 
-    /// Addresses in other programs mean nothing here.
+    /// Addresses of another program have no meaning here.
     fn of_any(&self) -> Self {
         self.of_anybody()
     }
 }
 
-/// Binds from one place.
+/// Totals: binds from one call site.
 impl Sums for u64 {
     fn is_over(&self) -> bool {
         true
@@ -315,7 +313,7 @@ impl Sums for RawStateTotals {
     }
 }
 
-/// Whether as many have left TIME_WAIT as entered it.
+/// Whether as many left TIME_WAIT as entered it.
 fn all_left(events: &[u64; event::COUNT]) -> bool {
     const LEFT: [u8; 5] = [event::EXPIRED, event::REUSED, event::SYN, event::RESET, event::OTHER];
     let left: u64 = LEFT.iter().map(|kind| events[usize::from(*kind)]).sum();
@@ -323,7 +321,7 @@ fn all_left(events: &[u64; event::COUNT]) -> bool {
 }
 
 impl Sums for RawTimeWaitTotals {
-    /// What entered before the programs were attached leaves as well, so the sums need not be equal.
+    /// Minisockets that entered before the programs were attached leave too, so the sums need not be equal.
     fn is_over(&self) -> bool {
         self.level == 0 || all_left(&self.events)
     }
@@ -332,7 +330,7 @@ impl Sums for RawTimeWaitTotals {
         [0; COMM_LEN]
     }
 
-    /// The level and its limit stay those of now.
+    /// Keeps the level and its limit of now.
     fn add(&mut self, other: &Self) {
         for (into, from) in self.events.iter_mut().zip(other.events) {
             *into += from;
@@ -354,7 +352,7 @@ impl Sums for RawListener {
         self.owner_comm
     }
 
-    /// Queues, their limit and the owner stay those of now.
+    /// Keeps the queues, their limit and the owner of now.
     fn add(&mut self, other: &Self) {
         for (into, from) in self.drops.iter_mut().zip(other.drops) {
             *into += from;

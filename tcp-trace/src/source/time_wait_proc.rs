@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! TIME_WAIT of the agent's own network namespace as /proc tells it: the only source where no program can be attached.
+//! TIME_WAIT of the agent's own network namespace from /proc: the only source where no program can be attached.
 
 use std::{fs, os::unix::fs::MetadataExt as _};
 
@@ -8,14 +8,14 @@ use crate::{
     model::time_wait::{TimeWaitSnapshot, TimeWaitTotals},
 };
 
-/// As it is now; empty where that cannot be read.
+/// The present totals; empty if they cannot be read.
 pub fn sample() -> TimeWaitSnapshot {
     let Ok(namespace) = fs::metadata("/proc/self/ns/net") else { return TimeWaitSnapshot::new() };
     [(namespace.ino() as u32, totals(&NetStat::read()))].into()
 }
 
-/// From the counters of one namespace. Of the MIBs only those are taken that mean the same on every kernel: TimeWaited counts
-/// expiries on 5.10 and entries from 6.1 on.
+/// Totals from the counters of one namespace. Only MIBs with the same meaning on every kernel are used: TimeWaited
+/// counts expiries on 5.10 and entries from 6.1 on.
 fn totals(counters: &NetStat) -> TimeWaitTotals {
     TimeWaitTotals {
         level: counters.sockstat("TCP:", "tw"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Totals that the kernel side keeps whatever is streamed, counted since the start.
+//! Totals that the kernel side keeps independent of streamed events, counted since the start.
 
 use tcp_trace_common::{
     listen::{RawListener, RawListenerKey},
@@ -16,7 +16,7 @@ use crate::{
     probes::{attach::Attached, table::Signal},
 };
 
-/// The maps that hold them.
+/// The maps with totals.
 pub struct TotalsMaps {
     time_wait: Retiring<u32, RawTimeWaitTotals>,
     listeners: Retiring<RawListenerKey, RawListener>,
@@ -27,10 +27,10 @@ pub struct TotalsMaps {
 }
 
 impl TotalsMaps {
-    /// Takes them out of the object.
+    /// Takes the maps out of the object.
     ///
     /// # Errors
-    /// When it has not the maps of the contract.
+    /// When the object lacks a map.
     pub fn take(attached: &mut Attached) -> anyhow::Result<Self> {
         let sees_listeners = attached.tier(Signal::Listen).is_some();
         let ebpf = &mut attached.ebpf;
@@ -45,10 +45,10 @@ impl TotalsMaps {
         })
     }
 
-    /// Reads them, without names.
+    /// Reads the totals, without names.
     ///
     /// # Errors
-    /// When a map cannot be read: then nothing is known, which is not to say that nothing was counted.
+    /// When a map cannot be read: then the totals are unknown, not 0.
     pub fn read(&mut self) -> anyhow::Result<Totals> {
         let totals = Totals {
             time_wait: self.time_wait.read()?,
@@ -58,7 +58,7 @@ impl TotalsMaps {
             states: self.states.read()?,
             ..Totals::default()
         };
-        // Only with rows that were read is it told that they are part of one another.
+        // Merged keys are reported only together with the rows that they belong to.
         let merged = Merged {
             time_wait: self.time_wait.merged(),
             listeners: self.listeners.merged(),

@@ -12,14 +12,14 @@ use tcp_trace_common::{
     names,
 };
 
-/// The table of `tcp_trace_common::attempts`.
+/// The table of attempts, `tcp_trace_common::attempts`.
 pub struct UnderWay {
     sets: Array<MapData, AttemptSet>,
     attempts: Array<MapData, RawConnect>,
 }
 
 impl UnderWay {
-    /// Takes its maps.
+    /// Takes the maps out of the object.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
         let mut take = |name| ebpf.take_map(name).with_context(|| format!("no map {name} in the object"));
         Ok(Self {
@@ -28,7 +28,7 @@ impl UnderWay {
         })
     }
 
-    /// Copies of them. One that ends meanwhile may be among them, and in the ring buffer.
+    /// Copies of all attempts in progress. An attempt that ends meanwhile may be among them and in the ring buffer.
     pub fn all(&self) -> Vec<RawConnect> {
         let sets = self.sets.iter().zip(0_u32..).filter_map(|(set, number)| Some((set.ok()?, number)));
         sets.flat_map(|(set, number)| {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Everything that a screen or a summary line says, about an interval or about the whole run.
+//! Everything that a screen or a summary line shows, for an interval or for the whole run.
 
 use jiff::Timestamp;
 
@@ -11,29 +11,29 @@ use crate::{
     probes::tier::Tier,
 };
 
-/// The answer.
+/// A summary of an interval or of the run.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// What was asked.
+    /// The question of the command.
     pub mode: Mode,
-    /// When it was given.
+    /// Time of the summary.
     pub time: Timestamp,
-    /// About the whole run, given once at its end.
+    /// Whether this is the summary of the whole run, written once at its end.
     pub is_final: bool,
-    /// What was seen.
+    /// The snapshots of all signals.
     pub observed: Observed,
-    /// Lost in this time.
+    /// Losses in this time.
     pub lost: Lost,
-    /// Something is attached; otherwise there are no books.
+    /// Whether programs are attached; otherwise there is no ledger.
     pub traced: bool,
-    /// At work for the signal that was asked about; `None`: none, the answer rests on what can be read.
+    /// Tier of the command's main signal; `None`: no program, the report shows what can be read.
     pub tier: Option<Tier>,
     /// Release of the kernel.
     pub kernel: String,
-    /// What was made, delivered, lost and spent.
+    /// What was made, delivered and lost, and what tracing cost.
     pub ledger: Ledger,
-    /// Causes found.
+    /// Causes, worst first.
     pub findings: Vec<Finding>,
-    /// What the reader should know about these numbers: what this tier can't see, what was refused.
+    /// Notes on these numbers: what this tier cannot see, what was refused.
     pub notes: Vec<String>,
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is counted of an interval, or of a run.
+//! Counts of an interval or of a run.
 
 use super::{
     CandidateTotals, ConnectSnapshot,
@@ -21,7 +21,7 @@ pub(super) struct Counts {
     second_pass_known: u64,
     syn_retransmits: u64,
     mptcp: u64,
-    /// Port search, handshake, total, ports visited.
+    /// Distributions: port search, handshake, total, ports visited.
     recorders: [Recorder; 4],
     candidates: CandidateTotals,
     tables: Tables,
@@ -46,7 +46,7 @@ impl Default for Counts {
 }
 
 impl Counts {
-    /// The finer distributions of an attempt that the kernel side did not add up.
+    /// Records the fine distributions of an attempt that the kernel side did not add up.
     pub(super) fn record(&mut self, connect: &Connect) {
         let values =
             [connect.port_search_ns, connect.handshake_ns, connect.total_ns, connect.ports_visited.map(u64::from)];
@@ -57,20 +57,20 @@ impl Counts {
         }
     }
 
-    /// The same of those that it did.
+    /// Merges the fine distributions that the kernel side added up.
     pub(super) fn merge_phases(&mut self, phases: &[FoldedPhase; 4]) {
         for (recorder, phase) in self.recorders.iter_mut().zip(phases) {
             recorder.merge_folded(phase);
         }
     }
 
-    /// `now` and `new`: its process was not seen before in this interval, in this run.
+    /// Adds a row; `now` and `new`: its process was not seen before in this interval, in this run.
     pub(super) fn add_row(&mut self, row: &FoldedRow, now: bool, new: bool) {
         self.add(&row.counts);
         self.tables.add(row, Processes { now: now.into(), new: new.into() });
     }
 
-    /// Attempts that found no room in a row.
+    /// Adds attempts that found no room in a row.
     pub(super) fn add_other(&mut self, other: &FoldedCounts) {
         self.add(other);
         self.tables.add_other(other);
@@ -134,7 +134,7 @@ impl Counts {
         self.tables.clear();
     }
 
-    /// `processes` says how many of a program's count here, of those that were `seen`.
+    /// The snapshot. `processes` selects the number of a program's processes; `seen` are all processes.
     pub(super) fn snapshot(&self, processes: impl Fn(&Processes) -> u64, seen: &ProcessSet) -> ConnectSnapshot {
         let [port_search, handshake, total, ports_visited] = &self.recorders;
         let ended = self.by_outcome.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));

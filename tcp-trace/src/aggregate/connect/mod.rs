@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The connect signal: every attempt is in one row, by who and where, and counted from there alone; the interval is merged
-//! into the total at its end.
+//! The connect signal: every attempt is in one row, by process and destination, and counts use rows alone. At its end
+//! the interval is merged into the total.
 
 mod counts;
 mod tables;
@@ -21,59 +21,59 @@ use crate::{
     model::folded::{Folded, FoldedRow},
 };
 
-/// Answers of the connect signal at a moment.
+/// State of the connect signal for an interval or a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConnectSnapshot {
-    /// Attempts: those of every outcome, and those of which none is known.
+    /// Number of attempts, with known and unknown outcome.
     pub connects: u64,
-    /// Attempts that came with an event: the examples. No count rests on them.
+    /// Attempts that came with an event. No other count is based on this one.
     pub told: u64,
-    /// Attempts known to have been made of which no more is known: not followed, or no room for them.
+    /// Attempts without a known outcome: not followed, or no room for them.
     pub outcome_unknown: u64,
-    /// Of these, left out of a random sample: what is counted of the others is an estimate.
+    /// Attempts of `outcome_unknown` that a random sample left out; counts are then estimates.
     pub not_followed: u64,
-    /// How the others ended, in the order of [`OUTCOMES`].
+    /// Attempts by outcome, in the order of [`OUTCOMES`].
     pub by_outcome: [u64; OUTCOMES.len()],
-    /// Searches that looked at the second parity, those that found no port included.
+    /// Searches that went through the second parity, including those that found no port.
     pub second_pass: u64,
-    /// Searches of which that is known.
+    /// Searches for which `second_pass` is known.
     pub second_pass_known: u64,
-    /// SYNs sent again, where known.
+    /// SYN retransmits, where known.
     pub syn_retransmits: u64,
     /// Subflows of MPTCP connections.
     pub mptcp: u64,
-    /// Time in the port search.
+    /// Time in the port search, in ns.
     pub port_search: Distribution,
-    /// Time from SYN to the end.
+    /// Time from the SYN to the end of the attempt, in ns.
     pub handshake: Distribution,
-    /// Time from the call to the end.
+    /// Time from the call to the end of the attempt, in ns.
     pub total: Distribution,
-    /// Candidates looked at per search.
+    /// Candidates that each search visited.
     pub ports_visited: Distribution,
-    /// Why candidates were refused, where the port probes were attached.
+    /// Why candidates were refused, from searches with port probes.
     pub candidates: CandidateTotals,
-    /// Programs, worst first: their processes together, those that ended too.
+    /// Programs, worst first, each with all of its processes, including those that ended.
     pub programs: Vec<Row<ProgramKey, Tally>>,
     /// Processes, worst first.
     pub processes: Vec<Row<ProcessKey, Tally>>,
     /// Destinations, worst first.
     pub destinations: Vec<Row<Destination, Tally>>,
-    /// Attempts in none of these rows.
+    /// Attempts that are in none of these rows.
     pub other: Others,
 }
 
-/// Attempts that found no room in a row: with them each table is all attempts whose outcome is known.
+/// Attempts without a row: each table plus its `Others` is all attempts with a known outcome.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Others {
-    /// Beside the programs.
+    /// Attempts in none of the programs.
     pub programs: Tally,
-    /// Beside the processes.
+    /// Attempts in none of the processes.
     pub processes: Tally,
-    /// Beside the destinations.
+    /// Attempts in none of the destinations.
     pub destinations: Tally,
 }
 
-/// What a list of the first `top` rows leaves out: how many rows, and all attempts that are in none of the list.
+/// What a list of the first `top` rows leaves out: the number of rows, and all attempts that are not in the list.
 pub fn beyond<K>(rows: &[Row<K, Tally>], other: &Tally, top: usize) -> (u64, Tally) {
     let left_out = rows.get(top..).unwrap_or_default();
     let mut tally = other.clone();
@@ -81,44 +81,44 @@ pub fn beyond<K>(rows: &[Row<K, Tally>], other: &Tally, top: usize) -> (u64, Tal
     (left_out.len() as u64, tally)
 }
 
-/// How far to believe a figure that rests on a random sample of attempts.
+/// The precision of figures that are based on a random sample of attempts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// Attempts that each of the sample stands for.
+    /// Attempts that each attempt of the sample represents.
     pub factor: f64,
-    /// Relative standard error of a count of all of the sample; that of a part is larger.
+    /// Relative standard error of a count over the whole sample; that of a part is larger.
     pub error: f64,
 }
 
 impl Estimate {
-    /// What a count of the sample comes to.
+    /// The estimated number of attempts for a count of the sample.
     pub fn of(&self, count: u64) -> u64 {
         (count as f64 * self.factor).round() as u64
     }
 }
 
-/// Sums over the searches that ran with the port probes attached.
+/// Candidates of the searches that ran with port probes attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CandidateTotals {
-    /// Searches sampled.
+    /// Number of sampled searches.
     pub searches: u64,
-    /// Held by a live connection.
+    /// Candidates held by a live connection.
     pub in_use: u64,
-    /// In TIME_WAIT, not reusable.
+    /// Candidates in TIME_WAIT that cannot be reused.
     pub time_wait: u64,
-    /// In TIME_WAIT, taken over.
+    /// Candidates in TIME_WAIT that connect() reused.
     pub time_wait_reused: u64,
-    /// Skipped without a test.
+    /// Candidates skipped without a test.
     pub skipped: u64,
 }
 
 impl ConnectSnapshot {
-    /// How many ended so.
+    /// Number of attempts with this outcome.
     pub fn ended(&self, outcome: Outcome) -> u64 {
         self.by_outcome[outcome as usize]
     }
 
-    /// `None`: each attempt was followed, and every count is exact.
+    /// The estimate; `None` if each attempt was followed, so that every count is exact.
     pub fn estimate(&self) -> Option<Estimate> {
         let followed = (self.connects - self.outcome_unknown) as f64;
         let sampled = self.not_followed > 0 && followed > 0.0;
@@ -136,31 +136,31 @@ impl ConnectSnapshot {
 pub struct ConnectAggregate {
     interval: Counts,
     total: Counts,
-    /// Processes of the interval.
+    /// Processes seen in the interval.
     seen_now: ProcessSet,
-    /// Processes of the run.
+    /// Processes seen in the run.
     seen: ProcessSet,
-    /// Attempts that no row has, until it is known which processes they are of. In an order, so that a replay is the same.
+    /// Attempts without a row, until their processes are known. Ordered, so that a replay is identical.
     without_row: BTreeMap<AttemptKey, FoldedRow>,
 }
 
-/// Network namespace, process and destination.
+/// Network namespace, process id, destination address and port.
 type AttemptKey = (u32, u32, IpAddr, u16);
 
 impl ConnectAggregate {
-    /// An event came through.
+    /// Counts an event that arrived.
     pub fn hear(&mut self) {
         self.interval.told += 1;
     }
 
-    /// Counts an attempt by its event, because there are no rows.
+    /// Counts an attempt from its event, because there are no rows.
     pub fn observe(&mut self, connect: &Connect) {
         self.interval.record(connect);
         self.row(&FoldedRow::of(connect));
     }
 
-    /// Counts an attempt that has not ended, and so is in no row. An event does not say when its process was started, rows
-    /// do.
+    /// Counts an attempt that has not ended, and is therefore in no row. An event does not contain the start time of
+    /// its process, rows do.
     pub fn observe_pending(&mut self, connect: &Connect) {
         self.interval.record(connect);
         let place = (connect.netns, connect.caller.pid, connect.daddr, connect.dport);
@@ -177,14 +177,14 @@ impl ConnectAggregate {
         }
     }
 
-    /// Counts attempts that were added up in the kernel. `has_rows`: by who and where, all that ended.
+    /// Counts attempts that the kernel side added up. `has_rows`: all that ended are in rows.
     pub fn observe_folded(&mut self, folded: &Folded, has_rows: bool) {
         self.interval.merge_phases(&folded.phases);
         folded.rows.iter().for_each(|row| self.row(row));
         self.interval.add_other(&folded.other(has_rows));
     }
 
-    /// Counts attempts of which no outcome is known, `not_followed` of them because one in many is followed.
+    /// Counts attempts without a known outcome; `not_followed` of them were left out of a sample.
     pub fn observe_unknown(&mut self, attempts: u64, not_followed: u64) {
         self.interval.outcome_unknown += attempts;
         self.interval.not_followed += not_followed;
@@ -195,7 +195,7 @@ impl ConnectAggregate {
         self.interval.add_row(row, now, new);
     }
 
-    /// Ends the interval and answers for it.
+    /// Ends the interval and returns its snapshot.
     pub fn tick(&mut self) -> ConnectSnapshot {
         self.place_pending();
         let snapshot = self.interval.snapshot(|processes| processes.now, &self.seen_now);
@@ -203,7 +203,7 @@ impl ConnectAggregate {
         snapshot
     }
 
-    /// Answers for everything since the start.
+    /// The snapshot of everything since the start.
     pub fn total(&mut self) -> ConnectSnapshot {
         self.place_pending();
         self.fold();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Attempts by program, by process and by destination. Each table is bounded, and with its remainder it is all of them.
+//! Attempts by program, by process and by destination. Each table is bounded; with its remainder it holds all attempts.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,12 +17,12 @@ use crate::{
     model::folded::{FoldedCounts, FoldedRow},
 };
 
-/// Rows of each table.
+/// Number of rows in each table.
 const TOP: usize = 1024;
-/// Processes that are told apart where they are counted.
+/// Number of processes that are distinguished when they are counted.
 const PROCESSES: usize = 1 << 16;
 
-/// The three tables.
+/// The three tables and their remainders.
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
     programs: Top<ProgramId, Tally>,
@@ -106,7 +106,7 @@ impl Tables {
         })
     }
 
-    /// Those with trouble first, then those with the most attempts; the key settles ties, so that rows do not dance.
+    /// Rows with trouble first, then those with most attempts; the key breaks ties, so that rows keep their order.
     fn worst_first<K, R>(&self, top: &Top<K, Tally>, key_of: impl Fn(&K, &Tally) -> R) -> Vec<Row<R, Tally>>
     where
         K: Clone + Eq + Ord + Hash,
@@ -125,7 +125,7 @@ impl Tables {
     }
 }
 
-/// Whoever has to make room is counted among the others from then on.
+/// Adds to a row. The values of an evicted row are added to the remainder.
 fn add<K: Clone + Eq + Hash>(top: &mut Top<K, Tally>, other: &mut Tally, key: &K, tally: &Tally, weight: u64) {
     let (value, replaced) = top.add_or_replace(key, weight);
     value.merge(tally);
@@ -143,20 +143,20 @@ fn merge<K: Clone + Eq + Hash>(total: &mut Top<K, Tally>, other: &mut Tally, int
     }
 }
 
-/// Processes that were met, each in its program: enough to count them, in bounded memory.
+/// Processes that were seen, each with its program: enough to count them in bounded memory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ProcessSet {
     met: HashSet<u64, RandomState>,
-    /// The last one: most rows of one come one after another.
+    /// The last process seen: consecutive rows often have the same process.
     last: Option<u64>,
-    /// There are more than can be told apart.
+    /// Whether there are more processes than can be distinguished.
     is_full: bool,
-    /// When the last process of each pid was started.
+    /// Start time of the last process of each pid.
     started: HashMap<u32, u64, RandomState>,
 }
 
 impl ProcessSet {
-    /// Whether the process of a row was not met before.
+    /// Returns whether the process of a row is new.
     pub(super) fn meet(&mut self, row: &FoldedRow) -> bool {
         let hash = FixedState::with_seed(0).hash_one((ProgramId::of(row), ProcessId::of(row)));
         if self.last == Some(hash) {
@@ -173,7 +173,7 @@ impl ProcessSet {
         false
     }
 
-    /// When a process was started, as far as a row said; 0: none did.
+    /// Start time of a process as known from rows, in ns; 0: unknown.
     pub(super) fn started_ns(&self, pid: u32) -> u64 {
         self.started.get(&pid).copied().unwrap_or(0)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Interval and total from the same attempts.
+//! Tests: interval and total from the same attempts.
 
 use proptest::prelude::*;
 
@@ -101,7 +101,7 @@ fn a_pid_that_is_used_again_is_another_process() {
     assert_eq!(processes, [(7, Some(900), 6), (7, Some(100), 3)]);
     assert_eq!((interval.programs.len(), interval.programs[0].key.processes), (1, 2));
     assert_eq!(interval.programs[0].value.connects, 9);
-    // They are the same in the next interval.
+    // The processes are the same in the next interval.
     aggregate.observe_folded(&rows(vec![row(7, 900, 80, 1)]), true);
     assert_eq!(aggregate.tick().programs[0].key.processes, 1);
     assert_eq!(aggregate.total().programs[0].key.processes, 2);
@@ -161,7 +161,7 @@ fn a_sample_is_an_estimate() {
     assert_eq!((estimate.factor, estimate.error, estimate.of(50)), (8.0, 0.1, 400));
 }
 
-/// What happens to an aggregate.
+/// A step of a property test.
 #[derive(Clone, Debug)]
 enum Step {
     Rows(Vec<(u32, u16, u64)>, u64),

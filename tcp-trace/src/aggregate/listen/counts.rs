@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What happened to the SYNs of a listener, as differences of the kernel side's totals.
+//! Counts of a listener's SYNs, as differences of the kernel side's totals.
 
 use tcp_trace_common::listen::{RawListener, UNKNOWN, cause};
 
-/// In an interval, or since the start.
+/// Counts of an interval, or since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListenCounts {
-    /// SYNs that it decided about.
+    /// SYNs that the listener decided about.
     pub syns: u64,
-    /// Dropped, by cause: slots of [`DropCause::ALL`](crate::event::DropCause::ALL).
+    /// SYNs and handshakes dropped, by cause: slots of [`DropCause::ALL`](crate::event::DropCause::ALL).
     pub drops: [u64; 5],
-    /// Answered by a cookie.
+    /// SYNs answered with a cookie.
     pub cookies: u64,
-    /// Handshakes that ended in the accept queue.
+    /// Handshakes that completed into the accept queue.
     pub queued: u64,
-    /// Taken out of it. Not known where returns of `accept()` are not seen.
+    /// Connections taken out of the accept queue. Unknown where returns of `accept()` are not traced.
     pub(crate) accepted: u64,
     pub(crate) accepts_unseen: bool,
-    /// ListenerSamples-ups that found it, if they are timed.
+    /// Lookups that found the listener, if they are timed.
     pub lookups: u64,
-    /// Time in them.
+    /// Total time of these lookups, in ns.
     pub lookup_ns: u64,
 }
 
@@ -63,27 +63,27 @@ impl ListenCounts {
         self.lookup_ns += more.lookup_ns;
     }
 
-    /// Connections that `accept()` took; `None`: not seen on this tier.
+    /// Connections that `accept()` took; `None`: not traced on this tier.
     pub fn accepted(&self) -> Option<u64> {
         (!self.accepts_unseen).then_some(self.accepted)
     }
 
-    /// For whatever reason.
+    /// SYNs and handshakes dropped, for any reason.
     pub fn dropped(&self) -> u64 {
         self.drops.iter().sum()
     }
 
-    /// Because the accept queue was full: as SYNs, and as handshakes at their last ACK.
+    /// Drops because the accept queue was full: of SYNs, and of handshakes at their last ACK.
     pub fn by_accept_queue(&self) -> u64 {
         self.drops[0] + self.drops[1]
     }
 
-    /// Because the SYN queue was full, or the rest of it kept for known peers.
+    /// Drops because the SYN queue was full, or its last quarter was kept for known peers.
     pub fn by_syn_queue(&self) -> u64 {
         self.drops[2] + self.drops[3]
     }
 
-    /// A look-up's mean time; `None`: not timed.
+    /// Mean time of a lookup in ns; `None`: not timed.
     pub fn lookup_mean_ns(&self) -> Option<u64> {
         self.lookup_ns.checked_div(self.lookups)
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Listeners: what became of their SYNs, how full their queues were and are, and whose handshakes waited for them.
+//! The listen signal: what happened to the SYNs of each listener, how full its queues were and are, and which
+//! handshakes waited for it.
 
 mod counts;
 mod now;
@@ -27,68 +28,68 @@ use crate::{
     source::retired::carry,
 };
 
-/// Rows of an answer; more are only counted.
+/// Number of rows in a snapshot; further listeners are only counted.
 const ROWS: usize = 1024;
 
-/// An address and a port that is listened on, by one socket or by all those of a SO_REUSEPORT group.
+/// An address and port with a listener: one socket, or all sockets of a SO_REUSEPORT group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Endpoint {
     /// Inode of the network namespace.
     pub netns: u32,
-    /// Unspecified: any address.
+    /// Local address; unspecified means any address.
     pub saddr: IpAddr,
-    /// Port.
+    /// Local port.
     pub sport: u16,
 }
 
 impl Endpoint {
-    /// `0.0.0.0:8080`
+    /// The endpoint as `0.0.0.0:8080`.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.saddr, self.sport)
     }
 }
 
-/// What is known of an endpoint.
+/// What is known about an endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listener {
-    /// Which.
+    /// The endpoint.
     pub endpoint: Endpoint,
-    /// As it is now; `None`: nobody listens there any more, or it was not looked at.
+    /// Its present state; `None`: no socket listens there any more, or sockets were not read.
     pub now: Option<Now>,
-    /// What happened; `None`: nothing is traced.
+    /// Its SYNs in this time; `None`: not traced.
     pub counts: Option<ListenCounts>,
-    /// The most that waited for `accept()` on one of its sockets since tracing began.
+    /// The highest number of connections waiting for `accept()` on one of its sockets since tracing began.
     pub accept_high: Option<u64>,
-    /// The most handshakes under way there.
+    /// The highest number of handshakes in progress since tracing began.
     pub syn_high: Option<u64>,
-    /// What `listen()` was asked for, if it was called while tracing.
+    /// The backlog passed to `listen()`, if it was called during tracing.
     pub asked: Option<u64>,
-    /// Of a group: how many times its fair share the busiest socket got.
+    /// For a group: the share of the busiest socket, as a multiple of its fair share.
     pub skew: Option<f64>,
-    /// Who accepts, or holds the socket.
+    /// The process that accepts, or holds the socket.
     pub owner: Option<Process>,
 }
 
-/// What was observed of listeners.
+/// State of the listen signal for an interval or a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListenSnapshot {
-    /// Those in trouble first, then the busiest.
+    /// Listeners with drops first, then the busiest.
     pub listeners: Vec<Listener>,
-    /// More than those.
+    /// Number of listeners beyond `listeners`.
     pub beyond: u64,
-    /// Programs saw what is counted: without them there are only the counters of whole namespaces.
+    /// Whether programs traced listeners; otherwise there are only the counters of whole namespaces.
     pub traced: bool,
     /// The kernel's own counters, by namespace.
     pub spaces: Vec<SpaceCounters>,
-    /// Handshakes of this machine that waited because this machine dropped their SYNs.
+    /// Handshakes of this machine that waited because a listener of this machine dropped their SYNs.
     pub slow: Vec<SlowHandshakes>,
 }
 
-/// Remembers totals, and the looks at sockets.
+/// Keeps totals and inventories, to compute differences.
 #[derive(Clone, Debug, Default)]
 pub struct ListenAggregate {
     totals: HashMap<RawListenerKey, RawListener, RandomState>,
-    /// At the beginning of the interval.
+    /// The totals at the start of the interval.
     before: HashMap<RawListenerKey, RawListener, RandomState>,
     traced: bool,
     look: ListenerSamples,
@@ -96,7 +97,7 @@ pub struct ListenAggregate {
 }
 
 impl ListenAggregate {
-    /// Takes one event.
+    /// Consumes one event.
     pub fn observe(&mut self, event: &Event) {
         match event {
             Event::ListenDrop(dropped) => self.slow.dropped(dropped),
@@ -105,13 +106,12 @@ impl ListenAggregate {
         }
     }
 
-    /// Takes a row of connects.
+    /// Consumes a row of connects.
     pub fn connected(&mut self, row: &FoldedRow) {
         self.slow.connected(row);
     }
 
-    /// Takes the totals of the kernel side, counted since the start: where they are, programs see listeners. They are all
-    /// there are: one that is gone is part of another (`merged`).
+    /// Consumes the kernel side's totals, counted since the start; they exist only if programs trace listeners.
     pub fn enter(&mut self, totals: &[(RawListenerKey, RawListener)], merged: &[(RawListenerKey, RawListenerKey)]) {
         carry(&mut self.before, merged);
         self.traced = true;
@@ -119,12 +119,12 @@ impl ListenAggregate {
         self.totals.extend(totals.iter().copied());
     }
 
-    /// Takes the sockets as they are now.
+    /// Consumes an inventory of the sockets as they are now.
     pub fn survey(&mut self, inventory: &Inventory) {
         self.look.take(inventory);
     }
 
-    /// Ends the interval and answers for it.
+    /// Ends the interval and returns its snapshot.
     pub fn tick(&mut self) -> ListenSnapshot {
         let answer = self.answer(&self.before, self.look.interval(), self.slow.interval());
         self.before.clone_from(&self.totals);
@@ -133,7 +133,7 @@ impl ListenAggregate {
         answer
     }
 
-    /// Answers for everything since the start.
+    /// The snapshot of everything since the start.
     pub fn total(&self) -> ListenSnapshot {
         self.answer(&HashMap::default(), self.look.total(), self.slow.total())
     }
@@ -166,12 +166,12 @@ fn endpoint(key: &RawListenerKey) -> Endpoint {
     Endpoint { netns: key.netns, saddr, sport: key.port }
 }
 
-/// The sockets of an endpoint, on their way to a row.
+/// The sockets of an endpoint, while its row is built.
 #[derive(Default)]
 struct Group {
     now: Option<Now>,
     counts: ListenCounts,
-    /// What each socket got that got anything.
+    /// Number of connections that each socket got, for sockets that got any.
     queued: Vec<u64>,
     accept_high: Option<u64>,
     syn_high: Option<u64>,
@@ -191,12 +191,12 @@ impl Group {
         }
     }
 
-    /// `None`: it is gone, and nothing happened to it.
+    /// The row; `None` if the endpoint is gone and had no SYN.
     fn row(self, endpoint: Endpoint, traced: bool) -> Option<Listener> {
         if self.now.is_none() && self.counts == ListenCounts::default() {
             return None;
         }
-        // Those of several devices are no group that shares.
+        // Sockets on several devices do not share connections as a group does.
         let members = self.now.filter(|now| now.chain == 1).map_or(1, |now| now.members);
         let most = self.queued.iter().copied().max().unwrap_or(0);
         let skew =
@@ -216,7 +216,7 @@ impl Group {
 }
 
 impl Listener {
-    /// Drops before everything else, then how full it is, then what comes.
+    /// Sort key: drops first, then the fill of the accept queue, then the rate of SYNs.
     fn weight(&self) -> f64 {
         let counts = self.counts.unwrap_or_default();
         let fill = self.now.as_ref().map_or(0.0, Now::fill);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Listeners as they are, by the looks that were taken at sockets and at the kernel's own counters.
+//! Listeners as they are, from inventories and from the kernel's own counters.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,28 +12,28 @@ use crate::{
     inventory::{Inventory, Space, netstat::NetStat, socket::State},
 };
 
-/// The sockets of an endpoint.
+/// The present sockets of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// How many listen there.
+    /// Number of listening sockets.
     pub members: u64,
-    /// Those that a look-up goes through one by one: bound to as many devices. Several on one device are a SO_REUSEPORT
-    /// group, and cost one look together.
+    /// Sockets that a lookup visits one by one: one per device. Several on one device are a SO_REUSEPORT group, and
+    /// count as one.
     pub chain: u64,
-    /// Connections that wait for `accept()`, on all of them.
+    /// Connections that wait for `accept()`, on all sockets.
     pub accept_queue: u64,
-    /// The most on one of them.
+    /// The longest accept queue of one socket.
     pub fullest: u64,
-    /// Limit of each queue of each of them, the smallest.
+    /// Limit of each queue of each socket, the smallest.
     pub limit: u64,
-    /// Handshakes under way.
+    /// Handshakes in progress.
     pub syn_queue: u64,
-    /// Who holds the socket.
+    /// The process that holds the socket.
     pub owner: Option<Process>,
 }
 
 impl Now {
-    /// Of the fullest accept queue, how much is taken.
+    /// Fill of the longest accept queue, as a fraction of its limit.
     pub(super) fn fill(&self) -> f64 {
         self.fullest as f64 / (self.limit + 1) as f64
     }
@@ -44,13 +44,13 @@ impl Now {
 pub struct SpaceCounters {
     /// Inode of the network namespace.
     pub netns: u32,
-    /// `ListenOverflows`: found an accept queue full.
+    /// `ListenOverflows`: connections that found an accept queue full.
     pub overflows: Option<u64>,
-    /// `ListenDrops`: dropped by listeners, for whatever reason.
+    /// `ListenDrops`: drops by listeners, for any reason.
     pub drops: Option<u64>,
-    /// `TCPReqQFullDoCookies`
+    /// `TCPReqQFullDoCookies`: SYNs answered with a cookie because a SYN queue was full.
     pub full_cookies: Option<u64>,
-    /// `TCPReqQFullDrop`
+    /// `TCPReqQFullDrop`: SYNs dropped because a SYN queue was full.
     pub full_drops: Option<u64>,
 }
 
@@ -79,7 +79,7 @@ impl SpaceCounters {
 
 type Counters = BTreeMap<u32, SpaceCounters>;
 
-/// The looks that an interval and the run began with, and the last one.
+/// Inventories at the start of the interval and of the run, and the last one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ListenerSamples {
     listeners: BTreeMap<Endpoint, Now>,
@@ -96,7 +96,7 @@ impl ListenerSamples {
             let netns = space.namespace.inode;
             let counters = SpaceCounters::read(netns, &space.counters);
             self.counters.insert(netns, counters);
-            // One that comes later begins here: what it counted before is not of this run.
+            // A namespace that appears later begins here: its earlier counts are not part of this run.
             self.first.entry(netns).or_insert(counters);
             self.before.entry(netns).or_insert(counters);
             self.listen(inventory, space);
@@ -128,7 +128,8 @@ impl ListenerSamples {
         }
     }
 
-    /// A request knows its local address, not its listener: that of the address comes before that of any.
+    /// Counts handshakes. A request has its local address, not its listener: a listener on that address precedes one on
+    /// any address.
     fn handshakes(&mut self, space: &Space) {
         for socket in space.sockets.iter().filter(|socket| socket.state == State::SynRecv) {
             let (v4, v6) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Joins handshakes that waited with the listener of this machine that dropped their SYNs: both ends are seen. One event
-//! says which listener a destination is; how many waited for it is counted from the rows towards that destination.
+//! Joins handshakes that waited with the listener of this machine that dropped their SYNs. One event shows which
+//! listener a destination is; the rows towards that destination count how many waited.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,30 +16,30 @@ use crate::{
     model::folded::FoldedRow,
 };
 
-/// Drops that are remembered, the latest. A client that gave up, or is on another machine, leaves one behind.
+/// Number of drops that are remembered, the latest. A client that gave up, or is on another machine, leaves one behind.
 const RECENT: usize = 16_384;
-/// Listeners that handshakes are counted for.
+/// Number of listeners for which handshakes are counted.
 const LISTENERS: usize = 1024;
 
 /// Handshakes that waited for one listener.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlowHandshakes {
-    /// Who dropped their SYNs.
+    /// The listener that dropped the SYNs.
     pub listener: Endpoint,
-    /// Why, the last one.
+    /// Cause of the last drop.
     pub cause: DropCause,
-    /// How many.
+    /// Number of handshakes that waited.
     pub connects: u64,
-    /// SYNs that were sent again.
+    /// SYN retransmits.
     pub retransmits: u64,
-    /// The longest.
+    /// Longest handshake, in ns.
     pub max_ns: Option<u64>,
-    /// Who called, the last one.
+    /// The last caller.
     pub caller: Process,
 }
 
 type Found = HashMap<Endpoint, SlowHandshakes, RandomState>;
-/// The client's end, and the port that it sent to.
+/// Address and port of the client, and the port that it sent to.
 type Key = (SocketAddr, u16);
 
 #[derive(Clone, Debug, Default)]
@@ -79,7 +79,7 @@ impl Slow {
         }
     }
 
-    /// Counts those that waited.
+    /// Counts the handshakes that waited.
     pub(super) fn connected(&mut self, row: &FoldedRow) {
         let counts = &row.counts;
         if counts.retransmitted == 0 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Totals made by hand, a look made by hand, and a handshake that waited.
+//! Tests with totals, an inventory and a handshake that waited.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -42,7 +42,7 @@ fn a_group_is_one_row_and_rates_are_differences() {
     listen.enter(&[(key(1), totals(15, 3, 12)), (key(2), totals(4, 0, 3))], &[]);
     let second = listen.tick().listeners[0].counts.expect("traced");
     assert_eq!((second.syns, second.dropped(), second.queued), (5, 2, 3));
-    // Nobody listens there any more as far as is known, and nothing happened: no row.
+    // There is no listener any more, and nothing happened: no row.
     assert!(listen.tick().listeners.is_empty());
     assert_eq!(listen.total().listeners[0].counts.expect("traced").syns, 19);
 }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Ports that no connect of a network namespace may have, wherever it goes.
+//! Ports that no connect of a network namespace can use, for any destination.
 
 use super::{held::By, port_set::PortSet};
 use crate::inventory::{Space, socket::State};
 
-/// One set for each reason. A port may be in several.
+/// One set of ports per reason. A port may be in several.
 #[derive(Clone, Debug, Default)]
 pub struct Common {
-    /// By `ip_local_reserved_ports`.
+    /// Ports in `ip_local_reserved_ports`.
     pub reserved: PortSet,
-    /// Listened on.
+    /// Ports with a listener.
     pub listening: PortSet,
-    /// Bound and no more; `None`: this kernel does not list them.
+    /// Ports that are only bound; `None`: this kernel does not list them.
     pub bound: Option<PortSet>,
-    /// With the mark of a `bind()`; `None`: not to be had here.
+    /// Ports with the mark of a `bind()`; `None`: unavailable here.
     pub marked: Option<PortSet>,
 }
 
 impl Common {
-    /// Those of a namespace; `lists_bound` as the inventory has it.
+    /// The sets of a namespace; `lists_bound` as in the inventory.
     pub fn of(space: &Space, lists_bound: Option<bool>) -> Self {
         let mut listening = PortSet::default();
         let mut bound = (lists_bound == Some(true)).then(PortSet::default);
@@ -40,7 +40,7 @@ impl Common {
         Self { reserved, listening, bound, marked }
     }
 
-    /// The sets that are known, in the order in which a port counts.
+    /// The known sets, in the order in which a port is attributed.
     pub fn ports(&self) -> impl Iterator<Item = (By, &PortSet)> {
         let all = [
             (By::Reserved, Some(&self.reserved)),
@@ -51,7 +51,7 @@ impl Common {
         all.into_iter().filter_map(|(by, ports)| Some((by, ports?)))
     }
 
-    /// Whether a connect passes a port over for any of these reasons.
+    /// Whether a connect skips a port for any of these reasons.
     pub fn contains(&self, port: u16) -> bool {
         self.ports().any(|(_, ports)| ports.contains(port))
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How fast ports go, from one inventory to the next, over the last minute.
+//! How fast ports are used, from one inventory to the next, over the last minute.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,33 +7,33 @@ use foldhash::fast::RandomState;
 
 use super::{Group, Route};
 
-/// A minute: as long as TIME_WAIT lasts, so that what comes and what goes are both in it.
+/// A minute: as long as TIME_WAIT, so that the window covers both new and expired entries.
 const WINDOW_NS: u64 = 60_000_000_000;
-/// Inventories remembered.
+/// Number of inventories that are kept.
 const SAMPLES: usize = 64;
 
-/// A change of the number of taken ports.
+/// The rate of change of the number of taken ports.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Growth {
-    /// Ports a second; negative where they come back.
+    /// Ports per second; negative if they are released.
     pub per_second: f64,
-    /// Measured over this long.
+    /// Length of the measurement in seconds.
     pub seconds: f64,
 }
 
 impl Growth {
-    /// Until so many ports are gone, at this rate.
+    /// Seconds until `ports` ports are used at this rate.
     pub(super) fn seconds_to(&self, ports: u32) -> Option<f64> {
         (self.per_second > 0.0).then(|| f64::from(ports) / self.per_second)
     }
 }
 
-/// Taken ports of those groups that are shown.
+/// Taken ports of the groups that are shown, by time.
 #[derive(Debug, Default)]
 pub(super) struct History(HashMap<Route, VecDeque<(u64, u32)>, RandomState>);
 
 impl History {
-    /// Enters what was found at `now_ns`, and tells each group how it grows. Groups that are gone are forgotten.
+    /// Adds the groups found at `now_ns`, and sets the growth of each. Groups that are gone are removed.
     pub(super) fn extend(&mut self, now_ns: u64, groups: &mut [Group]) {
         let mut kept = HashMap::default();
         for group in groups {
@@ -53,7 +53,7 @@ impl History {
 fn growth(samples: &VecDeque<(u64, u32)>) -> Option<Growth> {
     let ((first_ns, first), (last_ns, last)) = (samples.front()?, samples.back()?);
     let seconds = last_ns.saturating_sub(*first_ns) as f64 / 1e9;
-    // Of two looks in a row nothing follows.
+    // Two inventories in quick succession yield no rate.
     (seconds >= 0.5).then(|| Growth { per_second: (f64::from(*last) - f64::from(*first)) / seconds, seconds })
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What takes the ports of a range towards one destination: each port is counted once.
+//! What takes the ports of a range towards one destination; each port is counted once.
 
 use super::range::{Halves, Range};
 use crate::inventory::socket::{Socket, State};
@@ -9,32 +9,32 @@ use crate::inventory::socket::{Socket, State};
 pub enum By {
     /// A connection in use.
     Established,
-    /// One that is being made.
+    /// A connection that is being opened.
     Opening,
-    /// One that the peer closed and the application did not: CLOSE_WAIT.
+    /// A connection that the peer closed and the application did not: CLOSE_WAIT.
     CloseWait,
-    /// One that is being closed, a minisocket in FIN_WAIT2 included.
+    /// A connection that is being closed, including a minisocket in FIN_WAIT2.
     Closing,
-    /// TIME_WAIT that cannot be taken over now.
+    /// TIME_WAIT that cannot be reused now.
     TimeWait,
-    /// TIME_WAIT that `connect()` may take over: not in the way.
+    /// TIME_WAIT that `connect()` may reuse: the port is free.
     TimeWaitReusable,
     /// Reserved by `ip_local_reserved_ports`, for every destination.
     Reserved,
     /// A listener's port, skipped for every destination.
     Listening,
-    /// Bound by somebody who is neither connected nor listening: skipped for every destination.
+    /// Bound by a socket that is neither connected nor listening: skipped for every destination.
     Bound,
-    /// Marked by a `bind()` of somebody who is connected elsewhere, or gone: skipped for every destination.
+    /// Marked by a `bind()` of a socket that is connected elsewhere, or closed: skipped for every destination.
     Marked,
 }
 
-/// Ports by what takes them.
+/// Number of ports by what takes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held([Halves; By::ALL.len()]);
 
 impl By {
-    /// In the order in which they are shown.
+    /// All kinds, in display order.
     pub const ALL: [Self; 10] = [
         Self::Established,
         Self::Opening,
@@ -48,7 +48,7 @@ impl By {
         Self::Marked,
     ];
 
-    /// As every output spells it.
+    /// Name in every output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Established => "established",
@@ -64,7 +64,7 @@ impl By {
         }
     }
 
-    /// What a connected socket counts as.
+    /// The kind of a connected socket.
     pub(super) fn of(socket: &Socket, reusable: bool) -> Self {
         match socket.state {
             State::SynSent | State::SynRecv => Self::Opening,
@@ -84,12 +84,12 @@ impl Held {
         self.0[by as usize].add(first);
     }
 
-    /// Ports that this takes.
+    /// Ports that this kind takes.
     pub fn by(&self, by: By) -> Halves {
         self.0[by as usize]
     }
 
-    /// Ports that a search cannot have.
+    /// Ports that a search cannot use.
     pub fn taken(&self) -> Halves {
         let all = By::ALL.into_iter().filter(|by| *by != By::TimeWaitReusable).map(|by| self.by(by));
         all.fold(Halves::default(), |sum, more| Halves {
@@ -98,22 +98,23 @@ impl Held {
         })
     }
 
-    /// Ports that a search can have.
+    /// Ports that a search can use.
     pub fn free(&self, range: Range) -> Halves {
         range.halves().minus(self.taken())
     }
 
-    /// Connects until the first half is full, and each walks all of it; `None`: all is searched in one pass.
+    /// Connects until the first half is full and each connect walks all of it; `None`: the range is searched in one
+    /// pass.
     pub fn to_cliff(&self, range: Range) -> Option<u32> {
         (!range.one_pass).then(|| self.free(range).first.saturating_sub(range.never_tried()))
     }
 
-    /// Connects until there is no port at all.
+    /// Connects until no port is left.
     pub fn to_exhaustion(&self, range: Range) -> u32 {
         self.free(range).both().saturating_sub(range.never_tried())
     }
 
-    /// Whether anything is taken by what every destination has in common: not by this one alone.
+    /// Ports taken for every destination alike, not for this one alone.
     pub fn in_common(&self) -> u32 {
         [By::Reserved, By::Listening, By::Bound, By::Marked].into_iter().map(|by| self.by(by).both()).sum()
     }

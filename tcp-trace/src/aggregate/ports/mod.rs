@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Local ports per network namespace, source and destination: what takes them, how many are left, how fast they go.
+//! Local ports by network namespace, source and destination: what takes them, how many are left, and how fast they are
+//! used.
 //!
-//! A port is free for a connect unless the same four-tuple exists (TIME_WAIT that may be taken over apart), or the port
-//! is reserved, or carries the mark of a `bind()`, a listener's for one: then it is shared with nobody. So one port serves many destinations, and
-//! each source and destination has a range of its own to use up.
+//! A port is free for a connect unless the same four-tuple exists (except a reusable TIME_WAIT), or the port is
+//! reserved, or carries the mark of a `bind()`, for example a listener's; such a port is never shared. One port can
+//! therefore serve many destinations, and each pair of source and destination has a range of its own.
 
 pub mod common;
 mod growth;
@@ -28,10 +29,10 @@ use crate::{
     model::{folded::FoldedRow, scope::Scope},
 };
 
-/// Destinations of which it is remembered that their callers set IP_LOCAL_PORT_RANGE.
+/// Number of destinations for which a caller's IP_LOCAL_PORT_RANGE is remembered.
 const SOCKET_RANGES: usize = 1024;
 
-/// Whose range it is.
+/// Source and destination that share one range of ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Route {
     /// Inode of the network namespace.
@@ -44,109 +45,109 @@ pub struct Route {
     pub dport: u16,
 }
 
-/// One source and destination.
+/// The ports of one source and destination.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// Which.
+    /// Source and destination.
     pub route: Route,
-    /// Searched by its connects.
+    /// The range that its connects search.
     pub range: Range,
     /// Ports of the range by what takes them.
     pub held: Held,
-    /// Ports of the range that a search cannot have.
+    /// Ports of the range that a search cannot use.
     pub taken: PortSet,
     /// Connections from ports outside the range.
     pub outside: u32,
-    /// When TIME_WAIT may be taken over.
+    /// When ports in TIME_WAIT can be reused.
     pub reuse: Reuse,
-    /// How the number of taken ports changes.
+    /// The change of the number of taken ports.
     pub growth: Option<Growth>,
-    /// Who holds most of these sockets, and how many. TIME_WAIT is held by nobody.
+    /// The owner of most of these sockets, and their number. TIME_WAIT has no owner.
     pub owner: Option<(Arc<Owner>, u32)>,
 }
 
-/// One network namespace.
+/// The ports of one network namespace.
 #[derive(Clone, Debug)]
 pub struct PortSpace {
-    /// Its inode.
+    /// Inode number of the namespace.
     pub netns: u32,
     /// `net.ipv4.ip_local_port_range`.
     pub range: Option<Range>,
     /// Ports of the range that are reserved.
     pub reserved: u32,
-    /// Ports of the range that are listened on.
+    /// Ports of the range with a listener.
     pub listening: u32,
-    /// Ports of the range that are bound and no more; `None`: this kernel does not list them.
+    /// Ports of the range that are only bound; `None`: this kernel does not list them.
     pub bound: Option<u32>,
-    /// Ports of the range that carry the mark of a `bind()`, listeners' included; `None`: not to be had here.
+    /// Ports of the range that carry the mark of a `bind()`, including listeners' ports; `None`: unavailable here.
     pub marked: Option<u32>,
     /// Ports of the range that connections to several destinations share.
     pub shared: u32,
-    /// The port that most connections share, and how many do.
+    /// The port that most connections share, and their number.
     pub most_shared: Option<(u16, u32)>,
-    /// More sockets than could be looked at: what is counted here is a lower bound.
+    /// Sockets beyond the limit of one inventory: the counts here are then lower bounds.
     pub beyond: u64,
 }
 
-/// The ports as they were at the last inventory.
+/// The ports at the last inventory.
 #[derive(Clone, Debug, Default)]
 pub struct PortsSnapshot {
-    /// Fewest free ports first.
+    /// Pairs of source and destination, fewest free ports first.
     pub groups: Vec<Group>,
-    /// More sources and destinations than those.
+    /// Number of pairs beyond `groups`.
     pub more_groups: u64,
-    /// Every network namespace that was looked at.
+    /// Every network namespace that was read.
     pub spaces: Vec<PortSpace>,
-    /// What looking took.
+    /// The cost of the inventory.
     pub effort: Effort,
 }
 
-/// What an inventory took.
+/// The cost of an inventory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effort {
-    /// Sockets listed, of all namespaces.
+    /// Number of sockets in all namespaces.
     pub sockets: u64,
-    /// Time, that for finding namespaces and owners included.
+    /// Duration in ns, including finding namespaces and owners.
     pub took_ns: u64,
 }
 
 impl PortsSnapshot {
-    /// The fullest of a destination's ranges: there may be several local addresses.
+    /// The fullest group towards a destination, which may have several local addresses.
     pub fn towards(&self, destination: Destination) -> Option<&Group> {
         self.groups.iter().find(|group| group.route.destination() == destination)
     }
 
-    /// One network namespace.
+    /// The ports of one network namespace.
     pub fn space(&self, netns: u32) -> Option<&PortSpace> {
         self.spaces.iter().find(|space| space.netns == netns)
     }
 }
 
 impl Route {
-    /// That of a connection.
+    /// The route of a connection's socket.
     pub fn of(socket: &Socket) -> Self {
         Self { netns: socket.netns, saddr: socket.saddr, daddr: socket.daddr, dport: socket.dport }
     }
 
-    /// Without the source.
+    /// The destination alone.
     pub fn destination(&self) -> Destination {
         Destination { netns: self.netns, daddr: self.daddr, dport: self.dport }
     }
 }
 
 impl Group {
-    /// Seconds until the first half is full, if it goes on like this; `None`: it does not grow, or not known yet.
+    /// Seconds until the first half is full at the current rate; `None`: it does not grow, or the rate is unknown.
     pub fn seconds_to_cliff(&self) -> Option<f64> {
         self.growth?.seconds_to(self.held.to_cliff(self.range)?)
     }
 
-    /// Seconds until there is no port at all.
+    /// Seconds until no port is left at the current rate; `None` as in `seconds_to_cliff`.
     pub fn seconds_to_exhaustion(&self) -> Option<f64> {
         self.growth?.seconds_to(self.held.to_exhaustion(self.range))
     }
 }
 
-/// Turns inventories into answers.
+/// Turns inventories into snapshots of ports.
 #[derive(Debug, Default)]
 pub struct PortsAggregate {
     rules: SearchRules,
@@ -158,7 +159,7 @@ pub struct PortsAggregate {
 }
 
 impl PortsAggregate {
-    /// On a kernel with these rules, for destinations in `scope`.
+    /// An aggregate for a kernel with these rules, and for destinations in `scope`.
     pub fn new(rules: SearchRules, scope: Scope) -> Self {
         Self { rules, scope, ..Self::default() }
     }
@@ -174,14 +175,14 @@ impl PortsAggregate {
         }
     }
 
-    /// Takes the sockets as they are now.
+    /// Consumes an inventory of the sockets as they are now.
     pub fn survey(&mut self, inventory: &Inventory) {
         let mut snapshot = survey::snapshot(inventory, &self.socket_ranges, &self.scope);
         self.history.extend(inventory.begin_ns, &mut snapshot.groups);
         self.latest = Arc::new(snapshot);
     }
 
-    /// The last ones, for the interval as for the run: they are what there is, not what happened.
+    /// The latest snapshot, for the interval and for the run alike.
     pub fn latest(&self) -> Arc<PortsSnapshot> {
         Arc::clone(&self.latest)
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 const WORDS: usize = (1 << 16) / 64;
 
-/// Any of 65,536 ports.
+/// A set of any of 65,536 ports.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PortSet(Box<[u64; WORDS]>);
 
@@ -22,7 +22,7 @@ impl fmt::Debug for PortSet {
 }
 
 impl PortSet {
-    /// Adds a port; whether it was not there before.
+    /// Adds a port; returns whether it is new.
     pub fn insert(&mut self, port: u16) -> bool {
         let word = &mut self.0[usize::from(port / 64)];
         let before = *word;
@@ -30,7 +30,7 @@ impl PortSet {
         *word != before
     }
 
-    /// Whether a port is in it.
+    /// Whether a port is in the set.
     pub fn contains(&self, port: u16) -> bool {
         self.0[usize::from(port / 64)] >> (port % 64) & 1 == 1
     }
@@ -43,7 +43,7 @@ impl PortSet {
             .flat_map(|(word, index)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| index * 64 + bit))
     }
 
-    /// As `net.ipv4.ip_local_reserved_ports` prints them: `8080,9148,40000-40100`.
+    /// Parses the format of `net.ipv4.ip_local_reserved_ports`: `8080,9148,40000-40100`.
     pub fn parse(text: &str) -> Option<Self> {
         let mut ports = Self::default();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {

@@ -1,43 +1,43 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The range that `connect()` searches, and its two halves: ports of the low end's parity come first.
+//! The range that `connect()` searches, and its two halves: ports with the parity of the low end come first.
 
 use crate::kernel::rules::SearchRules;
 
-/// Both ends included.
+/// A port range, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Range {
-    /// Low end.
+    /// Lowest port.
     pub low: u16,
-    /// High end.
+    /// Highest port.
     pub high: u16,
-    /// Every port is tried in one pass: IP_LOCAL_PORT_RANGE on 6.8 and later.
+    /// Whether every port is tried in one pass: IP_LOCAL_PORT_RANGE on 6.8 and later.
     pub one_pass: bool,
 }
 
-/// One number for each half; with one pass all is in the first.
+/// One number for each half; with one pass everything is in the first half.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Halves {
-    /// Ports searched first.
+    /// Number for the ports that are searched first.
     pub first: u32,
-    /// Ports searched only when the first half has none left.
+    /// Number for the ports that are searched only when the first half has no free port.
     pub second: u32,
 }
 
 impl Range {
-    /// What is proposed where ports run out. The low end stays even, as does the width.
+    /// The range that fixes propose. The low end is even, as is the width.
     pub const PROPOSED: (u16, u16) = (10_240, 65_535);
 
-    /// That of a namespace.
+    /// The range of a namespace.
     pub fn of_namespace((low, high): (u16, u16)) -> Self {
         Self { low, high, one_pass: false }
     }
 
-    /// That of a socket with IP_LOCAL_PORT_RANGE.
+    /// The range of a socket with IP_LOCAL_PORT_RANGE.
     pub fn of_socket((low, high): (u16, u16), rules: &SearchRules) -> Self {
         Self { low, high, one_pass: rules.socket_range_steps_by_one }
     }
 
-    /// Whether a port is in it.
+    /// Whether a port is in the range.
     pub fn contains(&self, port: u16) -> bool {
         (self.low..=self.high).contains(&port)
     }
@@ -47,12 +47,12 @@ impl Range {
         self.one_pass || (port ^ self.low) & 1 == 0
     }
 
-    /// Its ports.
+    /// Number of ports in the range.
     pub fn ports(&self) -> u32 {
         u32::from(self.high.saturating_sub(self.low)) + 1
     }
 
-    /// Its halves.
+    /// Number of ports in each half.
     pub fn halves(&self) -> Halves {
         if self.one_pass {
             return Halves { first: self.ports(), second: 0 };
@@ -60,13 +60,13 @@ impl Range {
         Halves { first: self.ports().div_ceil(2), second: self.ports() / 2 }
     }
 
-    /// Ports that no search ever comes to: the search goes in steps of two over an even number of ports, so of a range
-    /// with an odd one it leaves out one of the first half; which one depends on the start.
+    /// Number of ports that no search tries: the search advances by two over an even number of ports, so in a range
+    /// with an odd number it leaves out one port of the first half; which one depends on the start.
     pub fn never_tried(&self) -> u32 {
         u32::from(!self.one_pass && self.ports() > 1 && !self.ports().is_multiple_of(2))
     }
 
-    /// What people call the first half.
+    /// Name of the first half.
     pub fn first_parity(&self) -> &'static str {
         match (self.one_pass, self.low.is_multiple_of(2)) {
             (true, _) => "whole range",
@@ -75,14 +75,14 @@ impl Range {
         }
     }
 
-    /// What people call the second half.
+    /// Name of the second half.
     pub fn second_parity(&self) -> &'static str {
         if self.low.is_multiple_of(2) { "odd half" } else { "even half" }
     }
 }
 
 impl Halves {
-    /// One more.
+    /// Adds one to a half.
     pub(super) fn add(&mut self, first: bool) {
         if first {
             self.first += 1;
@@ -91,12 +91,12 @@ impl Halves {
         }
     }
 
-    /// Of both.
+    /// Sum of both halves.
     pub fn both(&self) -> u32 {
         self.first + self.second
     }
 
-    /// What is left of these.
+    /// The difference, per half.
     pub(super) fn minus(&self, other: Self) -> Self {
         Self { first: self.first.saturating_sub(other.first), second: self.second.saturating_sub(other.second) }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! When `connect()` may take a four-tuple over from TIME_WAIT (`tcp_twsk_unique`), as far as settings tell.
+//! When `connect()` may reuse a four-tuple in TIME_WAIT (`tcp_twsk_unique`), as far as settings determine it.
 
 use std::net::IpAddr;
 
@@ -8,31 +8,31 @@ use crate::{
     kernel::rules::Sysctls,
 };
 
-/// `TCP_TIMEWAIT_LEN`
+/// Length of TIME_WAIT in ms, `TCP_TIMEWAIT_LEN`.
 pub const TIME_WAIT_MS: u32 = 60_000;
-/// What is built into kernels without `tcp_tw_reuse_delay`.
+/// Delay in ms of kernels without `tcp_tw_reuse_delay`.
 const DELAY_MS: u32 = 1000;
 
 /// The rule for one pair of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reuse {
-    /// After so long in TIME_WAIT, provided that the peer sends timestamps too.
+    /// Reusable after some time in TIME_WAIT, if the peer sends timestamps too.
     After {
-        /// Since the minisocket was made.
+        /// Time since the minisocket was created, in ms.
         delay_ms: u32,
     },
-    /// `tcp_tw_reuse` is 0.
+    /// Never: `tcp_tw_reuse` is 0.
     Off,
-    /// `tcp_tw_reuse` is 2, and neither end is loopback.
+    /// Never: `tcp_tw_reuse` is 2, and neither end is loopback.
     LoopbackOnly,
-    /// `tcp_timestamps` is 0.
+    /// Never: `tcp_timestamps` is 0.
     NoTimestamps,
-    /// The settings could not be read.
+    /// Unknown: the settings could not be read.
     Unknown,
 }
 
 impl Reuse {
-    /// What the settings say about these ends.
+    /// The rule for these addresses under these settings.
     pub fn of(sysctls: &Sysctls, saddr: IpAddr, daddr: IpAddr) -> Self {
         let after = Self::After { delay_ms: sysctls.tcp_tw_reuse_delay.unwrap_or(DELAY_MS) };
         match (sysctls.tcp_tw_reuse, sysctls.tcp_timestamps) {
@@ -44,18 +44,18 @@ impl Reuse {
         }
     }
 
-    /// Whether a minisocket may be taken over now. One that waits for the peer's FIN never is.
+    /// Whether a minisocket may be reused now. One that waits for the peer's FIN never is.
     pub fn now(self, socket: &Socket) -> bool {
         let age_ms = socket.expires_ms.map(|left| TIME_WAIT_MS.saturating_sub(left));
         socket.state == State::TimeWait && self.after(age_ms)
     }
 
-    /// Whether one may be that is in TIME_WAIT for so long.
+    /// Whether a minisocket may be reused that has been in TIME_WAIT for `age_ms`.
     pub fn after(self, age_ms: Option<u32>) -> bool {
         matches!((self, age_ms), (Self::After { delay_ms }, Some(age_ms)) if age_ms > delay_ms)
     }
 
-    /// For people.
+    /// The rule in words.
     pub fn words(self) -> String {
         match self {
             Self::After { delay_ms } => format!("after {delay_ms} ms in TIME_WAIT, if the peer sends timestamps"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From sockets to groups: once to find the largest groups, once more to fill them.
+//! From sockets to groups: one pass to find the largest groups, another to fill them.
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
@@ -18,11 +18,12 @@ use crate::{
     model::scope::Scope,
 };
 
-/// Groups that are told in full.
+/// Number of groups that are reported in full.
 const GROUPS: usize = 64;
-/// Groups that are counted to find these: each with more than one in so many of all sockets is among them.
+/// Number of groups that are counted to find the largest: each group with more than one in this many of all sockets is
+/// among them.
 const CANDIDATES: usize = 4096;
-/// Processes of a group that are told apart.
+/// Number of processes that are distinguished per group.
 const OWNERS: usize = 64;
 
 type SocketRanges = HashMap<Destination, Range, RandomState>;
@@ -69,7 +70,7 @@ pub(super) fn snapshot(inventory: &Inventory, socket_ranges: &SocketRanges, scop
     PortsSnapshot { groups, more_groups, spaces, effort }
 }
 
-/// Sockets with a remote end, those apart whose local port is listened on: they were accepted there.
+/// Sockets with a remote end, except those whose local port has a listener: they were accepted there.
 fn clients<'a>(grounds: &'a [Ground<'a>]) -> impl Iterator<Item = (&'a Ground<'a>, &'a Socket)> {
     grounds.iter().flat_map(|ground| {
         let remote = |socket: &&Socket| !matches!(socket.state, State::Listen | State::Bound) && socket.dport != 0;
@@ -138,11 +139,11 @@ impl<'a> Ground<'a> {
     }
 }
 
-/// A group on its way.
+/// A group while it is filled.
 #[derive(Default)]
 struct Filling {
     held: Held,
-    /// Ports with a four-tuple, reusable ones included.
+    /// Ports with a four-tuple, including reusable ones.
     seen: PortSet,
     taken: PortSet,
     outside: u32,

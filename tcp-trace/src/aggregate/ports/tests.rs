@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Sockets in, ports out.
+//! Tests from sockets to ports.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -41,7 +41,7 @@ fn each_port_is_counted_once_and_by_its_half() {
         socket(State::TimeWait, 40_002),
         fresh,
         socket(State::FinWait2, 40_005),
-        // Reserved as well, and taken all the same.
+        // This port is reserved as well, and counts as taken.
         socket(State::SynSent, 40_009),
         socket(State::Established, 50_000),
     ];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Call paths that lead to `connect()`, and what the attempts that came by them weigh.
+//! Call paths that lead to `connect()`, and the weight of their attempts.
 //!
-//! A stack comes first and waits for its attempt, which says how long it took and where it went.
+//! A stack arrives first and waits for its attempt, which has the duration and the destination.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,29 +14,29 @@ use crate::{
     outside::Text,
 };
 
-/// Rows; above this many, those that are new are added up by process, without their frames.
+/// Number of rows; beyond it, new call paths are added up by process, without their frames.
 const ROWS: usize = 16_384;
-/// Attempts whose stack waits for them, in each of two halves: a full one takes the place of the older.
+/// Number of attempts whose stack waits for them, in each of two generations; a full one replaces the older.
 const WAITING: usize = 32_768;
 
-/// What attempts weigh.
+/// Weights of attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Weights {
-    /// Attempts.
+    /// Number of attempts.
     pub connects: u64,
-    /// Time in the port search.
+    /// Time in the port search, in ns.
     pub search_ns: u64,
     /// Ports visited.
     pub ports_visited: u64,
-    /// Time from SYN to the end.
+    /// Time from the SYN to the end of the attempt, in ns.
     pub handshake_ns: u64,
-    /// Time on a CPU, in samples of [`ON_CPU_PERIOD_NS`].
+    /// Time on a CPU in ns, from samples every [`ON_CPU_PERIOD_NS`].
     pub on_cpu_ns: u64,
-    /// Attempts of which the time in the search is not known.
+    /// Attempts with an unknown time in the search.
     pub search_unknown: u64,
-    /// Attempts of which the number of ports visited is not known.
+    /// Attempts with an unknown number of visited ports.
     pub visited_unknown: u64,
-    /// Attempts of which the time of the handshake is not known.
+    /// Attempts with an unknown handshake time.
     pub handshake_unknown: u64,
 }
 
@@ -52,7 +52,7 @@ impl Weights {
         add(&mut self.handshake_ns, &mut self.handshake_unknown, connect.handshake_ns);
     }
 
-    /// Adds others.
+    /// Adds the weights of `other`.
     pub fn merge(&mut self, other: &Self) {
         let sums = [
             (&mut self.connects, other.connects),
@@ -70,40 +70,40 @@ impl Weights {
     }
 }
 
-/// By which way an attempt came.
+/// The call path of an attempt, or why it is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Path {
-    /// By these frames.
+    /// Known frames.
     Known(Arc<Frames>),
-    /// It never came to the port search, where stacks are taken.
+    /// The attempt never reached the port search, where stacks are taken.
     NeverSearched,
-    /// It began before stacks were taken.
+    /// The attempt began before stacks were taken.
     Early,
-    /// Its stack was lost or shed.
+    /// The stack was lost or shed.
     Lost,
-    /// There was no room for one more.
+    /// There was no room for another call path.
     NoRoom,
 }
 
-/// Whose attempts, towards where, by which way.
+/// Process, destination and call path of attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Process.
     pub process: Process,
     /// Path of its cgroup v2.
     pub cgroup: Option<Text>,
-    /// Destination.
+    /// Destination of the attempts.
     pub destination: Destination,
-    /// Way.
+    /// Call path of the attempts.
     pub path: Path,
 }
 
-/// All call paths.
+/// All call paths of a run.
 #[derive(Clone, Debug, Default)]
 pub struct StacksSnapshot {
-    /// In no order.
+    /// Call paths with their weights, unordered.
     pub rows: Vec<(Key, Weights)>,
-    /// Stacks whose attempt was never told of.
+    /// Stacks without an event of their attempt.
     pub unjoined: u64,
 }
 
@@ -113,10 +113,10 @@ struct Waiting {
     on_cpu: Vec<(Arc<Frames>, u64)>,
 }
 
-/// A thread, and when its attempt began.
+/// Thread id and start of the attempt, on the monotonic clock in ns.
 type AttemptId = (u32, u64);
 
-/// The stack signal.
+/// Joins stacks with their attempts.
 #[derive(Debug, Default)]
 pub struct StacksAggregate {
     rows: HashMap<Key, Weights, RandomState>,
@@ -127,12 +127,12 @@ pub struct StacksAggregate {
 }
 
 impl StacksAggregate {
-    /// Stacks are taken from this moment of the monotonic clock on.
+    /// Stacks are taken from `begin_ns` of the monotonic clock on.
     pub fn new(begin_ns: u64) -> Self {
         Self { begin_ns, ..Self::default() }
     }
 
-    /// Takes one event.
+    /// Consumes one event.
     pub fn observe(&mut self, event: &Event) {
         match event {
             Event::Stack(stack) => self.wait(stack),
@@ -141,7 +141,7 @@ impl StacksAggregate {
         }
     }
 
-    /// Everything since the start.
+    /// The snapshot of everything since the start.
     pub fn total(&self) -> StacksSnapshot {
         let waiting = (self.waiting.len() + self.waiting_longer.len()) as u64;
         StacksSnapshot {
@@ -198,7 +198,7 @@ impl StacksAggregate {
             key.path = Path::NoRoom;
         }
         if self.rows.len() >= 2 * ROWS && !self.rows.contains_key(&key) {
-            // Not even room for processes and destinations: what is left of an attempt is that there was one.
+            // There is no room even for processes and destinations: only the number of attempts is kept.
             let nobody = Process { pid: 0, comm: "".into() };
             let nowhere = Destination { netns: 0, daddr: std::net::Ipv4Addr::UNSPECIFIED.into(), dport: 0 };
             key = Key { process: nobody, cgroup: None, destination: nowhere, path: Path::NoRoom };
@@ -207,7 +207,7 @@ impl StacksAggregate {
     }
 }
 
-/// It failed on its way there: forbidden, or no route.
+/// Whether the attempt failed before the search: denied, or no route.
 fn never_searched(connect: &Connect) -> bool {
     connect.port_search_ns.is_none()
         && matches!(connect.outcome, Outcome::Denied | Outcome::Unreachable | Outcome::PortInUse)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Stacks and attempts, joined.
+//! Tests that join stacks and attempts.
 
 use super::*;
 use crate::{aggregate::sample::established, event::Frame};
@@ -32,7 +32,7 @@ fn a_stack_is_joined_with_its_own_attempt() {
         stack(2, 10, "b", Taken::Search),
         connect(2, 10),
         connect(1, 10),
-        // The next one of the same thread: its stack was lost.
+        // The next attempt of the same thread, whose stack was lost.
         connect(1, 20),
         stack(3, 5, "c", Taken::Search),
     ];

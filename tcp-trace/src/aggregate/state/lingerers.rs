@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the inventories say of states: how many sockets there are, and which of them have been in CLOSE_WAIT since an
-//! earlier one, known by the kernel's own name for them.
+//! The sockets of inventories by state, and those that have been in CLOSE_WAIT since an earlier inventory, identified
+//! by the kernel's socket cookie.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,21 +19,21 @@ use crate::{
 
 /// A socket that is in CLOSE_WAIT for less than this is about to be closed.
 pub const LONG_NS: u64 = 2_000_000_000;
-/// Rows that are counted apart.
+/// Number of rows that are counted separately.
 const ROWS: usize = 4_096;
-/// Sockets that are remembered from one inventory to the next.
+/// Number of sockets that are remembered between inventories.
 const REMEMBERED: usize = 1 << 17;
 
 #[derive(Debug, Default)]
 pub(super) struct Lingerers {
     found: HashMap<Peer, Now, RandomState>,
     names: HashMap<Peer, Who, RandomState>,
-    /// In CLOSE_WAIT when the row was first looked at.
+    /// Sockets in CLOSE_WAIT at the first inventory of a row.
     first: HashMap<Peer, u64, RandomState>,
-    /// Sockets in CLOSE_WAIT -> when they were first seen there.
+    /// Sockets in CLOSE_WAIT, with the time at which they were first seen there.
     since: HashMap<u64, u64, RandomState>,
     orphans: Option<u64>,
-    /// Of the first inventory and of the last.
+    /// Times of the first and the last inventory.
     times: Option<(u64, u64)>,
 }
 
@@ -77,7 +77,7 @@ impl Lingerers {
                     }
                 }
             }
-            // Of the whole machine, whichever namespace is asked.
+            // The counter covers the whole machine, whichever namespace shows it.
             orphans = orphans.or_else(|| space.counters.sockstat("TCP:", "orphan"));
         }
         self.since = still;
@@ -115,7 +115,8 @@ impl Lingerers {
     }
 }
 
-/// Listeners, bound sockets and requests have no peer; TIME_WAIT has an answer of its own.
+/// Whether the socket is a connection. Listeners, bound sockets and requests have no peer; TIME_WAIT has a report of
+/// its own.
 fn is_connection(socket: &Socket) -> bool {
     !matches!(socket.state, State::Listen | State::Bound | State::SynRecv | State::TimeWait)
 }

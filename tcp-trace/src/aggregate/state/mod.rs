@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! States of TCP sockets by who talks to whom: how long they last and how they end from the kernel side's totals, how
-//! many there are now from the inventory.
+//! The state signal: states of TCP sockets by owner and peer. Durations and ends come from the kernel side's totals,
+//! present numbers from the inventory.
 
 mod lingerers;
 #[cfg(test)]
@@ -26,95 +26,95 @@ use crate::{
 /// One state of the sockets of one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InState {
-    /// Entered it while this was traced, and are in it still.
+    /// Sockets that entered the state during tracing and are still in it.
     pub inside: u64,
-    /// For how long these have been, on average.
+    /// Mean age of `inside` sockets in the state, in ns.
     pub inside_mean_ns: Option<u64>,
-    /// Left it.
+    /// Sockets that left the state.
     pub left: u64,
-    /// After how long, on average.
+    /// Mean time in the state of sockets that left it, in ns.
     pub mean_ns: Option<u64>,
-    /// The longest since the start.
+    /// Longest time in the state since the start, in ns.
     pub max_ns: Option<u64>,
 }
 
 /// Connections of one process with one destination, or of one service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StateRow {
-    /// Whose, and with whom.
+    /// Owner and peer of the connections.
     pub peer: Peer,
     /// The owner's name.
     pub who: Who,
-    /// Indexed as the kernel numbers states; `None` where nothing was traced of the row.
+    /// Traced counts; `None` if nothing of the row was traced.
     pub traced: Option<Traced>,
-    /// What the inventory found; `None` where it did not look, or nothing of the row.
+    /// Present numbers; `None` if sockets were not read, or none is of this row.
     pub now: Option<Now>,
 }
 
-/// What the kernel side counted in the time that the answer is about.
+/// What the kernel side counted during the interval or the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Traced {
-    /// By state.
+    /// States, indexed by the kernel's numbers.
     pub states: [InState; STATES],
-    /// Connections by how long they were ESTABLISHED: slot n holds those of less than 2^n us.
+    /// Closed connections by time in ESTABLISHED: slot n counts those of less than 2^n us.
     pub lives: [u64; LIVES],
-    /// Connections that came to be.
+    /// Connections that were established.
     pub opened: u64,
     /// Connections that ended.
     pub closed: u64,
-    /// Of these, the owner closed first.
+    /// Connections of `closed` that the owner closed first.
     pub closed_first: u64,
-    /// Of these, the peer did.
+    /// Connections of `closed` that the peer closed first.
     pub peer_closed_first: u64,
-    /// Of these, reset by the owner's SO_LINGER of 0 s.
+    /// Connections of `closed` that the owner reset with SO_LINGER of 0 s.
     pub linger_resets: u64,
-    /// Of these, reset because the owner had not read all.
+    /// Connections of `closed` that were reset because the owner had not read all data.
     pub unread_resets: u64,
-    /// Of these, reset by the peer.
+    /// Connections of `closed` that the peer reset.
     pub peer_resets: u64,
-    /// Of these, given up because the peer did not answer.
+    /// Connections of `closed` that timed out because the peer did not answer.
     pub timed_out: u64,
-    /// Bytes received by those that ended.
+    /// Bytes received by connections that ended.
     pub bytes_received: u64,
-    /// Bytes sent and acknowledged.
+    /// Bytes sent by connections that ended, and acknowledged by the peer.
     pub bytes_acked: u64,
-    /// close() with an SO_LINGER that lets it wait.
+    /// Calls of close() that SO_LINGER may block.
     pub lingering: u64,
-    /// How long these took, all together.
+    /// Total time of these calls, in ns.
     pub lingering_ns: u64,
-    /// The longest since the start.
+    /// Longest of these calls since the start, in ns.
     pub lingering_max_ns: u64,
 }
 
-/// What there is now.
+/// The present sockets of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
-    /// Sockets by state, indexed as the kernel numbers states.
+    /// Sockets by state, indexed by the kernel's numbers.
     pub states: [u64; STATES],
-    /// Of those in FIN_WAIT2, the ones that no process holds any more.
+    /// Sockets in FIN_WAIT2 that no process holds.
     pub orphaned: u64,
-    /// Of those in CLOSE_WAIT, the ones that have been seen there for at least [`lingerers::LONG_NS`].
+    /// Sockets that have been seen in CLOSE_WAIT for at least [`lingerers::LONG_NS`].
     pub stuck: u64,
-    /// The longest that one of these has been seen.
+    /// Longest time that one of the `stuck` sockets has been seen, in ns.
     pub stuck_max_ns: u64,
-    /// In CLOSE_WAIT when the row was first looked at.
+    /// Sockets in CLOSE_WAIT at the first inventory with this row.
     pub close_wait_first: u64,
 }
 
-/// Answers of the state signal at a moment.
+/// State of the state signal for an interval or a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StateSnapshot {
-    /// Sockets were looked at.
+    /// Whether sockets were read.
     pub surveyed: bool,
-    /// How long ago they were looked at for the first time.
+    /// Time since the first inventory, in ns.
     pub surveyed_for_ns: u64,
-    /// Busiest first.
+    /// Rows, busiest first.
     pub rows: Vec<StateRow>,
-    /// Sockets that no process holds and that wait for their end, in all namespaces; `None`: not known.
+    /// Sockets of all namespaces that no process holds and that wait for their end; `None`: unknown.
     pub orphans: Option<u64>,
 }
 
-/// Interval and total of the state signal.
+/// Computes the interval and the total of the state signal.
 #[derive(Debug, Default)]
 pub struct StateAggregate {
     now_ns: u64,
@@ -124,8 +124,7 @@ pub struct StateAggregate {
 }
 
 impl StateAggregate {
-    /// Takes the totals of the kernel side, counted since the start, as they are at this moment. They are all there are: a row
-    /// that is gone is part of another (`merged`).
+    /// Consumes the kernel side's totals, counted since the start, as of `now_ns`.
     pub fn enter(&mut self, totals: &[(RawPeer, RawStateTotals)], merged: &[(RawPeer, RawPeer)], now_ns: u64) {
         carry(&mut self.last, merged);
         self.now_ns = now_ns;
@@ -133,19 +132,19 @@ impl StateAggregate {
         self.now.extend(totals.iter().copied());
     }
 
-    /// Takes the sockets as they are now.
+    /// Consumes an inventory of the sockets as they are now.
     pub fn survey(&mut self, inventory: &Inventory) {
         self.lingerers.survey(inventory);
     }
 
-    /// Ends the interval and answers for it.
+    /// Ends the interval and returns its snapshot.
     pub fn tick(&mut self) -> StateSnapshot {
         let snapshot = self.snapshot(Some(&self.last));
         self.last.clone_from(&self.now);
         snapshot
     }
 
-    /// Answers for everything since the start.
+    /// The snapshot of everything since the start.
     pub fn total(&self) -> StateSnapshot {
         self.snapshot(None)
     }
@@ -179,7 +178,7 @@ impl StateAggregate {
 }
 
 impl Traced {
-    /// What was added to `totals` after `before`. What is under way is that of now, whenever it began.
+    /// The difference of `totals` and `before`. What is in progress is that of now, whenever it began.
     fn since(totals: &RawStateTotals, before: Option<&RawStateTotals>, now_ns: u64) -> Self {
         let state = |slot: usize| in_state(&totals.states[slot], before.map(|before| &before.states[slot]), now_ns);
         let diff = |of: fn(&RawStateTotals) -> u64| of(totals).saturating_sub(before.map_or(0, of));
@@ -188,7 +187,7 @@ impl Traced {
             lives: std::array::from_fn(|slot| {
                 totals.lives[slot].saturating_sub(before.map_or(0, |before| before.lives[slot]))
             }),
-            // What moved to its owner in the interval is taken off whom it was counted under.
+            // Counts that moved to the owner in this interval are subtracted where they came from.
             opened: diff(|totals| totals.opened),
             closed: diff(|totals| totals.closed),
             closed_first: diff(|totals| totals.closed_first),
@@ -205,17 +204,17 @@ impl Traced {
         }
     }
 
-    /// Of a state.
+    /// The counts of one state.
     pub fn state(&self, state: u8) -> &InState {
         &self.states[usize::from(state) % STATES]
     }
 
-    /// How long connections were ESTABLISHED, on average.
+    /// Mean time in ESTABLISHED, in ns.
     pub fn life_mean_ns(&self) -> Option<u64> {
         self.state(tcp_state::ESTABLISHED).mean_ns
     }
 
-    /// Something happened, or is under way.
+    /// Whether anything happened or is in progress.
     fn is_something(&self) -> bool {
         let moved = |state: &InState| state.left != 0 || state.inside != 0;
         self.opened + self.closed + self.lingering != 0 || self.states.iter().any(moved)
@@ -232,9 +231,9 @@ fn in_state(now: &RawInState, before: Option<&RawInState>, now_ns: u64) -> InSta
     let none = RawInState::default();
     let before = before.unwrap_or(&none);
     let (left, ns) = (now.left.saturating_sub(before.left), now.ns.saturating_sub(before.ns));
-    // A change under way on another CPU may be seen half: nobody is inside less than nobody.
+    // A change in progress on another CPU may be half visible, so the count may be below zero.
     let inside = if now.inside > u64::MAX / 2 { 0 } else { now.inside };
-    // The sums overflow, their difference does not.
+    // The sums may overflow, but their difference does not.
     let ages_ns = inside.wrapping_mul(now_ns).wrapping_sub(now.inside_since_ns);
     InState {
         inside,
@@ -245,21 +244,21 @@ fn in_state(now: &RawInState, before: Option<&RawInState>, now_ns: u64) -> InSta
     }
 }
 
-/// One state, all rows together.
+/// One state, summed over all rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OfAll {
-    /// Sockets in it.
+    /// Sockets in the state now.
     pub now: Option<u64>,
-    /// Left it.
+    /// Sockets that left the state.
     pub left: Option<u64>,
-    /// After how long, on average.
+    /// Mean time in the state of sockets that left it, in ns.
     pub mean_ns: Option<u64>,
-    /// The longest since the start.
+    /// Longest time in the state since the start, in ns.
     pub max_ns: Option<u64>,
 }
 
 impl StateSnapshot {
-    /// A state, all rows together.
+    /// One state, summed over all rows.
     pub fn of_all(&self, state: State) -> OfAll {
         let mut all = OfAll::default();
         let mut ns = 0;
@@ -280,7 +279,7 @@ impl StateSnapshot {
 }
 
 impl StateRow {
-    /// Sockets in a state now: as the inventory has it, else of those that were traced into it.
+    /// Sockets in a state now, from the inventory, or else as traced.
     pub fn in_state(&self, state: State) -> Option<u64> {
         match (&self.now, &self.traced) {
             (Some(now), _) => Some(now.states[usize::from(number(state))]),
@@ -289,7 +288,7 @@ impl StateRow {
         }
     }
 
-    /// Connections that came to be or ended, and what waits for somebody to do something.
+    /// Sort key: connections that began or ended, and sockets that wait for an action of their owner.
     fn weight(&self) -> u64 {
         let traced = self.traced.map_or(0, |traced| traced.opened + traced.closed + traced.lingering);
         let now = self.now.map_or(0, |now| now.states[usize::from(tcp_state::CLOSE_WAIT)] + now.orphaned);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Totals and sockets in, rows out.
+//! Tests from totals and sockets to rows.
 
 use tcp_trace_common::{family, peer::side};
 
@@ -15,7 +15,7 @@ use crate::{
 const SECOND: u64 = 1_000_000_000;
 const CLOSE_WAIT: usize = tcp_state::CLOSE_WAIT as usize;
 
-/// To 10.0.0.2:3306, as the sample socket.
+/// A peer at 10.0.0.2:3306, like the sample socket.
 fn peer(tgid: u32) -> RawPeer {
     let address = tcp_trace_common::Address::new(std::net::Ipv4Addr::new(10, 0, 0, 2).to_ipv6_mapped().octets());
     RawPeer { netns: 1, tgid, address, port: 3306, family: family::INET, side: side::OPENED, pad: [0; 3] }
@@ -50,7 +50,7 @@ fn intervals_are_differences_and_what_is_inside_is_of_now() {
     assert_eq!((traced.state(1).inside, traced.state(1).inside_mean_ns), (1, Some(190)));
     let total = aggregate.total();
     assert_eq!(total.rows[0].traced.expect("traced").opened, 14);
-    // What moved from nobody to its owner leaves less than was there before.
+    // The count that moved to its owner is less than the one before.
     aggregate.enter(&[(peer(7), totals(3, 11, 1_500))], &[], 300);
     assert_eq!(aggregate.tick().rows[0].traced.expect("traced").opened, 0);
 }
@@ -96,7 +96,7 @@ fn who_is_in_close_wait_since_when() {
     aggregate.survey(&at(SECOND, 1..5));
     let now = aggregate.total().rows[0].now.expect("looked at");
     assert_eq!((now.states[CLOSE_WAIT], now.stuck), (4, 0));
-    // Two were closed, six came; the other two have been there for three seconds.
+    // Two were closed and six are new; the other two have been there for three seconds.
     aggregate.survey(&at(4 * SECOND, 3..11));
     let row = &aggregate.total().rows[0];
     let now = row.now.expect("looked at");

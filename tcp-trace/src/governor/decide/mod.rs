@@ -1,48 +1,48 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! When to tell less and when to tell more again. Pure: measured shares in, a level out.
+//! Decides when to shed detail and when to restore it. Pure: measured shares in, a level out.
 //!
-//! The agent's own ticks and screens cannot be shed, so they are not counted. What is left, the programs and what events
-//! take in the agent, is held against the budget, and each step has its own measure of that: the events that were asked
-//! for go first. Totals are what answers rest on, and cost a fixed part of what the connects themselves cost; exemplars
-//! are few whatever happens. So these go only where the budget is not a little off, but many times over.
+//! The agent's own ticks and screens cannot be shed, so they are not counted. The rest, programs and the agent's work
+//! on events, is compared with the budget. Each step has its own limit: events of each connect are shed first. Reports
+//! are based on totals, which cost a fixed part of the connects themselves, and exemplars are always few. These are
+//! therefore shed only if the budget is exceeded many times over.
 
 use crate::event::level::{LEVELS, Level};
 
-/// From this share of the budget on nothing is ever shed: no bound at all.
+/// From this budget on nothing is ever shed: there is no limit.
 const UNBOUNDED: f64 = 1.0;
-/// Of what a level may take: a step_up one has to fit with room to spare.
+/// Fraction of a level's limit that a more detailed level must fit into before it is tried.
 const COMFORT: f64 = 0.7;
-/// Looks in a row at which it has to, before it is tried.
+/// Number of consecutive readings in which it must fit before it is tried.
 const HOLD: u32 = 3;
-/// The most that this becomes when coming back turns out to have been too early.
+/// Upper limit of that number, after restores that came too early.
 const LONGEST_HOLD: u32 = 80;
-/// A level that lasted this many looks was no mistake.
+/// A level that lasted for this many readings was no mistake.
 const LASTING: u32 = 30;
-/// Budgets from which on exemplars are shed.
+/// Multiple of the budget from which on exemplars are shed.
 const EXEMPLARS: f64 = 10.0;
-/// Budgets from which on one attempt in so many is followed.
+/// Multiple of the budget from which on only one attempt in N is followed.
 const TOTALS: f64 = 20.0;
 
-/// What was spent since the last look, as shares of the machine.
+/// Cost since the last reading, as shares of the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spent {
-    /// In the programs, measured or reckoned from a calibration; `None`: not known.
+    /// Cost of the programs, measured or computed from a calibration; `None`: unknown.
     pub programs: Option<f64>,
-    /// In the agent.
+    /// Cost of the agent.
     pub agent: f64,
-    /// Part of `agent`: what events took.
+    /// Part of `agent`: the cost of events.
     pub events: f64,
-    /// Attempts a second.
+    /// Attempts per second.
     pub rate: f64,
 }
 
 impl Spent {
-    /// Programs and agent.
+    /// Cost of programs and agent.
     pub fn total(&self) -> f64 {
         self.programs.unwrap_or(0.0) + self.agent
     }
 
-    /// What telling less can save: nothing where nobody connects.
+    /// Cost that shedding can save: 0 if there are no connects.
     fn sheddable(&self) -> f64 {
         if self.rate > 0.0 { self.programs.unwrap_or(0.0) + self.events } else { 0.0 }
     }
@@ -57,49 +57,49 @@ impl Spent {
             },
             agent: mean(self.agent, earlier.agent),
             events: mean(self.events, earlier.events),
-            // Nobody connects now: nothing can be saved now.
+            // Without connects nothing can be saved.
             rate: if self.rate > 0.0 { mean(self.rate, earlier.rate) } else { 0.0 },
         }
     }
 }
 
-/// What a level cost when it was last in force.
+/// Cost of a level when it was last in force.
 #[derive(Clone, Copy, Debug)]
 struct MeasuredCost {
     sheddable: f64,
     rate: f64,
 }
 
-/// What there is to be shed, beside the totals.
+/// What can be shed beside the totals.
 #[derive(Clone, Copy, Debug)]
 pub struct Sheddable {
-    /// Something is told one by one.
+    /// Whether events are sent one by one.
     pub each: bool,
-    /// Candidates are looked at.
+    /// Whether port probes are wanted.
     pub port_probes: bool,
 }
 
-/// The level in force and what it takes to leave it.
+/// The current level, and what is needed to leave it.
 #[derive(Clone, Debug)]
 pub struct Decider {
     budget: f64,
     sheddable: Sheddable,
     level: Level,
     recent: Option<Spent>,
-    /// Looks since the level changed.
+    /// Readings since the level changed.
     looks: u32,
-    /// Looks in a row that were over the budget.
+    /// Consecutive readings over the budget.
     over: u32,
-    /// Looks in a row at which a step_up level would have fitted.
+    /// Consecutive readings in which a more detailed level would have fitted.
     calm: u32,
     hold: u32,
-    /// The last change was to a step_up level.
+    /// Whether the last change was to a more detailed level.
     came_back: bool,
     known: [Option<MeasuredCost>; LEVELS],
 }
 
 impl Decider {
-    /// Everything is told. `budget` is a share of the machine.
+    /// Starts with full detail. `budget` is a share of the machine.
     pub fn new(budget: f64, sheddable: Sheddable) -> Self {
         Self {
             budget,
@@ -115,23 +115,23 @@ impl Decider {
         }
     }
 
-    /// In force.
+    /// The current level.
     pub fn level(&self) -> Level {
         self.level
     }
 
-    /// The budget.
+    /// The budget, as a share of the machine.
     pub fn budget(&self) -> f64 {
         self.budget
     }
 
-    /// What bursts of port probes may cost on average, beside all the rest.
+    /// The share that bursts of port probes may cost on average, beside all the rest.
     pub fn left_for_bursts(&self) -> f64 {
         let spent = self.recent.unwrap_or_default().total();
         (self.budget - spent).max(self.budget / 10.0)
     }
 
-    /// Takes what was spent since the last look; the new level, if it changes.
+    /// Takes the cost since the last reading; returns the new level, if it changes.
     pub fn decide(&mut self, spent: Spent) -> Option<Level> {
         let recent = spent.smoothed(self.recent);
         self.recent = Some(recent);
@@ -146,7 +146,7 @@ impl Decider {
         let bearable = self.bearable(self.level);
         if sheddable > bearable {
             (self.calm, self.over) = (0, self.over + 1);
-            // One look may be an accident, unless it is far off.
+            // A single reading may be an accident, unless it is far off.
             if self.over < 2 && sheddable < 2.0 * bearable {
                 return None;
             }
@@ -160,7 +160,7 @@ impl Decider {
         if self.looks >= LASTING {
             self.hold = HOLD;
         }
-        // As it is now: it has to last, so there is no need for means that remember what was before.
+        // The present cost: it has to last, so older means are not needed.
         let now = Spent { programs: spent.programs.or(recent.programs), ..spent };
         let Some(richest) = self.richest(&now, 1.0) else {
             self.calm = 0;
@@ -170,12 +170,12 @@ impl Decider {
         if self.calm >= self.hold {
             return Some(self.change(richest));
         }
-        // Where there is room by far it need not have been calm for long.
+        // With plenty of room, fewer readings are needed.
         let richest = self.richest(&now, 0.5)?;
         (self.calm >= HOLD).then(|| self.change(richest))
     }
 
-    /// What a level may cost before the next step_down one takes its place: sheddable, as a share of the machine.
+    /// Sheddable cost at which a level is replaced by the next less detailed one, as a share of the machine.
     fn bearable(&self, level: Level) -> f64 {
         self.budget
             * match self.next(level, Level::step_down) {
@@ -185,14 +185,14 @@ impl Decider {
             }
     }
 
-    /// The richest level that would be borne at the rate of now, as long as all on the way there would; `share` of the
-    /// room that it is to leave free.
+    /// The most detailed level that fits at the present rate, if all levels between fit too; `share` of the room must
+    /// stay free.
     fn richest(&self, now: &Spent, share: f64) -> Option<Level> {
         let step_up = std::iter::successors(Some(self.level), |level| self.next(*level, Level::step_up)).skip(1);
         step_up.take_while(|level| self.reckon(*level, now) <= share * COMFORT * self.bearable(*level)).last()
     }
 
-    /// A level that sheds what there is not is no other.
+    /// The next level that differs: a level that sheds nothing that exists is skipped.
     fn next(&self, from: Level, step: fn(Level) -> Option<Level>) -> Option<Level> {
         let is_none = |level: &Level| match level {
             Level::Exemplars => !self.sheddable.each,
@@ -206,13 +206,13 @@ impl Decider {
         next
     }
 
-    /// What a step_up level would cost at the rate of now.
+    /// Predicted cost of a more detailed level at the present rate.
     fn reckon(&self, step_up: Level, now: &Spent) -> f64 {
         let sheddable = now.sheddable();
         let followed = f64::from(self.level.follows_one_in()) / f64::from(step_up.follows_one_in());
         match self.known[step_up.index()] {
             Some(then) => (then.sheddable * now.rate / then.rate).max(sheddable),
-            // Of one that was never in force nothing is known.
+            // The cost of a level that was never in force is unknown.
             None if followed > 1.0 => followed * sheddable,
             None => 2.0 * sheddable,
         }

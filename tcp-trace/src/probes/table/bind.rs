@@ -10,12 +10,12 @@ use crate::probes::tier::Tier;
 const NO_MARKS: &str = "ports marked by bind() are unknown";
 const SYSCALLS: Kind = Kind::Tracepoint { category: "syscalls" };
 
-/// Run for each socket when marks are looked for, whatever the tier.
+/// Program that runs for each socket to read marks, on every tier.
 pub const MARKS: &str = "bucket_iter";
 
 const MARKS_ROW: Program = optional(MARKS, "bpf_iter_tcp", Kind::Iterator, NO_MARKS);
 
-/// The ways to it.
+/// Tiers of the bind signal.
 pub(super) const ROW: Row = Row {
     signal: Signal::Bind,
     alternatives: &[

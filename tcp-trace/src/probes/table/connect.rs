@@ -16,7 +16,7 @@ const NO_CGROUP: &str = "connects denied by a cgroup program are not seen";
 const NO_CALL: &str =
     "failed calls have no errno, and connects that fail before SYN_SENT (no route, denied) are not seen";
 
-/// The ways to it.
+/// Tiers of the connect signal.
 pub(super) const ROW: Row = Row {
     signal: Signal::Connect,
     alternatives: &[

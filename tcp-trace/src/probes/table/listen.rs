@@ -9,7 +9,8 @@ const NO_COOKIES: Need = Need::IfPresent("SYN cookies are not seen");
 const NO_BACKLOG: &str = "the backlog passed to listen() is unknown";
 const SYSCALLS: Kind = Kind::Tracepoint { category: "syscalls" };
 
-/// On a function that takes seven parameters on some kernels, which not every trampoline does: a kprobe takes its place.
+/// A program on a function with seven parameters on some kernels, which not every trampoline supports: a kprobe
+/// replaces it.
 const fn last_ack(name: &'static str, hook: &'static str) -> Program {
     Program { name, hook, kind: Kind::Fentry, need: Need::OrNext, params: None }
 }
@@ -18,7 +19,7 @@ const fn cookie(name: &'static str, hook: &'static str, kind: Kind) -> Program {
     Program { name, hook, kind, need: NO_COOKIES, params: None }
 }
 
-/// The ways to it.
+/// Tiers of the listen signal.
 pub(super) const ROW: Row = Row {
     signal: Signal::Listen,
     alternatives: &[

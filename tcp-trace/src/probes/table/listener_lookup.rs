@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Programs that time the look-up of a listener. Its functions have nine or ten parameters, more than a trampoline takes
-//! on some kernels: kprobes on every tier.
+//! Programs that time the lookup of a listener. The functions have nine or ten parameters, more than a trampoline
+//! supports on some kernels, so every tier uses kprobes.
 
 use super::{Alternative, Kind, Program, Row, Signal, ipv6, program};
 use crate::probes::tier::Tier;
@@ -12,7 +12,7 @@ const PROGRAMS: &[Program] = &[
     ipv6("lookup_enter_kprobe", "inet6_lookup_listener", Kind::Kprobe),
 ];
 
-/// The ways to it.
+/// Tiers of the listener_lookup signal.
 pub(super) const ROW: Row = Row {
     signal: Signal::ListenerLookup,
     alternatives: &[

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every program of the kernel side: for which signal, on which tier, on which hook. Adding a program or a tier is a row
-//! in the file of its signal, never an `if` elsewhere.
+//! Every program of the kernel side: its signal, tier and hook. A new program or tier is a row in the file of its
+//! signal, never an `if` elsewhere.
 
 mod bind;
 mod connect;
@@ -20,27 +20,27 @@ use serde::{Deserialize, Serialize};
 
 use super::tier::Tier;
 
-/// A question that programs answer.
+/// A kind of observation that programs make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Signal {
-    /// How long does a `connect()` take, and how does it end?
+    /// Duration and outcome of each `connect()`.
     Connect,
-    /// Why were candidates refused in the port search?
+    /// Why the port search refused candidates.
     PortProbes,
-    /// What goes into TIME_WAIT, what comes out and why?
+    /// What enters TIME_WAIT, what leaves it, and why.
     TimeWait,
-    /// How long does a `bind()` search for a port, and what does it leave behind?
+    /// Duration of the port search of each `bind()`, and the marks that it leaves.
     Bind,
-    /// What becomes of the SYNs that reach a listener?
+    /// What happens to the SYNs that reach a listener.
     Listen,
-    /// How long does the kernel look for the listener of a SYN?
+    /// Duration of the kernel's lookup of a SYN's listener.
     ListenerLookup,
-    /// How long do connections stay in each state, and who closes how?
+    /// Time of connections in each state, and how they end.
     State,
-    /// From where in its program does who call `connect()`?
+    /// Call stacks of `connect()`.
     Stack,
-    /// What does a CPU do within `connect()`?
+    /// Samples of what a CPU executes within `connect()`.
     OnCpu,
 }
 
@@ -69,78 +69,78 @@ pub enum Kind {
     Fexit,
     /// At the entry, by breakpoint or ftrace.
     Kprobe,
-    /// At the return: only the return value, and only while a free instance is left.
+    /// At the return: only the return value, and only while an instance is free.
     Kretprobe,
-    /// A tracepoint's own arguments, of which the verifier knows the types.
+    /// Arguments of a tracepoint, with types that the verifier knows.
     BtfTracepoint,
-    /// A tracepoint's own arguments; needs no tracefs.
+    /// Arguments of a tracepoint; needs no tracefs.
     RawTracepoint,
-    /// A tracepoint's record; needs tracefs for its id.
+    /// Record of a tracepoint; needs tracefs for its id.
     Tracepoint {
-        /// Its folder under `events/`.
+        /// Folder of the tracepoint under `events/`.
         category: &'static str,
     },
-    /// Run for each object of a kind when a file is read: loaded only.
+    /// Runs for each object of a kind when a file is read: loaded only.
     Iterator,
-    /// Whenever a CPU has run for so long.
+    /// Runs whenever a CPU has executed for one period.
     Clock,
 }
 
 impl Kind {
-    /// The kernel's BTF says what it hooks.
+    /// Whether the hook is resolved by the kernel's BTF.
     pub fn is_typed(self) -> bool {
         matches!(self, Self::Fentry | Self::Fexit | Self::BtfTracepoint | Self::Iterator)
     }
 }
 
-/// Whether a tier does without a program.
+/// Whether a tier works without a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// The tier is nothing without it.
+    /// The tier needs it.
     Required,
-    /// The tier works, and this is what is lost.
+    /// The tier works without it, with this limitation.
     Optional(&'static str),
-    /// Required, but the kernel may be built without what it hooks, and then this is lost.
+    /// Required, unless the kernel was built without its hook; then the tier has this limitation.
     IfPresent(&'static str),
-    /// Only where the signal's events are asked for.
+    /// Needed only if events of the signal are requested.
     Events,
-    /// Where it cannot be had, the program behind it, on the same hook, takes its place; where it can, that one is left
-    /// out.
+    /// If it cannot be attached, the next program, on the same hook, is used instead; otherwise the next one is
+    /// skipped.
     OrNext,
 }
 
 /// One program and its hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// Name in the object. A kprobe program may stand on several hooks; one for a trampoline is made for one.
+    /// Name in the object. One kprobe program may have several hooks; a trampoline program has one.
     pub name: &'static str,
     /// Kernel function or tracepoint.
     pub hook: &'static str,
     /// How it is attached.
     pub kind: Kind,
-    /// Whether the tier does without it.
+    /// Whether the tier works without it.
     pub need: Need,
-    /// Parameters that its hook has, where that decides which of several programs fits.
+    /// Number of parameters of its hook, where that selects one of several programs.
     pub params: Option<u16>,
 }
 
-/// One way to answer a signal.
+/// One tier of a signal.
 #[derive(Clone, Copy, Debug)]
 pub struct Alternative {
     /// The tier.
     pub tier: Tier,
-    /// In the order in which they are attached: exits before entries, so that no entry is left without its exit.
+    /// Programs in the order of attachment: exits before entries, so that no entry lacks its exit.
     pub programs: &'static [Program],
-    /// What it cannot tell, compared with the best; empty for the best.
+    /// Limitation compared with the best tier; empty for the best.
     pub limitations: &'static str,
 }
 
-/// The ways to answer a signal, best first.
+/// The tiers of a signal, best first.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The signal.
     pub signal: Signal,
-    /// Best first.
+    /// Tiers, best first.
     pub alternatives: &'static [Alternative],
 }
 
@@ -152,24 +152,24 @@ const fn optional(name: &'static str, hook: &'static str, kind: Kind, limitation
     Program { name, hook, kind, need: Need::Optional(limitations), params: None }
 }
 
-/// A program on a function of IPv6.
+/// A program on an IPv6 function.
 const fn ipv6(name: &'static str, hook: &'static str, kind: Kind) -> Program {
     Program { name, hook, kind, need: NO_IPV6, params: None }
 }
 
-/// An exit program that fits a hook with so many parameters: the return value comes behind them.
+/// An exit program for a hook with `params` parameters, which precede the return value.
 const fn variant(name: &'static str, hook: &'static str, params: u16) -> Program {
     Program { name, hook, kind: Kind::Fexit, need: Need::Required, params: Some(params) }
 }
 
-/// An entry program that fits a hook with so many parameters.
+/// An entry program for a hook with `params` parameters.
 const fn probe(name: &'static str, hook: &'static str, params: u16, need: Need) -> Program {
     Program { name, hook, kind: Kind::Fentry, need, params: Some(params) }
 }
 
 const NO_IPV6: Need = Need::IfPresent("IPv6 is not traced");
 
-/// Every signal.
+/// All signals.
 pub const SIGNALS: &[Row] = &[
     connect::ROW,
     port_probes::ROW,

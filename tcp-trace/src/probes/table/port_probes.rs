@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Programs that ask why candidates are refused, one search at a time.
+//! Programs that find out why candidates are refused, one search at a time.
 
 use super::{Alternative, Kind, NO_IPV6, Need, Row, Signal, ipv6, probe, program};
 use crate::probes::tier::Tier;
 
-/// The ways to it.
+/// Tiers of the port_probes signal.
 pub(super) const ROW: Row = Row {
     signal: Signal::PortProbes,
     alternatives: &[

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Programs that several signals share: at each change of state one runs for all of them.
+//! Programs that several signals share: one program per tier runs at each change of state.
 
 use tcp_trace_common::set_state::{BIND, CONNECT, STATE};
 
@@ -11,7 +11,7 @@ pub(super) const SET_STATE_FENTRY: Program = program("set_state_fentry", HOOK, K
 pub(super) const SET_STATE_KPROBE: Program = program("set_state_kprobe", HOOK, Kind::RawTracepoint);
 pub(super) const SET_STATE_TRACEPOINT: Program = program("set_state_tp", HOOK, Kind::RawTracepoint);
 
-/// The bit of a signal that looks at changes of state.
+/// The bit of a signal that needs changes of state.
 pub fn bit(signal: Signal) -> Option<u64> {
     match signal {
         Signal::Connect => Some(CONNECT),
@@ -22,7 +22,7 @@ pub fn bit(signal: Signal) -> Option<u64> {
 }
 
 impl Program {
-    /// Whether other signals look through this program as well.
+    /// Whether other signals use this program too.
     pub fn is_shared(&self) -> bool {
         [SET_STATE_FENTRY, SET_STATE_KPROBE, SET_STATE_TRACEPOINT].iter().any(|shared| shared.name == self.name)
     }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Programs of the stack signal. They ask which attempt it is, so they stand behind connect's in the table.
+//! Programs of the stack signal. They read the attempt that connect's programs store, so they come after those in the
+//! table.
 
 use super::{Alternative, Kind, Program, Row, Signal, program};
 use crate::probes::tier::Tier;
 
 const SEARCH: &str = "__inet_hash_connect";
 
-/// The ways to it.
+/// Tiers of the stack signal.
 pub(super) const ROW: Row = Row {
     signal: Signal::Stack,
     alternatives: &[
@@ -22,7 +23,7 @@ pub(super) const ROW: Row = Row {
 
 const CLOCK: &[Program] = &[program("stack_on_cpu", "cpu-clock", Kind::Clock)];
 
-/// TraceRequest of the programs of [`ROW`], which say which attempt a thread is in.
+/// Tiers of the on_cpu signal. It needs the programs of [`ROW`], which store the attempt of a thread.
 pub(super) const ON_CPU: Row = Row {
     signal: Signal::OnCpu,
     alternatives: &[

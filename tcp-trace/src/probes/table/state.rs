@@ -11,7 +11,7 @@ use crate::probes::tier::Tier;
 const NO_OWNER: &str = "accepted connections have no owner until they are closed";
 const NO_LINGERING: &str = "close() calls that SO_LINGER blocks are not seen";
 
-/// The ways to it.
+/// Tiers of the state signal.
 pub(super) const ROW: Row = Row {
     signal: Signal::State,
     alternatives: &[

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The table against the committed object: neither may have a program that the other lacks.
+//! Tests that compare the table with the committed object: both must list the same programs.
 
 use std::collections::BTreeSet;
 

@@ -4,12 +4,12 @@
 use super::{Alternative, Kind, Need, Program, Row, Signal, program, variant};
 use crate::probes::tier::Tier;
 
-/// Who closed, and what a segment did to a minisocket: only where more than the totals is asked for.
+/// A program about closers and the effect of segments, needed only for more than totals.
 const fn in_detail(program: Program) -> Program {
     Program { need: Need::Events, ..program }
 }
 
-/// The ways to it.
+/// Tiers of the time_wait signal.
 pub(super) const ROW: Row = Row {
     signal: Signal::TimeWait,
     alternatives: &[

@@ -24,7 +24,7 @@ pub(super) fn draw(out: &mut String, theme: Theme, layout: Layout, group: &Group
     let each = if range.one_pass { per_cell } else { per_cell / 2 };
     let marks = marks(layout.unicode);
     let head = format!(
-        "\n{}-{} towards {to}: a cell is {each} port{}, {} none taken to {} all taken",
+        "\n{}-{} towards {to}: a cell is {each} port{}, {} none taken to {} all",
         range.low,
         range.high,
         if each == 1 { "" } else { "s" },

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask lint`: format, clippy and rustdoc, warnings as errors, the kernel side and the fuzz targets too; and what
-//! dependencies may be.
+//! `cargo xtask lint`: format, clippy with warnings as errors (also for the kernel side and the fuzz target), the word lint,
+//! typos, and rules for dependencies.
 
-use std::process::ExitCode;
+mod words;
+
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
 use crate::{
     ebpf::KERNEL_SIDES,
     setup,
-    workspace::{TARGET, cargo, run as run_command, target},
+    workspace::{TARGET, cargo, root, run as run_command, target},
 };
 
-/// Check the format, and run clippy and rustdoc with warnings as errors
+/// Check the format, the words and the spelling, and run clippy with warnings as errors
 #[derive(clap::Args)]
 pub struct Options {}
 
 pub fn run(_: &Options) -> Result<ExitCode> {
+    words::check()?;
+    typos()?;
     run_command(cargo().args(["fmt", "--all", "--check"]))?;
     run_command(cargo().args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
     run_command(cargo().args(["clippy", "--locked", "--all-targets", "--", "-Dwarnings"]))?;
@@ -33,6 +37,15 @@ pub fn run(_: &Options) -> Result<ExitCode> {
     run_command(documentation.env("RUSTDOCFLAGS", "-Dwarnings"))?;
     dependencies()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Misspelt words, by _typos.toml.
+fn typos() -> Result<()> {
+    if setup::find("typos").is_none() {
+        eprintln!("lint: not run: typos, which takes long to build (cargo install typos-cli)");
+        return Ok(());
+    }
+    run_command(Command::new("typos").current_dir(root()))
 }
 
 /// Licences, bans and sources, by deny.toml.
