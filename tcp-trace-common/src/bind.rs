@@ -62,6 +62,8 @@ pub mod flag {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawBinder {
+    /// When the process started, in ns since boot; 0 = not known. A pid that is used again is another process.
+    pub process_start_ns: u64,
     /// Thread group.
     pub tgid: u32,
     /// Inode number of the sockets' network namespace.
@@ -110,6 +112,8 @@ pub struct RawBindCounts {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawBindSite {
+    /// When the process started, in ns since boot; 0 = not known.
+    pub process_start_ns: u64,
     /// Thread group.
     pub tgid: u32,
     /// 1 = with port 0.

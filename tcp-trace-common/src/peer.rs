@@ -10,6 +10,8 @@ use crate::Address;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawPeer {
+    /// When the owner's process started, in ns since boot; 0 = not known. A pid that is used again is another process.
+    pub process_start_ns: u64,
     /// Inode number of the network namespace.
     pub netns: u32,
     /// Thread group of the owner, 0 = not known.

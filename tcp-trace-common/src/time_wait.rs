@@ -102,6 +102,8 @@ pub struct Closer {
     pub entered_ns: u64,
     /// cgroup v2 id of the closer.
     pub cgroup_id: u64,
+    /// When the closer's process started, in ns since boot; 0 = not known.
+    pub process_start_ns: u64,
     /// Thread group of the closer, 0 = not known.
     pub tgid: u32,
     /// One of [`side`](crate::peer::side).

@@ -57,7 +57,7 @@ pub fn stamp(attempt: &mut RawConnect) {
 
 /// When the process of the current task began, since boot; 0 = not known.
 #[inline(always)]
-fn process_start_ns() -> u64 {
+pub fn process_start_ns() -> u64 {
     #[inline(always)]
     fn of(task: impl Pointer) -> Option<u64> {
         task.follow(offset!(task_group_leader))?.read(offset!(task_start_boottime))

@@ -29,9 +29,9 @@ impl Ends {
 
     /// The key of a connection of which this side is known.
     #[inline(always)]
-    pub fn peer(&self, netns: u32, tgid: u32, side: u8) -> RawPeer {
+    pub fn peer(&self, netns: u32, (tgid, process_start_ns): (u32, u64), side: u8) -> RawPeer {
         let (address, port) = if side == side::OPENED { (self.daddr, self.dport) } else { (self.saddr, self.sport) };
-        RawPeer { netns, tgid, address, port, family: self.family, side, pad: [0; 3] }
+        RawPeer { process_start_ns, netns, tgid, address, port, family: self.family, side, pad: [0; 3] }
     }
 
     /// The side of a connection that was not seen to begin: see `side::OPENED`.

@@ -56,10 +56,13 @@ fn totals() -> BindTotals {
     BindTotals {
         binders: vec![
             (
-                RawBinder { tgid: 203, netns: 7 },
+                RawBinder { tgid: 203, netns: 7, ..RawBinder::default() },
                 RawBindTotals { a_port, in_range: 84, comm: comm("port-checker"), ..range },
             ),
-            (RawBinder { tgid: 148, netns: 7 }, RawBindTotals { any_port, comm: comm("envoy"), ..range }),
+            (
+                RawBinder { tgid: 148, netns: 7, ..RawBinder::default() },
+                RawBindTotals { any_port, comm: comm("envoy"), ..range },
+            ),
         ],
         sites: vec![site(None, 10), site(Some("libc.so.6+0x11b2c7 < envoy+0x3f2a10"), 1_190)],
         any_port: times(&[20_000, 9_000_000, 161_000_000]),

@@ -86,7 +86,7 @@ pub fn left(context: &impl EbpfContext, sk: impl Pointer, ret: i32) {
 #[inline(never)]
 fn add_up(sk: u64, bind: &RawBind) {
     let any_port = bind.port_asked == 0;
-    let binder = RawBinder { tgid: bind.tgid, netns: bind.netns };
+    let binder = RawBinder { process_start_ns: identity::process_start_ns(), tgid: bind.tgid, netns: bind.netns };
     if let Some(totals) = totals(&binder, bind) {
         totals.cgroup_id = bind.cgroup_id;
         totals.uid = bind.uid;
@@ -101,7 +101,7 @@ fn add_up(sk: u64, bind: &RawBind) {
     if let Some(times) = BIND_TIMES.get_ptr_mut(if any_port { ANY_PORT } else { A_PORT }) {
         fold::record_in(times, bind.took_ns);
     }
-    count_site(bind, any_port);
+    count_site(bind, binder.process_start_ns, any_port);
     if bind.ret == 0 {
         let bound = Bound { binder, port: bind.port_given, any_port: u16::from(any_port), pad: 0 };
         let _ = BOUND.insert(sk, bound, 0);
@@ -141,8 +141,8 @@ fn totals(binder: &RawBinder, bind: &RawBind) -> Option<&'static mut RawBindTota
 
 /// A place that finds no room is in its process's totals all the same.
 #[inline(always)]
-fn count_site(bind: &RawBind, any_port: bool) {
-    let site = RawBindSite { tgid: bind.tgid, any_port: u32::from(any_port), frames: bind.frames };
+fn count_site(bind: &RawBind, process_start_ns: u64, any_port: bool) {
+    let site = RawBindSite { process_start_ns, tgid: bind.tgid, any_port: u32::from(any_port), frames: bind.frames };
     if BIND_SITES.get_ptr(site).is_none() {
         let _ = BIND_SITES.insert(site, 0, 1);
     }

@@ -119,7 +119,7 @@ fn follow(sk: impl Pointer, from: u8, to: u8) -> Option<&'static mut Followed> {
     let fresh = Followed {
         since_ns: 0,
         cgroup_id: 0,
-        peer: ends.peer(sock::netns(sk), 0, side),
+        peer: ends.peer(sock::netns(sk), (0, 0), side),
         state: from,
         seen: 0,
         pad: [0; 6],
@@ -195,6 +195,7 @@ fn ending(sk: impl Pointer, from: u8, to: u8) -> u8 {
 fn take(socket: &mut Followed) {
     let before = socket.peer;
     socket.peer.tgid = identity::tgid();
+    socket.peer.process_start_ns = identity::process_start_ns();
     socket.comm = identity::comm();
     socket.cgroup_id = identity::cgroup_id();
     if socket.since_ns == 0 {
@@ -202,7 +203,7 @@ fn take(socket: &mut Followed) {
     }
     let opened = u64::from(socket.seen & seen::OPENED != 0);
     let Some(mine) = totals(&socket.peer, socket) else {
-        socket.peer.tgid = 0;
+        (socket.peer.tgid, socket.peer.process_start_ns) = (0, 0);
         return;
     };
     enter(mine, socket.state, socket.since_ns);

@@ -126,12 +126,12 @@ fn add_passage(events: &mut [u64; event::COUNT], passage: u8) {
 /// Into the totals of the owner. One that is not known has totals of its own.
 #[inline(always)]
 fn count_owner(sk: u64, netns: u32, ends: &Ends, passage: &Passage, closer: Option<&Closer>) {
-    let (tgid, side) = match closer {
-        Some(closer) => (closer.tgid, closer.side),
+    let (process, side) = match closer {
+        Some(closer) => ((closer.tgid, closer.process_start_ns), closer.side),
         // Not seen to close: older than the tracing, or evicted.
-        None => (0, ends.side(Untyped(sk), None)),
+        None => ((0, 0), ends.side(Untyped(sk), None)),
     };
-    let peer = ends.peer(netns, tgid, side);
+    let peer = ends.peer(netns, process, side);
     if TIME_WAIT_OWNERS.get_ptr(peer).is_none() {
         let mut fresh = RawTimeWaitOwner {
             events: [0; event::COUNT],
@@ -179,6 +179,7 @@ pub fn closing(sk: u64, state: u8) {
         let closer = Closer {
             entered_ns: 0,
             cgroup_id: identity::cgroup_id(),
+            process_start_ns: identity::process_start_ns(),
             tgid: identity::tgid(),
             side: ends.side(Untyped(sk), sock::chosen_by_connect(Untyped(sk))),
             pad: [0; 3],
@@ -206,10 +207,18 @@ pub fn inherit(sk: u64, tw: u64) {
         return;
     }
     if tw != 0 {
-        let mut entered =
-            Closer { entered_ns: now_ns(), cgroup_id: 0, tgid: 0, side: 0, pad: [0; 3], comm: [0; COMM_LEN] };
+        let mut entered = Closer {
+            entered_ns: now_ns(),
+            cgroup_id: 0,
+            process_start_ns: 0,
+            tgid: 0,
+            side: 0,
+            pad: [0; 3],
+            comm: [0; COMM_LEN],
+        };
         if let Some(closer) = closer(sk) {
             entered.cgroup_id = closer.cgroup_id;
+            entered.process_start_ns = closer.process_start_ns;
             entered.tgid = closer.tgid;
             entered.side = closer.side;
             entered.comm = closer.comm;

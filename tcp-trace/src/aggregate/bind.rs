@@ -225,7 +225,7 @@ mod tests {
             RawBindTotals { any_port: counts, range_low: 32_768, range_high: 60_999, ..RawBindTotals::default() };
         let site = |name: &str, calls| BindSite { pid: 7, any_port: true, name: Some(name.into()), calls };
         BindTotals {
-            binders: vec![(RawBinder { tgid: 7, netns: 1 }, value)],
+            binders: vec![(RawBinder { tgid: 7, netns: 1, ..RawBinder::default() }, value)],
             sites: vec![site("a", 1), site("b", 5), site("a", calls)],
             ..BindTotals::default()
         }
@@ -245,7 +245,13 @@ mod tests {
         assert_eq!(interval.marks, None);
         let mut others = totals(20, 6);
         others.binders[0].0.tgid = 8;
-        aggregate.enter(&others, &[(RawBinder { tgid: 7, netns: 1 }, RawBinder { tgid: 8, netns: 1 })]);
+        aggregate.enter(
+            &others,
+            &[(
+                RawBinder { tgid: 7, netns: 1, ..RawBinder::default() },
+                RawBinder { tgid: 8, netns: 1, ..RawBinder::default() },
+            )],
+        );
         assert_eq!(aggregate.tick().binders[0].any_port.calls, 7, "what was told of the other is not told again");
     }
 }

@@ -231,7 +231,16 @@ fn counters(made: u64, connects: &[Connect]) -> CounterSnapshot {
 
 fn totals(so_far: u64) -> Totals {
     let address = Address::new(Ipv4Addr::new(10, 0, 0, 2).to_ipv6_mapped().octets());
-    let peer = RawPeer { netns: 1, tgid: 4242, address, port: 3306, family: 2, side: 1, pad: [0; 3] };
+    let peer = RawPeer {
+        process_start_ns: 9_000_000,
+        netns: 1,
+        tgid: 4242,
+        address,
+        port: 3306,
+        family: 2,
+        side: 1,
+        pad: [0; 3],
+    };
     let mut states =
         RawStateTotals { opened: so_far, closed: so_far, cgroup_id: 7, comm: comm("php-fpm"), ..Default::default() };
     (states.states[1].left, states.states[1].ns, states.lives[3]) = (so_far, so_far * 1_000_000, so_far);
@@ -249,7 +258,7 @@ fn totals(so_far: u64) -> Totals {
             RawListener { syns: so_far, drops: [so_far; 8], limit: 128, owner_comm: comm("nginx"), ..RawListener::NEW },
         )]),
         binds: BindTotals {
-            binders: vec![(RawBinder { tgid: 9, netns: 1 }, binder)],
+            binders: vec![(RawBinder { process_start_ns: 8, tgid: 9, netns: 1 }, binder)],
             sites: vec![BindSite { pid: 9, any_port: true, name: Some("envoy+0x3f".into()), calls: so_far }],
             any_port: FoldedPhase { buckets: vec![so_far; 1152], max: 12 },
             a_port: FoldedPhase::default(),
@@ -263,7 +272,10 @@ fn totals(so_far: u64) -> Totals {
         merged: Merged {
             time_wait: vec![(2, 0)],
             listeners: vec![(RawListenerKey { sk: 0xffff_8880_0000_1000, ..listener }, listener)],
-            binders: vec![(RawBinder { tgid: 8, netns: 1 }, RawBinder { tgid: 9, netns: 1 })],
+            binders: vec![(
+                RawBinder { process_start_ns: 0, tgid: 8, netns: 1 },
+                RawBinder { process_start_ns: 8, tgid: 9, netns: 1 },
+            )],
             time_wait_owners: vec![(other, peer)],
             states: vec![(other, peer)],
         },

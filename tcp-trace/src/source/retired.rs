@@ -147,7 +147,7 @@ impl<K: Key, V: Sums> Retired<K, V> {
         if self.kept.is_empty() {
             return;
         }
-        // A pid that is used again, or a key that was added meanwhile.
+        // A key that a program added again meanwhile.
         for (key, sums) in rows.iter_mut() {
             if let Some(kept) = self.kept.get(key) {
                 sums.add(kept);
@@ -217,11 +217,11 @@ impl Key for RawPeer {
     }
 
     fn of_anybody(&self) -> Self {
-        Self { tgid: 0, ..*self }
+        Self { tgid: 0, process_start_ns: 0, ..*self }
     }
 
     fn of_any(&self) -> Self {
-        Self { tgid: 0, address: Address::default(), port: 0, ..*self }
+        Self { tgid: 0, process_start_ns: 0, address: Address::default(), port: 0, ..*self }
     }
 }
 
@@ -231,7 +231,7 @@ impl Key for RawBinder {
     }
 
     fn of_anybody(&self) -> Self {
-        Self { tgid: 0, ..*self }
+        Self { tgid: 0, process_start_ns: 0, ..*self }
     }
 
     fn of_any(&self) -> Self {
@@ -245,7 +245,7 @@ impl Key for RawBindSite {
     }
 
     fn of_anybody(&self) -> Self {
-        Self { tgid: 0, ..*self }
+        Self { tgid: 0, process_start_ns: 0, ..*self }
     }
 
     /// Addresses of another program have no meaning here.
@@ -434,7 +434,7 @@ mod tests {
 
     #[test]
     fn places_that_bind_make_room_once_their_process_has_ended_and_stay_in_the_answer() {
-        let site = |tgid, frame| RawBindSite { tgid, any_port: 1, frames: [frame, 0, 0, 0] };
+        let site = |tgid, frame| RawBindSite { process_start_ns: 1, tgid, any_port: 1, frames: [frame, 0, 0, 0] };
         let own = std::process::id();
         let mut sites: Retired<RawBindSite, u64> = Retired::new();
         let rows = vec![(site(own, 1), 3), (site(ENDED, 1), 5), (site(ENDED, 2), 7)];
@@ -511,7 +511,7 @@ mod tests {
     #[test]
     fn more_processes_than_are_kept_are_one_of_each_name() {
         const OF_A_NAME: u32 = KEPT as u32;
-        let binder = |number: u32| RawBinder { tgid: u32::MAX - number, netns: 1 };
+        let binder = |number: u32| RawBinder { process_start_ns: 1, tgid: u32::MAX - number, netns: 1 };
         let name =
             |number: u32| if number.is_multiple_of(2) { *b"curl\0\0\0\0\0\0\0\0\0\0\0\0" } else { [b'x'; COMM_LEN] };
         let totals = |number| {

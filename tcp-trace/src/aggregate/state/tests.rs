@@ -18,7 +18,7 @@ const CLOSE_WAIT: usize = tcp_state::CLOSE_WAIT as usize;
 /// A peer at 10.0.0.2:3306, like the sample socket.
 fn peer(tgid: u32) -> RawPeer {
     let address = tcp_trace_common::Address::new(std::net::Ipv4Addr::new(10, 0, 0, 2).to_ipv6_mapped().octets());
-    RawPeer { netns: 1, tgid, address, port: 3306, family: family::INET, side: side::OPENED, pad: [0; 3] }
+    RawPeer { netns: 1, tgid, address, port: 3306, family: family::INET, side: side::OPENED, ..RawPeer::default() }
 }
 
 #[test]
@@ -53,6 +53,25 @@ fn intervals_are_differences_and_what_is_inside_is_of_now() {
     // The count that moved to its owner is less than the one before.
     aggregate.enter(&[(peer(7), totals(3, 11, 1_500))], &[], 300);
     assert_eq!(aggregate.tick().rows[0].traced.expect("traced").opened, 0);
+}
+
+#[test]
+fn a_pid_that_is_used_again_is_another_process() {
+    let totals = |comm: &str, linger_resets| {
+        let mut totals = RawStateTotals { opened: 520, closed: 520, linger_resets, ..RawStateTotals::default() };
+        totals.comm[..comm.len()].copy_from_slice(comm.as_bytes());
+        totals
+    };
+    let started = |process_start_ns| RawPeer { process_start_ns, ..peer(7) };
+    let mut aggregate = StateAggregate::default();
+    aggregate.enter(&[(started(1), totals("first", 0)), (started(2), totals("second", 500))], &[], 100);
+    let mut rows = aggregate.total().rows;
+    rows.sort_by_key(|row| row.traced.map(|traced| traced.linger_resets));
+    let seen = rows
+        .iter()
+        .map(|row| (row.who.comm.map(|comm| comm.to_string()), row.traced.map(|traced| traced.linger_resets)));
+    let wanted = [("first", 0), ("second", 500)].map(|(comm, resets)| (Some(comm.to_owned()), Some(resets)));
+    assert_eq!(seen.collect::<Vec<_>>(), wanted);
 }
 
 #[test]

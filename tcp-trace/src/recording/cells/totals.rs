@@ -13,9 +13,9 @@ use super::cells;
 use crate::model::totals::{BindSite, NamedCgroup};
 
 cells!(RawTimeWaitTotals { events, entered_fin_wait2, level, max_buckets });
-cells!(RawPeer { netns, tgid, address, port, family, side } pad pad = [0; 3]);
+cells!(RawPeer { process_start_ns, netns, tgid, address, port, family, side } pad pad = [0; 3]);
 cells!(RawListenerKey { sk, netns, port, family, saddr });
-cells!(RawBinder { tgid, netns });
+cells!(RawBinder { process_start_ns, tgid, netns });
 cells!(RawBindCounts { calls, in_use, connected, shared, took_ns });
 cells!(RawInState { inside, inside_since_ns, left, ns, max_ns });
 cells!(BindSite { pid, any_port, name, calls });
