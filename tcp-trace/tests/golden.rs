@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use support::golden::check;
 use tcp_trace::{
     aggregate::{connect::ConnectAggregate, ledger::Ledger, observed::Observed, time_wait::TimeWaitAggregate},
+    clock::Anchor,
+    decode::Decoder,
     event::{
         Bind, Caller, Candidates, Cgroup, Connect, Detail, DropCause, End, Event, LeaveReason, ListenDrop, Lost,
         Outcome, Passage, Side, SourcePort, State, TimeWait, level::Level,
@@ -28,7 +30,8 @@ use tcp_trace::{
         screen::{Layout, screen},
     },
 };
-use tcp_trace_common::tcp_state;
+use tcp_trace_common::{RawHeader, connect::RawConnect, family, kind, tcp_state};
+use zerocopy::IntoBytes as _;
 
 const NETNS: u32 = 4_026_531_840;
 
@@ -36,10 +39,20 @@ fn time() -> Timestamp {
     "2026-01-02T03:04:05.678901234Z".parse().expect("a timestamp")
 }
 
+/// An attempt of which the kernel side saw nothing but that it was made.
+fn unseen() -> Connect {
+    let header = RawHeader { kind: kind::CONNECT, ..RawHeader::default() };
+    let raw = RawConnect { header, family: family::INET, ..RawConnect::default() };
+    let walk = SearchRules::default().walk();
+    match Decoder::new(walk, Anchor::at(0, time())).decode(raw.as_bytes()) {
+        Some(Event::Connect(connect)) => connect,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn established() -> Connect {
     Connect {
         time: time(),
-        began_ns: None,
         caller: Caller {
             pid: 4242,
             tid: 4243,
@@ -53,7 +66,6 @@ fn established() -> Connect {
         daddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
         dport: 3306,
         outcome: Outcome::Established,
-        errno: None,
         source_port: Some(SourcePort::Ephemeral),
         port_search_ns: Some(5_120),
         ports_visited: Some(2),
@@ -62,8 +74,8 @@ fn established() -> Connect {
         handshake_ns: Some(52_000),
         syn_retransmits: Some(0),
         total_ns: Some(60_500),
-        candidates: None,
         mptcp: Some(false),
+        ..unseen()
     }
 }
 

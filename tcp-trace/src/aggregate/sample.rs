@@ -3,9 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use jiff::Timestamp;
-
 use crate::{
+    decode::sample::unseen,
     event::{Caller, Connect, Outcome, SourcePort},
     model::folded::FoldedRow,
 };
@@ -28,8 +27,6 @@ pub(crate) fn rows<'a>(connects: impl IntoIterator<Item = &'a Connect>) -> Vec<F
 /// An attempt that was established in the first pass: 2 ports, 5 us of search, 50 us of handshake.
 pub(crate) fn established() -> Connect {
     Connect {
-        time: Timestamp::UNIX_EPOCH,
-        began_ns: None,
         caller: Caller { pid: 10, tid: 10, comm: "php-fpm".into(), uid: 33, cgroup: None },
         netns: 1,
         saddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
@@ -37,7 +34,6 @@ pub(crate) fn established() -> Connect {
         daddr: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
         dport: 3306,
         outcome: Outcome::Established,
-        errno: None,
         source_port: Some(SourcePort::Ephemeral),
         port_search_ns: Some(5_000),
         ports_visited: Some(2),
@@ -46,8 +42,8 @@ pub(crate) fn established() -> Connect {
         handshake_ns: Some(50_000),
         syn_retransmits: Some(0),
         total_ns: Some(60_000),
-        candidates: None,
         mptcp: Some(false),
+        ..unseen()
     }
 }
 

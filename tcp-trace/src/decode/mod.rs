@@ -6,6 +6,8 @@ mod connect;
 mod listen;
 mod outcome;
 pub use outcome::outcome;
+#[cfg(test)]
+pub(crate) mod sample;
 mod stack;
 mod state;
 #[cfg(test)]

@@ -52,11 +52,11 @@ macro_rules! bind_fields {
                 "range" range: Option<(u16, u16)> => recorded;
                 /// Low end of the port range that the kernel chooses from. Null if it is not known.
                 "range_low" => [.range.map(|(low, _)| low)];
-                /// High end of that range, included. Null if it is not known.
+                /// High end of the port range that the kernel chooses from, included. Null if it is not known.
                 "range_high" => [.range.map(|(_, high)| high)];
                 /// Return addresses on the user stack, the innermost first; 0 where there is none.
                 "frames" frames: [u64; FRAMES] => recorded;
-                /// The same addresses in words: `libc.so.6+0x11b2c7 < envoy+0x3f2a10`. Null if the process is gone, or its maps
+                /// Return addresses of the caller in words: `libc.so.6+0x11b2c7 < envoy+0x3f2a10`. Null if the process is gone, or its maps
                 /// cannot be read.
                 "call_site" call_site: Option<Text>;
             }

@@ -44,7 +44,8 @@ macro_rules! connect_fields {
                 "daddr" daddr: IpAddr;
                 /// Remote port.
                 "dport" dport: u16;
-                /// How the attempt ended.
+                /// How the attempt ended: `established`, `refused`, `timed_out`, `reset`, `unreachable`, `no_port`,
+                /// `port_in_use`, `denied`, `interrupted`, `abandoned` or `pending`.
                 "outcome" outcome: Outcome;
                 /// Positive errno that the caller saw or would have seen. Null if there was none.
                 "errno" errno: Option<i32>;
@@ -60,7 +61,7 @@ macro_rules! connect_fields {
                 "range" range: Option<(u16, u16)> => recorded;
                 /// Low end of the local port range that was searched. Null if the search was not seen.
                 "range_low" => [.range.map(|(low, _)| low)];
-                /// High end of that range, included. Null if the search was not seen.
+                /// High end of the local port range that was searched, included. Null if the search was not seen.
                 "range_high" => [.range.map(|(_, high)| high)];
                 /// Time from the end of the port search (on the tracepoint tier: from SYN_SENT) to the end of the attempt, in
                 /// nanoseconds. Null if no SYN was sent.
@@ -75,12 +76,13 @@ macro_rules! connect_fields {
                 /// Candidates refused because a live connection has the four-tuple. Null unless the port probes were attached
                 /// during the whole search.
                 "candidates_in_use" => [.candidates.map(|candidates| candidates.in_use)];
-                /// Candidates refused because the four-tuple is in TIME_WAIT and cannot be reused. Null as above.
+                /// Candidates refused because the four-tuple is in TIME_WAIT and cannot be reused. Null as
+                /// `candidates_in_use` is.
                 "candidates_time_wait" => [.candidates.map(|candidates| candidates.time_wait)];
-                /// Four-tuples in TIME_WAIT that the search took over. Null as above.
+                /// Four-tuples in TIME_WAIT that the search took over. Null as `candidates_in_use` is.
                 "candidates_time_wait_reused" => [.candidates.map(|candidates| candidates.time_wait_reused)];
-                /// Candidates skipped without a test: reserved, or bound explicitly. Null as above, and where the ports visited
-                /// are not known.
+                /// Candidates skipped without a test: reserved, or bound explicitly. Null as `candidates_in_use` is, and if
+                /// `ports_visited` is null.
                 "candidates_skipped" => [.candidates.and_then(|candidates| candidates.skipped)];
                 /// Whether the socket is a subflow of an MPTCP connection. Null if the kernel does not say.
                 "mptcp" mptcp: Option<bool>;

@@ -14,7 +14,7 @@ macro_rules! listen_drop_fields {
         $consumer! {
             /// A SYN, or the ACK that ends a handshake, that a listener dropped.
             ListenDrop "listen_drop" {
-                /// When it happened.
+                /// When the listener dropped it.
                 "time" time: Timestamp;
                 /// Why the listener dropped it: `accept_queue`, `accept_queue_at_ack`, `syn_queue`, `syn_backlog` or `other`.
                 "cause" => [.cause];
@@ -26,7 +26,7 @@ macro_rules! listen_drop_fields {
                 "saddr" saddr: IpAddr;
                 /// Port of the listener.
                 "sport" sport: u16;
-                /// Who sent it: `client_addr` and `client_port`. Null if the client is not known.
+                /// Who sent it; `None` if the client is not known.
                 "" client: Option<SocketAddr> => recorded;
                 /// Address of the client. Null if it is not known.
                 "daddr" => [.client.map(|client| client.ip())];

@@ -15,7 +15,7 @@ macro_rules! state_fields {
         $consumer! {
             /// A socket went from one state to another.
             State "state" {
-                /// When it did.
+                /// When the state changed.
                 "time" time: Timestamp;
                 /// Process id of the socket's owner. Null if the owner is not known.
                 "pid" => [.pid];

@@ -13,7 +13,7 @@ macro_rules! time_wait_fields {
         $consumer! {
             /// A passage into or out of TIME_WAIT.
             TimeWait "time_wait" {
-                /// When it happened.
+                /// When the passage happened.
                 "time" time: Timestamp;
                 /// What happened: `enter`, `fin_received`, `reuse` (a `connect()` took the four-tuple over), `leave` or
                 /// `overflow`. Recordings say in the same word why a minisocket left.

@@ -27,6 +27,8 @@ pub mod trigger;
 pub mod writer;
 
 #[cfg(test)]
+mod fields_tests;
+#[cfg(test)]
 mod hostile_outputs_tests;
 #[cfg(test)]
 mod hostile_tests;

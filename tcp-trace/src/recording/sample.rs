@@ -22,6 +22,7 @@ use super::message::OwnedMessage;
 use crate::{
     aggregate::sample::rows,
     clock::Moment,
+    decode::sample::unseen,
     event::{
         Bind, Caller, Candidates, Cgroup, Comm, Connect, Detail, DropCause, End, Event, Frame, Frames, ListenDrop,
         Outcome, Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd, level::Level,
@@ -112,7 +113,7 @@ pub fn connect(number: u32, seconds: f64) -> Connect {
         syn_retransmits: Some(0),
         total_ns: Some(60_500),
         candidates: cliff.then_some(Candidates { in_use: 14_100, time_wait: 40, time_wait_reused: 0, skipped: None }),
-        mptcp: None,
+        ..unseen()
     }
 }
 

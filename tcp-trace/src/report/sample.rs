@@ -13,6 +13,7 @@ use super::Report;
 use crate::{
     aggregate::stacks::StacksAggregate,
     clock::Moment,
+    decode::sample::unseen,
     event::{Caller, Cgroup, Connect, Event, Frame, Frames, Outcome, SourcePort, Stack, Taken, UserEnd, level::Level},
     governor::CounterSnapshot,
     inventory::{
@@ -115,8 +116,8 @@ fn connect(second: u64, number: u64) -> Event {
         handshake_ns: Some(45_000 + jitter * 8_000),
         syn_retransmits: Some(0),
         total_ns: Some(54_000 + jitter * 8_000 + search_ns),
-        candidates: None,
         mptcp: Some(false),
+        ..unseen()
     })
 }
 

@@ -11,34 +11,44 @@ use super::{
 };
 use crate::model::folded::{FoldedCounts, FoldedRow, FoldedSpread, FoldedSum, SPREAD_BUCKETS};
 
-cells!(FoldedRow { netns, pid, process_start_ns, daddr, dport, comm, uid, cgroup_id, counts: "" });
-cells!(FoldedSum { known: "", sum, max });
-cells!(FoldedSpread { known: "", sum, max, buckets });
+cells!(FoldedRow {
+    "netns" = netns,
+    "pid" = pid,
+    "process_start_ns" = process_start_ns,
+    "daddr" = daddr,
+    "dport" = dport,
+    "comm" = comm,
+    "uid" = uid,
+    "cgroup_id" = cgroup_id,
+    "" = counts,
+});
+cells!(FoldedSum { "" = known, "sum" = sum, "max" = max });
+cells!(FoldedSpread { "" = known, "sum" = sum, "max" = max, "buckets" = buckets });
 
 cells!(FoldedCounts {
-    by_outcome,
-    exhausted,
-    unanswered,
-    second_pass_known,
-    second_pass_looked,
-    second_pass,
-    local_range,
-    syn_retransmits,
-    retransmitted,
-    retransmitted_max_ns,
-    mptcp,
-    visited,
-    search_ns,
-    handshake_ns,
-    total_ns,
-    second_pass_visited,
-    second_pass_search_ns,
-    first_pass_search_ns,
-    in_use,
-    time_wait,
-    time_wait_reused,
-    skipped,
-    range,
+    "by_outcome" = by_outcome,
+    "exhausted" = exhausted,
+    "unanswered" = unanswered,
+    "second_pass_known" = second_pass_known,
+    "second_pass_looked" = second_pass_looked,
+    "second_pass" = second_pass,
+    "local_range" = local_range,
+    "syn_retransmits" = syn_retransmits,
+    "retransmitted" = retransmitted,
+    "retransmitted_max_ns" = retransmitted_max_ns,
+    "mptcp" = mptcp,
+    "visited" = visited,
+    "search_ns" = search_ns,
+    "handshake_ns" = handshake_ns,
+    "total_ns" = total_ns,
+    "second_pass_visited" = second_pass_visited,
+    "second_pass_search_ns" = second_pass_search_ns,
+    "first_pass_search_ns" = first_pass_search_ns,
+    "in_use" = in_use,
+    "time_wait" = time_wait,
+    "time_wait_reused" = time_wait_reused,
+    "skipped" = skipped,
+    "range" = range,
 });
 
 /// Each in as few bytes as it needs: most are small.

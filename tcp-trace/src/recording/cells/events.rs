@@ -47,8 +47,15 @@ bind_fields!(columns);
 state_fields!(columns);
 stack_fields!(columns);
 
-cells!(Caller { pid, tid, comm, uid, cgroup });
-cells!(Detail { time, before, after, programs_share, agent_share, budget });
+cells!(Caller { "pid" = pid, "tid" = tid, "comm" = comm, "uid" = uid, "cgroup" = cgroup });
+cells!(Detail {
+    "time" = time,
+    "before" = before,
+    "after" = after,
+    "programs_share" = programs_share,
+    "agent_share" = agent_share,
+    "budget" = budget,
+});
 
 words!(Taken { "search" = Taken::Search, "on_cpu" = Taken::OnCpu });
 words!(Outcome {

@@ -95,15 +95,14 @@ const INDICES: [&str; 32] = [
     "21", "22", "23", "24", "25", "26", "27", "28", "29", "30", "31",
 ];
 
-/// A struct as the cells of its fields, under their names or those given; `""`: side by side with its neighbours.
+/// A struct as the cells of its fields. Each column has a name of its own, since names stand in files: a field may be
+/// renamed, a column may not. `""`: the columns of this field are named as they are. tests/golden/columns.txt has all names.
 macro_rules! cells {
-    (@name $field:ident) => { stringify!($field) };
-    (@name $field:ident $name:literal) => { $name };
-    ($type:ty { $($field:ident $(: $name:literal)?),* $(,)? } $(pad $pad:ident = $value:expr)?) => {
+    ($type:ty { $($column:literal = $field:ident),* $(,)? } $(pad $pad:ident = $value:expr)?) => {
         impl $crate::recording::cells::Cells for $type {
             fn put(&self, path: $crate::recording::table::Path<'_>, to: &mut $crate::recording::table::Table) {
                 let Self { $($field,)* $($pad: _)? } = self;
-                $($crate::recording::cells::Cells::put($field, path.child(cells!(@name $field $($name)?)), to);)*
+                $($crate::recording::cells::Cells::put($field, path.child($column), to);)*
             }
 
             fn take(
@@ -111,7 +110,7 @@ macro_rules! cells {
                 from: &mut $crate::recording::table::Read<'_>,
             ) -> Result<Self, $crate::recording::bytes::Malformed> {
                 Ok(Self {
-                    $($field: $crate::recording::cells::Cells::take(path.child(cells!(@name $field $($name)?)), from)?,)*
+                    $($field: $crate::recording::cells::Cells::take(path.child($column), from)?,)*
                     $($pad: $value,)?
                 })
             }

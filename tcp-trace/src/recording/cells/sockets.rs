@@ -10,24 +10,30 @@ use crate::inventory::{
 };
 
 cells!(Socket {
-    netns,
-    state,
-    timer,
-    saddr,
-    sport,
-    daddr,
-    dport,
-    device,
-    inode,
-    uid,
-    cgroup,
-    cookie,
-    recv_queue,
-    send_queue,
-    expires_ms,
+    "netns" = netns,
+    "state" = state,
+    "timer" = timer,
+    "saddr" = saddr,
+    "sport" = sport,
+    "daddr" = daddr,
+    "dport" = dport,
+    "device" = device,
+    "inode" = inode,
+    "uid" = uid,
+    "cgroup" = cgroup,
+    "cookie" = cookie,
+    "recv_queue" = recv_queue,
+    "send_queue" = send_queue,
+    "expires_ms" = expires_ms,
 });
-cells!(Owner { pid, comm, cgroup });
-cells!(RawMark { port, fastreuse, fastreuseport, state, userlocks } pad pad = 0);
+cells!(Owner { "pid" = pid, "comm" = comm, "cgroup" = cgroup });
+cells!(RawMark {
+    "port" = port,
+    "fastreuse" = fastreuse,
+    "fastreuseport" = fastreuseport,
+    "state" = state,
+    "userlocks" = userlocks,
+} pad pad = 0);
 
 words!(State {
     "established" = State::Established,
