@@ -96,9 +96,10 @@ const INDICES: [&str; 32] = [
 ];
 
 /// A struct as the cells of its fields. Each column has a name of its own, since names stand in files: a field may be
-/// renamed, a column may not. `""`: the columns of this field are named as they are. tests/golden/columns.txt has all names.
+/// renamed, a column may not. `""`: the columns of this field are named as they are. `or`: what recordings from before this column stand
+/// for. tests/golden/columns.txt has all names.
 macro_rules! cells {
-    ($type:ty { $($column:literal = $field:ident),* $(,)? } $(pad $pad:ident = $value:expr)?) => {
+    ($type:ty { $($column:literal = $field:ident $(or $absent:literal)?),* $(,)? } $(pad $pad:ident = $value:expr)?) => {
         impl $crate::recording::cells::Cells for $type {
             fn put(&self, path: $crate::recording::table::Path<'_>, to: &mut $crate::recording::table::Table) {
                 let Self { $($field,)* $($pad: _)? } = self;
@@ -110,11 +111,15 @@ macro_rules! cells {
                 from: &mut $crate::recording::table::Read<'_>,
             ) -> Result<Self, $crate::recording::bytes::Malformed> {
                 Ok(Self {
-                    $($field: $crate::recording::cells::Cells::take(path.child($column), from)?,)*
+                    $($field: cells!(@take path.child($column), from $(, $absent)?),)*
                     $($pad: $value,)?
                 })
             }
         }
+    };
+    (@take $path:expr, $from:ident) => { $crate::recording::cells::Cells::take($path, $from)? };
+    (@take $path:expr, $from:ident, $absent:literal) => {
+        $crate::recording::cells::Value::read($path, $from)?.unwrap_or($absent)
     };
 }
 use cells;

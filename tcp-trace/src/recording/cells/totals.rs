@@ -19,7 +19,7 @@ cells!(RawTimeWaitTotals {
     "max_buckets" = max_buckets,
 });
 cells!(RawPeer {
-    "process_start_ns" = process_start_ns,
+    "process_start_ns" = process_start_ns or 0,
     "netns" = netns,
     "tgid" = tgid,
     "address" = address,
@@ -28,7 +28,7 @@ cells!(RawPeer {
     "side" = side,
 } pad pad = [0; 3]);
 cells!(RawListenerKey { "sk" = sk, "netns" = netns, "port" = port, "family" = family, "saddr" = saddr });
-cells!(RawBinder { "process_start_ns" = process_start_ns, "tgid" = tgid, "netns" = netns });
+cells!(RawBinder { "process_start_ns" = process_start_ns or 0, "tgid" = tgid, "netns" = netns });
 cells!(RawBindCounts {
     "calls" = calls,
     "in_use" = in_use,
