@@ -8,6 +8,7 @@ use std::{
     process::{Command, ExitCode, Stdio},
     sync::Mutex,
     thread,
+    time::Instant,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -51,10 +52,12 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         eprintln!("fuzz: not run: {}: libFuzzer needs a C++ compiler", targets.join(", "));
         return Ok(ExitCode::SUCCESS);
     }
+    let begin = Instant::now();
     let mut build = cargo();
     build.args(["build", "--locked", "--release", "--target", TARGET, "--manifest-path", "fuzz/Cargo.toml"]);
     build.arg("--target-dir").arg(target("fuzz"));
     run_command(build.env("CARGO_ENCODED_RUSTFLAGS", COVERAGE.join("\u{1f}")))?;
+    println!("fuzz: built in {} s", begin.elapsed().as_secs());
     let waiting = Mutex::new(targets.iter());
     let failed = Mutex::new(Vec::new());
     let work = || {
@@ -91,6 +94,7 @@ fn targets(wanted: &[String]) -> Result<Vec<String>> {
 fn fuzz(name: &str, seconds: u32) -> Result<()> {
     let (found, log) = (target("fuzz/corpus").join(name), target("fuzz").join(format!("{name}.log")));
     fs::create_dir_all(&found)?;
+    let begin = Instant::now();
     let mut fuzzer = Command::new(target("fuzz").join(TARGET).join("release").join(name));
     fuzzer.arg(format!("-max_total_time={seconds}")).arg(format!("-timeout={SECONDS_OF_ONE}"));
     fuzzer.arg(format!("-rss_limit_mb={MEMORY_MIB}")).arg(format!("-artifact_prefix={}/", target("fuzz").display()));
@@ -103,6 +107,6 @@ fn fuzz(name: &str, seconds: u32) -> Result<()> {
         said.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:")).unwrap_or("no").trim();
     let tail: Vec<_> = said.lines().rev().take(40).collect();
     ensure!(ended.success(), "{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
-    println!("fuzz: {name} ... ok ({runs} inputs)");
+    println!("fuzz: {name} ... ok ({runs} inputs in {} s)", begin.elapsed().as_secs());
     Ok(())
 }

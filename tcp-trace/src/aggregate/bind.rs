@@ -119,7 +119,8 @@ pub struct BindAggregate {
 }
 
 impl BindAggregate {
-    /// Consumes the kernel side's totals, counted since the start.
+    /// Takes the totals of the kernel side, counted since the start. A missing process was merged into another one
+    /// (`merged`).
     pub fn enter(&mut self, totals: &BindTotals, merged: &[(RawBinder, RawBinder)]) {
         carry_in_list(&mut self.last.binders, merged);
         self.now.clone_from(totals);

@@ -21,7 +21,8 @@ impl TimeWaitAggregate {
         Self { last: start.clone(), now: start.clone(), start, in_detail }
     }
 
-    /// Consumes the totals that the kernel side keeps.
+    /// Takes the totals that the kernel side keeps, of all namespaces; none: no program sees TIME_WAIT. A missing namespace
+    /// was merged into another one (`merged`).
     pub fn enter(&mut self, totals: &[(u32, RawTimeWaitTotals)], merged: &[(u32, u32)]) {
         if totals.is_empty() {
             return;

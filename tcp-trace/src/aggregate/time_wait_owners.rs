@@ -51,7 +51,8 @@ pub struct TimeWaitOwners {
 }
 
 impl TimeWaitOwners {
-    /// Consumes the kernel side's totals, counted since the start.
+    /// Takes the totals of the kernel side, counted since the start. The list is complete: a missing row was merged into
+    /// another one (`merged`).
     pub fn enter(&mut self, totals: &[(RawPeer, RawTimeWaitOwner)], merged: &[(RawPeer, RawPeer)]) {
         carry(&mut self.last, merged);
         self.now.clear();

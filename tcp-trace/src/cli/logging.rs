@@ -38,7 +38,7 @@ pub fn init(verbose: u8) {
         .try_init();
 }
 
-/// A message as one harmless line, whatever names of files and programs are in it.
+/// Formats a record's fields as one harmless line, whatever names of files and programs they hold.
 struct OneLine;
 
 impl<'w> FormatFields<'w> for OneLine {

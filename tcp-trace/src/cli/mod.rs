@@ -85,11 +85,11 @@ pub enum Command {
 }
 
 impl Cli {
-    /// Parses a command line, the program's name first.
+    /// Parses a command line; the first argument is the program's name.
     ///
     /// # Errors
-    /// When it asks for help or is wrong. What was typed is repeated in the error, harmless: a name that a shell put
-    /// there need not be one that the user knows.
+    /// When it is wrong, or asks for help or the version. The error repeats arguments only in a harmless form: a shell may
+    /// have put in a file name that the user never saw.
     pub fn read(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, clap::Error> {
         let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
         Self::try_parse_from(&arguments).map_err(|wrong| {

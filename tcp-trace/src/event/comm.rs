@@ -12,7 +12,7 @@ use crate::outside;
 const CAPACITY: usize = 3 * COMM_LEN;
 
 /// The name of a thread, as UTF-8 and harmless: every constructor cleans as [`outside::Text`] does. It has a type of its
-/// own because each event carries one: it lies in place and is copied, where a `Text` would be allocated for each event.
+/// own because every event carries one: a `Comm` is stored in place and copied, where a `Text` would need an allocation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Comm {
     /// Zeros from `len` on.

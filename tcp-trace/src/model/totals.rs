@@ -28,14 +28,14 @@ pub struct Totals {
     pub states: Vec<(RawPeer, RawStateTotals)>,
     /// Cgroups with a path, of processes in the totals.
     pub cgroups: Vec<NamedCgroup>,
-    /// Rows that were merged into others since the last reading.
+    /// Rows that were merged since the last read.
     pub merged: Merged,
     /// Time of the reading on the monotonic clock, in ns.
     pub read_ns: u64,
 }
 
-/// Rows whose totals were added to another row since the last reading: each key with the key of that row. What earlier
-/// reports counted under the first key counts under the second from now on.
+/// Rows that the source merged into others since the last read: pairs of a row's key and the key of the row that holds its
+/// totals now. What was remembered of the former must move to the latter, or it is counted twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Merged {
     /// Network namespaces.

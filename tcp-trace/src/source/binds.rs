@@ -40,7 +40,7 @@ impl BindMaps {
         })
     }
 
-    /// Processes that are part of others since the last time that this was asked, each with the other.
+    /// Takes the processes that were merged since the last call, each with the one that holds its totals now.
     pub(super) fn merged(&mut self) -> Vec<(RawBinder, RawBinder)> {
         self.totals.merged()
     }

@@ -57,7 +57,8 @@ fn hash(sums: impl Hash) -> u64 {
     FixedState::with_seed(0).hash_one(sums)
 }
 
-/// Moves the sums of merged rows to the rows that they were merged into.
+/// Moves what was remembered of merged rows to the rows that hold their totals now, so that a later difference does not count
+/// it again.
 pub fn carry<K: Copy + Eq + Hash, V: Sums, S: BuildHasher>(rows: &mut HashMap<K, V, S>, merged: &[(K, K)]) {
     for (key, into) in merged {
         if let Some(sums) = rows.remove(key) {
@@ -66,7 +67,7 @@ pub fn carry<K: Copy + Eq + Hash, V: Sums, S: BuildHasher>(rows: &mut HashMap<K,
     }
 }
 
-/// Moves the sums of merged rows, for rows in a list.
+/// Does what [`carry`] does, for rows in a list.
 pub fn carry_in_list<K: Copy + Eq + Hash, V: Sums>(rows: &mut Vec<(K, V)>, merged: &[(K, K)]) {
     if !merged.is_empty() {
         let mut by_key: HashMap<K, V> = rows.drain(..).collect();
@@ -86,7 +87,7 @@ struct Retired<K, V> {
     kept: HashMap<K, V>,
     /// The key under which merged totals are kept.
     groups: HashMap<(K, [u8; COMM_LEN]), K>,
-    /// Merged keys, each with the key that it was merged into, until [`Totals`](crate::model::totals::Totals) reports them.
+    /// Merged rows, each with the row that holds its totals now, until someone asks.
     merged: Vec<(K, K)>,
     /// Fingerprints at the last reading of totals without a process, while the map was filling.
     last: HashMap<K, u64>,
@@ -106,7 +107,7 @@ impl<K: Key, V: Sums> Retiring<K, V> {
         Ok(retired.pass(rows, is_filling, |key| table.remove(key)))
     }
 
-    /// Rows that are part of others since the last time that this was asked, each with the other.
+    /// Takes the rows that were merged since the last call, each with the row that holds its totals now.
     pub(super) fn merged(&mut self) -> Vec<(K, K)> {
         std::mem::take(&mut self.retired.merged)
     }
@@ -117,8 +118,8 @@ impl<K: Key, V: Sums> Retired<K, V> {
         Self { kept: HashMap::new(), groups: HashMap::new(), merged: Vec::new(), last: HashMap::new() }
     }
 
-    /// Takes what is over out of a map that is filling, and adds what was taken out of it before. `remove` says whether it
-    /// took a key out of the map.
+    /// Takes what is over out of a map that is filling, and adds to `rows` what was taken out of it before. `remove` takes a key
+    /// out of the map, and returns whether it was there.
     fn pass(&mut self, mut rows: Vec<(K, V)>, is_filling: bool, remove: impl FnMut(&K) -> bool) -> Vec<(K, V)> {
         if is_filling {
             self.retire(&mut rows, remove);

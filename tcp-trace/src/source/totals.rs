@@ -58,7 +58,7 @@ impl TotalsMaps {
             states: self.states.read()?,
             ..Totals::default()
         };
-        // Merged keys are reported only together with the rows that they belong to.
+        // Taken only once every map was read: a failed read must not lose them.
         let merged = Merged {
             time_wait: self.time_wait.merged(),
             listeners: self.listeners.merged(),

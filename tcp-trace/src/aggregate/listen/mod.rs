@@ -111,7 +111,8 @@ impl ListenAggregate {
         self.slow.connected(row);
     }
 
-    /// Consumes the kernel side's totals, counted since the start; they exist only if programs trace listeners.
+    /// Takes the totals of the kernel side, counted since the start: where they are, programs see listeners. The list is
+    /// complete: a missing listener was merged into another one (`merged`).
     pub fn enter(&mut self, totals: &[(RawListenerKey, RawListener)], merged: &[(RawListenerKey, RawListenerKey)]) {
         carry(&mut self.before, merged);
         self.traced = true;

@@ -124,7 +124,8 @@ pub struct StateAggregate {
 }
 
 impl StateAggregate {
-    /// Consumes the kernel side's totals, counted since the start, as of `now_ns`.
+    /// Takes the totals of the kernel side, counted since the start, as they are at this moment. The list is complete: a
+    /// missing row was merged into another one (`merged`).
     pub fn enter(&mut self, totals: &[(RawPeer, RawStateTotals)], merged: &[(RawPeer, RawPeer)], now_ns: u64) {
         carry(&mut self.last, merged);
         self.now_ns = now_ns;
