@@ -7,16 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-/// One moment on both clocks.
+/// One time on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
-    /// The wall clock.
+    /// Time on the wall clock.
     pub wall: Timestamp,
-    /// `CLOCK_MONOTONIC`.
+    /// Time on `CLOCK_MONOTONIC` in ns.
     pub monotonic_ns: u64,
 }
 
-/// One moment read on both clocks.
+/// One time that was read on both clocks, for conversions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anchor {
     monotonic_ns: u64,
@@ -24,7 +24,8 @@ pub struct Anchor {
 }
 
 impl Anchor {
-    /// Reads both clocks. Programs attached for days should do so again now and then: the wall clock is slewed.
+    /// Reads both clocks. Programs attached for days must read them again from time to time, because the wall clock is
+    /// slewed.
     pub fn now() -> Self {
         // The tightest of a few readings: a preemption between the two clocks would shift every time by its length.
         let reading = || {
@@ -43,12 +44,12 @@ impl Anchor {
         best.1
     }
 
-    /// An anchor that is given rather than read: replay and tests.
+    /// An anchor with given times: replay and tests.
     pub const fn at(monotonic_ns: u64, wall: Timestamp) -> Self {
         Self { monotonic_ns, wall }
     }
 
-    /// The wall clock at a moment of `CLOCK_MONOTONIC`; saturates at the ends of what a timestamp can hold.
+    /// Converts a time on `CLOCK_MONOTONIC` to the wall clock; saturates at the limits of a timestamp.
     pub fn wall(&self, monotonic_ns: u64) -> Timestamp {
         let nanos = i128::from(monotonic_ns) - i128::from(self.monotonic_ns);
         let duration =
@@ -56,37 +57,37 @@ impl Anchor {
         self.wall.checked_add(duration).unwrap_or(if duration.is_negative() { Timestamp::MIN } else { Timestamp::MAX })
     }
 
-    /// The moment of `CLOCK_MONOTONIC` at a wall-clock time; 0 for one before the machine started.
+    /// Converts a wall-clock time to `CLOCK_MONOTONIC`; 0 for one before the machine started.
     pub fn monotonic_ns(&self, wall: Timestamp) -> u64 {
         let nanos = wall.duration_since(self.wall).as_nanos() + i128::from(self.monotonic_ns);
         u64::try_from(nanos).unwrap_or(if nanos < 0 { 0 } else { u64::MAX })
     }
 
-    /// `CLOCK_MONOTONIC` at the anchor.
+    /// `CLOCK_MONOTONIC` of the anchor, in ns.
     pub const fn anchored_ns(&self) -> u64 {
         self.monotonic_ns
     }
 }
 
-/// `CLOCK_MONOTONIC` now.
+/// `CLOCK_MONOTONIC` now, in ns.
 pub fn monotonic_ns() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     // Both parts are non-negative on Linux: the clock starts at boot.
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32).as_nanos() as u64
 }
 
-/// Now, on both clocks.
+/// The present time on both clocks.
 pub fn now() -> Moment {
     Moment { wall: Timestamp::now(), monotonic_ns: monotonic_ns() }
 }
 
-/// Processor time that this process has taken so far, all its threads together.
+/// CPU time of this process so far, all threads together, in ns.
 pub fn own_cpu_ns() -> u64 {
     let spent = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32).as_nanos() as u64
 }
 
-/// Processor time that this thread has taken so far.
+/// CPU time of this thread so far, in ns.
 pub fn thread_cpu_ns() -> u64 {
     let spent = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32).as_nanos() as u64

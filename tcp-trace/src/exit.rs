@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How the program ends: the one place that knows a number for the shell.
+//! How the program ends: the only place with exit codes.
 
 use std::fmt::Write as _;
 
 use crate::outside::one_line;
 
-/// A finding or threshold that `--fail-on` asked for. Not a failure of the program, so not a [`Failure`].
+/// Exit code for a finding at or above `--fail-on`. Not a failure of the program, so not a [`Failure`].
 pub const FAIL_ON: u8 = 3;
 
-/// One thing that was tried before giving up.
+/// One thing that was tried before the failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tried {
-    /// What, in a word: a tier, a file.
+    /// Name of what was tried: a tier, a file.
     pub what: String,
-    /// Why it did not do.
+    /// Why it failed.
     pub why: String,
 }
 
 impl Tried {
-    /// What was tried, and why it did not do.
+    /// What was tried, and why it failed.
     pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self { what: what.into(), why: why.into() }
     }
 }
 
-/// A failure that the user can act on: its headline is a sentence without a full stop, `try_next` what to do, one
+/// A failure that the user can act on. Its headline is a sentence without a full stop; `try_next` lists what to do, one
 /// line each.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Something broke while running.
+    /// Something failed during the run.
     #[error("{headline}")]
     Failed {
-        /// What broke.
+        /// What failed.
         headline: String,
         /// What was tried.
         tried: Vec<Tried>,
@@ -46,7 +46,7 @@ pub enum Failure {
         /// Why.
         source: std::io::Error,
     },
-    /// The command line asks for what cannot be.
+    /// The command line asks for something impossible.
     #[error("{headline}")]
     Usage {
         /// What is wrong with it.
@@ -54,20 +54,20 @@ pub enum Failure {
         /// What to write instead.
         try_next: Vec<String>,
     },
-    /// This kernel cannot do it, whoever asks.
+    /// This kernel does not support it, with any privileges.
     #[error("{headline}")]
     KernelLacks {
-        /// What cannot be done.
+        /// What is not supported.
         headline: String,
         /// What was tried.
         tried: Vec<Tried>,
         /// What to do next.
         try_next: Vec<String>,
     },
-    /// This kernel could, for somebody with more privileges.
+    /// This kernel supports it, with more privileges.
     #[error("{headline}")]
     NotPermitted {
-        /// What cannot be done.
+        /// What is not permitted.
         headline: String,
         /// What was tried.
         tried: Vec<Tried>,
@@ -77,7 +77,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What failed and why, without what to do, as one harmless line.
+    /// The failure and its reasons in one line, without what to do.
     pub fn in_a_line(&self) -> String {
         let tried = match self {
             Self::Failed { tried, .. } | Self::KernelLacks { tried, .. } | Self::NotPermitted { tried, .. } => tried,
@@ -98,15 +98,14 @@ impl Failure {
         }
     }
 
-    /// What standard error gets: the headline, what was tried, what to do next. Ends with a newline. The names of files, of
-    /// programs and of whatever else was typed or read are in these words, so each line is made harmless here.
+    /// Text for standard error: the headline, what was tried, what to do next. Ends with a newline.
     pub fn report(&self) -> String {
         let mut report = format!("tcp-trace: {}\n", one_line(&self.to_string()));
         let width = self.tried().iter().map(|t| t.what.len()).max().unwrap_or(0);
         for Tried { what, why } in self.tried() {
             let mut lines = why.lines();
             let (what, first) = (one_line(what), one_line(lines.next().unwrap_or("no reason given")));
-            // A `String` takes every write.
+            // Writing to a `String` never fails.
             let _ = writeln!(report, "  tried {what:width$}  {first}");
             for line in lines {
                 let _ = writeln!(report, "        {:width$}  {}", "", one_line(line));

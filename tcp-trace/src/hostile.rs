@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Parsers of what others wrote, each as a function of bytes. Fuzz targets begin here, and nothing else does: live commands
-//! come to the same parsers by the files and sockets that these bytes are from.
+//! Parsers of untrusted input, each as a function of bytes. Only fuzz targets use them; live commands reach the same
+//! parsers through files and sockets.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::{
     recording::trigger::Trigger,
 };
 
-/// `/tmp/perf-PID.map`.
+/// Parses `/tmp/perf-PID.map`.
 pub fn perf_map(bytes: &[u8]) {
     for address in [0, 0x1000, 0x7f00_0000_1000, u64::MAX] {
         let name = hostile::name_in_perf_map(bytes, address).unwrap_or_default();
@@ -21,7 +21,7 @@ pub fn perf_map(bytes: &[u8]) {
     }
 }
 
-/// A program that is mapped: its ELF, its unwind tables, its names.
+/// Reads a mapped program: its ELF, its unwind tables, its names.
 ///
 /// # Errors
 /// When there is no memory for a file.
@@ -32,7 +32,7 @@ pub fn program(bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// The kernel's own types.
+/// Parses kernel BTF.
 pub fn btf(bytes: &[u8]) {
     if let Ok(btf) = Btf::parse(bytes) {
         offsets::resolve(&btf);
@@ -42,7 +42,7 @@ pub fn btf(bytes: &[u8]) {
     }
 }
 
-/// Files of /proc that processes, mounts and cgroups give names to.
+/// Parses files of /proc that contain names of processes, mounts and cgroups.
 pub fn proc_files(bytes: &[u8]) {
     let text = proc_text::lossy(bytes.to_vec());
     enrich::maps::executable(&text).for_each(drop);
@@ -52,19 +52,19 @@ pub fn proc_files(bytes: &[u8]) {
     let _ = (counters.tcp_ext("ListenOverflows"), counters.tcp("CurrEstab"), counters.sockstat("TCP:", "orphan"));
 }
 
-/// A datagram of sock_diag.
+/// Parses a datagram of sock_diag.
 pub fn netlink(bytes: &[u8]) {
     diag::parse(bytes);
 }
 
-/// The condition of a flight recorder; a place that is pointed at lies within it.
+/// Parses the condition of a flight recorder; the marked place of an error lies within it.
 pub fn trigger(text: &str) {
     if let Err(wrong) = Trigger::parse(text) {
         wrong.point(text);
     }
 }
 
-/// A command line, one argument a line.
+/// Parses a command line, one argument per line.
 pub fn command_line(text: &str) {
     let arguments = std::iter::once("tcp-trace").chain(text.lines());
     if let Err(error) = Cli::read(arguments) {
@@ -85,7 +85,7 @@ mod tests {
         files.map(|path| fs::read(path).expect("a file")).collect()
     }
 
-    /// Also cut short, and with single bytes changed.
+    /// Parses each file, also truncated, and with single bytes changed.
     fn each(folder: &str, parse: impl Fn(&[u8])) {
         let all = corpus(folder);
         assert!(!all.is_empty(), "{folder} has a corpus");
@@ -100,7 +100,7 @@ mod tests {
         }
     }
 
-    /// A structure that consists of itself, 255 times, without a name: there is no end to where a member may be.
+    /// A structure that contains itself, 255 times, without a name: the search for a member would have no end.
     #[test]
     fn types_within_themselves_are_given_up() {
         const STRUCT: u32 = 4 << 24;

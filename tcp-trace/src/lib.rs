@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! tcp-trace's user side, in the order of the road: hook -> program -> ring buffer -> source -> decode -> enrich ->
-//! aggregate -> view | export. ARCHITECTURE.md draws it.
+//! The user side of tcp-trace, in the order of stages: hook -> program -> ring buffer -> source -> decode -> enrich ->
+//! aggregate -> view | export. See ARCHITECTURE.md.
 
 pub mod aggregate;
 pub mod cli;

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version go to standard output and are no error; a closed pipe there is none either.
+            // Help and version are written to standard output and are no errors; a closed pipe there is none either.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     match cli::run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            // Where nobody can be told, the code still says it.
+            // If standard error cannot be written, the exit code still shows the failure.
             let _ = io::stderr().write_all(failure.report().as_bytes());
             ExitCode::from(failure.code())
         }

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a live command asks: which signals it needs, and whether sockets are to be looked at.
+//! What a live command needs: which signals, and whether sockets are read.
 
 use crate::probes::table::Signal;
 
-/// One a command.
+/// The question of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Why is connect() slow or failing?
     ConnectLatency,
-    /// How far from the edge, and who holds the ports?
+    /// How far are we from the cliff, and who holds the ports?
     Ports,
-    /// Whose TIME_WAIT is it, and what comes of it?
+    /// Who creates the TIME_WAIT sockets, and are their ports reusable?
     TimeWait,
-    /// Who binds before connecting, and what does it leave behind?
+    /// Which program binds before connecting, and which ports stay marked?
     Bind,
-    /// Which listener drops what, and why?
+    /// Which listener drops SYNs or handshakes, and why?
     Listen,
-    /// How long do connections stay in each state, and who does not close?
+    /// How long do connections stay in each state, and which process does not close?
     States,
-    /// All of them: what is wrong here?
+    /// What is wrong here? Uses all signals.
     Doctor,
 }
 
 impl Mode {
-    /// The command's name.
+    /// Name of the command.
     pub fn name(self) -> &'static str {
         match self {
             Self::ConnectLatency => "connect-latency",
@@ -36,7 +36,7 @@ impl Mode {
         }
     }
 
-    /// The signal that it is about; its tier stands in the answer.
+    /// The main signal, whose tier the report shows.
     pub fn main_signal(self) -> Signal {
         match self {
             Self::ConnectLatency | Self::Ports | Self::Doctor => Signal::Connect,
@@ -47,22 +47,22 @@ impl Mode {
         }
     }
 
-    /// Everything that it needs, port probes apart.
+    /// All signals that it needs, except port probes.
     pub fn signals(self) -> Vec<Signal> {
         match self {
             Self::ConnectLatency => vec![Signal::Connect, Signal::TimeWait],
-            // Which ports bind() marked is looked up by the bind signal's programs.
+            // The bind signal's programs read which ports are marked.
             Self::Ports => vec![Signal::Connect, Signal::TimeWait, Signal::Bind],
             Self::TimeWait => vec![Signal::TimeWait],
             Self::Bind => vec![Signal::Bind],
-            // A SYN that is sent again is the other end of one that a listener dropped.
+            // A retransmitted SYN is the other end of one that a listener dropped.
             Self::Listen => vec![Signal::Listen, Signal::Connect],
             Self::States => vec![Signal::State],
             Self::Doctor => vec![Signal::Connect, Signal::TimeWait, Signal::Bind, Signal::Listen, Signal::State],
         }
     }
 
-    /// The one whose events are listed, if they are asked for.
+    /// The signal whose events are listed on request.
     pub fn listed(self) -> Option<Signal> {
         match self {
             Self::ConnectLatency | Self::Ports | Self::Doctor => None,
@@ -70,7 +70,7 @@ impl Mode {
         }
     }
 
-    /// Those whose events the answer itself rests on, listed or not: a drop is joined with the handshake that waited.
+    /// Signals whose events the report itself needs: a drop is joined with the handshake that waited.
     pub fn joined(self) -> &'static [Signal] {
         match self {
             Self::Listen | Self::Doctor => &[Signal::Listen],
@@ -78,12 +78,12 @@ impl Mode {
         }
     }
 
-    /// Whether sockets as they are answer it, where nothing can be traced.
+    /// Whether sockets alone yield a report, where nothing can be traced.
     pub fn is_answered_untraced(self) -> bool {
         matches!(self, Self::Ports | Self::TimeWait | Self::Listen | Self::Doctor)
     }
 
-    /// Whether the answer rests on sockets as they are, too.
+    /// Whether the report uses sockets too.
     pub fn surveys(self) -> bool {
         self != Self::ConnectLatency
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Text of /proc that processes have a say in: names, paths. It may be anything, so what is not UTF-8 is replaced, not
-//! refused: a name must not hide its process.
+//! Text of /proc that processes control: names, paths. It may be anything, so invalid UTF-8 is replaced, not rejected:
+//! a name must not hide its process.
 
 use std::{
     borrow::Cow,
@@ -13,7 +13,7 @@ use tcp_trace_common::COMM_LEN;
 
 use crate::{event::Comm, outside};
 
-/// Reads a file of /proc; what is not UTF-8, or could do something on a terminal, becomes U+FFFD.
+/// Reads a file of /proc; invalid UTF-8 and control characters become U+FFFD.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -31,7 +31,7 @@ pub fn read_at_most(path: impl AsRef<Path>, limit: u64) -> io::Result<String> {
     if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(lossy(bytes)) }
 }
 
-/// The name of a process or thread, as its events have it too.
+/// The name of a process or thread, in the form that events have.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -46,7 +46,7 @@ pub fn comm(task: &Path) -> io::Result<Comm> {
     Ok(Comm::from_kernel(&raw))
 }
 
-/// What is not UTF-8, or could do something on a terminal, becomes U+FFFD.
+/// Replaces invalid UTF-8 and control characters with U+FFFD.
 pub(crate) fn lossy(bytes: Vec<u8>) -> String {
     let text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     match outside::lines(&text) {

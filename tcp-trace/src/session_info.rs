@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is known before the first event, whatever will be asked of it.
+//! What is known before the first event, independent of the command.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,71 +14,71 @@ use crate::{
     probes::{attach::Trial, table::Signal, tier::Tier},
 };
 
-/// Where and how one looks.
+/// Machine and settings of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionInfo {
-    /// When it began.
+    /// Start of the run.
     pub begin: Moment,
-    /// Between two ticks.
+    /// Time between two ticks.
     pub interval: Duration,
     /// Release of the kernel.
     pub kernel: String,
-    /// How it searches for ports.
+    /// Properties of its port search.
     pub rules: SearchRules,
-    /// It was asked, by its BTF: without that the rules are those of no kernel in particular.
+    /// Whether they come from its BTF; otherwise they describe no particular kernel.
     pub rules_known: bool,
-    /// How it is set up to.
+    /// Its settings.
     pub sysctls: Sysctls,
-    /// What it can show, and why not more.
+    /// What this machine can show, and why not more.
     pub machine: Machine,
-    /// Something is attached.
+    /// Whether programs are attached.
     pub traced: bool,
-    /// Signals that programs are attached for.
+    /// Signals with attached programs.
     pub signals: BTreeMap<Signal, ActiveSignal>,
-    /// Of these, those whose events come one by one, connect apart.
+    /// Signals, other than connect, whose events are sent one by one.
     pub streamed: Vec<Signal>,
-    /// The kernel side adds up each attempt that ends, by who and where: what is counted rests on that. Otherwise, as in
-    /// recordings from before there were rows, it rests on events.
+    /// Whether the kernel side adds up each attempt that ends in rows, which counts are based on. Otherwise, as in
+    /// recordings of versions without rows, counts are based on events.
     #[serde(default)]
     pub has_rows: bool,
-    /// Sockets are looked at, too.
+    /// Whether sockets are read too.
     pub surveyed: bool,
     /// Why ports visited are known only while port probes are attached.
     pub table_perturb_unknown: Option<String>,
-    /// TIME_WAIT as /proc tells it, where no program sees it: its totals are sampled from there.
+    /// First sample of TIME_WAIT from /proc, where no program traces it.
     pub time_wait_start: Option<TimeWaitSnapshot>,
-    /// What segments do to TIME_WAIT is told from its other ends.
+    /// Whether the effect of segments on TIME_WAIT is distinguished from its other ends.
     pub time_wait_in_detail: bool,
-    /// Destinations of interest.
+    /// Destinations of the run.
     pub scope: Scope,
-    /// What the reader should know about the numbers, whatever the question.
+    /// Notes on the numbers, independent of the command.
     pub notes: Vec<String>,
 }
 
-/// A signal that programs are attached for.
+/// A signal with attached programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActiveSignal {
-    /// How.
+    /// Its tier.
     pub tier: Tier,
-    /// What cannot be told so.
+    /// Its limitations, in words.
     #[serde(alias = "loses")]
     pub limitations: Vec<String>,
 }
 
 impl ActiveSignal {
-    /// Of a trial that attached.
+    /// The signal of a trial that attached.
     pub fn of(trial: &Trial) -> (Signal, Self) {
         (trial.signal, Self { tier: trial.tier, limitations: trial.limitations.clone() })
     }
 }
 
 impl SessionInfo {
-    /// At work for the signal that the question is about.
+    /// Tier of the question's main signal.
     pub fn tier(&self, mode: Mode) -> Option<Tier> {
         self.signals.get(&mode.main_signal()).map(|active| active.tier)
     }
 
-    /// What the reader of an answer should know about its numbers.
+    /// Notes on the numbers of a report.
     pub fn notes(&self, mode: Mode) -> Vec<String> {
         let main = mode.main_signal();
         let mut notes = self.signals.get(&main).map(|active| active.limitations.clone()).unwrap_or_default();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! When a live run is to end: SIGINT, SIGTERM and SIGHUP end it with its answer, a second one at once, whatever it is
-//! waiting for. Signals belong to the process, so this does too.
+//! When a live run ends: SIGINT, SIGTERM and SIGHUP end it with its final report, a second one ends it at once,
+//! whatever it waits for. Signals belong to the process, so this state does too.
 
 use std::{
     io,
@@ -23,10 +23,10 @@ struct Shutdown {
     due: OnceLock<Instant>,
 }
 
-/// Listens from now on; before, a signal ends the process in the kernel's own way.
+/// Handles signals from now on; before, a signal ends the process by the kernel's default action.
 ///
 /// # Errors
-/// When there are no descriptors left.
+/// When no file descriptors are left.
 pub fn listen() -> io::Result<()> {
     if SHUTDOWN.get().is_some() {
         return Ok(());
@@ -38,17 +38,17 @@ pub fn listen() -> io::Result<()> {
         if signal == consts::SIGHUP && is_ignored(signal) {
             continue;
         }
-        // In this order: the first one finds that none came before.
+        // The order matters: the first signal finds that none came before.
         flag::register_conditional_default(signal, Arc::clone(&asked))?;
         flag::register(signal, Arc::clone(&asked))?;
         low_level::pipe::register(signal, wakes.try_clone()?)?;
     }
-    // Somebody else was faster, and listens to the same signals.
+    // Another call was faster, and handles the same signals.
     let _ = SHUTDOWN.set(Shutdown { asked, wake, due: OnceLock::new() });
     Ok(())
 }
 
-/// The run is to end then by itself.
+/// Sets when the run ends without a signal.
 pub fn end_at(due: Instant) {
     if let Some(shutdown) = SHUTDOWN.get() {
         // A process has one run.
@@ -56,26 +56,26 @@ pub fn end_at(due: Instant) {
     }
 }
 
-/// Whether a signal came, or the time is up.
+/// Whether a signal arrived, or the time is up.
 pub fn is_due() -> bool {
     SHUTDOWN.get().is_some_and(|shutdown| {
         shutdown.asked.load(Ordering::Relaxed) || shutdown.due.get().is_some_and(|due| *due <= Instant::now())
     })
 }
 
-/// How long until the time is up; `None`: until a signal.
+/// Time until the end; `None`: until a signal.
 pub fn until_due() -> Option<Duration> {
     let due = SHUTDOWN.get()?.due.get()?;
     Some(due.saturating_duration_since(Instant::now()))
 }
 
-/// Becomes readable with the first signal; `None`: nobody listens.
+/// A socket that becomes readable with the first signal; `None`: signals are not handled.
 pub fn wake() -> Option<&'static UnixStream> {
     SHUTDOWN.get().map(|shutdown| &shutdown.wake)
 }
 
 fn is_ignored(signal: i32) -> bool {
-    // SAFETY: all-zero is a valid `sigaction`; with no new one the call only writes the present one there.
+    // SAFETY: all-zero is a valid `sigaction`; without a new action the call only writes the present one there.
     unsafe {
         let mut present: libc::sigaction = std::mem::zeroed();
         libc::sigaction(signal, std::ptr::null(), &raw mut present) == 0 && present.sa_sigaction == libc::SIG_IGN

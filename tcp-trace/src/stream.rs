@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What travels after the source, in the order in which it happened: whoever follows cannot tell live from replay.
+//! What travels after the source, in order: consumers cannot distinguish a live run from a replay.
 
 use crate::{
     clock::Moment,
@@ -10,18 +10,18 @@ use crate::{
     model::{time_wait::TimeWaitSnapshot, totals::Totals},
 };
 
-/// One thing that happened.
+/// One message.
 #[derive(Clone, Copy, Debug)]
 pub enum Message<'a> {
     /// An event came through.
     Event(&'a Event),
-    /// The books were looked at.
+    /// The counters were read.
     Counters(&'a CounterSnapshot),
-    /// So were the totals that the kernel side keeps.
+    /// The kernel side's totals were read.
     Totals(&'a Totals),
-    /// TIME_WAIT was read from /proc, because no program sees it.
+    /// TIME_WAIT was read from /proc, because no program traces it.
     TimeWait(&'a TimeWaitSnapshot),
-    /// Sockets were looked at.
+    /// Sockets were read.
     Inventory(&'a Inventory),
     /// An interval ends.
     Tick(Moment),
@@ -29,7 +29,7 @@ pub enum Message<'a> {
     End(Moment),
 }
 
-/// One after the other: the first has it before the second makes anything of it.
+/// Two consumers, one after the other: the first one sees a message before the second one writes anything about it.
 impl<A: Consumer, B: Consumer> Consumer for (Option<A>, B) {
     fn consume(&mut self, message: Message<'_>) -> Result<(), Failure> {
         if let Some(first) = &mut self.0 {
@@ -49,33 +49,33 @@ impl<A: Consumer, B: Consumer> Consumer for (Option<A>, B) {
     }
 }
 
-/// What became of a write.
+/// Result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// It is on its way.
+    /// The data was written.
     Yes,
-    /// Nobody reads any more: the end of the run, and not an error.
+    /// The output is closed: the end of the run, and not an error.
     NobodyReads,
 }
 
-/// Who takes what happens.
+/// A consumer of messages.
 pub trait Consumer {
-    /// It says itself how far it is.
+    /// Whether it shows its own progress.
     const SHOWS_PROGRESS: bool = false;
 
-    /// Takes one message.
+    /// Consumes one message.
     ///
     /// # Errors
-    /// When what it makes of it cannot be written.
+    /// When its output cannot be written.
     fn consume(&mut self, message: Message<'_>) -> Result<(), Failure>;
 
-    /// Sends everything on its way.
+    /// Flushes the output.
     ///
     /// # Errors
     /// When it cannot be written.
     fn flush(&mut self) -> Result<Written, Failure>;
 
-    /// The last interval had something that port probes could explain.
+    /// Whether port probes could explain something in the last interval.
     fn wants_port_probes(&self) -> bool {
         false
     }

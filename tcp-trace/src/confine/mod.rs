@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Gives up what a live command does not need: in a first step, before anything from outside is read, what no live command
-//! ever needs; in a second one, once everything is attached, what this run does not need any more. All of it is a thread's
-//! own, and passed on to the threads that it starts.
+//! Drops what a live command does not need, in two steps: first, before it reads anything from outside, what no live
+//! command ever needs; then, once everything is attached, what this run no longer needs. All of it applies to a thread,
+//! and to threads that it starts later.
 //!
-//! Two duties divide the run. Threads that trace look at other processes and open no file for writing. One thread
-//! ([`output_thread`](crate::export::output_thread)) and those that it starts open and name outputs, and look at nothing.
-//! Landlock confines the second only: it hides every other process from who is confined by it (ptrace_access_check), and so
-//! the sockets, mappings and namespaces that the first are there to look at.
+//! Two kinds of threads divide the run. Threads that trace read other processes and open no file for writing. One
+//! thread ([`output_thread`](crate::export::output_thread)), and threads that it starts, open and rename outputs, and
+//! read nothing else. Landlock confines only the second kind: it hides every other process from a confined thread
+//! (ptrace_access_check), and so the sockets, mappings and namespaces that the first kind reads.
 
 mod capabilities;
 mod files;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! User addresses to places in programs and libraries, by /proc/PID/maps. Asked while the process is there still, and
-//! once for each place.
+//! User addresses to call sites in programs and libraries, by /proc/PID/maps: read once per call site, while the
+//! process exists.
 
 use std::collections::HashMap;
 
@@ -10,32 +10,32 @@ use tcp_trace_common::bind::FRAMES;
 use super::maps;
 use crate::{event::Event, outside::Text, proc_text};
 
-/// Above this many the cache starts anew.
+/// Above this number of entries the cache is cleared.
 const LIMIT: usize = 4096;
 
-/// The longest list of mappings that is read.
+/// Upper limit in bytes for a list of mappings.
 const MAX_MAPS: u64 = 16 << 20;
 
-/// Who, and where.
+/// Process id and user addresses.
 type Key = (u32, [u64; FRAMES]);
 
-/// Places in words, looked up once each.
+/// Call sites in words, each looked up once.
 #[derive(Debug, Default)]
 pub struct CallSites {
-    /// `None`: the process was gone, or not ours to look at.
+    /// Known call sites; `None`: the process is gone, or not accessible.
     known: HashMap<Key, Option<Text>, RandomState>,
 }
 
 impl CallSites {
-    /// Adds the place that an event was called from, if it can be had.
+    /// Adds the call site of an event, if available.
     pub fn enrich(&mut self, event: &mut Event) {
         if let Event::Bind(bind) = event {
             bind.call_site = self.name(bind.caller.pid, &bind.frames);
         }
     }
 
-    /// `libc.so.6+0x11b2c7 < envoy+0x3f2a10`, the innermost first. Addresses outside of code are left out: where frame
-    /// pointers are missing they are strays.
+    /// The call site as `libc.so.6+0x11b2c7 < envoy+0x3f2a10`, innermost frame first. Addresses outside of code are
+    /// left out: without frame pointers they are random.
     pub fn name(&mut self, pid: u32, frames: &[u64; FRAMES]) -> Option<Text> {
         let key = (pid, *frames);
         if let Some(known) = self.known.get(&key) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! cgroup v2 ids to paths: the id is a file handle of the cgroup's directory, so the kernel itself finds the path.
+//! cgroup v2 ids to paths: the id is a file handle of the cgroup's directory, so the kernel itself returns the path.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -18,21 +18,21 @@ use crate::{
     outside::Text,
 };
 
-/// Above this many the cache starts anew.
+/// Above this number of entries the cache is cleared.
 const LIMIT: usize = 4096;
 /// `FILEID_KERNFS`, include/linux/exportfs.h: the handle is the 64-bit id.
 const FILEID_KERNFS: libc::c_int = 0xfe;
 
-/// Paths of cgroups, looked up once each.
+/// Paths of cgroups, each looked up once.
 #[derive(Debug)]
 pub struct Cgroups {
     mount: Option<(PathBuf, OwnedFd)>,
-    /// `None`: gone, or not ours to look up.
+    /// Known paths; `None`: the cgroup is gone, or not accessible.
     paths: HashMap<u64, Option<Text>, RandomState>,
 }
 
 impl Cgroups {
-    /// With the cgroup2 mount of this mount namespace; without one no id gets a path.
+    /// Uses the cgroup2 mount of this mount namespace; without one no id has a path.
     pub fn find() -> Self {
         let mount = mount().and_then(|path| {
             let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
@@ -41,7 +41,7 @@ impl Cgroups {
         Self { mount, paths: HashMap::default() }
     }
 
-    /// Adds the path, if it can be had.
+    /// Adds the path of an event's cgroup, if available.
     pub fn enrich(&mut self, event: &mut Event) {
         let cgroup = match event {
             Event::Connect(connect) => &mut connect.caller.cgroup,
@@ -54,7 +54,7 @@ impl Cgroups {
         }
     }
 
-    /// Adds the paths that can be had.
+    /// Adds the available paths to totals.
     pub fn name(&mut self, totals: &mut Totals, others: impl Iterator<Item = u64>) {
         let ids: BTreeSet<u64> = totals.cgroup_ids().chain(others).filter(|id| *id != 0).collect();
         totals.cgroups = ids.into_iter().filter_map(|id| Some(NamedCgroup { id, path: self.known(id)? })).collect();
@@ -91,11 +91,11 @@ fn open_by_id(mount: &OwnedFd, id: u64) -> Option<OwnedFd> {
         id: [u8; 8],
     }
     let mut handle = Handle { bytes: 8, kind: FILEID_KERNFS, id: id.to_ne_bytes() };
-    // SAFETY: the handle has the layout of `struct file_handle` and as many bytes as it says; O_PATH opens nothing
+    // SAFETY: the handle has the layout of `struct file_handle` and the length that it contains; O_PATH opens nothing
     // that could block.
     let fd =
         unsafe { libc::open_by_handle_at(mount.as_raw_fd(), (&raw mut handle).cast(), libc::O_PATH | libc::O_CLOEXEC) };
-    // SAFETY: a descriptor that was just made and that nobody else knows.
+    // SAFETY: a descriptor that the kernel just returned, without another owner.
     (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// Where there is no cgroup2 mount, or no CAP_DAC_READ_SEARCH, the answer is `None`.
+    /// Without a cgroup2 mount, or without CAP_DAC_READ_SEARCH, the result is `None`.
     #[test]
     fn names_the_root_or_nothing() {
         let cgroups = Cgroups::find();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files of the processes that are traced: whoever owns the process says what is in them, and what they are. Nothing but a
-//! regular file is opened, nothing is read beyond a limit, and links lead nowhere but into the process's own root.
+//! Files of traced processes, which are untrusted: the owner of a process controls their type and content. Only regular
+//! files are opened, nothing is read beyond a limit, and links are followed only within the process's own root.
 
 use std::{
     fmt,
@@ -21,21 +21,21 @@ use rustix::{
 /// Why a file is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// There is none.
+    /// It does not exist.
     Missing,
-    /// A FIFO, a device, a directory.
+    /// It is a FIFO, a device or a directory.
     Irregular,
     /// It belongs neither to the user of the process nor to root.
     NotTheirs,
     /// It is longer than this many bytes.
     TooLong(u64),
-    /// The process has more than this many bytes of them.
+    /// The files of the process exceed this many bytes in total.
     TooMuch(u64),
     /// There is no room for more files.
     TooMany,
-    /// It is not what its name says.
+    /// Its format is invalid.
     Malformed,
-    /// The kernel does not let us.
+    /// The kernel returned an error.
     Errno(Errno),
 }
 
@@ -69,13 +69,13 @@ impl fmt::Display for Refused {
     }
 }
 
-/// The file behind a mapping, whatever is at its path by now.
+/// Opens the file behind a mapping, whatever is at its path by now.
 pub(super) fn open_mapped(pid: u32, start: u64, end: u64) -> Result<File, Refused> {
     let path = format!("/proc/{pid}/map_files/{start:x}-{end:x}");
     open_regular(&rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// A path as the process sees it.
+/// Opens a path as the process sees it.
 pub(super) fn open_in_root(pid: u32, path: &Path) -> Result<File, Refused> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let root = rustix::fs::openat(CWD, format!("/proc/{pid}/root"), flags | OFlags::DIRECTORY, Mode::empty())?;
@@ -83,7 +83,8 @@ pub(super) fn open_in_root(pid: u32, path: &Path) -> Result<File, Refused> {
     open_regular(&rustix::fs::openat2(root, path, flags, Mode::empty(), resolve)?)
 }
 
-/// Devices and FIFOs are looked at, never opened: opening alone may wait, or do something.
+/// Opens a file if it is regular. Devices and FIFOs are never opened, because opening one may block or have side
+/// effects.
 fn open_regular(found: &OwnedFd) -> Result<File, Refused> {
     if FileType::from_raw_mode(rustix::fs::fstat(found)?.st_mode) != FileType::RegularFile {
         return Err(Refused::Irregular);
@@ -92,12 +93,12 @@ fn open_regular(found: &OwnedFd) -> Result<File, Refused> {
     Ok(OpenOptions::new().read(true).custom_flags(flags).open(format!("/proc/self/fd/{}", found.as_raw_fd()))?)
 }
 
-/// Nobody but root can change it while it is read.
+/// Whether only root can change the file while it is read.
 pub(super) fn is_roots_own(file: &File) -> bool {
     file.metadata().is_ok_and(|metadata| metadata.uid() == 0 && metadata.mode() & 0o022 == 0)
 }
 
-/// All of it, as text.
+/// Reads the whole file as text.
 pub(super) fn read_text(file: &File, limit: u64) -> Result<String, Refused> {
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes)?;
@@ -107,13 +108,13 @@ pub(super) fn read_text(file: &File, limit: u64) -> Result<String, Refused> {
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
-/// A copy in memory that nobody else can change or cut short while it is mapped.
+/// Copies the file into memory, so that no other process can change or truncate it while it is mapped.
 pub(super) fn copy(file: &File, limit: u64) -> Result<File, Refused> {
     if file.metadata()?.len() > limit {
         return Err(Refused::TooLong(limit));
     }
     let mut copy = File::from(rustix::fs::memfd_create("tcp-trace", rustix::fs::MemfdFlags::CLOEXEC)?);
-    // It may have grown since.
+    // The file may have grown meanwhile.
     if io::copy(&mut file.take(limit + 1), &mut copy)? > limit {
         return Err(Refused::TooLong(limit));
     }

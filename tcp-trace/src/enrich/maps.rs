@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The executable mappings of a process, as /proc/PID/maps tells them.
+//! The executable mappings of a process, from /proc/PID/maps.
 
-/// One of them.
+/// One executable mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mapping<'a> {
     pub(crate) start: u64,
     pub(crate) end: u64,
-    /// Where in its file it begins.
+    /// Offset in the file where it begins.
     pub(crate) offset: u64,
-    /// Device and inode; together they name a file, whatever it is called by whom.
+    /// Device and inode, which identify a file independent of its path.
     pub(crate) device: &'a str,
     pub(crate) inode: u64,
-    /// As the process sees it, empty for memory that belongs to no file.
+    /// Path as the process sees it; empty for memory without a file.
     pub(crate) path: &'a str,
 }
 
 impl Mapping<'_> {
-    /// The last name of its path.
+    /// The last component of its path.
     pub(crate) fn file_name(&self) -> &str {
         self.path.trim_end_matches(" (deleted)").rsplit('/').next().unwrap_or_default()
     }
 }
 
-/// `7f1c5a228000-7f1c5a37d000 r-xp 00028000 fd:00 262417    /usr/lib/x86_64-linux-gnu/libc.so.6`
+/// Parses lines such as `7f1c5a228000-7f1c5a37d000 r-xp 00028000 fd:00 262417    /usr/lib/x86_64-linux-gnu/libc.so.6`.
 pub(crate) fn executable(maps: &str) -> impl Iterator<Item = Mapping<'_>> {
     maps.lines().filter_map(|line| {
         let mut words = line.splitn(6, ' ');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Names added to events, never numbers changed.
+//! Adds names to events, and never changes numbers.
 
 pub mod call_site;
 pub mod cgroup;

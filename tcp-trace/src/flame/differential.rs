@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What changed since a baseline: as wide as now, red where it grew, blue where it shrank.
+//! Changes since a baseline: the width is the present weight, red grew, blue shrank.
 
 use std::io;
 
@@ -8,7 +8,8 @@ use inferno::differential::{self, Options};
 use super::{folded::folded, graph::Graph, svg};
 use crate::outside;
 
-/// `path before now`, the former scaled to the same sum: runs of different length or load can be compared.
+/// Lines `path before now`; `before` is scaled to the same sum, so that runs of different length or load can be
+/// compared.
 ///
 /// # Errors
 /// When the baseline is not folded stacks.
@@ -22,7 +23,7 @@ pub fn lines(graph: &Graph, baseline: &[u8]) -> io::Result<String> {
     String::from_utf8(both).map_err(io::Error::other)
 }
 
-/// Draws it.
+/// Draws the differential graph as SVG.
 ///
 /// # Errors
 /// When the baseline is not folded stacks, or there is nothing to draw.

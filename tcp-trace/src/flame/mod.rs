@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Flame graphs: call paths that lead to `connect()`, each as wide as what its attempts weigh.
+//! Flame graphs of the call paths that lead to `connect()`, weighted by their attempts.
 
 pub mod differential;
 pub mod folded;

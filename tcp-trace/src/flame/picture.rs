@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From what happens to a picture: takes live or recorded happenings, and writes at their end.
+//! Consumes live or recorded messages, and writes a flame graph at the end.
 
 use std::io::{self, Write as _};
 
@@ -21,57 +21,57 @@ use crate::{
     view::format,
 };
 
-/// How a picture is written.
+/// Format of a flame graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// The heaviest call paths in words
+    /// The heaviest call paths as text
     Text,
-    /// A picture that searches and zooms in a browser
+    /// A graph for browsers, with search and zoom
     Svg,
-    /// A line a call path: for other flame graph programs, and as a --baseline later
+    /// One line per call path: for other flame graph programs, and as a later --baseline
     Folded,
-    /// For speedscope.app, as JSON
+    /// JSON for speedscope.app
     Speedscope,
     /// For `go tool pprof` and Grafana, gzipped
     Pprof,
 }
 
-/// What is to be drawn.
+/// What to draw.
 #[derive(Clone, Debug)]
 pub struct PictureOptions {
-    /// What makes a frame wide.
+    /// The weight that determines the width.
     pub weight: Weight,
-    /// What the roots stand for, the outermost first.
+    /// What the roots show, outermost first.
     pub split: Vec<Split>,
-    /// How it is written.
+    /// Output format.
     pub format: Format,
     /// Folded stacks of another run to compare with.
     pub baseline: Option<Vec<u8>>,
-    /// Paths of a text.
+    /// Number of paths in text.
     pub top: usize,
 }
 
-/// Where a picture goes.
+/// Where the flame graph is written.
 #[derive(Debug)]
 pub enum PictureTarget {
-    /// As it comes.
+    /// To a stream.
     Stream(Sink),
-    /// All at once.
+    /// To a file, all at once.
     File(WholeFile),
 }
 
-/// Takes what happens, and draws it at the end.
+/// Consumes messages, and draws at the end.
 #[derive(Debug)]
 pub struct Picture {
     summarizer: Summarizer,
     stacks: StacksAggregate,
     options: PictureOptions,
-    /// `None` once it is written.
+    /// The output; `None` once it is written.
     target: Option<PictureTarget>,
 }
 
 impl Picture {
-    /// Nothing happened yet.
+    /// Starts without any message.
     pub fn new(session: &SessionInfo, options: PictureOptions, target: PictureTarget) -> Self {
         let summarizer = Summarizer::new(Mode::ConnectLatency, session);
         let stacks = StacksAggregate::new(session.begin.monotonic_ns);
@@ -107,7 +107,7 @@ impl Picture {
         }
     }
 
-    /// What is said of the whole run comes after what is said of the paths.
+    /// Notes about paths, followed by notes about the whole run.
     fn notes(&self, graph: &Graph, summary: &Summary) -> Vec<String> {
         let mut notes = graph.notes.clone();
         let untold = summary.observed.connect.connects.saturating_sub(graph.total.connects);
@@ -167,7 +167,7 @@ fn cannot_draw(graph: &Graph, error: &io::Error) -> Failure {
     }
 }
 
-/// A picture without its own place: for whoever embeds it.
+/// A flame graph that is embedded in another document.
 ///
 /// # Errors
 /// When there is nothing to draw.

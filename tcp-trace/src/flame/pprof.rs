@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! pprof's profile.proto, gzipped: every weight at once, the one that was asked for as the default.
+//! pprof's profile.proto, gzipped: all weights in one file, the requested one as the default.
 
 use std::{
     collections::HashMap,
@@ -44,7 +44,7 @@ struct ValueType {
 
 #[derive(Clone, PartialEq, Message)]
 struct Sample {
-    /// The innermost first.
+    /// Locations, innermost first.
     #[prost(uint64, repeated, tag = "1")]
     location_id: Vec<u64>,
     #[prost(int64, repeated, tag = "2")]
@@ -85,7 +85,7 @@ struct Function {
     name: i64,
 }
 
-/// Strings by their place in the table, of which the first is empty.
+/// Strings by index in the table, of which the first is empty.
 struct Strings {
     table: Vec<String>,
     places: HashMap<String, i64>,
@@ -103,7 +103,7 @@ impl Strings {
     }
 }
 
-/// All of it.
+/// Encodes the profile.
 ///
 /// # Errors
 /// When it cannot be compressed.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! speedscope's own format, <https://www.speedscope.app/file-format-schema.json>
+//! speedscope's own format: https://www.speedscope.app/file-format-schema.json
 
 use std::collections::HashMap;
 
@@ -44,7 +44,7 @@ struct Profile<'a> {
     weights: Vec<u64>,
 }
 
-/// All of it, as one profile.
+/// All paths as one profile.
 pub fn speedscope(graph: &Graph, subtitle: &str) -> Vec<u8> {
     let mut numbers: HashMap<&Drawn, usize> = HashMap::new();
     let mut frames = Vec::new();
@@ -77,6 +77,6 @@ pub fn speedscope(graph: &Graph, subtitle: &str) -> Vec<u8> {
             weights,
         }],
     };
-    // Strings and numbers: there is nothing that JSON could not hold.
+    // JSON can represent all of these strings and numbers.
     serde_json::to_vec(&file).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The picture that searches and zooms in a browser.
+//! The SVG that searches and zooms in a browser.
 
 use inferno::flamegraph::{
     self, Options,
@@ -9,10 +9,10 @@ use inferno::flamegraph::{
 use super::{folded::folded, graph::Graph};
 use crate::view::format;
 
-/// As many as have room below the title of a picture of its usual width; a comment in the file has all of them.
+/// Upper limit of letters in the subtitle, at the usual width; a comment in the file has the whole text.
 const LETTERS: usize = 160;
 
-/// Draws it; `subtitle` stands under the title.
+/// Draws the graph; `subtitle` is shown below the title.
 ///
 /// # Errors
 /// When there is nothing to draw.
@@ -21,7 +21,7 @@ pub fn svg(graph: &Graph, subtitle: &str) -> std::io::Result<Vec<u8>> {
     draw(options(graph, subtitle), lines.lines())
 }
 
-/// As the picture is set up.
+/// Options of the drawing library.
 pub(super) fn options<'a>(graph: &Graph, subtitle: &str) -> Options<'a> {
     let mut options = Options::default();
     options.title = format!("tcp-trace: {}", graph.weight.title());
@@ -30,7 +30,7 @@ pub(super) fn options<'a>(graph: &Graph, subtitle: &str) -> Options<'a> {
     options.notes = subtitle.replace("--", "- -");
     options.count_name = graph.weight.unit().into();
     options.name_type = "Frame:".into();
-    // Frames of the kernel have a colour of their own; the same frame has the same one in each picture.
+    // Frames of the kernel have a colour of their own; the same frame has the same colour in each graph.
     options.colors = Palette::Multi(MultiPalette::Java);
     options.hash = true;
     options

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The heaviest paths in words, for a terminal.
+//! The heaviest paths as text, for a terminal.
 
 use std::fmt::Write as _;
 
 use super::graph::{Drawn, Graph, Part};
 use crate::view::format;
 
-/// As many paths as asked for, the heaviest first, each with its share; a note a line below.
+/// The `top` heaviest paths with their shares, and one line per note.
 pub fn text(graph: &Graph, subtitle: &str, top: usize) -> String {
     let mut lines: Vec<_> = graph.lines().collect();
     lines.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
@@ -15,7 +15,7 @@ pub fn text(graph: &Graph, subtitle: &str, top: usize) -> String {
         format!("{}: {} {}\n{subtitle}\n", graph.weight.title(), format::count(Some(total)), graph.weight.unit());
     for (frames, weight) in lines.iter().take(top) {
         let share = 100.0 * *weight as f64 / total.max(1) as f64;
-        // A `String` takes every write.
+        // Writing to a `String` never fails.
         let _ = writeln!(text, "\n{share:5.1} %  {} {}", format::count(Some(*weight)), graph.weight.unit());
         for (depth, frame) in frames.iter().enumerate() {
             let _ = writeln!(text, "         {}{}", " ".repeat(depth.min(24)), label(frame));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What makes a frame wide.
+//! What determines the width of a frame.
 
 use crate::aggregate::stacks::Weights;
 
-/// What is drawn.
+/// The weight to draw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Weight {
     /// Nanoseconds in the search for a local port
@@ -15,15 +15,15 @@ pub enum Weight {
     Handshake,
     /// Attempts
     Count,
-    /// Nanoseconds on a CPU within connect(), by samples of the clock
+    /// Nanoseconds on a CPU within connect(), from on-CPU samples
     OnCpu,
 }
 
 impl Weight {
-    /// Every one, in the order of the command line.
+    /// All weights, in the order of the command line.
     pub const ALL: [Self; 5] = [Self::Search, Self::PortsVisited, Self::Handshake, Self::Count, Self::OnCpu];
 
-    /// What the numbers count.
+    /// Unit of the numbers.
     pub fn unit(self) -> &'static str {
         match self {
             Self::Search | Self::Handshake | Self::OnCpu => "ns",
@@ -32,7 +32,7 @@ impl Weight {
         }
     }
 
-    /// In words, as a title has it.
+    /// Title in words.
     pub fn title(self) -> &'static str {
         match self {
             Self::Search => "time in connect()'s search for a local port",
@@ -43,7 +43,7 @@ impl Weight {
         }
     }
 
-    /// A name for programs.
+    /// Name for programs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Search => "port_search",
@@ -54,7 +54,7 @@ impl Weight {
         }
     }
 
-    /// Of these.
+    /// The weight of these attempts.
     pub fn of(self, weights: &Weights) -> u64 {
         match self {
             Self::Search => weights.search_ns,
@@ -65,7 +65,7 @@ impl Weight {
         }
     }
 
-    /// Attempts of these that are not in it, because theirs is not known.
+    /// Attempts whose weight is unknown.
     pub fn unknown(self, weights: &Weights) -> u64 {
         match self {
             Self::Search => weights.search_unknown,

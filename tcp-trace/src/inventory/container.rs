@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What people call the container that a cgroup belongs to, from the names that runtimes give to cgroups.
+//! Names of containers, from the names that runtimes give to cgroups.
 
 use crate::outside::Text;
 
-/// `pod/UID/CONTAINER`, `docker/CONTAINER`, `machine/NAME`; containers by the twelve digits that their tools print.
+/// The name as `pod/UID/CONTAINER`, `docker/CONTAINER` or `machine/NAME`; containers by the twelve digits that their
+/// tools print.
 pub(super) fn name(cgroup: &str) -> Option<Text> {
     let folders: Vec<&str> = cgroup.split('/').filter(|folder| !folder.is_empty()).collect();
     let container = folders.iter().enumerate().rev().find_map(|(at, folder)| {
@@ -19,7 +20,7 @@ pub(super) fn name(cgroup: &str) -> Option<Text> {
     name.map(Text::from)
 }
 
-/// The runtime and the shortened id: `docker-ID.scope`, `cri-containerd-ID.scope`, `libpod-ID`, or `docker` above `ID`.
+/// Runtime and shortened id, from `docker-ID.scope`, `cri-containerd-ID.scope`, `libpod-ID`, or `docker` above `ID`.
 fn container<'a>(folder: &'a str, above: Option<&'a str>) -> Option<(&'a str, &'a str)> {
     const DIGITS: usize = 64;
     let bare = folder.strip_suffix(".scope").unwrap_or(folder);
@@ -35,7 +36,7 @@ fn container<'a>(folder: &'a str, above: Option<&'a str>) -> Option<(&'a str, &'
     Some((runtime, &id[..12]))
 }
 
-/// `kubepods-burstable-podUID.slice` with `_` for `-`, or `podUID`.
+/// UID of a pod, from `kubepods-burstable-podUID.slice` with `_` for `-`, or `podUID`.
 fn pod(folder: &str) -> Option<String> {
     const LENGTH: usize = 36;
     let bare = folder.strip_suffix(".slice").unwrap_or(folder);
@@ -48,7 +49,7 @@ fn pod(folder: &str) -> Option<String> {
     (is_uid && (before == "pod" || before.ends_with("-pod"))).then_some(uid)
 }
 
-/// systemd-nspawn, libvirt and LXC.
+/// Machine names of systemd-nspawn, libvirt and LXC.
 fn machine(folder: &str) -> Option<String> {
     let name = folder
         .strip_prefix("machine-")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Sockets of one network namespace whose port carries the mark of a `bind()`: no list of sockets tells, so a program in
-//! the kernel looks at the bucket of each.
+//! Sockets of one network namespace whose port carries the mark of a `bind()`, which no socket listing exposes: a
+//! program in the kernel reads the bucket of each socket.
 
 use std::io::{self, Read as _};
 
@@ -9,10 +9,10 @@ use zerocopy::FromBytes as _;
 
 use crate::probes::iterator::Iterator;
 
-/// Bytes of more sockets than are held of any namespace.
+/// Upper limit in bytes, above that of all sockets kept per namespace.
 const LIMIT: u64 = 8 << 20;
 
-/// Of the calling thread's namespace.
+/// Reads the marks of the calling thread's namespace.
 pub(super) fn read(program: &Iterator) -> io::Result<Vec<RawMark>> {
     let mut bytes = Vec::new();
     program.open()?.take(LIMIT).read_to_end(&mut bytes)?;

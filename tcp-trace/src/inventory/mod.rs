@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What there is now: the TCP sockets of every network namespace, its counters and its settings, and who holds what.
-//! Needs no program in the kernel. What may not be seen is left out and said.
+//! The present state: TCP sockets of every network namespace, counters, settings, and owners of sockets. Needs no
+//! program in the kernel. What cannot be read is left out and listed.
 
 mod container;
 pub mod diag;
@@ -32,71 +32,71 @@ use crate::{
     probes::iterator::Iterator as SocketProgram,
 };
 
-/// Sockets that are held at once, of all namespaces together; more are only counted. Some 40 MB.
+/// Upper limit of sockets that are kept, of all namespaces together; more are only counted. Some 40 MB.
 const SOCKETS: usize = 1 << 19;
-/// Tries before a list that the kernel calls inconsistent is taken as it is.
+/// Number of attempts before a list that the kernel calls inconsistent is used as it is.
 const TRIES: u32 = 3;
 
-/// What to look at.
+/// What to read.
 #[derive(Clone, Debug)]
 pub struct SurveyRequest {
-    /// Only this network namespace.
+    /// The only network namespace to read, if limited.
     pub netns: Option<u32>,
     /// Sockets in these states: [`states`].
     pub states: u32,
-    /// Who holds them: a look at every descriptor of the machine.
+    /// Whether to find owners, which reads every file descriptor of the machine.
     pub owners: bool,
-    /// Limits around connections: a look at every process.
+    /// Whether to read limits, which reads every process.
     pub limits: bool,
-    /// What tells which ports carry the mark of a `bind()`; `None`: they are not looked for.
+    /// The program that reads marks; `None`: marks are not read.
     pub marks: Option<Arc<SocketProgram>>,
 }
 
-/// Everything at one moment, or nearly so: namespaces are looked at one after another.
+/// The present state; namespaces are read one after another.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
-    /// When it was begun, on the monotonic clock.
+    /// Start of reading on the monotonic clock, in ns.
     pub begin_ns: u64,
-    /// How long it took.
+    /// Duration of reading, in ns.
     pub took_ns: u64,
-    /// The agent's own network namespace first.
+    /// Network namespaces, the agent's own first.
     pub spaces: Vec<Space>,
-    /// Who holds what; empty unless wanted.
+    /// Owners of sockets; empty unless requested.
     pub owners: Owners,
-    /// This kernel lists sockets that are bound and nothing more (6.8 and later). `None`: could not be found out.
+    /// Whether this kernel lists sockets that are only bound (6.8 and later). `None`: could not be found out.
     pub lists_bound: Option<bool>,
-    /// Limits around connections; `None` unless wanted.
+    /// Limits around connections; `None` unless requested.
     pub limits: Option<Limits>,
-    /// What could not be looked at, in words.
+    /// What could not be read, in words.
     pub warnings: Vec<String>,
 }
 
 /// One network namespace.
 #[derive(Clone, Debug)]
 pub struct Space {
-    /// Which.
+    /// The namespace.
     pub namespace: Namespace,
     /// Its settings.
     pub sysctls: Sysctls,
     /// Its counters.
     pub counters: NetStat,
-    /// Its table of connections; `None` where conntrack is not loaded.
+    /// Its connection tracking table; `None` where conntrack is not loaded.
     pub conntrack: Option<Conntrack>,
     /// Its sockets, IPv4 first, listeners before others.
     pub sockets: Vec<Socket>,
-    /// More sockets than those held.
+    /// Number of sockets beyond `sockets`.
     pub beyond: u64,
-    /// Sockets whose port carries the mark of a `bind()`; `None`: not looked for, or not to be had.
+    /// Sockets whose port carries the mark of a `bind()`; `None`: not read, or unavailable.
     pub marks: Option<Vec<RawMark>>,
 }
 
 impl SurveyRequest {
-    /// Every socket of every namespace, and its owner.
+    /// Requests every socket of every namespace, and its owner.
     pub const ALL: Self = Self { netns: None, states: states::ALL, owners: true, limits: true, marks: None };
 }
 
 impl Inventory {
-    /// Looks at everything that is wanted.
+    /// Reads everything that is requested.
     pub fn take(request: &SurveyRequest) -> Self {
         let begin_ns = clock::monotonic_ns();
         let mut inventory = Self { begin_ns, lists_bound: diag::lists_bound(), ..Self::default() };
@@ -113,7 +113,7 @@ impl Inventory {
                     room -= space.sockets.len();
                     inventory.spaces.push(space);
                 }
-                // It went away meanwhile.
+                // The namespace ended meanwhile.
                 Ok(None) => {}
                 Err(error) => refused.push(error),
             }
@@ -136,14 +136,14 @@ impl Inventory {
         self.spaces.iter().flat_map(|space| space.sockets.iter().map(move |socket| (space, socket)))
     }
 
-    /// One namespace.
+    /// The namespace with this inode number.
     pub fn space(&self, netns: u32) -> Option<&Space> {
         self.spaces.iter().find(|space| space.namespace.inode == netns)
     }
 }
 
 impl Space {
-    /// `None`: it is gone.
+    /// Reads a namespace; `None`: it is gone.
     fn take(namespace: Namespace, request: &SurveyRequest, room: usize) -> io::Result<Option<Self>> {
         let inode = namespace.inode;
         let looked = within(&namespace, move || {
@@ -163,7 +163,7 @@ impl Space {
     }
 }
 
-/// Sockets of the calling thread's namespace, and how many more there are than `room`.
+/// Sockets of the calling thread's namespace, and the number beyond `room`.
 fn list(netns: u32, states: u32, room: usize) -> io::Result<(Vec<Socket>, u64)> {
     let mut left = TRIES;
     loop {
@@ -183,7 +183,7 @@ fn list(netns: u32, states: u32, room: usize) -> io::Result<(Vec<Socket>, u64)> 
     }
 }
 
-/// One line for each reason, however many namespaces share it.
+/// One line per reason, however many namespaces share it.
 fn refusals(refused: &[io::Error]) -> Vec<String> {
     let mut reasons: Vec<(String, usize)> = Vec::new();
     for error in refused {

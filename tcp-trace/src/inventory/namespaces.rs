@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The network namespaces of the machine, as far as they may be seen, and a way to do something within one.
+//! The visible network namespaces of the machine, and running code within one.
 
 use std::{
     collections::HashMap,
@@ -15,37 +15,37 @@ use serde::{Deserialize, Serialize};
 use super::container;
 use crate::{outside::Text, proc_text};
 
-/// Namespaces that are kept; more are only counted.
+/// Upper limit of namespaces; more are only counted.
 const LIMIT: usize = 1024;
-/// Threads that are asked in which namespace they are. A process as a whole always is.
+/// Upper limit of threads whose namespace is read. The namespace of a process is always read.
 const THREADS: usize = 65_536;
-/// Processes of one namespace that are asked for the name of their container.
+/// Number of processes per namespace whose container is looked up.
 const ASKED: u8 = 4;
 
 /// One network namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespace {
-    /// By which `--netns` and `ls -Li /proc/PID/ns/net` know it.
+    /// Inode number, as `--netns` and `ls -Li /proc/PID/ns/net` show it.
     pub inode: u32,
-    /// What people call it: its container, or its name among those of `ip netns`.
+    /// Its container, or its name in `ip netns`.
     pub name: Option<Text>,
-    /// A file that stands for it.
+    /// A file that refers to it.
     path: PathBuf,
-    /// The calling thread is in it.
+    /// Whether the calling thread is in it.
     own: bool,
 }
 
-/// All that could be found.
+/// All namespaces that were found.
 #[derive(Clone, Debug, Default)]
 pub struct Namespaces {
-    /// The own one first.
+    /// Namespaces, the thread's own first.
     pub list: Vec<Namespace>,
-    /// What could not be looked at, in words.
+    /// What could not be read, in words.
     pub warnings: Vec<String>,
 }
 
 impl Namespace {
-    /// That of the calling thread.
+    /// The namespace of the calling thread.
     ///
     /// # Errors
     /// Without procfs.
@@ -55,28 +55,28 @@ impl Namespace {
         Ok(Self { inode, name: None, path, own: true })
     }
 
-    /// A file by which nsenter(1) gets there; `None`: the calling thread was there when it was found.
+    /// A file through which nsenter(1) enters it; `None`: the calling thread was in it.
     pub fn entrance(&self) -> Option<Text> {
         (!self.own).then(|| Text::from(&*self.path.to_string_lossy()))
     }
 
-    /// Leaves its number only.
+    /// Removes the name.
     pub fn forget_names(&mut self) {
         (self.name, self.path) = (None, PathBuf::from("/proc/PID/ns/net"));
     }
 
-    /// One that need not be there.
+    /// A namespace for tests, which need not exist.
     #[cfg(test)]
     pub(crate) fn sample(inode: u32) -> Self {
         Self { inode, name: None, path: PathBuf::from("/proc/4294967295/ns/net"), own: false }
     }
 }
 
-/// Does `work` within a namespace: on a thread that is made for it and gone afterwards, so that nothing of this process
-/// ever stays there. In the own one no thread is needed.
+/// Runs `work` within a namespace, on a thread that ends afterwards, so that no thread of this process stays there. In
+/// the own namespace no thread is needed.
 ///
 /// # Errors
-/// When the namespace is gone, or may not be entered.
+/// When the namespace is gone, or entering it is not permitted.
 pub fn within<T: Send>(namespace: &Namespace, work: impl FnOnce() -> T + Send) -> io::Result<T> {
     if namespace.own {
         return Ok(work());
@@ -85,7 +85,7 @@ pub fn within<T: Send>(namespace: &Namespace, work: impl FnOnce() -> T + Send) -
     thread::scope(|scope| {
         let visitor = thread::Builder::new().name("netns-visitor".into()).spawn_scoped(scope, || {
             rustix::thread::move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
-            // A process id may have become another's since.
+            // Another process may have the pid by now.
             if inode(Path::new("/proc/thread-self/ns/net"))? != namespace.inode {
                 return Err(io::Error::from_raw_os_error(libc::ESTALE));
             }
@@ -96,20 +96,20 @@ pub fn within<T: Send>(namespace: &Namespace, work: impl FnOnce() -> T + Send) -
 }
 
 impl Namespaces {
-    /// Those that are mounted, by mountinfo.
+    /// Mounted namespaces, from mountinfo.
     pub(crate) fn of_mounts(mountinfo: &str) -> Self {
         let mut search = Search::default();
         search.mounts(mountinfo);
         search.finish()
     }
 
-    /// Every namespace that a process or thread is in, or that is mounted somewhere (`ip netns`, container runtimes).
+    /// Every namespace of a process or thread, and every mounted one (`ip netns`, container runtimes).
     ///
     /// # Errors
     /// Without procfs.
     pub fn all() -> io::Result<Self> {
         let own = Namespace::own()?;
-        // Containers that share the machine's own namespace are no name for it.
+        // Containers in the machine's own namespace do not give it a name.
         let machine = inode(Path::new("/proc/1/ns/net")).ok();
         let mut search = Search { unnamed: Some(own.inode).into_iter().chain(machine).collect(), ..Search::default() };
         search.enter(own);
@@ -122,9 +122,9 @@ impl Namespaces {
 #[derive(Default)]
 struct Search {
     found: Namespaces,
-    /// Place in the list, and how many of its processes were asked for a name.
+    /// Index in the list, and number of processes whose container was looked up.
     index: HashMap<u32, (usize, u8), RandomState>,
-    /// Never named after a container.
+    /// Namespaces that are never named after a container.
     unnamed: Vec<u32>,
     beyond: usize,
     hidden: usize,
@@ -144,7 +144,7 @@ impl Search {
         self.found.list.push(namespace);
     }
 
-    /// `36 35 0:4 net:[4026532281] /run/netns/blue rw shared:1 - nsfs nsfs rw`
+    /// Parses lines such as `36 35 0:4 net:[4026532281] /run/netns/blue rw shared:1 - nsfs nsfs rw`.
     fn mounts(&mut self, mountinfo: &str) {
         for line in mountinfo.lines() {
             let mut fields = line.split(' ').skip(3);
@@ -171,7 +171,7 @@ impl Search {
         }
     }
 
-    /// A process or thread: where it is, and what that is called.
+    /// Adds the namespace of a process or thread, and its name.
     fn look(&mut self, task: &Path) {
         let path = task.join("ns/net");
         let inode = match inode(&path) {
@@ -180,7 +180,7 @@ impl Search {
                 self.hidden += 1;
                 return;
             }
-            // It ended meanwhile.
+            // The process ended meanwhile.
             Err(_) => return,
         };
         self.enter(Namespace { inode, name: None, path, own: false });
@@ -223,7 +223,7 @@ fn container_of(task: &Path) -> Option<Text> {
     cgroups.lines().find_map(|line| container::name(line.splitn(3, ':').nth(2)?))
 }
 
-/// The folders of a folder that are numbers: processes, or threads.
+/// Folders with numeric names: processes, or threads.
 pub(super) fn numbered(folder: impl AsRef<Path>) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
@@ -236,7 +236,7 @@ fn inode(path: &Path) -> io::Result<u32> {
     link.to_str().and_then(inode_in).ok_or_else(|| io::Error::other(format!("{} is not a namespace", path.display())))
 }
 
-/// `net:[4026531840]`
+/// Parses `net:[4026531840]`.
 fn inode_in(link: &str) -> Option<u32> {
     link.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
 }

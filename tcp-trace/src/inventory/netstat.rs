@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Counters of a network namespace, by the names that the kernel prints them under.
+//! Counters of a network namespace, by the kernel's names.
 
 use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-/// What `/proc/net/{netstat,snmp,sockstat}` say. A counter that a kernel does not have is `None`.
+/// Content of `/proc/net/{netstat,snmp,sockstat}`. A counter that the kernel lacks is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetStat {
     netstat: String,
@@ -14,28 +14,28 @@ pub struct NetStat {
 }
 
 impl NetStat {
-    /// Those of the calling thread's network namespace.
+    /// Reads the counters of the calling thread's network namespace.
     pub fn read() -> Self {
         let read = |file: &str| fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
         Self::new(read("netstat"), read("snmp"), read("sockstat"))
     }
 
-    /// Of these files.
+    /// Parses the content of these files.
     pub fn new(netstat: String, snmp: String, sockstat: String) -> Self {
         Self { netstat, snmp, sockstat }
     }
 
-    /// Of `TcpExt` in netstat: `ListenOverflows`, `TCPTimeWaitOverflow`.
+    /// A counter of `TcpExt` in netstat: `ListenOverflows`, `TCPTimeWaitOverflow`.
     pub fn tcp_ext(&self, name: &str) -> Option<u64> {
         column(&self.netstat, "TcpExt:", name)
     }
 
-    /// Of `Tcp` in snmp: `CurrEstab`, `AttemptFails`.
+    /// A counter of `Tcp` in snmp: `CurrEstab`, `AttemptFails`.
     pub fn tcp(&self, name: &str) -> Option<u64> {
         column(&self.snmp, "Tcp:", name)
     }
 
-    /// Of a line of sockstat: `sockstat("TCP:", "orphan")`. What it counts in pages is of the whole machine.
+    /// A value of a line in sockstat: `sockstat("TCP:", "orphan")`. Values in pages are of the whole machine.
     pub fn sockstat(&self, line: &str, name: &str) -> Option<u64> {
         let mut words = self.sockstat.lines().find_map(|text| text.strip_prefix(line))?.split_ascii_whitespace();
         words.find(|word| *word == name)?;
@@ -43,7 +43,7 @@ impl NetStat {
     }
 }
 
-/// Pairs of lines: names, and values.
+/// Finds a value in pairs of lines: names, and values.
 fn column(text: &str, prefix: &str, name: &str) -> Option<u64> {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix(prefix));
     let (names, values) = (lines.next()?, lines.next()?);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Sockets to make tests of.
+//! Sample sockets for tests.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::kernel::rules::Sysctls;
 
-/// 10.0.0.1 to 10.0.0.2:3306, in network namespace 1.
+/// A socket from 10.0.0.1 to 10.0.0.2:3306, in network namespace 1.
 pub(crate) fn socket(state: State, sport: u16) -> Socket {
     let timer = if state == State::TimeWait { Timer::TimeWait } else { Timer::Off };
     let remote = !matches!(state, State::Listen | State::Bound);
@@ -34,7 +34,7 @@ pub(crate) fn socket(state: State, sport: u16) -> Socket {
     }
 }
 
-/// One namespace, number 1, on a kernel that lists bound sockets.
+/// An inventory of one namespace, number 1, on a kernel that lists bound sockets.
 pub(crate) fn inventory(sysctls: Sysctls, sockets: Vec<Socket>) -> Inventory {
     let space = Space {
         namespace: Namespace::sample(1),

@@ -6,14 +6,14 @@ use std::{
     num::{NonZeroU32, NonZeroU64},
 };
 
-/// A socket, a minisocket or a request: everything that the kernel's tables hold.
+/// A socket, a minisocket or a request, as the kernel's tables contain it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Socket {
-    /// Inode of its network namespace.
+    /// Inode number of its network namespace.
     pub netns: u32,
-    /// What it is doing.
+    /// TCP state.
     pub state: State,
-    /// What it waits for.
+    /// The running timer.
     pub timer: Timer,
     /// Local address, in the family on the wire: a v4-mapped one is IPv4.
     pub saddr: IpAddr,
@@ -23,32 +23,32 @@ pub struct Socket {
     pub daddr: IpAddr,
     /// Remote port; 0 for a listener.
     pub dport: u16,
-    /// Index of the device that it is bound to (SO_BINDTODEVICE); none: to no device.
+    /// Index of the device that it is bound to (SO_BINDTODEVICE), if any.
     pub device: Option<NonZeroU32>,
-    /// By which [`Owners`](super::owners::Owners) know it; none once no process holds it.
+    /// Inode for lookups in [`Owners`](super::owners::Owners); `None` once no process holds it.
     pub inode: Option<NonZeroU32>,
-    /// Its user.
+    /// User id.
     pub uid: u32,
-    /// The cgroup v2 that it was made in, where the kernel tells.
+    /// The cgroup v2 in which it was created, if the kernel reports it.
     pub cgroup: Option<NonZeroU64>,
-    /// The kernel's own name for it.
+    /// The kernel's socket cookie.
     pub cookie: u64,
-    /// Bytes that wait to be read; of a listener: connections that wait to be accepted.
+    /// Bytes that wait to be read; for a listener: connections that wait to be accepted.
     pub recv_queue: u32,
-    /// Bytes that wait to be acknowledged; of a listener: how many may wait to be accepted.
+    /// Bytes that wait to be acknowledged; for a listener: limit of its accept queue.
     pub send_queue: u32,
-    /// Until the timer runs out.
+    /// Time until the timer expires, in ms.
     pub expires_ms: Option<u32>,
 }
 
-/// States, named as the kernel names them.
+/// TCP states, with the kernel's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
     /// `TCP_ESTABLISHED`
     Established,
     /// `TCP_SYN_SENT`
     SynSent,
-    /// `TCP_SYN_RECV`, requests that wait for the third ACK included.
+    /// `TCP_SYN_RECV`, including requests that wait for the third ACK.
     SynRecv,
     /// `TCP_FIN_WAIT1`
     FinWait1,
@@ -68,26 +68,25 @@ pub enum State {
     Closing,
 }
 
-/// What a socket waits for.
+/// The timer that a socket waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timer {
     /// Nothing.
     Off,
-    /// An acknowledgement, before it sends again.
+    /// Retransmit timer: an acknowledgement is missing.
     Retransmit,
-    /// A sign of life, or the end of its patience as an orphan.
+    /// Keepalive timer, or the end of an orphan.
     Keepalive,
-    /// The end of a minisocket.
+    /// End of a minisocket.
     TimeWait,
-    /// A window to send into.
+    /// Zero-window probe.
     ZeroWindow,
-    /// One that this program does not know.
+    /// A timer that is unknown to this program.
     Other,
 }
 
 impl Socket {
-    /// Nothing but a note in the kernel's table that these addresses and ports rest: in TIME_WAIT, or in FIN_WAIT2
-    /// after its owner let go of it.
+    /// Whether it is a minisocket: in TIME_WAIT, or in FIN_WAIT2 after its owner closed it.
     pub fn is_minisocket(&self) -> bool {
         self.timer == Timer::TimeWait
     }
@@ -109,9 +108,9 @@ impl State {
         Self::Closing,
     ];
 
-    /// `include/net/tcp_states.h`; `None` is one that this program does not know.
+    /// The state for a number of `include/net/tcp_states.h`; `None`: unknown to this program.
     pub(super) fn from_kernel(number: u8) -> Option<Self> {
-        // NEW_SYN_RECV and BOUND_INACTIVE are reported as SYN_RECV and CLOSE, but nothing promises that.
+        // NEW_SYN_RECV and BOUND_INACTIVE are reported as SYN_RECV and CLOSE, but that is not guaranteed.
         match number {
             12 => Some(Self::SynRecv),
             13 => Some(Self::Bound),
@@ -119,7 +118,7 @@ impl State {
         }
     }
 
-    /// As every output spells it.
+    /// Name in every output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Established => "established",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Takes inventories on a thread of its own, so that events do not wait for them.
+//! Takes inventories on a thread of its own, so that events need not wait for them.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -10,21 +10,21 @@ use std::{
 use super::{Inventory, SurveyRequest};
 use crate::clock;
 
-/// However often answers are given.
+/// Minimum time between two inventories, however short the interval.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
-/// What takes longer is not done again for the last answer, if it was done a moment ago.
+/// An inventory that takes longer is not repeated for the final report, if there is a recent one.
 const LONG_NS: u64 = 3_000_000_000;
-/// Which is within this time.
+/// Age up to which an inventory counts as recent.
 const RECENT_NS: u64 = 10_000_000_000;
 
-/// Ends with its owner.
+/// The thread, which ends with this value.
 #[derive(Debug)]
 pub struct Surveyor {
     request: SurveyRequest,
     shared: Arc<Shared>,
 }
 
-/// What owner and thread share.
+/// State shared by owner and thread.
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
@@ -34,11 +34,11 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     latest: Option<Arc<Inventory>>,
-    /// The latest was not given yet.
+    /// Whether the latest inventory has not been returned yet.
     is_news: bool,
-    /// The thread looks right now.
+    /// Whether the thread is reading.
     looking: bool,
-    /// The owner is gone.
+    /// Whether the owner is gone.
     over: bool,
 }
 
@@ -49,7 +49,7 @@ impl Shared {
 }
 
 impl Surveyor {
-    /// Looks at once and then again and again, on a thread; looking takes at most `share` of the time.
+    /// Takes an inventory at once and then repeatedly, on a thread; reading takes at most `share` of the time.
     pub fn start(request: SurveyRequest, share: f64) -> Self {
         let shared =
             Arc::new(Shared { state: Mutex::new(State { looking: true, ..State::default() }), ..Shared::default() });
@@ -62,13 +62,13 @@ impl Surveyor {
         Self { request, shared }
     }
 
-    /// The last one taken, if it was not given before.
+    /// The latest inventory, if it was not returned before.
     pub fn news(&self) -> Option<Arc<Inventory>> {
         let mut state = self.shared.lock();
         std::mem::take(&mut state.is_news).then(|| state.latest.clone()).flatten()
     }
 
-    /// One of now, or of a moment ago where looking takes long.
+    /// A new inventory, or a recent one if reading takes long.
     pub fn fresh(&self) -> Arc<Inventory> {
         let mut state = self.shared.lock();
         while state.looking {
@@ -108,7 +108,7 @@ fn work(shared: &Shared, request: &SurveyRequest, share: f64) {
     }
 }
 
-/// After one that took so long.
+/// Pause after an inventory that took this long.
 fn rest(took_ns: u64, share: f64) -> Duration {
     Duration::from_nanos((took_ns as f64 / share) as u64).max(AT_MOST_EVERY)
 }

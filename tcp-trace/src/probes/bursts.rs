@@ -27,8 +27,7 @@ pub enum PortProbes {
     /// In bursts within --max-overhead, once searches are slow or fail
     #[default]
     Auto,
-    /// All the time, as long as --max-overhead allows; probing one search at a time makes it about half as expensive
-    /// again
+    /// All the time, as long as --max-overhead allows: a probed search takes about 1.5 times as long
     Always,
     /// Not at all
     Never,

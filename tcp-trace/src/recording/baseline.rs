@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What had been counted when a recording began in the middle of a run, and everything later without it.
+//! Counts before a recording that starts during a run, and later readings without them.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -21,17 +21,17 @@ use crate::{
     source::retired::carry_in_list,
 };
 
-/// The last that was said of both, as payloads: most are never read again.
+/// The last payloads of both kinds of counts; most are never read again.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
-    /// The books; empty: nothing was traced before.
+    /// The accounts; empty: nothing was traced before.
     pub counters: Vec<u8>,
-    /// The totals.
+    /// The totals of the kernel side.
     pub totals: Vec<u8>,
 }
 
 impl Baseline {
-    /// Both, one after the other.
+    /// Both payloads, one after the other.
     pub fn payload(&self) -> Vec<u8> {
         let mut payload = Vec::with_capacity(self.counters.len() + self.totals.len() + 4);
         payload.extend((self.counters.len() as u32).to_le_bytes());
@@ -41,7 +41,7 @@ impl Baseline {
     }
 }
 
-/// The same, to be taken away from what follows.
+/// The earlier counts, to be subtracted from later readings.
 #[derive(Debug)]
 pub struct ParsedBaseline {
     counters: Option<CounterSnapshot>,
@@ -49,10 +49,10 @@ pub struct ParsedBaseline {
 }
 
 impl ParsedBaseline {
-    /// Of what [`Baseline::payload`] wrote.
+    /// Parses what [`Baseline::payload`] wrote.
     ///
     /// # Errors
-    /// When it is something else.
+    /// When the payload has another format.
     pub fn read(payload: &[u8]) -> Result<Self, Malformed> {
         let bytes = &mut Bytes(payload);
         let len = bytes.u32()? as usize;
@@ -63,14 +63,14 @@ impl ParsedBaseline {
         })
     }
 
-    /// Leaves in it what came after.
+    /// Subtracts the earlier counts from a reading.
     pub fn subtract_from_counters(&self, counters: &mut CounterSnapshot) {
         let Some(before) = &self.counters else { return };
         counters.counts = counters.counts.since(&before.counts);
         counters.cost = counters.cost.since(before.cost);
     }
 
-    /// Leaves in them what came after. The longest and the most stay those since the tracing began.
+    /// Subtracts the earlier counts from totals. Maxima stay those since tracing began.
     pub fn subtract_from_totals(&mut self, totals: &mut Totals) {
         let Some(before) = &mut self.totals else { return };
         carry_in_list(&mut before.time_wait, &totals.merged.time_wait);

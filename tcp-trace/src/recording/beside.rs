@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A recording beside an answer: when it cannot be written any more, the answer goes on without it.
+//! A recording beside a report: when it can no longer be written, the report continues without it.
 
 use super::{recorder::Recorder, writer::Target};
 use crate::{
@@ -8,14 +8,14 @@ use crate::{
     stream::{Consumer, Message, Written},
 };
 
-/// Writes as long as it can.
+/// Writes as long as possible.
 #[derive(Debug)]
 pub struct Beside {
     recorder: Result<Recorder, Failure>,
 }
 
 impl Beside {
-    /// Begins.
+    /// Starts the recording.
     ///
     /// # Errors
     /// When the file cannot be created.
@@ -23,10 +23,10 @@ impl Beside {
         Ok(Self { recorder: Ok(Recorder::begin(target, known)?) })
     }
 
-    /// Why it ended before the answer did.
+    /// Checks whether the recording is complete.
     ///
     /// # Errors
-    /// When it did.
+    /// Why it ended before the report did.
     pub fn whole(self) -> Result<(), Failure> {
         self.recorder.map(drop)
     }

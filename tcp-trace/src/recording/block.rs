@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Blocks of a recording: each says what it is and how long, is compressed, and has a checksum of its own. A file that
-//! was cut off is whole up to its last complete block.
+//! Blocks of a recording: each has a kind, a length and a checksum of its own, and is compressed. A truncated file is
+//! readable up to its last complete block.
 
 use std::io::{self, Read};
 
@@ -11,38 +11,39 @@ use super::{
     message::MAX_HEAD,
 };
 
-/// What a recording begins with; a version follows, in four bytes.
+/// First bytes of a recording; a version of four bytes follows.
 pub const MAGIC: [u8; 8] = *b"TCPTRACE";
-/// Of the layout of blocks. What is in them says of itself what it is, and needs none.
+/// Version of the block layout. The content of blocks is self-describing and needs none.
 pub const VERSION: u32 = 1;
-/// Baseline each block: kind, length as compressed, length as it was, checksum of these and what follows.
+/// Length of the header of a block: kind, compressed length, uncompressed length, checksum of these and of what
+/// follows.
 const HEAD: usize = 16;
-/// No block of ours is longer, compressed or not: whoever reads one knows what it may take.
+/// Upper limit of the length of a block, compressed or not, so that a reader knows what it may allocate.
 const LONGEST: usize = 64 << 20;
-/// The level that costs the machine least.
+/// The compression level with the lowest cost.
 const LEVEL: i32 = 1;
 
-/// What is in a block. The numbers stand in files.
+/// Kind of a block. The numbers are part of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Kind {
     /// What is known before the first event.
     SessionInfo = 1,
-    /// What had been counted before: a recording that begins in the middle of a run.
+    /// Counts before a recording that starts during a run.
     Baseline = 2,
     /// Events, in their order.
     Events = 3,
-    /// The books.
+    /// The accounts.
     Counters = 4,
     /// The totals of the kernel side.
     Totals = 5,
-    /// Sockets.
+    /// An inventory of the sockets.
     Inventory = 6,
     /// TIME_WAIT from /proc.
     TimeWait = 7,
-    /// An interval ends.
+    /// The end of an interval.
     Tick = 8,
-    /// The run ends.
+    /// The end of the run.
     End = 9,
 }
 
@@ -64,7 +65,7 @@ impl Kind {
     }
 }
 
-/// What a file begins with.
+/// First bytes of a file.
 pub fn file_head() -> [u8; 12] {
     let mut head = [0; 12];
     head[..8].copy_from_slice(&MAGIC);
@@ -72,7 +73,7 @@ pub fn file_head() -> [u8; 12] {
     head
 }
 
-/// A block as it is written; `None`: it is longer than any may be.
+/// A sealed block; `None`: the payload is too long.
 pub fn seal(kind: Kind, payload: &[u8]) -> Option<Vec<u8>> {
     let head = payload.first_chunk().map_or(0, |len| u32::from_le_bytes(*len) as usize);
     if kind != Kind::Events && head > MAX_HEAD && head < payload.len() {
@@ -99,49 +100,49 @@ fn checksum(head: &[u8], payload: &[u8]) -> u32 {
 /// Why no further block can be read.
 #[derive(Debug, Error)]
 pub enum Broken {
-    /// It is something else.
+    /// The file is not a recording.
     #[error("not a recording of tcp-trace")]
     Foreign,
-    /// Its blocks are laid out otherwise.
+    /// The file has a newer block layout.
     #[error("format {0} of recordings, which this version does not know (it knows {VERSION})")]
     Newer(u32),
-    /// It ends within a block: whoever wrote it was stopped.
+    /// The file ends within a block: its writer was stopped.
     #[error("cut off within a block, at byte {at}")]
     Cut {
-        /// Where the last whole block ends.
+        /// Offset of the end of the last complete block.
         at: u64,
     },
-    /// A block is not what was written.
+    /// A block has changed since it was written.
     #[error("damaged at byte {at}: {what}")]
     Damaged {
-        /// Where the last whole block ends.
+        /// Offset of the end of the last complete block.
         at: u64,
         /// What is wrong.
         what: Malformed,
     },
-    /// What follows takes more than it may.
+    /// The next block exceeds the limits.
     #[error("stopped at byte {at}: {what}")]
     Costly {
-        /// Where the last whole block ends.
+        /// Offset of the end of the last complete block.
         at: u64,
-        /// What it would take.
+        /// The limit that it exceeds.
         what: Malformed,
     },
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
 }
 
-/// A block as it was read.
+/// A block that was read.
 #[derive(Debug)]
 pub struct Block {
-    /// `None`: of a kind that this version does not know.
+    /// The kind; `None`: unknown to this version.
     pub kind: Option<Kind>,
-    /// What is in it.
+    /// The uncompressed payload.
     pub payload: Vec<u8>,
 }
 
-/// Blocks of a file, one after another.
+/// Reads the blocks of a file, one after another.
 #[derive(Debug)]
 pub struct Blocks<R> {
     from: R,
@@ -149,10 +150,10 @@ pub struct Blocks<R> {
 }
 
 impl<R: Read> Blocks<R> {
-    /// Of what begins as a recording does.
+    /// Checks the first bytes of a file.
     ///
     /// # Errors
-    /// When it is none.
+    /// When the file is not a recording.
     pub fn open(mut from: R) -> Result<Self, Broken> {
         let mut head = [0; 12];
         let read = fill(&mut from, &mut head)?;
@@ -167,15 +168,15 @@ impl<R: Read> Blocks<R> {
         }
     }
 
-    /// Bytes read so far, all of them of whole blocks.
+    /// Number of bytes of complete blocks so far.
     pub fn at(&self) -> u64 {
         self.at
     }
 
-    /// The next one; `None`: the file ends.
+    /// Reads the next block; `None`: the file ends.
     ///
     /// # Errors
-    /// When what follows is no whole block.
+    /// When what follows is not a complete block.
     pub fn read(&mut self) -> Result<Option<Block>, Broken> {
         let mut head = [0; HEAD];
         match fill(&mut self.from, &mut head)? {
@@ -190,7 +191,7 @@ impl<R: Read> Blocks<R> {
             return Err(self.damaged(format!("a block of {} bytes, more than any block has", len.max(raw_len))));
         }
         let mut compressed = Vec::new();
-        // As much as is there, however much the head promises.
+        // Reads only what exists, whatever length the header contains.
         if (&mut self.from).take(len as u64).read_to_end(&mut compressed)? < len {
             return Err(Broken::Cut { at: self.at });
         }
@@ -209,13 +210,13 @@ impl<R: Read> Blocks<R> {
         Ok(Some(Block { kind, payload }))
     }
 
-    /// What was read last makes no sense.
+    /// An error for the block that was read last.
     pub fn damaged(&self, what: impl Into<String>) -> Broken {
         Broken::Damaged { at: self.at, what: Malformed::new(what) }
     }
 }
 
-/// Reads until the buffer is full or there is no more.
+/// Reads until the buffer is full or the input ends.
 fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {

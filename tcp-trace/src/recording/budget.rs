@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What reading a recording may take: a few kilobytes can promise millions of rows, and each of them costs memory and time
-//! whoever wrote it. Counted before anything is read.
+//! Limits for reading a recording: a few kilobytes can claim millions of rows, and each of them costs memory and time.
+//! Rows are counted before anything is read.
 
 use super::{
     block::Kind,
     bytes::{Bytes, Malformed},
 };
 
-/// Cells of a block: those of half a million sockets, with room to spare.
+/// Upper limit of cells per block: those of half a million sockets, with a margin.
 const MAX_CELLS: u64 = 1 << 25;
-/// Rows of a table without a byte: a table of one row may be zeros throughout.
+/// Upper limit of rows without bytes in a table: a table of one row may consist of zeros.
 const FREE_ROWS: u64 = 64;
-/// Bytes and cells of any recording, however short.
+/// Upper limit of bytes and cells of any recording, however short.
 const BASE: u64 = 1 << 26;
-/// The same, for each byte of the file: real ones stay far below.
+/// Additional limit per byte of the file; real recordings stay far below.
 const PER_BYTE: u64 = 512;
 
-/// What was spent on a recording.
+/// Cost of reading a recording so far.
 #[derive(Debug, Default)]
 pub struct Budget {
     unlimited: bool,
     spent: u64,
-    /// What an interval's answer goes through again: the last inventory and totals.
+    /// Cost of the last inventory and totals, which each interval processes again.
     inventory: u64,
     totals: u64,
 }
 
 impl Budget {
-    /// For who knows where a recording comes from.
+    /// A budget without limits, for recordings from a trusted source.
     pub fn unlimited() -> Self {
         Self { unlimited: true, ..Self::default() }
     }
@@ -35,7 +35,7 @@ impl Budget {
     /// Charges a block, `read` bytes into the file.
     ///
     /// # Errors
-    /// When it is more than a recording of that length may take.
+    /// When it exceeds the limit for a recording of that length.
     pub fn charge(&mut self, kind: Kind, payload: &[u8], read: u64) -> Result<(), Malformed> {
         if self.unlimited {
             return Ok(());
@@ -59,7 +59,7 @@ impl Budget {
     }
 }
 
-/// Cells of all tables of a payload, as their heads say; a table that is cut off is the reader's to refuse.
+/// Cells of all tables of a payload, from their headers; the reader rejects truncated tables.
 fn cells(kind: Kind, payload: &[u8]) -> Result<u64, Malformed> {
     let mut rest = Bytes(payload);
     let heads = match kind {
@@ -76,7 +76,7 @@ fn cells(kind: Kind, payload: &[u8]) -> Result<u64, Malformed> {
     let mut cells = 0_u64;
     while !rest.0.is_empty() {
         let Ok((rows, columns, bytes)) = table(&mut rest) else { break };
-        // The order of events is a table, too, and all zeros where all are of one kind.
+        // The order of events is a table too, and all zeros if all events are of one signal.
         if kind != Kind::Events && rows > FREE_ROWS + bytes {
             return Err(Malformed::new(format!("{rows} rows in {bytes} bytes")));
         }
@@ -85,7 +85,7 @@ fn cells(kind: Kind, payload: &[u8]) -> Result<u64, Malformed> {
     Ok(cells)
 }
 
-/// Rows, columns and bytes of the next table, which is passed over.
+/// Rows, columns and bytes of the next table, which is skipped.
 fn table(rest: &mut Bytes<'_>) -> Result<(u64, u64, u64), Malformed> {
     rest.name()?;
     let (rows, columns) = (rest.u32()?, rest.u16()?);

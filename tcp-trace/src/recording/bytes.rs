@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reading bytes that nobody vouches for: never beyond their end, never more than they are.
+//! Reads untrusted bytes, never beyond their end.
 
 use thiserror::Error;
 
-/// What is wrong with bytes that were to be a part of a recording.
+/// Error: bytes are not a valid part of a recording.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct Malformed(pub String);
 
 impl Malformed {
-    /// In words.
+    /// An error with this text.
     pub fn new(what: impl Into<String>) -> Self {
         Self(what.into())
     }
 }
 
-/// Bytes not read yet.
+/// Bytes that were not read yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Bytes<'a>(pub &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    /// So many of them.
+    /// Takes `count` bytes.
     ///
     /// # Errors
-    /// When there are fewer left.
+    /// When fewer bytes are left.
     pub fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or_else(|| Malformed::new("it ends too early"))?;
         self.0 = rest;
@@ -34,41 +34,41 @@ impl<'a> Bytes<'a> {
         Ok(self.take(N)?.try_into().expect("as many as were asked for"))
     }
 
-    /// One byte.
+    /// Takes one byte.
     ///
     /// # Errors
-    /// As [`take`](Self::take).
+    /// See [`take`](Self::take).
     pub fn u8(&mut self) -> Result<u8, Malformed> {
         Ok(self.array::<1>()?[0])
     }
 
-    /// Two, little-endian.
+    /// Takes a little-endian u16.
     ///
     /// # Errors
-    /// As [`take`](Self::take).
+    /// See [`take`](Self::take).
     pub fn u16(&mut self) -> Result<u16, Malformed> {
         self.array().map(u16::from_le_bytes)
     }
 
-    /// Four, little-endian.
+    /// Takes a little-endian u32.
     ///
     /// # Errors
-    /// As [`take`](Self::take).
+    /// See [`take`](Self::take).
     pub fn u32(&mut self) -> Result<u32, Malformed> {
         self.array().map(u32::from_le_bytes)
     }
 
-    /// A byte that says how many follow, and these as text.
+    /// Takes a length of one byte, and as many bytes of text.
     ///
     /// # Errors
-    /// As [`take`](Self::take), and when they are none.
+    /// See [`take`](Self::take); also when they are not UTF-8.
     pub fn name(&mut self) -> Result<&'a str, Malformed> {
         let len = self.u8()?;
         std::str::from_utf8(self.take(len.into())?).map_err(|_| Malformed::new("a name is not UTF-8"))
     }
 }
 
-/// Appends what [`Bytes::name`] reads. Names are ours, and short.
+/// Appends what [`Bytes::name`] reads. Names are short constants.
 pub fn put_name(to: &mut Vec<u8>, name: &str) {
     to.push(u8::try_from(name.len()).expect("a name of ours is short"));
     to.extend(name.bytes());

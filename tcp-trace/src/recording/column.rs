@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One column: values of one kind under a name, as bytes that say of themselves what they are.
+//! One column: values of one kind under a name, in a self-describing format.
 
 use std::collections::HashMap;
 
@@ -8,19 +8,19 @@ use foldhash::fast::RandomState;
 use super::bytes::{Bytes, Malformed, put_name};
 use crate::outside::Text;
 
-/// What a column holds. The numbers stand in files.
+/// Kind of a column. The numbers are part of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// Without a sign, of 8 bits.
+    /// Unsigned, 8 bits.
     U8 = 1,
-    /// Of 16.
+    /// Unsigned, 16 bits.
     U16 = 2,
-    /// Of 32.
+    /// Unsigned, 32 bits.
     U32 = 3,
-    /// Of 64.
+    /// Unsigned, 64 bits.
     U64 = 4,
-    /// With a sign.
+    /// Signed, 64 bits.
     I64 = 5,
     /// 0 or 1.
     Bool = 6,
@@ -32,7 +32,7 @@ pub enum Kind {
     Address = 9,
     /// The bits of an f64.
     F64 = 10,
-    /// Anything.
+    /// Any bytes.
     Bytes = 11,
 }
 
@@ -60,30 +60,30 @@ impl Kind {
     }
 }
 
-/// Some values are not known.
+/// Form bit: some values are unknown.
 const NULLS: u8 = 1;
-/// Each value is told as its difference from the one before.
+/// Form bit: each value is the difference from the previous one.
 const DELTA: u8 = 2;
 
-/// Entries of the dictionary have lengths of 32 bits, not 16.
+/// Form bit: dictionary entries have lengths of 32 bits, not 16.
 const LONG: u8 = 4;
-/// The longest entry.
+/// Upper limit of the length of an entry.
 pub const MAX_ENTRY: usize = 8 << 20;
 
-/// A column that grows.
+/// A column that is being filled.
 #[derive(Clone, Debug)]
 pub struct Column {
     pub(super) name: String,
     kind: Kind,
     values: Vec<u64>,
-    /// Bits, the lowest first; empty as long as all are known.
+    /// One bit per row, lowest first; empty if all values are known.
     nulls: Vec<u8>,
     dictionary: HashMap<Box<[u8]>, u64, RandomState>,
-    /// The entries of the dictionary, in their order.
+    /// Dictionary entries, concatenated in order.
     entries: Vec<u8>,
-    /// Where each of them ends.
+    /// End of each entry in `entries`.
     ends: Vec<usize>,
-    /// One of them is longer than 16 bits tell.
+    /// Whether an entry is longer than 16 bits can express.
     is_long: bool,
 }
 
@@ -101,17 +101,17 @@ impl Column {
         }
     }
 
-    /// Under which it is written.
+    /// Name in the file.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What it holds.
+    /// Kind of the values.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Its values, or their places in the dictionary; `None`: not known.
+    /// Values, or indices into the dictionary; `None`: unknown.
     pub fn cells(&self) -> impl Iterator<Item = Option<u64>> {
         self.values.iter().enumerate().map(|(row, value)| {
             let null = self.nulls.get(row / 8).is_some_and(|bits| bits >> (row % 8) & 1 == 1);
@@ -119,7 +119,7 @@ impl Column {
         })
     }
 
-    /// The entries of its dictionary, in the order of their places.
+    /// Dictionary entries by index.
     pub fn dictionary(&self) -> impl Iterator<Item = &[u8]> {
         let begins = std::iter::once(0).chain(self.ends.iter().copied());
         begins.zip(&self.ends).map(|(begin, end)| &self.entries[begin..*end])
@@ -131,11 +131,11 @@ impl Column {
             self.nulls.resize(row / 8 + 1, 0);
             self.nulls[row / 8] |= u8::from(value.is_none()) << (row % 8);
         }
-        // What is not known takes the least room as what came before it.
+        // For an unknown value, repeating the previous one takes least space.
         self.values.push(value.or(self.values.last().copied()).unwrap_or(0));
     }
 
-    /// Gives how many bytes were added to the dictionary.
+    /// Adds a value; returns the number of bytes that were added to the dictionary.
     pub(super) fn push_bytes(&mut self, bytes: Option<&[u8]>) -> usize {
         let Some(bytes) = bytes.map(|bytes| self.cut(bytes)) else {
             self.push(None);
@@ -155,7 +155,7 @@ impl Column {
         bytes.len()
     }
 
-    /// As much as an entry may have; text stays text.
+    /// Truncates an entry to the limit; text stays valid.
     fn cut<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         let mut end = bytes.len().min(MAX_ENTRY);
         let within_a_letter = |end: usize| bytes.get(end).is_some_and(|byte| byte & 0xc0 == 0x80);
@@ -203,13 +203,13 @@ impl Column {
     }
 }
 
-/// Bytes that the largest value takes.
+/// Width in bytes of the largest value.
 fn width(values: &[u64]) -> usize {
     let all = values.iter().fold(0, |all, value| all | value);
     (64 - all.leading_zeros() as usize).div_ceil(8)
 }
 
-/// Small differences, up or down, as small numbers.
+/// Zigzag encoding: small differences, up or down, become small numbers.
 fn zigzag(difference: u64) -> u64 {
     (difference << 1) ^ ((difference as i64 >> 63) as u64)
 }
@@ -218,28 +218,28 @@ fn unzigzag(value: u64) -> u64 {
     (value >> 1) ^ (value & 1).wrapping_neg()
 }
 
-/// A column as it was read. Its rows are asked for one after another.
+/// A column that was read, row after row.
 #[derive(Debug)]
 pub struct Read<'a> {
-    /// Under which it was written.
+    /// Name in the file.
     pub name: &'a str,
-    /// What it holds.
+    /// Kind of the values.
     pub kind: Kind,
     delta: bool,
     width: usize,
     nulls: Option<&'a [u8]>,
     values: &'a [u8],
-    /// Where each entry is in `entries`, and how long: there may be millions of them.
+    /// Offset and length of each entry in `entries`, of which there may be millions.
     dictionary: Vec<(u32, u32)>,
     entries: &'a [u8],
-    /// Entries that were asked for as text, shared; empty until the first is.
+    /// Entries that were used as text, shared; empty until the first use.
     texts: Vec<Option<Text>>,
     row: usize,
     before: u64,
 }
 
 impl<'a> Read<'a> {
-    /// `None`: of a kind that this program does not know.
+    /// Parses a column; `None`: of a kind that is unknown to this version.
     pub(super) fn parse(bytes: &mut Bytes<'a>, rows: usize) -> Result<Option<Self>, Malformed> {
         let name = bytes.name()?;
         let (kind, form, width) = (Kind::of(bytes.u8()?), bytes.u8()?, usize::from(bytes.u8()?));
@@ -280,7 +280,7 @@ impl<'a> Read<'a> {
         }))
     }
 
-    /// The value of the next row; `None`: not known. There must be one.
+    /// The value of the next row; `None`: unknown. There must be a next row.
     pub fn value(&mut self) -> Option<u64> {
         let row = self.row;
         self.row += 1;
@@ -295,7 +295,7 @@ impl<'a> Read<'a> {
         (!null).then_some(value)
     }
 
-    /// The same of a column with a dictionary.
+    /// The value of the next row in a column with a dictionary.
     ///
     /// # Errors
     /// When the dictionary has no such entry.
@@ -304,7 +304,7 @@ impl<'a> Read<'a> {
         self.entry(place as usize).map(Some)
     }
 
-    /// The same as text, shared by all rows that have it.
+    /// The value of the next row as text, shared by all rows with the same value.
     ///
     /// # Errors
     /// When the dictionary has no such entry, or it is not UTF-8.

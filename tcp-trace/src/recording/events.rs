@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A heap of events: a table a signal, and one of the order in which they came.
+//! A batch of events: a table per signal, and a table of their order.
 
 use super::{
     bytes::{Bytes, Malformed},
@@ -7,13 +7,13 @@ use super::{
 };
 use crate::event::Event;
 
-/// A heap is written once it has so many.
+/// Number of events in a full batch.
 pub const FULL: u32 = 1 << 14;
 
-/// Or so many bytes of names and frames: far from what a block may have.
+/// Number of bytes of names and frames in a full batch, far below the limit of a block.
 const FULL_BYTES: usize = 16 << 20;
 
-/// The tables. Their names and their places in the order stand in files.
+/// Names of the tables. Names and indices are part of the format.
 const TABLES: [&str; 7] = ["connect", "time_wait", "listen_drop", "bind", "state", "detail", "stack"];
 const ORDER: &str = "order";
 
@@ -25,7 +25,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// Adds one, unless it is one that follows from others.
+    /// Adds an event, unless it follows from other data.
     pub fn push(&mut self, event: &Event) {
         let place = match event {
             Event::Connect(connect) => self.put(0, connect),
@@ -35,7 +35,7 @@ impl Events {
             Event::State(state) => self.put(4, state),
             Event::Detail(detail) => self.put(5, detail),
             Event::Stack(stack) => self.put(6, stack),
-            // The books say it, and whoever follows draws the difference.
+            // The accounts contain it, and consumers compute the difference.
             Event::Lost(_) => return,
         };
         self.order.push(&place);
@@ -46,22 +46,22 @@ impl Events {
         place
     }
 
-    /// How many there are.
+    /// Number of events.
     pub fn count(&self) -> u32 {
         self.order.rows()
     }
 
-    /// Whether it is time to write them.
+    /// Whether the batch is full.
     pub fn are_many(&self) -> bool {
         self.count() >= FULL || self.tables.iter().map(Table::held).sum::<usize>() >= FULL_BYTES
     }
 
-    /// The tables that have rows, by name.
+    /// Non-empty tables, by name.
     pub fn tables(&self) -> impl Iterator<Item = (&'static str, &Table)> {
         TABLES.into_iter().zip(&self.tables).filter(|(_, table)| table.rows() > 0)
     }
 
-    /// The payload of a block of them.
+    /// The payload of a block.
     pub fn payload(&self) -> Vec<u8> {
         let mut payload = Vec::new();
         self.order.encode(ORDER, &mut payload);
@@ -71,10 +71,10 @@ impl Events {
         payload
     }
 
-    /// Gives the events of a payload to `visit`, in their order.
+    /// Passes the events of a payload to `visit`, in order.
     ///
     /// # Errors
-    /// When it is something else; the first of `visit`.
+    /// When the payload is invalid; the first error of `visit`.
     pub fn read<E: From<Malformed>>(
         bytes: &mut Bytes<'_>,
         mut visit: impl FnMut(Event) -> Result<(), E>,
@@ -86,7 +86,7 @@ impl Events {
             match TABLES.iter().position(|name| *name == table.name) {
                 Some(place) => tables[place] = Some(table),
                 None if table.name == ORDER => order = Some(table),
-                // A signal that this version does not know.
+                // A signal that is unknown to this version.
                 None => {}
             }
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernel side lets through, of what was recorded without filters.
+//! Filters of a replay, as the kernel side would have applied them.
 
 use std::collections::BTreeMap;
 
@@ -18,32 +18,32 @@ use crate::{
     },
 };
 
-/// Filters of a replay, and what they kept out.
+/// Filters of a replay, and counts of what they removed.
 #[derive(Debug)]
 pub struct Filter {
     config: Config,
     scope: Scope,
-    /// Attempts are counted by rows, not by events.
+    /// Whether attempts are counted by rows, not by events.
     has_rows: bool,
-    /// Events.
+    /// Number of removed attempts with an event.
     left_out: u64,
-    /// Attempts in rows.
+    /// Number of removed attempts in rows.
     rows_left_out: u64,
     phases: [Phase; 4],
 }
 
-/// A phase of those that pass.
+/// One phase of the attempts that pass.
 #[derive(Debug)]
 struct Phase {
-    /// Powers of two below this one are counted with it, in rows.
+    /// Smaller powers of two are counted with this one, in rows.
     least: u32,
-    /// Of events whose rows are still to come: how many in which fine bucket, by powers of two.
+    /// Events whose rows are still to come: count per fine bucket, by powers of two.
     held: BTreeMap<usize, BTreeMap<usize, u64>>,
     max: u64,
 }
 
 impl Filter {
-    /// As typed; `has_rows` as in the circumstances.
+    /// The filters of a command line; `has_rows` as in the session block.
     pub fn of(config: &Config, has_rows: bool) -> Self {
         Self {
             config: *config,
@@ -60,12 +60,12 @@ impl Filter {
         }
     }
 
-    /// Something was typed.
+    /// Whether any filter is set.
     pub fn narrows(&self) -> bool {
         self.config.filters != 0
     }
 
-    /// Whether an attempt is of interest; counts those that are not.
+    /// Whether an attempt passes; counts those that do not.
     pub fn passes(&mut self, connect: &Connect) -> bool {
         let passes = self.takes(&FoldedRow { counts: FoldedCounts::default(), ..FoldedRow::of(connect) });
         self.left_out += u64::from(!passes);
@@ -89,7 +89,7 @@ impl Filter {
             && scope.contains(row.daddr, row.dport)
     }
 
-    /// The books and rows without what was left out, so that they balance.
+    /// Subtracts removed attempts from accounts and rows, so that the ledger balances.
     pub fn leave_out(&mut self, counters: &mut CounterSnapshot) {
         if !self.narrows() {
             return;
@@ -99,7 +99,7 @@ impl Filter {
         }
         let counts = &mut counters.counts;
         counts.made = counts.made.saturating_sub(self.left_out.max(self.rows_left_out));
-        // Those of the rows that came without an event.
+        // Removed attempts in rows that came without an event.
         let mut rest = self.rows_left_out.saturating_sub(self.left_out);
         for count in [&mut counts.summed, &mut counts.shed, &mut counts.ring_full] {
             let less = rest.min(*count);
@@ -111,7 +111,7 @@ impl Filter {
     fn leave_out_rows(&mut self, folded: &mut Folded) {
         let before = attempts(folded);
         folded.rows.retain(|row| self.takes(row));
-        // Nobody knows whose they are.
+        // Attempts without a row cannot be filtered.
         folded.other = FoldedCounts::default();
         self.rows_left_out += before - attempts(folded);
         let spreads: [fn(&FoldedCounts) -> &FoldedSpread; 4] =
@@ -133,8 +133,8 @@ impl Phase {
         *self.held.entry(power).or_default().entry(bucket(value)).or_default() += 1;
     }
 
-    /// The values of events as they are; of the other attempts in the rows no more is known than their power of two, and
-    /// they are taken to be anywhere in it.
+    /// The distribution: exact values of events. For other attempts in rows only the power of two is known, and they
+    /// are spread over it.
     fn folded<'a>(&mut self, rows: impl Iterator<Item = &'a FoldedSpread>) -> FoldedPhase {
         let mut counted = [0_u64; SPREAD_BUCKETS];
         for spread in rows {
@@ -165,7 +165,7 @@ impl Phase {
     }
 }
 
-/// Fine buckets in a power of two.
+/// Fine buckets per power of two.
 const STEPS: u64 = 32;
 
 #[cfg(test)]
@@ -193,7 +193,7 @@ mod tests {
         let other = Connect { dport: 80, ..established() };
         let mut filter = to_port(ours.dport);
         assert!(filter.passes(&ours) && !filter.passes(&other));
-        // One of each came with an event; the others were added up alone.
+        // One of each came with an event; the others are only in rows.
         let counts = Counts { made: 5, summed: 2, shed: 1, ..Counts::default() };
         let mut counters = counters(&[ours.clone(), ours.clone(), ours, other.clone(), other], counts);
         filter.leave_out(&mut counters);
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(folded.rows.len(), 3);
         assert_eq!((counters.counts.made, counters.counts.summed, counters.counts.shed), (3, 1, 1));
         assert_eq!(folded.phases[0].buckets.iter().sum::<u64>(), 3);
-        // That of the event is where it is.
+        // The value of the event stays in its bucket.
         assert!(folded.phases[0].buckets[bucket(5_000)] >= 1);
     }
 

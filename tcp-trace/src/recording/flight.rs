@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A flight recorder: holds what came before, and writes it down, with what follows for a while, once its trigger is met.
+//! The flight recorder: keeps history, and writes it, with what follows for some time, once its trigger fires.
 
 use std::time::Duration;
 
@@ -15,20 +15,20 @@ use crate::{
     stream::{Consumer, Message, Written},
 };
 
-/// How far it is.
+/// Stage of the flight recorder.
 #[derive(Debug, PartialEq, Eq)]
 enum Stage {
-    /// Waits for its trigger.
+    /// Waiting for the trigger.
     Armed,
-    /// It was met in the interval that lasts.
+    /// The trigger fired in the current interval.
     Fired,
-    /// Writes since the end of that interval.
+    /// Writing since the end of that interval.
     Writes(Moment),
     /// The recording is complete.
     Done,
 }
 
-/// Holds, and writes.
+/// Keeps history, and writes it.
 #[derive(Debug)]
 pub struct FlightRecorder {
     recorder: Recorder,
@@ -38,10 +38,10 @@ pub struct FlightRecorder {
 }
 
 impl FlightRecorder {
-    /// Armed from now on. `target` says how far back it reaches; `after`: it goes on for so long.
+    /// Arms the recorder. `target` has the length of the history; `after` is how long it goes on.
     ///
     /// # Errors
-    /// When it cannot begin, when the file could not be written even now, and when its trigger can never be met.
+    /// When it cannot start, when the file could not be written even now, or when its trigger can never fire.
     pub fn arm(target: Target, trigger: Trigger, after: Duration, known: &SessionInfo) -> Result<Self, Failure> {
         if let Some(what) = trigger.never_known(known) {
             return Err(Failure::KernelLacks {
@@ -57,7 +57,7 @@ impl FlightRecorder {
         Ok(Self { recorder, evaluator: TriggerEvaluator::new(trigger, known), after, stage: Stage::Armed })
     }
 
-    /// Its trigger was met.
+    /// Whether the trigger has fired.
     pub fn has_fired(&self) -> bool {
         self.stage != Stage::Armed
     }
@@ -78,7 +78,7 @@ impl Consumer for FlightRecorder {
                 Stage::Fired => self.stage = Stage::Writes(now),
                 Stage::Writes(since) => {
                     let written_ns = u128::from(now.monotonic_ns.saturating_sub(since.monotonic_ns));
-                    // What cannot be written yet is not given up before the run ends.
+                    // Data that cannot be written yet is kept until the run ends.
                     if written_ns >= self.after.as_nanos() && self.recorder.has_file()? {
                         self.recorder.consume(Message::End(now))?;
                         self.stage = Stage::Done;
@@ -90,7 +90,7 @@ impl Consumer for FlightRecorder {
         Ok(())
     }
 
-    /// Once the recording is complete nobody needs what follows.
+    /// Once the recording is complete, the run can end.
     fn flush(&mut self) -> Result<Written, Failure> {
         Ok(if self.stage == Stage::Done { Written::NobodyReads } else { Written::Yes })
     }

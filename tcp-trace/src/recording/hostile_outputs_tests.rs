@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every output, of a run whose processes, cgroups and functions are called what would do something on a terminal, in a
-//! table or in a page.
+//! Tests of every output with hostile names of processes, cgroups and functions.
 
 use std::{
     fs::{self, File},
@@ -36,7 +35,7 @@ use crate::{
     view::screen::Layout,
 };
 
-/// The name of a thread has 15 bytes.
+/// Hostile names; a thread name has 15 bytes.
 const HOSTILE: [&str; 8] = [
     "\n$(x)\x1b[2J\r",
     "<script>x()//",
@@ -63,7 +62,7 @@ fn caller(caller: &mut Caller, name: &str) {
     cgroup(&mut caller.cgroup, name);
 }
 
-/// The same run, of those that are called so.
+/// A run of processes with this name.
 fn of(name: &str) -> Vec<OwnedMessage> {
     let mut run = run();
     for message in &mut run {
@@ -126,7 +125,7 @@ fn answer(mode: Mode, format: Format, name: &str, to: &Path) -> String {
     fs::read_to_string(to).expect("an answer")
 }
 
-/// Lines, and nothing but them; names of functions may be divided by tabs.
+/// Whether text consists of printable lines; names of functions may be separated by tabs.
 fn is_harmless(text: &str) -> bool {
     text.split('\n').all(|line| outside::one_line(line) == line)
 }
@@ -175,7 +174,7 @@ fn answers_are_lines_and_nothing_but_lines() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// Of any letters, control characters among them; a name that is cut within one is no UTF-8.
+    /// Names of any letters, including control characters; a name that is cut within one is not UTF-8.
     #[test]
     fn answers_are_lines_whatever_a_name_is(mode in prop::sample::select(&QUESTIONS[..]), name in "(?s).{1,15}") {
         let folder = tempfile::tempdir().expect("a folder");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whatever is written is read; and nothing that somebody made up takes more than a recording of its length may.
+//! Tests: everything that is written can be read, and no invented file costs more than a recording of its length.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ fn bind() -> Bind {
     binds.into_iter().next().expect("one is in the sample")
 }
 
-/// What comes back of a block of these events.
+/// Writes a block of these events and reads it.
 fn through(events: &[Event]) -> Vec<Event> {
     read(&written(events))
 }
@@ -93,7 +93,7 @@ fn ends(blocks: impl IntoIterator<Item = (Kind, Vec<u8>)>) -> Ending {
     }
 }
 
-/// Cells and bytes that are let through of these blocks, and how long they are in a file.
+/// Cells and bytes that pass the budget, and the length of the file.
 fn let_through<'b>(blocks: impl IntoIterator<Item = &'b (Kind, Vec<u8>)>) -> (usize, usize) {
     let (mut budget, mut number, mut read) = (Budget::default(), 0, 0);
     for (kind, payload) in blocks {
@@ -106,7 +106,7 @@ fn let_through<'b>(blocks: impl IntoIterator<Item = &'b (Kind, Vec<u8>)>) -> (us
     (number, read)
 }
 
-/// Many times the same socket: it takes hardly any room.
+/// An inventory with the same socket many times, which takes hardly any space.
 fn crowd(sockets: usize) -> (Kind, Vec<u8>) {
     let mut inventory: Inventory = run()
         .into_iter()
@@ -189,7 +189,7 @@ fn a_short_recording_that_promises_much_is_refused_in_words() {
     rows.extend(0_u16.to_le_bytes());
     let ending = ends([(Kind::Inventory, rows)]);
     assert!(matches!(ending, Ending::Damaged(Broken::Costly { .. })), "{ending:?}");
-    // A head that is nothing but the beginnings of lists.
+    // A header of nothing but opening brackets.
     let mut long = (32_u32 << 20).to_le_bytes().to_vec();
     long.resize((32 << 20) + 8, b'[');
     assert!(seal(Kind::Counters, &long).is_none(), "we never write it");

@@ -40,9 +40,9 @@ struct SpaceHead {
     counters: NetStat,
     conntrack: Option<Conntrack>,
     beyond: u64,
-    /// Rows of the table that are its.
+    /// Number of rows of this namespace.
     sockets: usize,
-    /// The same; `None`: not looked for.
+    /// Number of marks of this namespace; `None`: not read.
     marks: Option<usize>,
 }
 
@@ -69,7 +69,7 @@ pub fn put(inventory: &Inventory) -> Vec<u8> {
     put_table(&mut payload, "marks", spaces.iter().flat_map(|space| space.marks.iter().flatten()));
     put_table(&mut payload, "owners", owners.all().iter().map(|owner| &**owner));
     let mut inodes: Vec<_> = owners.inodes().collect();
-    // Small differences take little room.
+    // Sorted, because small differences take little space.
     inodes.sort_unstable();
     put_table(&mut payload, "inodes", &inodes);
     payload

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Happenings as the payloads of blocks, and back. What is one of its kind is JSON, what is many of a kind are tables.
+//! Messages as payloads of blocks, and back. Single values are JSON, lists are tables.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -25,13 +25,13 @@ use crate::{
     stream::Message,
 };
 
-/// The most rows that a table is believed to have: an inventory holds half as many sockets.
+/// Upper limit of rows in a table: twice the sockets of an inventory.
 pub const ROWS: usize = 1 << 20;
 
-/// The longest head, of a thousand network namespaces with all their counters: what is made of it takes several times that.
+/// Upper limit of the JSON header: a thousand network namespaces with all counters. Parsing takes several times that.
 pub const MAX_HEAD: usize = 16 << 20;
 
-/// A message that owns all of itself.
+/// A message that owns its content.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are events, which need no memory of their own")]
 pub enum OwnedMessage {
@@ -52,7 +52,7 @@ pub enum OwnedMessage {
 }
 
 impl OwnedMessage {
-    /// As it travels.
+    /// The message as it travels.
     pub fn as_message(&self) -> Message<'_> {
         match self {
             Self::Event(event) => Message::Event(event),
@@ -66,7 +66,7 @@ impl OwnedMessage {
     }
 }
 
-/// A block of what is no event; `None`: it is one, and they come in heaps.
+/// The block of a message; `None`: an event, because events are written in batches.
 pub fn payload(message: Message<'_>) -> Option<(Kind, Vec<u8>)> {
     Some(match message {
         Message::Event(_) => return None,
@@ -79,10 +79,10 @@ pub fn payload(message: Message<'_>) -> Option<(Kind, Vec<u8>)> {
     })
 }
 
-/// Gives what a block holds to `visit`, in its order.
+/// Passes the content of a block to `visit`, in order.
 ///
 /// # Errors
-/// When it does not hold what its kind says; the first of `visit`.
+/// When the content does not match its kind; the first error of `visit`.
 pub fn read<E: From<Malformed>>(
     kind: Kind,
     payload: &[u8],
@@ -101,7 +101,7 @@ pub fn read<E: From<Malformed>>(
     }
 }
 
-/// A length, and JSON.
+/// A header: length and JSON.
 pub fn head<T: Serialize>(value: &T) -> Vec<u8> {
     let json = serde_json::to_vec(value).expect("numbers, words and lists, with words for keys");
     let mut payload = Vec::with_capacity(json.len() + 4);
@@ -110,10 +110,10 @@ pub fn head<T: Serialize>(value: &T) -> Vec<u8> {
     payload
 }
 
-/// Reads it again.
+/// Reads a header.
 ///
 /// # Errors
-/// When it is something else.
+/// When it is invalid.
 pub fn take_head<T: DeserializeOwned>(bytes: &mut Bytes<'_>) -> Result<T, Malformed> {
     let len = bytes.u32()? as usize;
     if len > MAX_HEAD {
@@ -125,14 +125,14 @@ pub fn take_head<T: DeserializeOwned>(bytes: &mut Bytes<'_>) -> Result<T, Malfor
     serde_json::from_value(value).map_err(malformed)
 }
 
-/// The tables that follow a head, by name.
+/// The tables after a header, by name.
 pub struct Tables<'a>(Vec<Read<'a>>);
 
 impl<'a> Tables<'a> {
-    /// All that there are.
+    /// Reads all tables.
     ///
     /// # Errors
-    /// When what follows is something else.
+    /// When a table is invalid.
     pub fn read(bytes: &mut Bytes<'a>) -> Result<Self, Malformed> {
         let mut tables = Vec::new();
         while !bytes.0.is_empty() {
@@ -141,16 +141,16 @@ impl<'a> Tables<'a> {
         Ok(Self(tables))
     }
 
-    /// The rows of one; none where it was never written.
+    /// The rows of a table; empty if it was never written.
     ///
     /// # Errors
-    /// When they are rows of something else.
+    /// When the rows have other columns.
     pub fn rows<R: Cells>(&mut self, name: &str) -> Result<Vec<R>, Malformed> {
         self.0.iter_mut().find(|table| table.name == name).map_or(Ok(Vec::new()), Read::all)
     }
 }
 
-/// Adds a table of these rows.
+/// Appends a table of these rows.
 pub fn put_table<'r, R: Cells + 'r>(to: &mut Vec<u8>, name: &str, rows: impl IntoIterator<Item = &'r R>) {
     Table::of(rows).encode(name, to);
 }
@@ -181,13 +181,13 @@ fn poll_counters(bytes: &mut Bytes<'_>) -> Result<CounterSnapshot, Malformed> {
     Ok(counters)
 }
 
-/// The books of a block, without its rows.
+/// The accounts of a block, without its rows.
 pub fn books(payload: &[u8]) -> &[u8] {
     let len = payload.first_chunk().map_or(0, |len| u32::from_le_bytes(*len) as usize);
     payload.get(..len + 4).unwrap_or_default()
 }
 
-/// What of the totals is one of its kind.
+/// Single values of totals.
 #[derive(Serialize, Deserialize)]
 struct TotalsHead {
     read_ns: u64,
@@ -220,10 +220,10 @@ fn put_totals(totals: &Totals) -> Vec<u8> {
     payload
 }
 
-/// Reads what [`payload`] made of totals.
+/// Reads totals that [`payload`] wrote.
 ///
 /// # Errors
-/// When it is something else.
+/// When the payload is invalid.
 pub fn take_totals(bytes: &mut Bytes<'_>) -> Result<Totals, Malformed> {
     let head: TotalsHead = take_head(bytes)?;
     let mut tables = Tables::read(bytes)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Recordings: what a live run went by, what happened, in its order, and what was counted, in a file of its own format.
-//! docs/recordings.md has the layout, and what is promised of it.
+//! Recordings: the session, all messages in order, and counts, in a file format of their own. docs/recordings.md
+//! describes the layout and its guarantees.
 
 mod baseline;
 pub mod beside;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Replay as fast as it happened, or so many times as fast.
+//! Replay in real time, or at a multiple of it.
 
 use std::{thread, time::Duration};
 
@@ -10,10 +10,10 @@ use crate::{
     stream::Written,
 };
 
-/// Less than this is not waited for: many things happen at nearly the same moment.
+/// Shorter waits are skipped, because many messages have nearly the same time.
 const WORTH_IT: Duration = Duration::from_millis(20);
 
-/// Knows how far it should be.
+/// The schedule of a replay.
 #[derive(Debug)]
 pub struct Pacing {
     begin: Moment,
@@ -22,15 +22,15 @@ pub struct Pacing {
 }
 
 impl Pacing {
-    /// Starts now.
+    /// Starts the schedule now.
     pub fn new(begin: Moment, speed: f64) -> Self {
         Self { begin, speed, started_ns: clock::monotonic_ns() }
     }
 
-    /// Until this would happen; `before` that, if it is to be waited for.
+    /// Waits until the time of a message; calls `before` if there is a wait.
     ///
     /// # Errors
-    /// That of `before`.
+    /// The error of `before`.
     pub fn wait(
         &mut self,
         message: &OwnedMessage,

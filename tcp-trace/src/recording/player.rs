@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reads a recording, message by message, and says how it ends.
+//! Reads a recording, message by message, and reports how it ends.
 
 use std::{
     fs::File,
@@ -23,15 +23,16 @@ use crate::{
 /// How a recording ends.
 #[derive(Debug)]
 pub enum Ending {
-    /// As the run did.
+    /// Completely, at the end of the run.
     Whole,
-    /// With a whole block, but before the run did, or within a block: whoever wrote it was stopped, or writes still.
+    /// After a complete block, or within a block, before the end of the run: its writer was stopped, or is still
+    /// writing.
     Cut,
     /// Nothing can be read from here on.
     Damaged(Broken),
 }
 
-/// Why happenings stop coming.
+/// Why reading stops.
 enum Stopped {
     Malformed(Malformed),
     Failure(Failure),
@@ -50,9 +51,9 @@ pub struct Player<R> {
     budget: Budget,
     known: SessionInfo,
     base: Option<ParsedBaseline>,
-    /// Blocks of kinds that this version does not know.
+    /// Number of blocks of unknown kinds.
     unknown: u64,
-    /// The last moment that was told.
+    /// The last time in a message.
     last: Moment,
 }
 
@@ -60,7 +61,7 @@ impl Player<BufReader<File>> {
     /// Opens a file.
     ///
     /// # Errors
-    /// When it is no recording, or nothing of it can be read.
+    /// When it is not a recording, or nothing of it can be read.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let opened = File::open(path).map_err(Broken::Io).and_then(|file| Self::new(BufReader::new(file)));
         opened.map_err(|broken| unreadable(path, &broken))
@@ -68,10 +69,10 @@ impl Player<BufReader<File>> {
 }
 
 impl<R: Read> Player<R> {
-    /// Reads as far as the first message.
+    /// Reads up to the first message.
     ///
     /// # Errors
-    /// When it is no recording, or nothing of it can be read.
+    /// When the input is not a recording, or nothing of it can be read.
     pub fn new(from: R) -> Result<Self, Broken> {
         let mut blocks = Blocks::open(from)?;
         let first = blocks.read()?.ok_or(Broken::Cut { at: 0 })?;
@@ -84,7 +85,7 @@ impl<R: Read> Player<R> {
         Ok(Self { blocks, budget: Budget::default(), last: known.begin, known, base: None, unknown: 0 })
     }
 
-    /// Takes whatever time and memory it takes: for who knows where the recording comes from.
+    /// Removes the limits on time and memory, for recordings from a trusted source.
     #[must_use]
     pub fn unlimited(self) -> Self {
         Self { budget: Budget::unlimited(), ..self }
@@ -95,25 +96,25 @@ impl<R: Read> Player<R> {
         &self.known
     }
 
-    /// Bytes of the file that were read.
+    /// Number of bytes of the file that were read.
     pub fn bytes_read(&self) -> u64 {
         self.blocks.at()
     }
 
-    /// The last moment that was told.
+    /// The last time in a message.
     pub fn last(&self) -> Moment {
         self.last
     }
 
-    /// Blocks so far of kinds that this version does not know.
+    /// Number of blocks of unknown kinds so far.
     pub fn unknown(&self) -> u64 {
         self.unknown
     }
 
-    /// Gives what the next block holds to `visit`; the ending where there is none.
+    /// Passes the content of the next block to `visit`; returns the ending if there is none.
     ///
     /// # Errors
-    /// The first of `visit`.
+    /// The first error of `visit`.
     pub fn block(
         &mut self,
         mut visit: impl FnMut(OwnedMessage) -> Result<(), Failure>,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Follows the road and writes down what travels on it.
+//! Consumes messages and records them.
 
 use std::io;
 
@@ -16,7 +16,7 @@ use crate::{
     stream::{Consumer, Message, Written},
 };
 
-/// Events are written after this long, however long the interval is.
+/// Upper limit of the time in ns until events are written, however long the interval is.
 const AT_LEAST_EVERY_NS: i128 = 1_000_000_000;
 
 /// Writes a recording.
@@ -24,16 +24,16 @@ const AT_LEAST_EVERY_NS: i128 = 1_000_000_000;
 pub struct Recorder {
     name: String,
     events: Events,
-    /// When the first of them happened.
+    /// Time of the first waiting event.
     since_ns: Option<i128>,
     writer: Writer,
 }
 
 impl Recorder {
-    /// Begins.
+    /// Starts a recording.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// When the file cannot be created.
     pub fn begin(target: Target, known: &SessionInfo) -> Result<Self, Failure> {
         let name = target.path.display().to_string();
         match Writer::start(target, known) {
@@ -42,7 +42,7 @@ impl Recorder {
         }
     }
 
-    /// What came before is written, and what follows too.
+    /// Writes the history, and everything that follows.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -52,10 +52,10 @@ impl Recorder {
         self.judge(fired)
     }
 
-    /// Whether it writes to a file, and not to memory only.
+    /// Whether it writes to a file, and not only to memory.
     ///
     /// # Errors
-    /// When it cannot be written any more.
+    /// When the file can no longer be written.
     pub fn has_file(&mut self) -> Result<bool, Failure> {
         let has_file = self.writer.has_file();
         has_file.or_else(|error| self.judge(Err(error)).map(|()| false))
@@ -113,7 +113,7 @@ impl Consumer for Recorder {
     }
 }
 
-/// Nobody reads any more, or something failed: what happened so far is kept all the same.
+/// Keeps what happened so far if the output is closed or a failure occurs.
 impl Drop for Recorder {
     fn drop(&mut self) {
         if let Err(failure) = self.put_events().and_then(|()| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Recordings to be shared: names and addresses become pseudonyms, the same one for the same name throughout the file. They
-//! are numbers in the order of appearance, so there is nothing to try names against. Stacks are left out.
+//! Recordings for sharing: names and addresses become pseudonyms, one per name throughout the file. They are numbers in
+//! order of appearance, so names cannot be guessed and checked. Stacks are left out.
 
 use std::{
     collections::HashMap,
@@ -25,25 +25,25 @@ use crate::{
     stream::{Consumer, Message, Written},
 };
 
-/// Pseudonyms of a kind; whatever comes beyond them shares one.
+/// Upper limit of pseudonyms per kind; further names share one.
 const LIMIT: usize = 1 << 20;
 
-/// Follows in the place of another, who gets to see pseudonyms only.
+/// A consumer that passes on messages with pseudonyms only.
 #[derive(Debug)]
 pub struct Redacted<F> {
-    /// The other.
+    /// The consumer behind it.
     pub consumer: F,
     pseudonyms: Pseudonyms,
 }
 
 impl<F> Redacted<F> {
-    /// Nothing was seen yet.
+    /// Starts without any names.
     pub fn new(consumer: F) -> Self {
         Self { consumer, pseudonyms: Pseudonyms::default() }
     }
 }
 
-/// The same circumstances, without names. What filters kept out is not in the recording; what they were is a name, too.
+/// The session without names. Filters are removed too, because they may contain names.
 pub fn session_info(known: &SessionInfo) -> SessionInfo {
     SessionInfo { scope: Scope::default(), ..known.clone() }
 }
@@ -83,18 +83,18 @@ impl<F: Consumer> Consumer for Redacted<F> {
     }
 }
 
-/// Those given so far.
+/// Pseudonyms given so far.
 #[derive(Debug, Default)]
 struct Pseudonyms {
     v4: HashMap<Ipv4Addr, u32, RandomState>,
     v6: HashMap<Ipv6Addr, u32, RandomState>,
     comms: HashMap<Comm, u32, RandomState>,
     cgroups: HashMap<Text, u32, RandomState>,
-    /// Addresses of the kernel's own.
+    /// Kernel addresses.
     pointers: HashMap<u64, u32, RandomState>,
 }
 
-/// Its number, from 1 on.
+/// The number of a name, from 1 on.
 fn number<T: Eq + Hash>(known: &mut HashMap<T, u32, RandomState>, name: T) -> u32 {
     let next = known.len().min(LIMIT) as u32 + 1;
     if known.len() >= LIMIT {
@@ -218,7 +218,7 @@ impl Pseudonyms {
         *path = format!("/cgroup-{}", number(&mut self.cgroups, path.clone())).into();
     }
 
-    /// Addresses that every machine has stay what they are.
+    /// Replaces an address, except those that every machine has.
     fn address(&mut self, address: IpAddr) -> IpAddr {
         match address {
             _ if address.is_loopback() || address.is_unspecified() => address,
@@ -233,7 +233,7 @@ impl Pseudonyms {
         }
     }
 
-    /// IPv4 comes mapped into IPv6.
+    /// Replaces a raw address; IPv4 is v4-mapped IPv6.
     fn raw_address(&mut self, address: Address) -> Address {
         let octets = match self.address(Ipv6Addr::from(address.octets()).to_canonical()) {
             IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A recording in the place of the kernel: it is played to whoever follows, cut to what a live run would have seen.
+//! Replays a recording to a consumer, limited to what a live run would have observed.
 
 use std::{
     io::Read,
@@ -27,30 +27,30 @@ use crate::{
     stream::{Consumer, Message, Written},
 };
 
-/// What of it is of interest.
+/// Limits of a replay.
 #[derive(Clone, Debug)]
 pub struct ReplayOptions {
-    /// What is asked.
+    /// The question of the command.
     pub mode: Mode,
-    /// Signals whose events are wanted one by one, connect apart.
+    /// Signals, other than connect, whose events are needed one by one.
     pub streamed: Vec<Signal>,
-    /// As typed.
+    /// Filters of the command line.
     pub filters: Config,
-    /// Between two answers; what was recorded is not divided.
+    /// Time between reports; recorded intervals are not divided.
     pub interval: Duration,
-    /// From the beginning.
+    /// Length from the start of the recording.
     pub duration: Option<Duration>,
 }
 
 impl ReplayOptions {
-    /// Everything that was recorded.
+    /// Limits that include everything in the recording.
     pub fn whole(mode: Mode, known: &SessionInfo) -> Self {
         let (streamed, interval) = (known.streamed.clone(), known.interval);
         Self { mode, streamed, filters: Config::EMPTY, interval, duration: None }
     }
 }
 
-/// A recording about to be played.
+/// A recording that is about to be replayed.
 #[derive(Debug)]
 pub struct Replay<R> {
     player: Player<R>,
@@ -58,18 +58,18 @@ pub struct Replay<R> {
     path: PathBuf,
     options: ReplayOptions,
     filter: Filter,
-    /// One in so many ticks is answered.
+    /// One tick in this many is reported.
     one_in: u32,
-    /// Ticks so far.
+    /// Number of ticks so far.
     ticks: u32,
     over: bool,
 }
 
 impl<R: Read> Replay<R> {
-    /// Of a recording that was opened.
+    /// Prepares the replay of an open recording.
     ///
     /// # Errors
-    /// When it does not hold what is asked.
+    /// When the recording lacks what the command needs.
     pub fn new(player: Player<R>, path: &Path, options: ReplayOptions) -> Result<Self, Failure> {
         let mut known = player.known().clone();
         holds(&known, &options, path)?;
@@ -84,10 +84,10 @@ impl<R: Read> Replay<R> {
         Ok(Self { player, known, path: path.to_owned(), options, filter, one_in, ticks: 0, over: false })
     }
 
-    /// Plays it to the end, and gives back who followed; `read` is told how many bytes were.
+    /// Replays to the end and returns the consumer; `read` receives the number of bytes read.
     ///
     /// # Errors
-    /// When an answer cannot be written; after the answer, when the recording is damaged.
+    /// When a report cannot be written; after the report, when the recording is damaged.
     pub fn play<F: Consumer>(
         mut self,
         speed: Option<f64>,
@@ -137,7 +137,7 @@ impl<R: Read> Replay<R> {
         }
     }
 
-    /// A recording that was cut off still gets its final answer.
+    /// Ends the replay: a truncated recording still has a final report.
     fn end(&self, consumer: &mut impl Consumer, ending: &Ending) -> Result<(), Failure> {
         if self.player.unknown() > 0 {
             let (path, unknown) = (self.path.display(), self.player.unknown());
@@ -203,7 +203,7 @@ fn holds(known: &SessionInfo, options: &ReplayOptions, path: &Path) -> Result<()
     let main = options.mode.main_signal();
     let missing: Vec<_> = options.streamed.iter().filter(|signal| !known.streamed.contains(signal)).collect();
     let lacks_main = known.traced && !known.signals.contains_key(&main);
-    // What a live run could not attach is missing in its answer too, which says so.
+    // What a live run could not attach is missing in its report too, which says so.
     let wanted = known.signals.keys().chain(&known.streamed).any(|signal| *signal == main);
     let headline = match missing.first() {
         _ if lacks_main && !wanted && !known.surveyed => format!("no {main} signal was recorded in {}", path.display()),

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What came before, in memory: the blocks of the last intervals, as many as time and room allow.
+//! History in memory: the blocks of the last intervals, within limits on time and memory.
 
 use std::{collections::VecDeque, time::Duration};
 
 use super::baseline::Baseline;
 use crate::clock::Moment;
 
-/// How much of what came before is kept.
+/// Limits of the history.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// At least for this long.
+    /// Minimum length of the history.
     pub time: Duration,
-    /// But not more bytes.
+    /// Maximum size in bytes, which takes precedence.
     pub bytes: usize,
 }
 
@@ -24,30 +24,30 @@ struct Interval {
     bytes: usize,
 }
 
-/// Intervals, the oldest first.
+/// Intervals, oldest first.
 #[derive(Debug)]
 pub struct Ring {
     retention: Retention,
     intervals: VecDeque<Interval>,
     bytes: usize,
-    /// Nothing is too old any more.
+    /// Whether age no longer removes intervals.
     held: bool,
 }
 
 impl Ring {
-    /// From this moment on.
+    /// Starts at `begin`.
     pub fn new(retention: Retention, begin: Moment) -> Self {
         let mut ring = Self { retention, intervals: VecDeque::new(), bytes: 0, held: false };
         ring.begin(begin, Baseline::default());
         ring
     }
 
-    /// What it holds is to be written: from now on only room makes it forget.
+    /// Keeps the history until it is written: only the size limit removes intervals from now on.
     pub fn hold(&mut self) {
         self.held = true;
     }
 
-    /// Adds a sealed block to the interval that lasts.
+    /// Adds a sealed block to the current interval.
     pub fn push(&mut self, block: Vec<u8>) {
         let interval = self.intervals.back_mut().expect("one lasts");
         interval.bytes += block.len();
@@ -58,7 +58,7 @@ impl Ring {
         }
     }
 
-    /// Ends the interval and forgets those that are too old.
+    /// Ends the interval and removes intervals that are too old.
     pub fn tick(&mut self, now: Moment, before: Baseline) {
         let reaches = |interval: &Interval| {
             u128::from(now.monotonic_ns.saturating_sub(interval.begin.monotonic_ns)) >= self.retention.time.as_nanos()
@@ -81,7 +81,7 @@ impl Ring {
         }
     }
 
-    /// When it reaches back to, what had been counted then, and all blocks since.
+    /// Start of the history, counts at that time, and all blocks since.
     pub fn parts(&self) -> (Moment, &Baseline, impl Iterator<Item = &[u8]>) {
         let oldest = self.intervals.front().expect("one lasts");
         let blocks = self.intervals.iter().flat_map(|interval| &interval.blocks).map(Vec::as_slice);

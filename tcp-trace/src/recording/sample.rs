@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A short run to make tests of: some of everything, the unknown and the awkward among it.
+//! A short sample run for tests, with every kind of message, including unknown and unusual values.
 
 use std::{
     collections::BTreeMap,
@@ -301,7 +301,7 @@ fn inventory(seconds: f64) -> Inventory {
     inventory
 }
 
-/// Three intervals and the end.
+/// The messages of three intervals and the end.
 pub fn run() -> Vec<OwnedMessage> {
     let mut run = Vec::new();
     for interval in 0..3_u32 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where sealed blocks go: a file that is whole at any moment, and the one after it once it is long enough.
+//! Files of sealed blocks: each is readable at any time, and the next one starts once it is full.
 
 use std::{
     fs,
@@ -23,21 +23,21 @@ use crate::{
     session_info::SessionInfo,
 };
 
-/// When a file is long enough, and how many of those before it stay.
+/// When a file is full, and how many older files are kept.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rotation {
-    /// Bytes.
+    /// Maximum size in bytes.
     pub size: Option<u64>,
-    /// Time.
+    /// Maximum age.
     pub every: Option<Duration>,
-    /// Files kept beside the one that is written.
+    /// Number of older files that are kept.
     pub kept: u16,
 }
 
-/// The file that is written.
+/// The file that is being written.
 #[derive(Debug)]
 pub struct Store {
-    /// `None`: a device or a pipe, which can be neither replaced nor rotated.
+    /// Path of the file; `None`: a device or a pipe, which can be neither replaced nor rotated.
     path: Option<PathBuf>,
     file: StreamWriter,
     rotation: Rotation,
@@ -46,7 +46,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Makes the file, in the place of another once it can be read.
+    /// Creates the file; it replaces an existing one once it can be read.
     pub fn begin(path: &Path, known: &SessionInfo, before: Option<&Baseline>, rotation: Rotation) -> io::Result<Self> {
         let start = start(known, before)?;
         let mut draft = Draft::create(path)?;
@@ -59,8 +59,8 @@ impl Store {
         Ok(Self { path, file, rotation, begin: known.begin, size: start.len() as u64 })
     }
 
-    /// Makes a file that begins with these blocks; beside those that are there already, for each is of an incident. If it
-    /// fails there is no new file.
+    /// Creates a file that begins with these blocks, without replacing existing ones, because each has an incident. On
+    /// failure there is no new file.
     pub fn begin_beside<'a>(
         path: &Path,
         known: &SessionInfo,
@@ -82,13 +82,13 @@ impl Store {
         Ok(Self { path: named, file, rotation: Rotation::default(), begin: known.begin, size })
     }
 
-    /// Whether there could be a file now: its folder is there, and the disk takes its first block.
+    /// Checks whether a file could be written now: its folder exists, and the disk has space for the first block.
     ///
     /// # Errors
-    /// Why not.
+    /// Why it could not be written.
     pub fn check(path: &Path, known: &SessionInfo) -> io::Result<()> {
         let mut draft = Draft::create(path)?;
-        // A device or a pipe takes nothing on trial.
+        // Nothing is written to a device or a pipe for a check.
         if draft.path().is_some() {
             draft.writer().write_all(&start(known, None)?)?;
             draft.writer().file().sync_all()?;
@@ -96,32 +96,32 @@ impl Store {
         Ok(())
     }
 
-    /// Adds a sealed block.
+    /// Appends a sealed block.
     pub fn write(&mut self, block: &[u8]) -> io::Result<()> {
         self.file.write_all(block)?;
         self.size += block.len() as u64;
         Ok(())
     }
 
-    /// Makes sure that what was written survives the machine.
+    /// Syncs the file to the disk.
     pub fn sync(&self) -> io::Result<()> {
-        // What a pipe takes is nobody's to sync.
+        // A pipe cannot be synced.
         if self.path.is_some() { self.file.file().sync_data() } else { Ok(()) }
     }
 
-    /// Bytes written to this file.
+    /// Number of bytes in this file.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Whether another file is due at this moment.
+    /// Whether the next file is due.
     pub fn is_long(&self, now: Moment) -> bool {
         let age_ns = u128::from(now.monotonic_ns.saturating_sub(self.begin.monotonic_ns));
         self.rotation.size.is_some_and(|size| self.size >= size)
             || self.rotation.every.is_some_and(|every| age_ns >= every.as_nanos())
     }
 
-    /// Ends this file and begins another one in its place: FILE becomes FILE.1, and so on.
+    /// Ends this file and starts the next one in its place: FILE becomes FILE.1, and so on.
     pub fn rotate(&mut self, known: &SessionInfo, before: &Baseline) -> io::Result<()> {
         self.sync()?;
         let Some(path) = self.path.clone() else { return Ok(()) };

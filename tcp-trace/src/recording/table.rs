@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Rows of one type as columns. A column that is missing is not known, one that nobody asks for is passed over: so
+//! Rows of one type as columns. The values of a missing column are unknown, and an unknown column is skipped, so that
 //! recordings of other versions can be read.
 
 use std::fmt;
@@ -10,7 +10,7 @@ use super::{
     column::{self, Column, Kind},
 };
 
-/// The name of a column: that of a field, after those that it lies in.
+/// Name of a column: the name of a field, after those of the structures that contain it.
 #[derive(Clone, Copy, Debug)]
 pub struct Path<'a> {
     parent: Option<&'a Path<'a>>,
@@ -20,7 +20,7 @@ pub struct Path<'a> {
 impl Path<'_> {
     const ROOT: Self = Path { parent: None, name: "" };
 
-    /// Of a field; without a name its own fields lie where it lies itself.
+    /// The path of a field; without a name, its own fields belong to the parent.
     pub fn child<'b>(&'b self, name: &'b str) -> Path<'b> {
         if name.is_empty() { *self } else { Path { parent: Some(self), name } }
     }
@@ -35,19 +35,19 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// A table that grows, row by row.
+/// A table that is being filled, row by row.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     rows: u32,
     columns: Vec<Column>,
-    /// Bytes in dictionaries.
+    /// Number of bytes in dictionaries.
     held: usize,
-    /// The column of the next cell: each row has the same ones in the same order.
+    /// Column of the next cell: each row has the same ones in the same order.
     cursor: usize,
 }
 
 impl Table {
-    /// Of these rows.
+    /// A table of these rows.
     pub fn of<'r, R: Cells + 'r>(rows: impl IntoIterator<Item = &'r R>) -> Self {
         let mut table = Self::default();
         rows.into_iter().for_each(|row| table.push(row));
@@ -61,22 +61,22 @@ impl Table {
         self.rows += 1;
     }
 
-    /// Its columns.
+    /// Columns of the table.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// How many rows there are.
+    /// Number of rows.
     pub fn rows(&self) -> u32 {
         self.rows
     }
 
-    /// Bytes in its dictionaries.
+    /// Number of bytes in its dictionaries.
     pub fn held(&self) -> usize {
         self.held
     }
 
-    /// Appends it.
+    /// Appends the encoded table.
     pub fn encode(&self, name: &str, to: &mut Vec<u8>) {
         put_name(to, name);
         to.extend(self.rows.to_le_bytes());
@@ -104,23 +104,23 @@ impl Table {
     }
 }
 
-/// A table as it was read.
+/// A table that was read.
 #[derive(Debug)]
 pub struct Read<'a> {
-    /// Under which it was written.
+    /// Name in the file.
     pub name: &'a str,
     rows: usize,
     columns: Vec<column::Read<'a>>,
-    /// The column of each cell of a row; `None`: there is none.
+    /// Column of each cell of a row; `None`: missing in the file.
     plan: Vec<Option<usize>>,
     cursor: usize,
 }
 
 impl<'a> Read<'a> {
-    /// The next table, of at most so many rows.
+    /// Parses the next table, of at most `most` rows.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is no valid table.
     pub fn parse(bytes: &mut Bytes<'a>, most: usize) -> Result<Self, Malformed> {
         let name = bytes.name()?;
         let rows = bytes.u32()? as usize;
@@ -134,7 +134,7 @@ impl<'a> Read<'a> {
         Ok(Self { name, rows, columns, plan: Vec::new(), cursor: 0 })
     }
 
-    /// How many rows there are left.
+    /// Number of remaining rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
@@ -147,7 +147,7 @@ impl<'a> Read<'a> {
     /// The next row.
     ///
     /// # Errors
-    /// When there is none, or it is none of these.
+    /// When there is none, or it has other columns.
     pub fn row<R: Cells>(&mut self) -> Result<R, Malformed> {
         self.rows =
             self.rows.checked_sub(1).ok_or_else(|| Malformed::new(format!("table {}: a row short", self.name)))?;
@@ -155,15 +155,15 @@ impl<'a> Read<'a> {
         R::take(Path::ROOT, self).map_err(|error| Malformed::new(format!("table {}: {error}", self.name)))
     }
 
-    /// All of them.
+    /// All remaining rows.
     ///
     /// # Errors
-    /// As [`row`](Self::row).
+    /// See [`row`](Self::row).
     pub fn all<R: Cells>(&mut self) -> Result<Vec<R>, Malformed> {
         (0..self.rows).map(|_| self.row()).collect()
     }
 
-    /// The column of the next cell; `None`: it was never written.
+    /// The column of the next cell; `None`: missing in the file.
     pub(super) fn column(
         &mut self,
         path: Path<'_>,

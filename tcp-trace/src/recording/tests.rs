@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What was recorded is what is replayed; what is cut or damaged says so, and never more.
+//! Tests: a replay equals the run, and a truncated or damaged recording is reported as such.
 
 use std::{
     fs,
@@ -41,7 +41,7 @@ use crate::{
     view::screen::Layout,
 };
 
-/// A place of its own, gone afterwards.
+/// A temporary folder, removed at the end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -73,7 +73,7 @@ fn recorded(folder: &Folder) -> Vec<u8> {
     fs::read(path).expect("a recording")
 }
 
-/// The same every time, made once.
+/// The sample recording, written once.
 fn sample() -> Vec<u8> {
     static SAMPLE: LazyLock<Vec<u8>> = LazyLock::new(|| recorded(&Folder::new("sample")));
     SAMPLE.clone()
@@ -108,7 +108,7 @@ fn everything_comes_back_in_its_order() {
     assert_eq!(back.len(), run().len());
 }
 
-/// Made by the version that wrote this layout first; it is never made anew, but joined by others.
+/// The fixture was written by the first version of this layout; new layouts add fixtures, and never replace it.
 #[test]
 fn old_recordings_stay_readable() {
     let bytes = include_bytes!("../../tests/fixtures/recordings/layout-1.rec");
@@ -180,7 +180,7 @@ fn answers_are_those_of_the_live_run_to_the_byte() {
     }
 }
 
-/// One destination over the cliff, one that refuses; with or without an event of each.
+/// A storm: one destination over the cliff, one that refuses; with or without an event of each connect.
 fn storm(with_events: bool) -> Vec<OwnedMessage> {
     let refused = Connect { dport: 80, outcome: Outcome::Refused, errno: Some(111), ..established() };
     let connects: Vec<Connect> =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Compresses, writes and syncs on a thread of its own: the road waits for a disk only when much is on its way already,
-//! and what is lost then is counted where it always is.
+//! Compresses, writes and syncs on a thread of its own. The run waits for the disk only if much data is queued; losses
+//! then occur in the ring buffer, where they are counted.
 
 use std::{
     io,
@@ -19,24 +19,24 @@ use super::{
 };
 use crate::{clock::Moment, export::output_thread, session_info::SessionInfo};
 
-/// Payloads on their way to the disk.
+/// Upper limit of payloads in the queue.
 const UNDER_WAY: usize = 64;
-/// Intervals between two tries to write what fired.
+/// Upper limit of intervals between two attempts to write after the trigger.
 const MOST_PAUSE: u32 = 16;
 
-/// Where to.
+/// Destination of a recording.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// When it is long enough.
+    /// When the file is full.
     pub rotation: Rotation,
-    /// Only what came before is kept, until it is to be written; `None`: everything is written at once.
+    /// Length of the history, which is kept until the trigger fires; `None`: everything is written at once.
     pub retention: Option<Retention>,
 }
 
 impl Target {
-    /// A file, whole, however long it gets.
+    /// A single file of any length.
     pub fn plain(path: &Path) -> Self {
         Self { path: path.to_owned(), rotation: Rotation::default(), retention: None }
     }
@@ -45,12 +45,12 @@ impl Target {
 enum Order {
     Block(Kind, Vec<u8>),
     Tick(Moment, Vec<u8>),
-    /// What came before is to be kept.
+    /// Keep the history and write it.
     Fire,
     HasFile(SyncSender<bool>),
 }
 
-/// The near end.
+/// Handle of the writing thread.
 #[derive(Debug)]
 pub struct Writer {
     orders: Option<SyncSender<Order>>,
@@ -58,11 +58,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Makes the file, or makes sure that it could be made once something fires.
+    /// Creates the file, or checks that it could be created when the trigger fires.
     pub fn start(target: Target, known: &SessionInfo) -> io::Result<Self> {
         let (orders, waiting) = sync_channel(UNDER_WAY);
         let known = known.clone();
-        // Its thread makes files too, and so is of that one's kind.
+        // The thread creates files too, so it is started by the output thread.
         let thread = output_thread::run(move || {
             let destination = match target.retention {
                 None => Destination::File(Store::begin(&target.path, &known, None, target.rotation)?),

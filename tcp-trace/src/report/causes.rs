@@ -1,36 +1,36 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Findings as the page has them: evidence, when they were there, what to do.
+//! Findings on the page: evidence, when they occurred, fixes.
 
 use serde::Serialize;
 
 use super::{chart::clock, timeline::FindingTimelines, words::sentence};
 use crate::{findings::Finding, view::verdict};
 
-/// A cause.
+/// A finding on the page.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cause {
-    /// What the runbook calls it.
+    /// Code of the finding.
     pub code: String,
-    /// `critical`, `warning` or `info`
+    /// Severity: `critical`, `warning` or `info`.
     pub severity: String,
-    /// In one sentence.
+    /// The cause in one sentence.
     pub headline: String,
-    /// When it was there.
+    /// When it occurred, in words.
     pub when: Option<String>,
-    /// Names and values.
+    /// Evidence as names and values.
     pub evidence: Vec<(String, String)>,
-    /// Safe to paste as a whole: what is not a command is a comment.
+    /// Fixes, safe to paste as a whole: every line is a command or a comment.
     pub fix: String,
-    /// What that changes.
+    /// Expected effect of the fix.
     pub gain: Option<String>,
-    /// What it may cost.
+    /// Possible drawbacks of the fix.
     pub risk: Option<String>,
-    /// What is often tried and should not be.
+    /// Measures to avoid.
     pub avoid: &'static [&'static str],
 }
 
 impl Cause {
-    /// With its course.
+    /// A finding, with the intervals in which it occurred.
     pub fn of(finding: &Finding, timelines: &FindingTimelines) -> Self {
         let evidence = finding.evidence.iter().map(|(name, value)| verdict::in_words(name, value));
         let when = timelines.of(finding.code).map(|timeline| {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a report remembers of one interval, or of several that were merged.
+//! The data that a report keeps of one interval, or of several merged ones.
 
 use std::cmp::Reverse;
 
@@ -15,39 +15,39 @@ use crate::{
     summarize::summary::Summary,
 };
 
-/// Sources and destinations remembered of each interval: those with the fewest free ports.
+/// Number of sources and destinations that are kept per interval: those with the fewest free ports.
 const GROUPS: usize = 4;
-/// Listeners remembered of each interval: those in trouble, then the busiest.
+/// Number of listeners that are kept per interval: those with drops, then the busiest.
 const LISTENERS: usize = 8;
-/// Cells of a picture of one half of a range.
+/// Number of cells in a picture of one half of a range.
 pub const CELLS: usize = 48;
 
-/// A stretch of time.
+/// An interval, or several merged ones.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// When it ended.
+    /// End of the interval.
     pub end: Timestamp,
-    /// How long it was.
+    /// Length in seconds.
     pub seconds: f64,
-    /// Attempts.
+    /// Number of attempts.
     pub connects: u64,
-    /// Of these, ended in something else than a connection.
+    /// Attempts that ended without a connection.
     pub failed: u64,
-    /// Searches that looked at the second half.
+    /// Searches that went through the second half.
     pub second_pass: u64,
-    /// Searches of which that is known.
+    /// Searches for which `second_pass` is known.
     pub second_pass_known: u64,
-    /// Port search, handshake, total, ports visited.
+    /// Distributions: port search, handshake, total, ports visited.
     pub spreads: [Spread; 4],
-    /// Minisockets at its end, of all namespaces; `None`: not known.
+    /// Minisockets of all namespaces at the end; `None`: unknown.
     pub time_wait: Option<u64>,
-    /// Made in it.
+    /// Minisockets created in the interval.
     pub time_wait_entered: Option<u64>,
-    /// Listeners in trouble.
+    /// Listeners with drops, or with the longest queues.
     pub listeners: Vec<Queue>,
-    /// The fullest ranges at its end.
+    /// The fullest ranges at the end.
     pub ranges: Vec<Fill>,
-    /// What tracing took, as a share of the machine.
+    /// Cost of tracing as a share of the machine.
     pub cost: Option<f64>,
 }
 
@@ -63,31 +63,31 @@ pub struct Spread {
 /// The queues of a listener.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    /// Whose.
+    /// The listener.
     pub endpoint: Endpoint,
-    /// In the fullest of its accept queues, and what each may hold; `None`: nobody listened.
+    /// The longest of its accept queues and its limit; `None`: there was no listener.
     pub accept: Option<(u64, u64)>,
-    /// SYNs and handshakes dropped; `None`: not traced.
+    /// SYNs and handshakes that it dropped; `None`: not traced.
     pub dropped: Option<u64>,
 }
 
-/// How full a range was.
+/// Fill of a range.
 #[derive(Clone, Debug)]
 pub struct Fill {
-    /// Whose range.
+    /// Source and destination.
     pub route: Route,
-    /// Which.
+    /// The range.
     pub range: Range,
-    /// Ports taken, of the half searched first and of the other.
+    /// Taken ports, in the half that is searched first and in the other.
     pub taken: [u32; 2],
     /// Connects until the first half is full; `None`: this range has no cliff.
     pub to_cliff: Option<u32>,
-    /// For each half, the share taken of each cell: 0 only if none is, 255 only if all are.
+    /// For each half, the taken share of each cell: 0 only if none is taken, 255 only if all are.
     pub cells: [[u8; CELLS]; 2],
 }
 
 impl Column {
-    /// Of an interval's answer.
+    /// The data of an interval's summary.
     pub fn of(summary: &Summary) -> Self {
         let observed = &summary.observed;
         let connect = &observed.connect;
@@ -116,7 +116,7 @@ impl Column {
         }
     }
 
-    /// This one and the next as one: counts are added up, levels are those of its end.
+    /// Merges this interval with the next one: counts are added, levels are those of the end.
     pub fn with(self, next: Self) -> Self {
         let cost = match (self.cost, next.cost) {
             (Some(a), Some(b)) => Some((a * self.seconds + b * next.seconds) / (self.seconds + next.seconds)),
@@ -159,7 +159,7 @@ impl Spread {
         Self { buckets: distribution.buckets.clone(), max: distribution.max }
     }
 
-    /// Both together.
+    /// Merges two distributions.
     pub fn with(&self, more: &Self) -> Self {
         let mut buckets: Vec<Bucket> = self.buckets.clone();
         for bucket in &more.buckets {
@@ -172,12 +172,12 @@ impl Spread {
         Self { buckets, max: self.max.max(more.max) }
     }
 
-    /// How many values.
+    /// Number of values.
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|bucket| bucket.count).sum()
     }
 
-    /// The bucket that so large a share of the values is in or below.
+    /// The bucket of the quantile `share`.
     pub fn quantile(&self, share: f64) -> Option<Bucket> {
         let rank = (self.count() as f64 * share).ceil().max(1.0) as u64;
         let mut below = 0;
@@ -202,7 +202,7 @@ impl Queue {
         self.dropped = plus(self.dropped, earlier.dropped);
     }
 
-    /// What is told first.
+    /// Sort key: trouble first.
     fn weight(&self) -> (u64, u64) {
         (self.dropped.unwrap_or(0), self.accept.map_or(0, |(queued, _)| queued))
     }
@@ -220,7 +220,7 @@ impl Fill {
         }
     }
 
-    /// Ports of a cell, those of both halves.
+    /// Index of the cell of a port; each cell has ports of both halves.
     pub fn cell_of(range: Range, port: u16) -> usize {
         usize::from(port.saturating_sub(range.low)) * CELLS / range.ports().max(1) as usize
     }

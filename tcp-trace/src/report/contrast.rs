@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The colours of the style are computed: WCAG 2.2 asks 4.5 to 1 of text (1.4.3) and 3 to 1 of what charts are read by (1.4.11).
+//! Tests that compute the contrast of the style's colours: WCAG 2.2 requires 4.5 to 1 for text (1.4.3) and 3 to 1 for
+//! charts (1.4.11).
 
 use std::collections::HashMap;
 
@@ -7,7 +8,7 @@ const STYLE: &str = include_str!("page/style.css");
 
 type Colours = HashMap<&'static str, [f64; 3]>;
 
-/// Colours of each rule that sets some, in order: light, dark as the system asks, dark as the reader asks.
+/// Colours of each rule with colours, in order: light, dark by system preference, dark by choice.
 fn themes() -> Vec<Colours> {
     let rules = STYLE.split('{').filter(|rule| rule.contains("--paper:"));
     let of = |rule: &'static str| {
@@ -64,7 +65,7 @@ fn charts_can_be_read() {
             let ratio = contrast(colours[drawn], colours["card"]);
             assert!(ratio >= 3.0, "{drawn}, theme {index}: {ratio:.2}");
         }
-        // Each shade stands out more than the one before it.
+        // Each shade has more contrast than the one before it.
         let shades = ["h1", "h2", "h3", "h4", "h5", "h6"].map(|shade| contrast(colours[shade], colours["card"]));
         assert!(shades.is_sorted() && shades[0] >= 1.3, "theme {index}: {shades:?}");
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The flame graph within the page: a document of its own in a frame that reaches nothing, and its heaviest paths as a table.
+//! The flame graph in the page: a document of its own in a frame without network access, and its heaviest paths as a
+//! table.
 
 use serde::Serialize;
 
@@ -14,27 +15,27 @@ use crate::{
     view::format::{duration, percent},
 };
 
-/// Frames of a path that the table shows, the innermost: those of the kernel are the same in all.
+/// Number of frames per path in the table, the innermost; kernel frames are the same in all paths.
 const FRAMES: usize = 12;
 
-/// A picture in the page.
+/// A flame graph in the page.
 #[derive(Clone, Debug, Serialize)]
 pub struct Flame {
-    /// What there is to see in it, for who cannot.
+    /// Description in words, for readers who cannot see it.
     pub words: String,
-    /// All of the picture, as an address.
+    /// The whole graph as a data URI.
     pub uri: String,
     /// Its height in pixels.
     pub height: u32,
     /// The heaviest paths.
     pub table: Table,
-    /// What runs within it.
+    /// Inline styles and scripts of the graph.
     #[serde(skip)]
     pub inline: policy::Inline,
 }
 
 impl Flame {
-    /// Of the first of these that any path weighs something in; `None`: no stacks were taken.
+    /// The graph of the first weight that any path has; `None`: no stacks were collected.
     pub fn of(stacks: &StacksAggregate, top: usize) -> Option<Self> {
         let snapshot = stacks.total();
         let drawn = |weight| Graph::new(&snapshot, weight, &[Split::Process]);
@@ -42,8 +43,8 @@ impl Flame {
             |graph: &Graph| graph.lines().any(|(frames, _)| frames.iter().any(|frame| frame.part != Part::Word));
         let graph = [Weight::Search, Weight::Handshake, Weight::Count].into_iter().map(drawn).find(known)?;
         let svg = picture::embedded(stacks, graph.weight, &graph.notes.join(" \u{b7} ")).ok()?;
-        // It would keep what is searched for in its address, and a document like this has none that can be changed; and
-        // a frame that has not been looked at yet is no pixel wide.
+        // The script would store the search in its address, which such a document cannot change; and a frame that was
+        // not shown yet has a width of 0.
         let width = "svg.width.baseVal.value - xpad * 2";
         let at_least = "(svg.width.baseVal.value || 1200) - xpad * 2";
         let svg = svg.replace("history.replaceState(", "void (").replace(width, at_least);
@@ -92,7 +93,7 @@ fn heaviest(graph: &Graph, top: usize) -> Table {
     table
 }
 
-/// `haproxy: main > run_poll_loop > connect_server [kernel] > tcp_v4_connect`
+/// Formats a path as `haproxy: main > run_poll_loop > connect_server [kernel] > tcp_v4_connect`.
 fn path(frames: &[Drawn]) -> String {
     let (root, frames) = frames.split_first().map_or(("?", frames), |(root, frames)| (&*root.name, frames));
     let left_out = frames.len().saturating_sub(FRAMES);
@@ -112,7 +113,7 @@ fn path(frames: &[Drawn]) -> String {
     words
 }
 
-/// As the picture says of itself.
+/// Height of the graph, from its own attribute.
 fn height(svg: &str) -> u32 {
     let says = svg.split(" height=\"").nth(1).and_then(|rest| rest.split('"').next());
     says.and_then(|pixels| pixels.parse().ok()).unwrap_or(400)

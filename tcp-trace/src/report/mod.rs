@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A report: one page of HTML that explains a run and needs nothing beside it. Follows a run like any answer, in
-//! bounded memory, and writes at its end.
+//! A report: one self-contained HTML page that explains a run. Consumes messages in bounded memory, and is written at
+//! the end.
 
 mod causes;
 pub mod chart;
@@ -33,24 +33,24 @@ use crate::{
     summarize::{Summarized, Summarizer, summary::Summary},
 };
 
-/// What a run is remembered by until its page is made.
+/// The data that is kept until the page is written.
 #[derive(Debug)]
 pub struct Report {
     summarizer: Summarizer,
     series: Series,
     stacks: StacksAggregate,
     timelines: FindingTimelines,
-    /// Rows of a table.
+    /// Number of rows per table.
     top: usize,
     wants_port_probes: bool,
-    /// How long the last interval was.
+    /// Length of the last interval in seconds.
     interval_seconds: f64,
     page: Option<String>,
     worst: Option<Severity>,
 }
 
 impl Report {
-    /// Of all that `doctor` asks.
+    /// Starts a report with the signals of `doctor`.
     pub fn new(session: &SessionInfo, top: usize) -> Self {
         Self {
             summarizer: Summarizer::new(Mode::Doctor, session),
@@ -65,12 +65,12 @@ impl Report {
         }
     }
 
-    /// The page; `None`: the run has not come to its end.
+    /// The page; `None`: the run has not ended.
     pub fn page(&self) -> Option<&str> {
         self.page.as_deref()
     }
 
-    /// The worst finding of any interval, or of the whole run.
+    /// The worst severity of any interval, or of the whole run.
     pub fn worst(&self) -> Option<Severity> {
         self.worst
     }
@@ -85,7 +85,7 @@ impl Report {
     }
 
     fn end(&mut self, now: Moment) -> Result<(), Failure> {
-        // What came after the last tick is an interval too, if it was long enough to be told beside the others.
+        // The time after the last tick is an interval too, if it is long enough to show.
         if let Summarized::Interval(rest) = self.summarizer.take(Message::Tick(now)) {
             match rest.observed.seconds * 2.0 < self.interval_seconds {
                 true => self.series.append(Column::of(&rest)),

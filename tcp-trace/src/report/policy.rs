@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the page may do, by its content security policy: run what was written into it, and reach nothing.
+//! The content security policy of the page: it runs what was written into it, and loads nothing.
 
 use sha2::{Digest as _, Sha256};
 
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// What a document says and runs by itself.
+/// Inline styles and scripts of a document.
 #[derive(Clone, Debug, Default)]
 pub struct Inline {
     styles: Vec<String>,
     scripts: Vec<String>,
-    /// Attributes that run: `onload` and the like.
+    /// Event handlers in attributes: `onload` and the like.
     handlers: Vec<String>,
 }
 
 impl Inline {
-    /// Of a picture.
+    /// The inline parts of an SVG.
     pub fn of(svg: &str) -> Self {
         let bodies = |tag: &str| {
             let (open, close) = (format!("<{tag}"), format!("</{tag}>"));
@@ -23,14 +23,14 @@ impl Inline {
             let body = parts.filter_map(|rest| rest.split_once('>')?.1.split(close.as_str()).next().map(text));
             body.collect::<Vec<_>>()
         };
-        // The root is all that the picture has handlers on.
+        // Only the root element of the graph has handlers.
         let root = svg.split("<svg").nth(1).and_then(|rest| rest.split('>').next()).unwrap_or_default();
         let attributes = root.split(" on").skip(1).filter_map(|rest| rest.split('"').nth(1));
         Self { styles: bodies("style"), scripts: bodies("script"), handlers: attributes.map(text).collect() }
     }
 }
 
-/// As the browser reads it.
+/// The text as a browser reads it.
 fn text(written: &str) -> String {
     // There may be text before a CDATA section, and after it.
     let mut out = String::new();
@@ -47,7 +47,7 @@ fn text(written: &str) -> String {
     out
 }
 
-/// Nothing from anywhere, but this style and this script; and what a picture in a frame has of them.
+/// A policy that allows nothing but this style and this script, and the inline parts of a graph in a frame.
 pub fn policy(style: &str, script: &str, picture: Option<&Inline>) -> String {
     let nothing = Inline::default();
     let picture = picture.unwrap_or(&nothing);
@@ -65,12 +65,12 @@ pub fn policy(style: &str, script: &str, picture: Option<&Inline>) -> String {
     )
 }
 
-/// A source by what it says.
+/// A source by its hash.
 fn source(text: &str) -> String {
     format!("'sha256-{}'", base64(&Sha256::digest(text)))
 }
 
-/// As RFC 4648 has it.
+/// Base64 by RFC 4648.
 pub fn base64(bytes: &[u8]) -> String {
     let group = |chunk: &[u8]| {
         let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));

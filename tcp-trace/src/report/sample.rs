@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A run to make tests of: half a range fills up, falls over its cliff, and a listener's queue overflows meanwhile.
+//! A sample run for tests: half a range fills up, falls over its cliff, and a listener's queue overflows.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -32,12 +32,12 @@ use crate::{
     stream::{Consumer as _, Message},
 };
 
-/// Seconds of it.
+/// Length in seconds.
 pub const SECONDS: u64 = 40;
-/// Taken of the first half at the beginning, and how many more each second.
+/// Taken ports of the first half at the start, and how many more each second.
 const TAKEN: (u64, u64) = (9_000, 220);
 const HALF: u64 = 14_116;
-/// A process may call itself what it likes.
+/// A hostile name, because a process chooses its own.
 pub const HOSTILE: &str = "<b>&\"'</td>";
 
 fn moment(second: u64) -> Moment {
@@ -125,7 +125,7 @@ fn began_ns(second: u64, number: u64) -> u64 {
     moment(second - 1).monotonic_ns + number * 1_000_000
 }
 
-/// Where it was called from.
+/// The call stack of a connect.
 fn stack(second: u64, number: u64) -> Event {
     let frame = |name: &str, module: Option<&str>| Frame { name: name.into(), module: module.map(Into::into) };
     let user = ["main", "run_poll_loop", "process_stream", "connect_server", HOSTILE];
@@ -146,7 +146,7 @@ fn stack(second: u64, number: u64) -> Event {
     })
 }
 
-/// All of them, joined with their connects.
+/// All stacks, joined with their connects.
 pub fn stacks() -> StacksAggregate {
     let mut stacks = StacksAggregate::default();
     for (second, number) in (1..=SECONDS).flat_map(|second| (0..5).map(move |number| (second, number))) {
@@ -206,7 +206,7 @@ fn counters(second: u64) -> CounterSnapshot {
     }
 }
 
-/// The whole of it, told to a report.
+/// The report of the whole sample run.
 pub fn run() -> Report {
     let mut report = Report::new(&session_info(), 10);
     let mut tell = |message: Message<'_>| report.consume(message).expect("followed");

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A run over time in bounded memory: when there are too many columns, each two become one.
+//! A run over time in bounded memory: when there are too many columns, neighbours are merged in pairs.
 
 use super::column::Column;
 
-/// Columns kept at most; half as many at least, once there were so many.
+/// Upper limit of columns; after the first merge there are at least half as many.
 pub const COLUMNS: usize = 120;
 
 /// Columns of about equal length, and the one that is being filled.
 #[derive(Clone, Debug)]
 pub struct Series {
     columns: Vec<Column>,
-    /// Intervals that make a column.
+    /// Number of intervals per column.
     width: u32,
     growing: Option<Column>,
-    /// Intervals in it.
+    /// Number of intervals in the last column.
     grown: u32,
 }
 
@@ -24,7 +24,7 @@ impl Default for Series {
 }
 
 impl Series {
-    /// Takes an interval.
+    /// Adds an interval.
     pub fn push(&mut self, column: Column) {
         self.growing = Some(match self.growing.take() {
             Some(growing) => growing.with(column),
@@ -41,7 +41,7 @@ impl Series {
         }
     }
 
-    /// Takes what is left of an interval: too short to stand for itself.
+    /// Adds the rest of an interval, which is too short for a column of its own.
     pub fn append(&mut self, rest: Column) {
         let last = self.growing.take().or_else(|| self.columns.pop());
         let whole = match last {
@@ -51,7 +51,7 @@ impl Series {
         self.columns.push(whole);
     }
 
-    /// Every column, the last one as far as it has come.
+    /// Returns all columns, including the unfinished last one.
     pub fn finish(mut self) -> Vec<Column> {
         self.columns.extend(self.growing);
         self.columns

@@ -1,41 +1,41 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tables as the page has them.
+//! Tables on the page.
 
 use serde::Serialize;
 
-/// Heads, rows, and what is to be known of them.
+/// A table with header, rows and notes.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Table {
-    /// What it is about.
+    /// Caption of the table.
     pub caption: String,
-    /// Names of columns; those of numbers are set to the right.
+    /// Names of columns; columns of numbers are right-aligned.
     pub head: Vec<Head>,
-    /// Cells in words.
+    /// Rows of the table.
     pub rows: Vec<Row>,
-    /// Below it.
+    /// Notes below the table.
     pub notes: Vec<String>,
 }
 
-/// A column's name.
+/// Header of a column.
 #[derive(Clone, Debug, Serialize)]
 pub struct Head {
-    /// Name.
+    /// Name of the column.
     pub name: &'static str,
-    /// Of numbers.
+    /// Whether the column contains numbers.
     pub number: bool,
 }
 
 /// A row.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// As many as heads.
+    /// Cells, one per column.
     pub cells: Vec<String>,
-    /// Where it is in its chart, in units of a plot's width.
+    /// Position in its chart, in units of a plot's width.
     pub span: Option<[String; 2]>,
 }
 
 impl Table {
-    /// Without rows: names of columns, of numbers if they end in `#`.
+    /// A table without rows; names of number columns end in `#`.
     pub fn new(caption: impl Into<String>, heads: &[&'static str]) -> Self {
         let head = |name: &&'static str| match name.strip_suffix('#') {
             Some(name) => Head { name, number: true },
@@ -44,17 +44,17 @@ impl Table {
         Self { caption: caption.into(), head: heads.iter().map(head).collect(), ..Self::default() }
     }
 
-    /// One more row.
+    /// Adds a row.
     pub fn push(&mut self, cells: impl Into<Vec<String>>) {
         self.rows.push(Row { cells: cells.into(), span: None });
     }
 
-    /// One more row, of a column of a chart.
+    /// Adds a row for a column of a chart.
     pub fn push_at(&mut self, [from, to]: [f64; 2], cells: impl Into<Vec<String>>) {
         self.rows.push(Row { cells: cells.into(), span: Some([format!("{from:.1}"), format!("{to:.1}")]) });
     }
 
-    /// With a word below.
+    /// Adds a note below the table.
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What every page must be: whole, safe, the same for the same run, and readable without its charts.
+//! Tests of the page: complete, safe, reproducible, and readable without its charts.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -69,7 +69,7 @@ fn it_reaches_nothing() {
         ["<link", "<img", "http://", "https://", "//cdn", "@import", "url(", "fetch(", "XMLHttp", " on=", " style="]
     {
         let place = page.find(word).map(|at| &page[at.saturating_sub(40)..(at + 40).min(page.len())]);
-        // The name of a namespace is no address.
+        // The name of an XML namespace is not an address.
         let place = place.filter(|place| !place.contains("www.w3.org/2000/svg"));
         assert_eq!(place, None, "{word}");
     }
@@ -83,7 +83,7 @@ fn it_reaches_nothing() {
     let picture = Flame::of(&sample::stacks(), 10).expect("a picture");
     let policy = policy::policy(&between("style"), &between("script"), Some(&picture.inline));
     assert!(policy.starts_with("default-src 'none'"));
-    // As it stands in an attribute.
+    // Decoded from the attribute.
     let written = attributes(page, "content").into_iter().find(|content| content.contains("default-src"));
     let unescaped = written.map(|written| {
         written.replace("&#x27;", "'").replace("&#39;", "'").replace("&#x2f;", "/").replace("&#x2F;", "/")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! When each cause was there: a report tells of those, too, that had gone by the end.
+//! When each cause occurred: a report also shows causes that were gone by the end.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,28 @@ use jiff::Timestamp;
 
 use crate::findings::{Code, Finding};
 
-/// Causes by code, and how many intervals there were.
+/// Causes by code, and the number of intervals.
 #[derive(Clone, Debug, Default)]
 pub struct FindingTimelines {
     by_code: BTreeMap<Code, FindingTimeline>,
     intervals: u64,
 }
 
-/// The course of one cause.
+/// The occurrences of one cause.
 #[derive(Clone, Debug)]
 pub struct FindingTimeline {
-    /// Intervals that it was found in.
+    /// Number of intervals in which it was found.
     pub intervals: u64,
-    /// The end of the first of these.
+    /// End of the first of these intervals.
     pub first: Timestamp,
-    /// The end of the last.
+    /// End of the last of these intervals.
     pub last: Timestamp,
-    /// As it was last found at its worst.
+    /// The finding when it was last at its worst.
     worst: Finding,
 }
 
 impl FindingTimelines {
-    /// Takes what was found in an interval.
+    /// Adds the findings of an interval.
     pub fn take(&mut self, time: Timestamp, found: &[Finding]) {
         self.intervals += 1;
         for finding in found {
@@ -38,7 +38,7 @@ impl FindingTimelines {
                 last: time,
                 worst: finding.clone(),
             });
-            // Worst first: of several of one code in an interval the first stands for it.
+            // Findings are worst first, so the first one of a code represents the interval.
             let told = timeline.last == time && timeline.intervals > 0;
             if told {
                 continue;
@@ -51,12 +51,12 @@ impl FindingTimelines {
         }
     }
 
-    /// Intervals in all.
+    /// Number of all intervals.
     pub fn intervals(&self) -> u64 {
         self.intervals
     }
 
-    /// The course of a cause; `None`: it shows in the whole run only.
+    /// The occurrences of a cause; `None`: only the whole run shows it.
     pub fn of(&self, code: Code) -> Option<&FindingTimeline> {
         self.by_code.get(&code)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The answer in words: what a reader with one minute has to know.
+//! The summary in words: what a reader with one minute needs to know.
 
 use serde::Serialize;
 
@@ -10,21 +10,21 @@ use crate::{
     view::format::{count, duration, percent, rate},
 };
 
-/// In the order in which it is read.
+/// The summary, in reading order.
 #[derive(Clone, Debug, Serialize)]
 pub struct Answer {
-    /// Of the worst finding, or `none`.
+    /// Severity of the worst finding, or `none`.
     pub severity: String,
-    /// In one sentence.
+    /// The result in one sentence.
     pub lead: String,
-    /// What to do first, where something is to be done.
+    /// The first step of a fix, if there is one.
     pub first_step: Option<String>,
-    /// What that rests on.
+    /// Facts that the result is based on.
     pub sentences: Vec<String>,
 }
 
 impl Answer {
-    /// Of the whole run; `gone`: causes that were there in between.
+    /// The summary of the whole run; `gone`: findings that were present only during the run.
     pub fn of(summary: &Summary, gone: &[&Finding]) -> Self {
         let worst = summary.findings.first();
         let lead = match (worst, gone.first()) {
@@ -50,7 +50,7 @@ impl Answer {
     }
 }
 
-/// Comments of a fix are broken into lines; the first of them goes on until a command comes.
+/// The first step of a fix: its first comment line, or else its command.
 fn first_step(fix: &[String]) -> Option<String> {
     let words: Vec<_> = fix.iter().map_while(|line| line.strip_prefix("# ")).collect();
     match (words.is_empty(), fix.first()) {
@@ -59,7 +59,7 @@ fn first_step(fix: &[String]) -> Option<String> {
     }
 }
 
-/// With a full stop, and no capital: the first word may be somebody's name.
+/// A sentence with a full stop, without a capital, because the first word may be a name.
 pub(super) fn sentence(words: &str) -> String {
     let stop = if words.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{words}{stop}")
@@ -129,7 +129,7 @@ fn lost(summary: &Summary) -> Option<String> {
     })
 }
 
-/// `timed_out` as `timed out`
+/// Formats `timed_out` as `timed out`.
 fn words(name: &str) -> String {
     name.replace('_', " ")
 }

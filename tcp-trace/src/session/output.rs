@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Events into what the user asked to read: lines as they come, an answer at every tick, a last one.
+//! Writes reports: lines as events arrive, a summary at every tick, and a final one.
 
 use std::time::Duration;
 
@@ -18,36 +18,36 @@ use crate::{
     },
 };
 
-/// Cursor home and everything erased: the next screen takes the place of the last.
+/// Moves the cursor home and erases everything, so that the next screen replaces the last.
 const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
 
-/// What is to be written.
+/// What to write.
 #[derive(Clone, Copy, Debug)]
 pub struct OutputOptions {
-    /// How.
+    /// The output format.
     pub format: Format,
-    /// A line for every connect.
+    /// Whether to write a line for every connect.
     pub connects: bool,
-    /// A line for every event of the other signals.
+    /// Whether to write a line for every event of the other signals.
     pub signals: bool,
-    /// An answer at every tick, not only at the end.
+    /// Whether to write a summary at every tick, not only at the end.
     pub intervals: bool,
-    /// Only connects that took at least this long.
+    /// Write only connects that took at least this long.
     pub min_latency: Option<Duration>,
-    /// Only connects whose search needed the second parity pass.
+    /// Write only connects whose search needed the second parity pass.
     pub second_pass_only: bool,
-    /// What a screen may take up; its `top` holds for JSON too.
+    /// Size and style of a screen; its `top` applies to JSON too.
     pub layout: Layout,
 }
 
 impl OutputOptions {
-    /// A terminal gets one screen that changes, unless lines go there.
+    /// Whether a terminal shows one screen that changes: not if lines are written to it.
     fn redraws(&self, sink: &Sink) -> bool {
         sink.is_terminal() && self.intervals && !self.connects && !self.signals
     }
 }
 
-/// Everything observed so far and where answers go.
+/// Everything observed so far, and the output.
 #[derive(Debug)]
 pub struct Answer {
     mode: Mode,
@@ -55,15 +55,15 @@ pub struct Answer {
     sink: Sink,
     summarizer: Summarizer,
     worst: Option<Severity>,
-    /// The last interval had something that port probes could explain.
+    /// Whether port probes could explain something in the last interval.
     wants_port_probes: bool,
-    /// What the next write takes; kept for its capacity.
+    /// Buffer of the next write, kept for its capacity.
     buffer: Vec<u8>,
     calendar: Calendar,
 }
 
 impl Answer {
-    /// Nothing observed yet; writes what comes before the first line.
+    /// Starts without observations; writes what comes before the first line.
     ///
     /// # Errors
     /// When that cannot be written.
@@ -91,12 +91,12 @@ impl Answer {
         })
     }
 
-    /// The worst finding of any answer.
+    /// The worst severity of any summary.
     pub fn worst(&self) -> Option<Severity> {
         self.worst
     }
 
-    /// Where answers go, for what is to follow them.
+    /// The output, for further writes.
     pub fn into_sink(self) -> Sink {
         self.sink
     }
@@ -106,7 +106,7 @@ impl Answer {
             Event::Connect(connect) => self.lists(connect),
             Event::TimeWait(_) | Event::Bind(_) | Event::ListenDrop(_) | Event::State(_) => self.options.signals,
             Event::Lost(_) | Event::Detail(_) => true,
-            // Whoever draws takes it, a line has no room for it.
+            // Flame graphs use stacks; a line has no room for one.
             Event::Stack(_) => false,
         };
         if !listed {
@@ -127,7 +127,7 @@ impl Answer {
             (Format::Csv, Event::Detail(detail)) => {
                 tracing::warn!("{}", events::detail(detail).trim_end());
             }
-            // None of them has a row in CSV; a loss, and on a screen the detail, stand in the next text answer.
+            // None of these has a row in CSV; text shows a loss, and on a screen the detail, in the next summary.
             (Format::Csv, _) | (Format::Text, Event::Lost(_) | Event::Detail(_) | Event::Stack(_)) => {}
         }
         self.sink.write(&self.buffer).map(|_| ())
@@ -140,7 +140,7 @@ impl Answer {
         if self.options.intervals { self.write_interval(summary) } else { Ok(()) }
     }
 
-    /// The final answer.
+    /// Writes the final summary.
     fn finish(&mut self, summary: &Summary) -> Result<(), Failure> {
         self.remember(&summary.findings);
         self.buffer.clear();
@@ -170,7 +170,7 @@ impl Answer {
             Format::Text if self.mode == Mode::ConnectLatency && !self.options.connects => {
                 self.buffer.extend(line::line(summary).bytes());
             }
-            // In a pipe the others answer once, at the end.
+            // In a pipe the other questions write text once, at the end.
             Format::Text => {}
         }
         self.sink.write(&self.buffer).map(|_| ())
@@ -179,7 +179,7 @@ impl Answer {
     fn put_json(&mut self, summary: &Summary) {
         let top = self.options.layout.top;
         let doctor = summary.mode == Mode::Doctor;
-        // Whoever asks for causes reads them first, the others after what they rest on.
+        // doctor shows causes first, other commands show them after the figures.
         let (before, after) = if doctor { (&summary.findings[..], &[][..]) } else { (&[][..], &summary.findings[..]) };
         before.iter().for_each(|finding| json::finding(&mut self.buffer, finding));
         rows::of(summary, top).iter().for_each(|row| json::row(&mut self.buffer, summary.time, row));

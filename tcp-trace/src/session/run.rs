@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The only loop over time: events in, answers out at every tick, the last one at the end.
+//! The only loop over time: events in, a summary at every tick, a final one at the end.
 
 use std::time::Duration;
 
@@ -19,47 +19,47 @@ use crate::{
     stream::{Consumer, Message, Written},
 };
 
-/// When to answer and when to end.
+/// When to write summaries and when to end.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Between two answers.
+    /// Time between summaries.
     pub interval: Duration,
-    /// Until the last one; `None`: until a signal.
+    /// Length of the run; `None`: until a signal.
     pub duration: Option<Duration>,
 }
 
-/// The kernel side wakes us only when much is waiting, so what is little is looked for this often.
+/// Time between two polls: the kernel side wakes the agent only when much data is waiting.
 const LOOK: Duration = Duration::from_millis(50);
-/// Looks in a row that found nothing, after which the next event is to wake us.
+/// Number of consecutive polls without events after which the next event wakes the agent.
 const IN_VAIN: u32 = 10;
-/// Where answers are further apart, the books are looked at in between if there is need.
+/// With longer intervals, time between two checks whether rows run out of room.
 const IN_TIME: Duration = Duration::from_secs(1);
-/// Far enough to never come, near enough to be a moment.
+/// Far enough to never come, near enough to be representable.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// What is traced.
+/// The live source and its governor.
 pub struct Traced {
-    /// Where events come from.
+    /// Source of events.
     pub source: Live,
     /// Keeps the programs.
     pub governor: Governor,
 }
 
-/// Everything that is looked at.
+/// All sources of a run.
 pub struct Sources {
-    /// Without it an answer rests on what can be read alone.
+    /// The traced part; without it the report shows what can be read.
     pub traced: Option<Traced>,
-    /// Looks at sockets; `None`: nobody asked.
+    /// Reads sockets; `None`: not requested.
     pub surveyor: Option<Surveyor>,
-    /// No program sees TIME_WAIT: its totals are sampled from /proc.
+    /// Whether TIME_WAIT totals are sampled from /proc, because no program traces them.
     pub samples_time_wait: bool,
 }
 
-/// Runs until the time is up, a signal comes or nobody reads any more, and ends with the final answer. `ready` is called
-/// once a signal would be heard: whoever waits for it may send one at once.
+/// Runs until the time is up, a signal arrives or the output is closed, and ends with the final summary. `ready` is
+/// called once signals are handled, so that a waiting process may send one at once.
 ///
 /// # Errors
-/// When the source breaks or an answer cannot be written.
+/// When the source fails or a summary cannot be written.
 pub async fn run(
     mut sources: Sources,
     consumer: &mut impl Consumer,
@@ -70,7 +70,7 @@ pub async fn run(
     ready()?;
     let begin = Instant::now();
     let mut ticks = interval_at(begin + pace.interval, pace.interval);
-    // A machine that stalls gets one late answer, not a heap of empty ones.
+    // After a stall there is one late summary, not several empty ones.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut looks = interval_at(begin + LOOK, LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -99,7 +99,7 @@ pub async fn run(
                 in_vain = if events > 0 { 0 } else { in_vain + 1 };
                 if in_vain == IN_VAIN {
                     sleep(&mut sources.traced, true);
-                    // What came before that was heard does not wake us.
+                    // Data that arrived before wake-ups were enabled does not wake the agent.
                     read(&mut sources.traced, consumer)?;
                 }
             }
@@ -165,7 +165,7 @@ fn sleep(traced: &mut Option<Traced>, asleep: bool) {
     }
 }
 
-/// The events that wait, how many they were, and on its way what they made us write.
+/// Reads the waiting events; returns their number, and whether writing may continue.
 fn read(traced: &mut Option<Traced>, consumer: &mut impl Consumer) -> Result<(u64, Written), Failure> {
     let Some(Traced { source, governor }) = traced else { return Ok((0, Written::Yes)) };
     let (mut events, begin_ns) = (0_u64, clock::thread_cpu_ns());
@@ -181,7 +181,7 @@ fn read(traced: &mut Option<Traced>, consumer: &mut impl Consumer) -> Result<(u6
 }
 
 impl Sources {
-    /// What is not an event: the books, and the totals that the kernel side keeps.
+    /// Reads the counters, and the totals of the kernel side.
     fn poll_counters(&mut self, consumer: &mut impl Consumer) -> Result<(), Failure> {
         match &mut self.traced {
             None => consumer.consume(Message::Counters(&CounterSnapshot::untraced()))?,
@@ -205,9 +205,9 @@ impl Sources {
     }
 }
 
-/// Until the first signal.
+/// Waits for the first signal.
 async fn asked_to_end(wake: &UnixStream) {
-    // An error here is one of every later wait too: then the time decides, or the second signal.
+    // An error here would recur in every later wait: then the time ends the run, or the second signal.
     if wake.readable().await.is_err() {
         std::future::pending().await
     }

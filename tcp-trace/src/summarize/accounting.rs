@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The accounts of a run, for the interval and since the start: what came through, what was lost, what was spent.
+//! The accounts of a run, for the interval and since the start: what was delivered, lost and spent.
 
 use crate::{
     aggregate::ledger::Ledger,
@@ -8,31 +8,31 @@ use crate::{
     model::accounts::{Cost, Counts},
 };
 
-/// Kept from the first event to the last answer.
+/// Accounts from the first event to the final summary.
 #[derive(Debug)]
 pub struct Accounting {
     ledger: Ledger,
     interval_lost: Lost,
     total_lost: Lost,
-    /// Spent before the interval.
+    /// Cost before the interval.
     interval_begin_cost: Cost,
     begin_ns: u64,
     interval_begin_ns: u64,
 }
 
-/// What an answer says of the time that it is about.
+/// The accounts of an interval or of the run.
 #[derive(Clone, Copy, Debug)]
 pub struct IntervalAccount {
-    /// How long that was.
+    /// Length in seconds.
     pub seconds: f64,
-    /// Lost in it.
+    /// Losses in this time.
     pub lost: Lost,
-    /// Counts since the start, cost of the time.
+    /// Counts since the start, cost of this time.
     pub ledger: Ledger,
 }
 
 impl Accounting {
-    /// From now on.
+    /// Opens the accounts at `now_ns` of the monotonic clock.
     pub fn begin(now_ns: u64) -> Self {
         Self {
             ledger: Ledger::default(),
@@ -44,10 +44,10 @@ impl Accounting {
         }
     }
 
-    /// An event came through.
+    /// Counts a delivered event.
     pub fn count(&mut self, event: &Event) {
         match event {
-            // What is still under way at the end was never sent.
+            // An attempt still in progress at the end was never sent.
             Event::Connect(connect) if connect.outcome == Outcome::Pending => {
                 *self.ledger.pending.get_or_insert_default() += 1;
             }
@@ -63,7 +63,7 @@ impl Accounting {
         }
     }
 
-    /// Takes what the books of the kernel side and the governor say; what was lost since the last time.
+    /// Adds a reading of the counters; returns the losses since the last one.
     pub fn record(&mut self, counters: &CounterSnapshot) -> Option<Lost> {
         let earlier = self.ledger.counts.replace(counters.counts).unwrap_or_default();
         self.ledger.cost = counters.cost;
@@ -76,12 +76,12 @@ impl Accounting {
         counters.counts.lost_since(&earlier)
     }
 
-    /// Counted since the start, as of the last look; nothing before the first.
+    /// Counts since the start, as of the last reading.
     pub fn counts(&self) -> Counts {
         self.ledger.counts.unwrap_or_default()
     }
 
-    /// Ends the interval.
+    /// Ends the interval and returns its accounts.
     pub fn tick(&mut self, now_ns: u64) -> IntervalAccount {
         let account = IntervalAccount {
             seconds: seconds(self.interval_begin_ns, now_ns),
@@ -93,7 +93,7 @@ impl Accounting {
         account
     }
 
-    /// Closes the books.
+    /// Returns the accounts of the run.
     pub fn total(&mut self, now_ns: u64) -> IntervalAccount {
         self.ledger.pending.get_or_insert_default();
         IntervalAccount { seconds: seconds(self.begin_ns, now_ns), lost: self.total_lost, ledger: self.ledger }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From what happens to what can be said of it: an interval's summary, and the whole run's. Pure.
+//! From messages to summaries of an interval and of the whole run. Pure.
 
 pub mod accounting;
 pub mod summary;
@@ -25,26 +25,26 @@ pub struct Summarizer {
     mode: Mode,
     session: SessionInfo,
     aggregates: Aggregates,
-    /// What the last inventory could not look at.
+    /// What the last inventory could not read.
     warnings: Vec<String>,
     accounting: Accounting,
 }
 
-/// What a message gave rise to.
+/// Result of a message.
 #[derive(Debug)]
 pub enum Summarized {
-    /// Nothing to tell yet.
+    /// Nothing to report.
     Nothing,
-    /// Something was lost since the last look at the books.
+    /// Events were lost since the last reading of the counters.
     Lost(Lost),
     /// An interval has ended.
     Interval(Box<Summary>),
-    /// The run has.
+    /// The run has ended.
     Whole(Box<Summary>),
 }
 
 impl Summarizer {
-    /// Nothing observed yet.
+    /// Starts without observations.
     pub fn new(mode: Mode, session: &SessionInfo) -> Self {
         let session = session.clone();
         Self {
@@ -56,12 +56,12 @@ impl Summarizer {
         }
     }
 
-    /// What is known before the first event.
+    /// What was known before the first event.
     pub fn session_info(&self) -> &SessionInfo {
         &self.session
     }
 
-    /// Takes one message.
+    /// Consumes one message.
     pub fn take(&mut self, message: Message<'_>) -> Summarized {
         match message {
             Message::Event(event) => self.observe(event),
@@ -89,7 +89,7 @@ impl Summarizer {
         let since = counters.counts.since(&before);
         let unknown = since.outcome_unknown(self.session.has_rows);
         self.aggregates.observe_folded(counters.folded.as_ref(), unknown, since.not_followed);
-        // What is lost is an event like any other.
+        // A loss is an event like any other.
         lost.map_or(Summarized::Nothing, |lost| {
             self.observe(&Event::Lost(lost));
             Summarized::Lost(lost)

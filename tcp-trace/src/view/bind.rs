@@ -31,7 +31,7 @@ pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &S
     marks(out, theme, layout, bind.marks.as_deref());
 }
 
-/// `of` is not known where nothing was attached.
+/// Writes a line of times; `of` is `None` where no program was attached.
 fn times(out: &mut String, name: &str, of: Option<&Distribution>, seconds: f64) {
     let [p50, p99, max] = of.map_or([None; 3], |of| [of.p50, of.p99, of.max]).map(duration);
     let calls = of.map(|of| of.count);

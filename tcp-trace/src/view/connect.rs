@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the screen of `connect-latency` shows of connects.
+//! The part of the `connect-latency` screen about connects.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{aggregate::words::grouped, summarize::summary::Summary};
 
-/// Distributions, the worst, and TIME_WAIT.
+/// Writes distributions, the worst rows, and TIME_WAIT.
 pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
     let _ = writeln!(out);
     let connect = &summary.observed.connect;
@@ -22,8 +22,7 @@ pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &S
     time_wait(out, theme, layout, summary);
 }
 
-/// What the reader has to know where not every connect was followed, or not each found room in a row.
-/// `about` marks what is estimated.
+/// A note where not every connect was followed, or not every one found room in a row. `about` marks estimates.
 pub(crate) fn told_in_part(summary: &Summary, about: char) -> Option<String> {
     let connect = &summary.observed.connect;
     if let Some(estimate) = connect.estimate() {
@@ -61,7 +60,7 @@ pub(super) fn counts(out: &mut String, layout: Layout, summary: &Summary) {
         count(known),
         grouped(connect.second_pass_known),
         percent(connect.second_pass, connect.second_pass_known),
-        // Only a SYN that went out can be sent again.
+        // Only a SYN that was sent can be retransmitted.
         count((connect.handshake.count > 0).then_some(connect.syn_retransmits)),
     );
     if connect.mptcp > 0 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One line per event, in columns that people know from bcc's tools.
+//! One line per event, in columns like those of bcc's tools.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,7 +8,7 @@ use tcp_trace_common::tcp_state;
 use super::format::{count, duration, fitted, share};
 use crate::event::{Bind, Connect, Detail, DropCause, LeaveReason, ListenDrop, Passage, State, TimeWait};
 
-/// Names the columns of [`connect`].
+/// Header line for [`connect`].
 pub fn header() -> String {
     format!(
         "{:<8} {:>7} {:<15} {:<11} {:<21} {:<21} {:>8} {:>7} {:>3} {:>8} {:>8}\n",
@@ -16,7 +16,7 @@ pub fn header() -> String {
     )
 }
 
-/// One attempt.
+/// The line of one attempt.
 pub fn connect(connect: &Connect) -> String {
     let second = match connect.second_pass {
         Some(true) => "yes",
@@ -39,7 +39,7 @@ pub fn connect(connect: &Connect) -> String {
     )
 }
 
-/// One passage into or out of TIME_WAIT.
+/// The line of a minisocket that enters or leaves TIME_WAIT.
 pub fn time_wait(event: &TimeWait) -> String {
     let what = match event.passage {
         Passage::Enter { fin_wait2: true } => "enter (FIN_WAIT2)",
@@ -64,7 +64,7 @@ pub fn time_wait(event: &TimeWait) -> String {
     )
 }
 
-/// A SYN or a handshake that a listener dropped.
+/// The line of a SYN or a handshake that a listener dropped.
 pub fn listen_drop(event: &ListenDrop) -> String {
     let what = match event.cause {
         DropCause::AcceptQueue => "SYN dropped, accept queue full",
@@ -84,7 +84,7 @@ pub fn listen_drop(event: &ListenDrop) -> String {
     )
 }
 
-/// One `bind()`.
+/// The line of one `bind()`.
 pub fn bind(bind: &Bind) -> String {
     let asked = bind.port_asked.map_or("any".to_owned(), |port| port.to_string());
     let outcome = match (bind.port, bind.errno) {
@@ -105,7 +105,7 @@ pub fn bind(bind: &Bind) -> String {
     )
 }
 
-/// One change of state.
+/// The line of one change of state.
 pub fn state(event: &State) -> String {
     let name = |state| tcp_state::name(state).unwrap_or("?");
     format!(
@@ -122,7 +122,7 @@ pub fn state(event: &State) -> String {
     )
 }
 
-/// A change of what is told.
+/// The line of a change of detail.
 pub fn detail(change: &Detail) -> String {
     let compared = if change.after > change.before { "over" } else { "well within" };
     format!(

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Units, widths, and names that nobody vouches for. What is not known is `?`.
+//! Units, widths, and untrusted names. Unknown values are `?`.
 
 use crate::aggregate::words::grouped;
 
-/// Three digits and a unit: `15.2 us`.
+/// Formats a duration with three digits and a unit: `15.2 us`.
 pub fn duration(ns: Option<u64>) -> String {
     let Some(ns) = ns else { return "?".to_owned() };
     let (value, unit) = match ns {
@@ -23,12 +23,12 @@ fn three_digits(value: f64) -> String {
     }
 }
 
-/// `14,116`, or `?`.
+/// Formats a count as `14,116`, or `?`.
 pub fn count(number: Option<u64>) -> String {
     number.map_or("?".to_owned(), grouped)
 }
 
-/// `12.3 %`, or `?` of nothing.
+/// Formats a part of a whole as `12.3 %`, or `?` if the whole is 0.
 pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "?".to_owned();
@@ -36,22 +36,22 @@ pub fn percent(part: u64, whole: u64) -> String {
     share(Some(part as f64 / whole as f64))
 }
 
-/// `12.3 %` of a share, or `?`.
+/// Formats a fraction as `12.3 %`, or `?`.
 pub fn share(share: Option<f64>) -> String {
     share.map_or("?".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
 
-/// `9.12 MiB`, or `?`.
+/// Formats bytes as `9.12 MiB`, or `?`.
 pub fn bytes(bytes: Option<u64>) -> String {
     bytes.map_or("?".to_owned(), |bytes| format!("{} MiB", three_digits(bytes as f64 / f64::from(1 << 20))))
 }
 
-/// `1,234` or `-56`.
+/// Formats a signed number as `1,234` or `-56`.
 pub fn signed(number: i64) -> String {
     format!("{}{}", if number < 0 { "-" } else { "" }, grouped(number.unsigned_abs()))
 }
 
-/// A rate in events a second, or `?`.
+/// Formats events per second, or `?`.
 pub fn rate(number: Option<u64>, seconds: f64) -> String {
     match number {
         Some(0) => "0".to_owned(),
@@ -63,7 +63,7 @@ pub fn rate(number: Option<u64>, seconds: f64) -> String {
     }
 }
 
-/// `40 s`, `12 min`; `-` where it does not come to that.
+/// Formats a time as `40 s` or `12 min`; `-` if it is `None`.
 pub fn span(seconds: Option<f64>) -> String {
     match seconds {
         None => "-".into(),
@@ -74,7 +74,7 @@ pub fn span(seconds: Option<f64>) -> String {
     }
 }
 
-/// At most `width` letters; what is cut off leaves a `~`.
+/// Truncates text to `width` letters; `~` marks what is cut off.
 pub fn fitted(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
@@ -82,7 +82,7 @@ pub fn fitted(text: &str, width: usize) -> String {
     text.chars().take(width.saturating_sub(1)).chain(['~']).collect()
 }
 
-/// Breaks at blanks so that no line is longer than `width`, unless one word is.
+/// Breaks text at blanks into lines of at most `width` letters; a longer word stays whole.
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What was lost, what the tracing cost, how much is told, and whether the books balance.
+//! Losses, the cost of tracing, the detail, and the ledger.
 
 use std::fmt::Write;
 
@@ -39,7 +39,7 @@ pub(super) fn ledger(out: &mut String, theme: Theme, layout: Layout, summary: &S
     }
 }
 
-/// What the tracing took.
+/// The cost of tracing in words.
 pub(crate) fn cost(ledger: &Ledger, seconds: f64) -> String {
     let cost = &ledger.cost;
     let mut words = format!(
@@ -60,7 +60,7 @@ pub(crate) fn cost(ledger: &Ledger, seconds: f64) -> String {
     words
 }
 
-/// How much is told.
+/// The current detail in words.
 pub(crate) fn detail(ledger: &Ledger) -> String {
     let mut words = format!("detail: {}", ledger.level.words());
     if let Some(bursts) = ledger.cost.bursts {
@@ -70,7 +70,7 @@ pub(crate) fn detail(ledger: &Ledger) -> String {
     words
 }
 
-/// Whether the books balance.
+/// The ledger in words.
 pub(crate) fn books(ledger: &Ledger) -> String {
     let counts = ledger.counts.as_ref();
     let counted = |of: fn(&Counts) -> u64| counts.map(of);
@@ -84,7 +84,7 @@ pub(crate) fn books(ledger: &Ledger) -> String {
         ("lost", counted(|counts| counts.ring_full)),
     ];
     for (name, number) in parts {
-        // Shed and lost are what people look for, 0 or not.
+        // Shed and lost are always shown, because readers look for them.
         if number.is_some_and(|number| number > 0) || matches!(name, "shed" | "lost") {
             let _ = write!(words, " + {name} {}", count(number));
         }

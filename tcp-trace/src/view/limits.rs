@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Limits around connections: how much of each is taken, the nearest processes, what a socket costs.
+//! Limits around connections: their usage, the processes nearest to theirs, what a socket costs.
 
 use std::fmt::Write;
 
@@ -57,7 +57,7 @@ fn row(out: &mut String, name: &str, taken: Taken) {
     );
 }
 
-/// What a connection costs.
+/// The memory of a connection in words.
 pub(crate) fn cost(bytes: ObjectBytes) -> String {
     format!(
         "a connection costs a file descriptor and {} bytes of kernel memory before it buffers anything (IPv6: {}), one in \

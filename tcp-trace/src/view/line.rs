@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One line an interval, for pipes, in the manner of vmstat.
+//! One line per interval, for pipes, in the manner of vmstat.
 
 use super::format::{count, duration, percent, rate};
 use crate::{event::Outcome, summarize::summary::Summary};
 
-/// Names of the columns; worth repeating now and then.
+/// Header line, to be repeated from time to time.
 pub fn header() -> String {
     format!(
         "{:<8} {:>6} {:>5} {:>7} {:>6} {:>7} {:>7} {:>7} {:>7} {:>6} {:>4}\n",
@@ -12,7 +12,8 @@ pub fn header() -> String {
     )
 }
 
-/// One interval. `srch50`, `srch99` are quantiles of the port search; `visited` is the largest, `hand99` the 99th percentile of the handshake.
+/// The line of one interval. `srch50` and `srch99` are quantiles of the port search, `visited` is the maximum, `hand99`
+/// is the 99th percentile of the handshake.
 pub fn line(summary: &Summary) -> String {
     let connect = &summary.observed.connect;
     let failures = connect.connects

@@ -37,7 +37,7 @@ pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &S
     }
 }
 
-/// Two lines each: who and where; then figures in columns, and what was dropped if anything was.
+/// Writes two lines per listener: address and owner; then figures in columns, with drops by cause, if any.
 fn listeners(out: &mut String, theme: Theme, layout: Layout, observed: &Observed, shown: &[Listener]) {
     let head = format!(
         "\nlistener\n{:>16}{:>8}{:>10}{:>8}{:>9}{:>9}{:>10}{:>9}",
@@ -67,7 +67,7 @@ fn listeners(out: &mut String, theme: Theme, layout: Layout, observed: &Observed
     }
 }
 
-/// Which listener, and whose.
+/// Address and owner of a listener.
 pub(crate) fn name(observed: &Observed, listener: &Listener) -> String {
     let endpoint = listener.endpoint;
     let mut words = format!("{}  netns {}", endpoint.address(), observed.netns_label(endpoint.netns));
@@ -77,7 +77,7 @@ pub(crate) fn name(observed: &Observed, listener: &Listener) -> String {
     words
 }
 
-/// What is to be known of it beside its figures.
+/// Details of a listener beyond its figures.
 pub(crate) fn details(observed: &Observed, listener: &Listener) -> String {
     let mut words = Vec::new();
     let drops = listener.counts.map(|counts| counts.drops).unwrap_or_default();
@@ -130,7 +130,7 @@ fn slow(out: &mut String, theme: Theme, layout: Layout, listen: &ListenSnapshot)
     }
 }
 
-/// What the kernel counts by itself: all there is where nothing is traced.
+/// Writes the kernel's own counters, the only source where nothing is traced.
 fn spaces(out: &mut String, theme: Theme, layout: Layout, listen: &ListenSnapshot) {
     let head = format!(
         "\n{:<14}{:>16}{:>14}{:>22}{:>14}",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Answers as text for people.
+//! Reports as text for people.
 
 mod bind;
 pub(crate) mod connect;

@@ -6,30 +6,30 @@ use std::fmt::Write;
 use super::{bind, connect, format::wrapped, ledger, limits, listen, ports, state, theme::Theme, time_wait, verdict};
 use crate::{mode::Mode, summarize::summary::Summary};
 
-/// What the screen may take up.
+/// Size and style of the screen.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// Columns; fewer than 80 count as 80.
+    /// Number of columns; fewer than 80 count as 80.
     pub width: usize,
-    /// Rows of a table, and findings, shown.
+    /// Number of rows per table, and of findings.
     pub top: usize,
-    /// With ANSI colours.
+    /// Whether to use ANSI colours.
     pub colours: bool,
-    /// With letters that ASCII does not have.
+    /// Whether to use non-ASCII characters.
     pub unicode: bool,
 }
 
 impl Layout {
-    /// Marks a figure that is an estimate.
+    /// The mark of an estimate.
     pub(super) fn about(self) -> char {
         if self.unicode { ABOUT } else { '~' }
     }
 }
 
-/// Marks a figure that is an estimate, where there are such letters.
+/// The mark of an estimate, if non-ASCII characters are allowed.
 pub(crate) const ABOUT: char = '\u{2248}';
 
-/// The whole answer as text.
+/// The whole report as text.
 pub fn screen(summary: &Summary, layout: Layout) -> String {
     let layout = Layout { width: layout.width.max(80), ..layout };
     let theme = Theme { colours: layout.colours };
@@ -83,7 +83,7 @@ fn header(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
         None => "not tracing".into(),
     };
     let mut title = format!("tcp-trace {}  kernel {}  {how}", summary.mode.name(), summary.kernel);
-    // A single look takes no time.
+    // A single reading has no duration.
     if summary.traced || summary.observed.seconds >= 1.0 {
         let _ = write!(title, "  {of} {:.1} s", summary.observed.seconds);
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The tables of `states`: how long states last, who opens and ends connections, and what waits for its end.
+//! The tables of `states`: duration of states, owners that open and end connections, and connections that wait for an
+//! end.
 
 use std::fmt::Write;
 
@@ -16,14 +17,14 @@ use crate::{
     model::peer::owner,
 };
 
-/// All of them.
+/// Writes all tables.
 pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, states: &StateSnapshot, seconds: f64) {
     lasting(out, theme, states, seconds);
     connections(out, theme, layout, states, seconds);
     waiting(out, theme, layout, states);
 }
 
-/// Every state, all rows together.
+/// Writes every state, summed over all rows.
 fn lasting(out: &mut String, theme: Theme, states: &StateSnapshot, seconds: f64) {
     let head = format!("{:<14}{:>12}{:>13}{:>13}{:>13}", "state", "now", "left/s", "mean", "longest");
     let _ = writeln!(out, "\n{}", theme.title(&head));
@@ -75,7 +76,7 @@ fn connections(out: &mut String, theme: Theme, layout: Layout, states: &StateSna
     }
 }
 
-/// What is not closed, and close() calls that wait.
+/// Writes connections that are not closed, and close() calls that block.
 fn waiting(out: &mut String, theme: Theme, layout: Layout, states: &StateSnapshot) {
     let some = |row: &&StateRow| {
         let waits = |state| row.in_state(state).is_some_and(|now| now > 0);

@@ -16,7 +16,7 @@ use crate::aggregate::{
     words::grouped,
 };
 
-/// Puts a value in words.
+/// Formats a value.
 type Unit = fn(Option<u64>) -> String;
 
 pub(super) fn phases(out: &mut String, theme: Theme, connect: &ConnectSnapshot) {
@@ -34,7 +34,7 @@ pub(super) fn phases(out: &mut String, theme: Theme, connect: &ConnectSnapshot) 
     }
 }
 
-/// Power-of-two buckets with bars, as bcc draws them.
+/// Writes power-of-two buckets with bars, as bcc draws them.
 pub(super) fn bars(out: &mut String, theme: Theme, layout: Layout, title: &str, of: &Distribution) {
     if of.count == 0 {
         return;
@@ -67,7 +67,7 @@ pub(super) fn worst(out: &mut String, theme: Theme, layout: Layout, connect: &Co
     let mut rows: Vec<_> = programs.map(|row| Line::of(program(connect, &row.key, &row.value), row)).collect();
     rows.extend(Line::others("programs", &connect.programs, &connect.other.programs, layout.top));
     tallies(out, theme, layout, "program", &rows, connect.estimate());
-    // Namespaces are named only where there is more than one.
+    // Namespaces are shown only if there is more than one.
     let several = connect.destinations.windows(2).any(|pair| pair[0].key.netns != pair[1].key.netns);
     let destinations = connect.destinations.iter().take(layout.top).map(|row| {
         let to = SocketAddr::new(row.key.daddr, row.key.dport);
@@ -79,7 +79,8 @@ pub(super) fn worst(out: &mut String, theme: Theme, layout: Layout, connect: &Co
     tallies(out, theme, layout, "destination", &rows, connect.estimate());
 }
 
-/// `4242 php-fpm` of one process, `curl, 412 pids` of several; what tells it from others of the name where there are any.
+/// Formats one process as `4242 php-fpm`, several as `curl, 412 pids`; adds what distinguishes it from others of the
+/// name.
 pub(crate) fn program(connect: &ConnectSnapshot, key: &ProgramKey, tally: &Tally) -> String {
     let Program { comm, uid, cgroup } = &key.program;
     let mut name = match (key.processes, &tally.caller) {
@@ -99,7 +100,7 @@ pub(crate) fn program(connect: &ConnectSnapshot, key: &ProgramKey, tally: &Tally
     name
 }
 
-/// A line of such a table.
+/// A line of a table.
 struct Line<'a> {
     name: String,
     tally: Cow<'a, Tally>,
@@ -111,7 +112,7 @@ impl<'a> Line<'a> {
         Self { name, tally: Cow::Borrowed(&row.value), at_least: row.at_least }
     }
 
-    /// What is in none of the lines before it.
+    /// The line with everything that is in no other line.
     fn others<K>(what: &str, rows: &[Row<K, Tally>], other: &Tally, top: usize) -> Option<Self> {
         let (left_out, tally) = connect::beyond(rows, other, top);
         let name = match (left_out, other.connects) {
@@ -132,7 +133,7 @@ fn tallies(out: &mut String, theme: Theme, layout: Layout, title: &str, rows: &[
         "connects", "failed", "no_port", "2nd pass", "visited", "search"
     );
     let _ = writeln!(out, "\n{}", theme.title(&head));
-    // Of a sample each count stands for more.
+    // In a sample, each count represents several attempts.
     let about = |count: u64| match estimate {
         Some(estimate) => format!("{}{}", layout.about(), grouped(estimate.of(count))),
         None => grouped(count),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Colours, or none.
+//! Colours, if enabled.
 
 use anstyle::{AnsiColor, Style};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The tables of `time-wait`: per network namespace, per destination, per owner.
+//! The tables of `time-wait`: by network namespace, by destination, by owner.
 
 use std::fmt::Write;
 
@@ -13,14 +13,14 @@ use crate::{
     model::peer::owner,
 };
 
-/// All of them.
+/// Writes all tables.
 pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {
     spaces(out, theme, layout, observed);
     destinations(out, theme, layout, observed);
     owners(out, theme, layout, observed);
 }
 
-/// How full each namespace is, and what it lets happen.
+/// Writes the level of each namespace, its limit and settings.
 fn spaces(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {
     let mut spaces: Vec<_> = observed.time_wait.iter().collect();
     spaces.sort_by_key(|(netns, totals)| (std::cmp::Reverse(totals.level), **netns));
@@ -60,7 +60,7 @@ fn spaces(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {
     }
 }
 
-/// Ports that TIME_WAIT takes, and whether `connect()` may have them back.
+/// Writes ports in TIME_WAIT by destination, and whether `connect()` may reuse them.
 fn destinations(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {
     let groups = observed.ports.groups.iter().map(|group| {
         let [waiting, reusable] = [By::TimeWait, By::TimeWaitReusable].map(|by| u64::from(group.held.by(by).both()));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Findings in words, with their evidence and what to do.
+//! Findings in words, with evidence and fixes.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ use crate::{
     findings::{Evidence, Finding},
 };
 
-/// All that `doctor` found: how many, or that there is none.
+/// Writes all findings of `doctor`, with their number first.
 pub(super) fn causes(out: &mut String, theme: Theme, layout: Layout, all: &[Finding]) {
     let head = match all {
         [] => "no findings: nothing wrong in what was observed".to_owned(),
@@ -59,7 +59,7 @@ pub(super) fn findings(out: &mut String, theme: Theme, layout: Layout, findings:
     }
 }
 
-/// Comments are broken to the width; a command is never broken, lest half of it is pasted.
+/// Writes a line of a fix. Comments are wrapped; a command is never broken, so that no part of it is pasted alone.
 fn fix(out: &mut String, theme: Theme, layout: Layout, line: &str) {
     match line.strip_prefix("# ") {
         Some(comment) => {
@@ -73,7 +73,7 @@ fn fix(out: &mut String, theme: Theme, layout: Layout, line: &str) {
     }
 }
 
-/// A number or name that a finding rests on: what it is, and how much.
+/// Name and value of a piece of evidence.
 pub(crate) fn in_words(name: &str, value: &Evidence) -> (String, String) {
     let (name, is_duration) = match name.strip_suffix("_ns") {
         Some(name) => (name, true),
@@ -81,7 +81,7 @@ pub(crate) fn in_words(name: &str, value: &Evidence) -> (String, String) {
     };
     let value = match value {
         Evidence::Number(ns) if is_duration => duration(Some(*ns)),
-        // An inode is a name, not a quantity.
+        // An inode number is a name, not a quantity.
         Evidence::Number(inode) if name == "netns" => inode.to_string(),
         Evidence::Number(number) => grouped(*number),
         Evidence::Share(part) => share(Some(*part)),

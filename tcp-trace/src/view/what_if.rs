@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What would be, as a table for each source and destination: a line a change.
+//! The forecast as text: one table per source and destination, one line per change.
 
 use std::{fmt::Write, net::SocketAddr};
 
@@ -16,14 +16,14 @@ use crate::{
     },
 };
 
-/// The name of a change takes what these leave.
+/// Columns of figures; the name of a change takes the rest.
 const COLUMNS: usize = 50;
 
 const EXPLAINED: &str = "visited: ports that a connect() visits, on average; at first: with the sockets as they are; \
     settled, search: after every connection has been replaced, in random order; cliff at: ports taken at the same time \
     when the half that is searched first is full; left: connections until then";
 
-/// The whole answer.
+/// The whole report.
 pub fn text(forecast: &Forecast, layout: Layout) -> String {
     let layout = Layout { width: layout.width.max(80), ..layout };
     let theme = Theme { colours: layout.colours };
@@ -121,7 +121,7 @@ fn of_scenario(out: &mut String, theme: Theme, width: usize, scenario: &Scenario
     );
     let line = match name.chars().count() <= width {
         true => format!("{name:<width$}{figures}"),
-        // Changes together have long names.
+        // Combined changes have long names.
         false => format!("{}\n{:width$}{figures}", fitted(name, width + COLUMNS), ""),
     };
     let _ = writeln!(out, "{}", if prediction.to_cliff == Some(0) { theme.alarm(&line) } else { line });
@@ -137,7 +137,7 @@ fn visited(visits: Option<Visits>) -> String {
     visits.map_or("?".into(), |visits| decimal(visits.mean))
 }
 
-/// `1.3`, `14,190`
+/// Formats a number as `1.3` or `14,190`.
 pub(super) fn decimal(value: f64) -> String {
     if value < 99.95 { format!("{value:.1}") } else { grouped(value.round() as u64) }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How large a tier has to be: a line for hosts that connect themselves, and one for hosts that do NAT.
+//! The size of a tier as text: one line for hosts that connect themselves, one for hosts that do NAT.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ use crate::{
     what_if::tier::{Size, Tier},
 };
 
-/// The answer.
+/// The whole report.
 pub fn text(tier: &Tier, layout: Layout) -> String {
     let layout = Layout { width: layout.width.max(80), ..layout };
     let theme = Theme { colours: layout.colours };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What would be changed, and how things would be set up then.
+//! Changes, and the setup with them.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::{
 pub enum Change {
     /// `net.ipv4.ip_local_port_range`
     Range(u16, u16),
-    /// So many local addresses instead of one, used in turn.
+    /// This many source addresses instead of one, used in turn.
     SourceAddresses(u32),
     /// IP_LOCAL_PORT_RANGE on the sockets of the program.
     LocalPortRange(u16, u16),
@@ -21,29 +21,29 @@ pub enum Change {
     StepWidth(u32),
     /// `net.ipv4.tcp_tw_reuse=1`
     TwReuse,
-    /// So many requests over a connection that carries one today.
+    /// This many requests over a connection that carries one today.
     RequestsPerConnection(u32),
 }
 
-/// How searches are set up, and what goes on around them.
+/// Setup of searches, and the rate around them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setup {
-    /// Searched.
+    /// The range that is searched.
     pub range: Range,
     /// `net.ipv4.ip_local_port_step_width`
     pub step_width: u32,
-    /// When TIME_WAIT may be taken over.
+    /// When TIME_WAIT can be reused.
     pub reuse: Reuse,
-    /// The same with `net.ipv4.tcp_tw_reuse=1`.
+    /// When TIME_WAIT can be reused with `net.ipv4.tcp_tw_reuse=1`.
     pub reuse_allowed: Reuse,
     /// Local addresses that share the connects.
     pub addresses: u32,
-    /// Requests over a connection that carries one today.
+    /// Requests per connection that carries one today.
     pub requests: u32,
 }
 
 impl fmt::Display for Change {
-    /// As the command line has it.
+    /// Formats a change as a flag of the command line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Range(low, high) => write!(f, "--range {low}-{high}"),
@@ -57,7 +57,7 @@ impl fmt::Display for Change {
 }
 
 impl Change {
-    /// The line that makes it in a shell; `None`: it is for the program, or the network, to make.
+    /// The shell command that makes the change; `None`: the program, or the network, must make it.
     pub fn command(&self) -> Option<String> {
         match self {
             Self::Range(low, high) => Some(format!("sysctl -w net.ipv4.ip_local_port_range='{low} {high}'")),
@@ -69,7 +69,7 @@ impl Change {
 }
 
 impl Setup {
-    /// How things would be.
+    /// The setup with the change.
     pub fn with(mut self, change: Change, rules: &SearchRules) -> Self {
         match change {
             Change::Range(low, high) => self.range = Range { low, high, ..self.range },
@@ -83,8 +83,8 @@ impl Setup {
     }
 }
 
-/// `inet_sk_get_local_port_range`: each end counts where it is within the range of the namespace, the second against
-/// what the first left.
+/// The effective range, as in `inet_sk_get_local_port_range`: each end counts if it is within the range of the
+/// namespace, the second one after the first was applied.
 fn clamped(range: Range, (low, high): (u16, u16), rules: &SearchRules) -> Range {
     let mut ends = (range.low, range.high);
     if (ends.0..=ends.1).contains(&low) {

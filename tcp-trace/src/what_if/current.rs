@@ -6,17 +6,17 @@ use super::{
     search::{Found, Searches},
 };
 
-/// Searches that are made to find it out, about as many.
+/// Approximate number of simulated searches.
 const SEARCHES: u64 = 400_000;
-/// Candidates that these may look at where the distance between two is random: each then has to be looked at.
+/// Upper limit of simulated candidates where strides are random, because each candidate is then tested.
 const CANDIDATES: u64 = 40_000_000;
-/// Beginnings anywhere, at least.
+/// Minimum number of random starting points.
 const WINDOWS: u32 = 32;
 
-/// What searches come to, on average.
+/// Averages over searches.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Visits {
-    /// Candidates looked at.
+    /// Mean number of candidates visited.
     pub mean: f64,
     /// Share of searches that went through the second pass.
     pub second_pass: f64,
@@ -24,7 +24,7 @@ pub struct Visits {
     pub no_port: f64,
 }
 
-/// Adds searches up.
+/// Sums over searches.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sums {
     pub searches: u64,
@@ -47,15 +47,15 @@ impl Sums {
     }
 }
 
-/// Of `per_window` searches in each ten seconds, the first of which begins anywhere and the others where the last one
-/// left off.
+/// Averages of `per_window` searches in each ten seconds. The first of a window starts anywhere, the others start where
+/// the last one ended.
 pub fn visits(mut searches: Searches, per_window: u32) -> Visits {
     let places = searches.places();
     let windows =
         u32::try_from(SEARCHES / u64::from(per_window.max(1))).unwrap_or(u32::MAX).clamp(WINDOWS, places.max(WINDOWS));
     let mut random = Random::new(u64::from(per_window));
     let mut sums = Sums::default();
-    // Evenly over the range, in an order that is even too when it ends early.
+    // Starting points are spread evenly over the range, also if the loop ends early.
     for window in spread(windows) {
         searches.begin_at((u64::from(window) * u64::from(places) / u64::from(windows)) as u32);
         for _ in 0..per_window.max(1) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The answer to what-if, before it is written.
+//! The forecast of what-if, before it is written.
 
 use jiff::Timestamp;
 
@@ -19,60 +19,60 @@ use crate::{
     probes::tier::Tier,
 };
 
-/// All of it.
+/// A forecast for all sources and destinations.
 #[derive(Clone, Debug)]
 pub struct Forecast {
     /// Release of the kernel.
     pub kernel: String,
-    /// How connects were seen; `None`: they were not.
+    /// Tier of the connect signal; `None`: not traced.
     pub tier: Option<Tier>,
-    /// When.
+    /// Time of the forecast.
     pub time: Timestamp,
-    /// How long it was looked at.
+    /// Length of the run in seconds.
     pub seconds: f64,
-    /// Fewest free ports first.
+    /// Sources and destinations, fewest free ports first.
     pub cases: Vec<Case>,
-    /// What the reader should know about the numbers.
+    /// Notes on the numbers.
     pub notes: Vec<String>,
 }
 
 /// One source and destination.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Which.
+    /// Source and destination.
     pub route: Route,
-    /// What people call its network namespace.
+    /// Name of its network namespace, if it has one.
     pub netns_name: Option<Text>,
-    /// A file by which nsenter(1) gets there; `None`: the agent is there itself.
+    /// A file through which nsenter(1) enters the namespace; `None`: the agent is in it.
     pub entrance: Option<Text>,
-    /// Its settings.
+    /// Settings of the namespace.
     pub sysctls: Sysctls,
     /// What takes its ports now.
     pub held: Held,
-    /// What was measured of its searches.
+    /// Measurements of its searches.
     pub searched: Searched,
-    /// What the predictions rest on.
+    /// Inputs of the predictions.
     pub known: PredictInput,
-    /// The first one changes nothing.
+    /// Scenarios; the first one changes nothing.
     pub scenarios: Vec<Scenario>,
 }
 
-/// Some changes, and what would come of them.
+/// A set of changes and its prediction.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// All made at once.
+    /// Changes, all made together.
     pub changes: Vec<Change>,
-    /// What would be.
+    /// The prediction.
     pub prediction: Prediction,
 }
 
 impl Case {
-    /// What comes without any change.
+    /// The prediction without any change.
     pub fn today(&self) -> Option<&Prediction> {
         self.scenarios.first().map(|scenario| &scenario.prediction)
     }
 
-    /// The change to begin with, and what would come of it.
+    /// The advised change and its prediction.
     pub fn advised(&self) -> Option<(&Change, &Prediction)> {
         let single = self.scenarios.iter().filter_map(|scenario| match &scenario.changes[..] {
             [change] => Some((change, &scenario.prediction)),
@@ -81,7 +81,7 @@ impl Case {
         suggestions::advised(self.today()?, single)
     }
 
-    /// The line that makes a change, safe to paste; `None`: no shell can.
+    /// The command that makes a change, safe to paste; `None`: no command can.
     pub fn command(&self, change: &Change) -> Option<String> {
         let place = NetnsShell::behind(self.route.netns, self.entrance.as_ref(), self.sysctls.clone());
         Some(place.command(&change.command()?))
@@ -89,7 +89,7 @@ impl Case {
 }
 
 impl Scenario {
-    /// As the command line has it; nothing where nothing is changed.
+    /// The changes as flags of the command line; empty if there is none.
     pub fn words(&self) -> String {
         self.changes.iter().map(Change::to_string).collect::<Vec<_>>().join(" ")
     }

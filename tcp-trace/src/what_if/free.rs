@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which candidates of a pass are free: a bit each, and the next one found by words.
+//! Free candidates of a pass, one bit each; the next one is found by words.
 
 use super::walk::Pass;
 
@@ -12,29 +12,29 @@ pub struct Free {
 }
 
 impl Free {
-    /// Those whose port is free.
+    /// The free candidates of a pass.
     pub fn of(pass: Pass, is_free: impl Fn(u16) -> bool) -> Self {
         let mut free = Self { pass, words: vec![0; pass.last as usize / 64 + 1], count: 0 };
         (0..=pass.last).filter(|candidate| is_free(pass.port(*candidate))).for_each(|candidate| free.give(candidate));
         free
     }
 
-    /// How many are free.
+    /// Number of free candidates.
     pub fn count(&self) -> u32 {
         self.count
     }
 
-    /// How many of them a search finds that does not begin at the low end itself.
+    /// Number of free candidates that a search finds which does not start at the low end.
     pub fn within_reach(&self) -> u32 {
         self.count - u32::from(self.pass.is_odd() && self.is_free(0))
     }
 
-    /// Whether one is.
+    /// Whether a candidate is free.
     pub fn is_free(&self, candidate: u32) -> bool {
         self.words[candidate as usize / 64] >> (candidate % 64) & 1 == 1
     }
 
-    /// Takes one; whether it was free.
+    /// Takes a candidate; returns whether it was free.
     pub fn take(&mut self, candidate: u32) -> bool {
         let was_free = self.is_free(candidate);
         self.words[candidate as usize / 64] &= !(1 << (candidate % 64));
@@ -42,13 +42,13 @@ impl Free {
         was_free
     }
 
-    /// Gives one back.
+    /// Releases a candidate.
     pub fn give(&mut self, candidate: u32) {
         self.count += u32::from(!self.is_free(candidate));
         self.words[candidate as usize / 64] |= 1 << (candidate % 64);
     }
 
-    /// The free candidate that a search from `start` comes to, and how many it has looked at then; `None`: to none.
+    /// The first free candidate of a search from `start`, and the number of visited candidates; `None`: there is none.
     pub fn seek(&self, start: u32, stride: u32) -> Option<(u32, u32)> {
         if self.count == 0 {
             return None;
@@ -72,13 +72,13 @@ impl Free {
         if let Some(found) = self.first_in(start, end) {
             return Some((found, found - start + 1));
         }
-        // After the last one comes 1 where that stands in for 0.
+        // After the last candidate comes 1, if the last one replaces 0.
         let low = self.pass.next(self.pass.last, 1);
         let found = self.first_in(low, start.checked_sub(1)?)?;
         Some((found, self.pass.last - start + 1 + found - low + 1))
     }
 
-    /// Both ends included.
+    /// The first free candidate from `from` to `to`, both included.
     fn first_in(&self, from: u32, to: u32) -> Option<u32> {
         if from > to {
             return None;

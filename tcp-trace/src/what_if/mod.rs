@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What would be, if the range, the addresses or the rates were others: the kernel's own search, made again in user
-//! space over the sockets as they are.
+//! Forecasts for another range, other addresses or other rates: the kernel's own search, repeated in user space over
+//! the present sockets.
 
 pub mod change;
 pub mod current;
@@ -22,6 +22,6 @@ mod usage_model_tests;
 
 use crate::mode::Mode;
 
-/// Whatever tells of ports tells of this.
+/// The question whose messages contain all inputs.
 pub const QUESTION: Mode = Mode::Ports;
 pub mod walk;

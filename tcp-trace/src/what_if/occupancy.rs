@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The ports towards one destination as its searches find them, by what would give them back.
+//! The ports towards one destination as its searches find them, by what would release them.
 
 use crate::{
     aggregate::ports::{
@@ -12,19 +12,19 @@ use crate::{
     inventory::{Inventory, socket::State},
 };
 
-/// Of one source and destination.
+/// Ports of one source and destination.
 #[derive(Clone, Debug)]
 pub struct Occupancy {
-    /// Of no use to anybody.
+    /// Ports that no connect can use.
     pub common: Common,
-    /// Of connections, those on their way in or out included.
+    /// Ports of connections, including those that are being opened or closed.
     live: PortSet,
-    /// In TIME_WAIT, and for how long; `None`: not told.
+    /// Ports in TIME_WAIT with their age in ms; `None`: unknown.
     time_wait: Vec<(u16, Option<u32>)>,
 }
 
 impl Occupancy {
-    /// From the sockets of a namespace; `None`: it is not among these.
+    /// The ports from the sockets of a namespace; `None`: the namespace is not in the inventory.
     pub fn of(inventory: &Inventory, route: Route) -> Option<Self> {
         let space = inventory.space(route.netns)?;
         let mut occupancy =
@@ -42,12 +42,12 @@ impl Occupancy {
         Some(occupancy)
     }
 
-    /// The same as seen from an address that nothing is connected from yet.
+    /// The ports for a new source address without connections.
     pub fn of_a_new_address(&self) -> Self {
         Self { common: self.common.clone(), live: PortSet::default(), time_wait: Vec::new() }
     }
 
-    /// Ports that a search may not have.
+    /// Ports that a search cannot use.
     pub fn taken(&self, reuse: Reuse) -> PortSet {
         let mut taken = self.live.clone();
         let resting = self.time_wait.iter().filter(|(_, age_ms)| !reuse.after(*age_ms));
@@ -58,12 +58,12 @@ impl Occupancy {
         taken
     }
 
-    /// Connections from ports of a range.
+    /// Number of connections from ports of a range.
     pub fn live(&self, range: Range) -> u32 {
         self.live.iter().filter(|port| range.contains(*port)).count() as u32
     }
 
-    /// Ports of a range in TIME_WAIT, reusable or not.
+    /// Number of ports of a range in TIME_WAIT, reusable or not.
     pub fn time_wait(&self, range: Range) -> u32 {
         self.time_wait.iter().filter(|(port, _)| range.contains(*port)).count() as u32
     }

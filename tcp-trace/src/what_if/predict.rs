@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What searches would come to: with the sockets as they are, and once these have been replaced.
+//! Predicts searches with the present sockets, and after these have been replaced.
 
 use super::{
     change::Setup,
@@ -12,65 +12,65 @@ use super::{
 };
 use crate::aggregate::ports::reuse::Reuse;
 
-/// Searches of one source and destination begin anywhere once in so many seconds.
+/// Searches of one source and destination start anywhere once per this many seconds.
 const WINDOW_S: f64 = 10.0;
 
-/// Ports a second, more or fewer.
+/// Change of the number of ports per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trend {
-    /// In use by connections.
+    /// Change of ports in use by connections.
     pub live: f64,
-    /// In TIME_WAIT.
+    /// Change of ports in TIME_WAIT.
     pub time_wait: f64,
 }
 
-/// What is known of one source and destination.
+/// Inputs for one source and destination.
 #[derive(Clone, Debug)]
 pub struct PredictInput {
     /// Its ports.
     pub occupancy: Occupancy,
-    /// As it is set up today.
+    /// The present setup.
     pub setup: Setup,
     /// Searches a second.
     pub searches_per_second: Option<f64>,
-    /// How its ports go.
+    /// The trend of its ports.
     pub trend: Option<Trend>,
-    /// The start of a search is chosen as in 5.18 and later; before, it is not known what searches come to.
+    /// Whether searches start as in 5.18 and later; for other kernels the number of visited ports is unknown.
     pub perturb_table: bool,
-    /// What a search costs here.
+    /// Measured cost of a search.
     pub search_cost: SearchCost,
 }
 
-/// What would be.
+/// A prediction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
-    /// How things would be set up.
+    /// The setup of the prediction.
     pub setup: Setup,
-    /// With the sockets as they are; `None`: not known how often somebody searches.
+    /// Searches with the present sockets; `None`: the rate of searches is unknown.
     pub current: Option<Visits>,
-    /// With as many connections at a time, all of them made under this setup.
+    /// Searches after all connections have been replaced under this setup.
     pub steady_state: Option<Visits>,
-    /// Time of a search then.
+    /// Time of a search with the present sockets, in ns.
     pub at_once_ns: Option<f64>,
-    /// Time of a search then.
+    /// Time of a search after all connections have been replaced, in ns.
     pub settled_ns: Option<f64>,
-    /// Ports taken at once at which the first half is full, over all addresses; `None`: one pass has no halves.
+    /// Ports taken at the same time when the first half is full, over all addresses; `None`: one pass has no halves.
     pub cliff_at: Option<u32>,
-    /// Connections that can be added before that.
+    /// Connections that can be added before the first half is full.
     pub to_cliff: Option<u32>,
-    /// Connections that can be added before there is no port.
+    /// Connections that can be added before no port is left.
     pub to_exhaustion: u32,
-    /// How fast ports would go.
+    /// Growth of taken ports per second.
     pub ports_per_second: Option<f64>,
 }
 
 impl Prediction {
-    /// Until the first half is full.
+    /// Seconds until the first half is full.
     pub fn seconds_to_cliff(&self) -> Option<f64> {
         self.seconds_to(self.to_cliff?)
     }
 
-    /// Until there is no port.
+    /// Seconds until no port is left.
     pub fn seconds_to_exhaustion(&self) -> Option<f64> {
         self.seconds_to(self.to_exhaustion)
     }
@@ -84,7 +84,7 @@ impl Prediction {
 }
 
 impl PredictInput {
-    /// What would be.
+    /// Predicts for a setup.
     pub fn predict(&self, setup: Setup) -> Prediction {
         let per_window = self.per_window(&setup);
         let crowd = self.crowd(&setup);
@@ -107,14 +107,14 @@ impl PredictInput {
         }
     }
 
-    /// Searches in which each begins where the last one ended.
+    /// Number of searches in a window, each of which starts where the last one ended.
     fn per_window(&self, setup: &Setup) -> Option<u32> {
         let rate = self.searches_per_second.filter(|_| self.perturb_table)?;
         let searches = rate * WINDOW_S / f64::from(setup.addresses) / f64::from(setup.requests);
         Some(searches.round().max(1.0) as u32)
     }
 
-    /// Ports in use at a time, of one of the addresses.
+    /// Ports in use at the same time, of one of the addresses.
     fn crowd(&self, setup: &Setup) -> Option<Crowd> {
         let today = self.setup.range;
         let share = |ports: u32| (f64::from(ports) / f64::from(setup.addresses)).round() as u32;
@@ -142,8 +142,8 @@ impl PredictInput {
         Visits { mean: all(|it| it.mean), second_pass: all(|it| it.second_pass), no_port: all(|it| it.no_port) }
     }
 
-    /// Connections that can be added before the first half is full, and before there is no port. Those of now stay where
-    /// they are, unless addresses are added: then they have to be spread over all of them first.
+    /// Connections that can be added before the first half is full, and before no port is left. Present connections
+    /// stay where they are, unless addresses are added: then they are spread over all of them first.
     fn room(&self, setup: &Setup, crowd: Option<Crowd>) -> (Option<u32>, u32) {
         if setup.addresses == 1 {
             let searches = self.used(setup);
@@ -159,13 +159,13 @@ impl PredictInput {
         (unused.to_cliff().map(left), left(unused.to_exhaustion()))
     }
 
-    /// With the sockets as they are.
+    /// Searches over the present sockets.
     fn used(&self, setup: &Setup) -> Searches {
         let taken = self.occupancy.taken(setup.reuse);
         Searches::new(Walk::new(setup.range, setup.step_width), |port| !taken.contains(port))
     }
 
-    /// Without any.
+    /// Searches over an empty range.
     fn unused(&self, setup: &Setup) -> Searches {
         let common = self.occupancy.of_a_new_address().taken(setup.reuse);
         Searches::new(Walk::new(setup.range, setup.step_width), |port| !common.contains(port))
@@ -173,7 +173,7 @@ impl PredictInput {
 }
 
 impl Trend {
-    /// With fewer connects, or with TIME_WAIT out of the way.
+    /// The value after fewer connects, or with reusable TIME_WAIT.
     fn of(self, setup: &Setup) -> f64 {
         let time_wait = if matches!(setup.reuse, Reuse::After { .. }) { 0.0 } else { self.time_wait };
         (self.live + time_wait) / f64::from(setup.requests)

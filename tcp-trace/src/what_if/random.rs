@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Chance that repeats itself: the same sockets give the same answer (SplitMix64).
+//! Reproducible random numbers: the same sockets yield the same forecast (SplitMix64).
 
-/// A sequence of numbers that look random.
+/// A sequence of pseudo-random numbers.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// From a seed.
+    /// Starts from a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Below `bound`, which is not 0.
+    /// A number below `bound`, which must not be 0.
     pub fn below(&mut self, bound: u32) -> u32 {
-        // 32 bits are enough for what is below 65,536: no value is more likely than another by more than one in 65,536.
+        // 32 bits suffice for bounds below 65,536: no value is more likely than another by more than one in 65,536.
         (((self.draw() >> 32) * u64::from(bound)) >> 32) as u32
     }
 

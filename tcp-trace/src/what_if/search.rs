@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One search after another, as `__inet_hash_connect` makes them for one source and destination.
+//! Simulates consecutive searches of `__inet_hash_connect` for one source and destination.
 //!
-//! A search begins where `table_perturb` says, and moves that on by what it walked, or by up to eight steps if that is
-//! more: so the next search goes on behind the last one. Every ten seconds the sources of that number change
-//! (`secure_ipv4_port_ephemeral` mixes the time), and a search begins anywhere.
+//! A search starts where `table_perturb` says, and advances that entry by the distance that it walked, or by up to
+//! eight steps if that is more. The next search therefore continues behind the last one. Every ten seconds the inputs
+//! of `port_offset` change (`secure_ipv4_port_ephemeral` mixes in the time), and a search starts anywhere.
 
 use super::{
     free::Free,
@@ -11,18 +11,18 @@ use super::{
     walk::{RANDOM_STEPS, Walk},
 };
 
-/// What one search did.
+/// Result of one search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// The candidate, and whether it is one of the second pass; `None`: there was none (EADDRNOTAVAIL).
+    /// The candidate, and whether it is of the second pass; `None`: no port (EADDRNOTAVAIL).
     pub candidate: Option<(u32, bool)>,
-    /// Candidates looked at.
+    /// Number of visited candidates.
     pub visited: u32,
-    /// The second pass was begun.
+    /// Whether the second pass was started.
     pub second_pass: bool,
 }
 
-/// The ports of one source and destination, and where the next search begins.
+/// The ports of one source and destination, and the start of the next search.
 #[derive(Clone, Debug)]
 pub struct Searches {
     walk: Walk,
@@ -33,39 +33,39 @@ pub struct Searches {
 }
 
 impl Searches {
-    /// Of a range of which these ports are free.
+    /// Searches over a range with these free ports.
     pub fn new(walk: Walk, is_free: impl Fn(u16) -> bool) -> Self {
         let first = Free::of(walk.first(), &is_free);
         let second = walk.second().map(|pass| Free::of(pass, &is_free));
         Self { walk, first, second, strides: walk.strides(), start: 0 }
     }
 
-    /// Ports that are left until a search has to go through the second pass; `None`: there is none.
+    /// Ports left until a search needs the second pass; `None`: there is no second pass.
     pub fn to_cliff(&self) -> Option<u32> {
         self.second.as_ref().map(|_| self.first.within_reach())
     }
 
-    /// Ports that are left.
+    /// Number of free ports.
     pub fn to_exhaustion(&self) -> u32 {
         self.first.within_reach() + self.second.as_ref().map_or(0, Free::count)
     }
 
-    /// Places that a search may begin at.
+    /// Number of possible starting points.
     pub fn places(&self) -> u32 {
         self.walk.pass
     }
 
-    /// The distance between two candidates is random.
+    /// Whether the distance between two candidates is random.
     pub fn has_strides(&self) -> bool {
         self.strides.len() > 1
     }
 
-    /// The next search begins here.
+    /// Sets the start of the next search.
     pub fn begin_at(&mut self, start: u32) {
         self.start = start % self.walk.pass;
     }
 
-    /// Searches, and moves on.
+    /// Searches, and advances the start of the next search.
     pub fn search(&mut self, random: &mut Random) -> Found {
         let stride = self.draw_stride(random);
         let (candidate, visited, in_its_pass) = match self.first.seek(self.start, stride) {
@@ -83,21 +83,21 @@ impl Searches {
         Found { candidate: Some(candidate), visited, second_pass: candidate.1 }
     }
 
-    /// Takes what was found.
+    /// Takes the port that was found.
     pub fn take(&mut self, (candidate, second): (u32, bool)) {
         if let Some(free) = self.half(second) {
             free.take(candidate);
         }
     }
 
-    /// Gives it back.
+    /// Releases a port.
     pub fn give(&mut self, (candidate, second): (u32, bool)) {
         if let Some(free) = self.half(second) {
             free.give(candidate);
         }
     }
 
-    /// Which candidate a port is.
+    /// The candidate of a port.
     pub fn place(&self, port: u16) -> Option<(u32, bool)> {
         let second = self.walk.second();
         let first = self.walk.first().candidate(port).map(|candidate| (candidate, false));

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a search costs: a time that each has, and one for each candidate, as they were measured here.
+//! Cost of a search: a fixed time, and a time per candidate, as measured here.
 
 use crate::model::folded::{FoldedCounts, FoldedSum};
 
-/// A search of at most so many candidates is a short one: next to all of its time is that which each has.
+/// A search of at most this many candidates is short: nearly all of its time is the fixed part.
 const SHORT: u64 = 16;
-/// One of this many is a long one: next to all of its time is that of the candidates.
+/// A search of at least this many candidates is long: nearly all of its time is that of the candidates.
 const LONG: u64 = 256;
 
-/// From searches whose time and candidates are both known, wherever they went.
+/// Measurements from searches with known time and candidates, to any destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SearchCost {
     short: Sums,
@@ -23,12 +23,12 @@ struct Sums {
 }
 
 impl SearchCost {
-    /// Takes the searches of a row: those that found a port in their first pass, and those that did in their second, each
-    /// as they are on average.
+    /// Adds the searches of a row: those that found a port in the first pass, and those that did in the second, each by
+    /// their average.
     pub fn observe(&mut self, counts: &FoldedCounts) {
         let second = &counts.second_pass_visited;
         self.add(second.known, second.sum, counts.second_pass_search_ns);
-        // Those that found none visited ports, too.
+        // Searches that found no port visited ports too.
         if counts.exhausted == 0 {
             let visited = &counts.visited;
             let searches = visited.known.saturating_sub(second.known);
@@ -36,7 +36,7 @@ impl SearchCost {
         }
     }
 
-    /// Searches of which both are known.
+    /// Adds searches with known time and candidates.
     fn add(&mut self, searches: u64, candidates: u64, took: FoldedSum) {
         if searches == 0 || searches != took.known {
             return;
@@ -51,17 +51,17 @@ impl SearchCost {
         sums.ns = sums.ns.saturating_add(took.sum);
     }
 
-    /// A candidate more; `None`: no long search was measured.
+    /// Time per candidate in ns; `None`: no long search was measured.
     pub fn candidate_ns(&self) -> Option<f64> {
         let (candidates, ns) = self.long.means()?;
         Some(match self.short.means() {
             Some((few, little)) => (ns - little).max(0.0) / (candidates - few),
-            // What each search has is a small part of a long one.
+            // The fixed part is a small part of a long search.
             None => ns / candidates,
         })
     }
 
-    /// A search of so many candidates; `None`: none like it was measured.
+    /// Time of a search with this many candidates in ns; `None`: no similar search was measured.
     pub fn search_ns(&self, visited: f64) -> Option<f64> {
         match self.short.means() {
             Some((few, ns)) => match self.candidate_ns() {
@@ -74,7 +74,7 @@ impl SearchCost {
 }
 
 impl Sums {
-    /// Candidates and time of a search.
+    /// Mean candidates and time of a search.
     fn means(&self) -> Option<(f64, f64)> {
         let searches = self.searches as f64;
         (self.searches > 0).then(|| (self.candidates as f64 / searches, self.ns as f64 / searches))

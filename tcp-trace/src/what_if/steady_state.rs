@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Ports that a search visits once every connection of now has been replaced: as many of them at a time, closed in no
-//! order, each close followed by a connect that searches. What they leave in TIME_WAIT goes in the order it came.
+//! Ports that a search visits after every present connection has been replaced: the number stays the same, connections
+//! close in random order, and each close is followed by a connect. TIME_WAIT ends in the order of its start.
 
 use std::collections::VecDeque;
 
@@ -10,23 +10,24 @@ use super::{
     search::Searches,
 };
 
-/// Each connection is replaced this often before anything is counted: two in a thousand are then as they were.
+/// Number of replacements of each connection before counting starts: two in a thousand are then still original.
 const TURNS: u32 = 6;
-/// Connects counted.
+/// Number of counted connects.
 const COUNTED: u32 = 60_000;
-/// Fewer, where the distance between candidates is random: each candidate has to be looked at.
+/// Upper limit of candidates where strides are random, because each candidate is then tested.
 const CANDIDATES: u64 = 60_000_000;
 
-/// How many ports are in use at a time.
+/// Number of ports in use at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crowd {
-    /// By connections.
+    /// Ports of connections.
     pub live: u32,
-    /// By TIME_WAIT that may not be taken over.
+    /// Ports in TIME_WAIT that cannot be reused.
     pub time_wait: u32,
 }
 
-/// Of `per_window` searches in each ten seconds, in a range that is free apart from what no connect may have.
+/// Averages of `per_window` searches in each ten seconds, in a range that is free except for ports that no connect can
+/// use.
 pub fn visits(mut searches: Searches, crowd: Crowd, per_window: u32) -> Visits {
     let mut random = Random::new(u64::from(crowd.live) << 32 | u64::from(per_window));
     let mut live: Vec<(u32, bool)> = Vec::with_capacity(crowd.live as usize + 1);
@@ -41,7 +42,7 @@ pub fn visits(mut searches: Searches, crowd: Crowd, per_window: u32) -> Visits {
             searches.begin_at(random.below(searches.places()));
         }
         left_in_window -= 1;
-        // Room for the one that comes.
+        // Makes room for the next connection.
         if !live.is_empty() && live.len() >= crowd.live as usize {
             let closed = live.swap_remove(random.below(live.len() as u32) as usize);
             rest(&mut searches, &mut time_wait, closed, crowd);
@@ -64,7 +65,7 @@ pub fn visits(mut searches: Searches, crowd: Crowd, per_window: u32) -> Visits {
     sums.visits()
 }
 
-/// What a closed connection leaves behind, and what ends meanwhile.
+/// Handles what a closed connection leaves behind, and what ends meanwhile.
 fn rest(searches: &mut Searches, time_wait: &mut VecDeque<(u32, bool)>, closed: (u32, bool), crowd: Crowd) {
     time_wait.push_back(closed);
     if time_wait.len() > crowd.time_wait as usize

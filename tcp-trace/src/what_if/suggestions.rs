@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Changes that are worth a line on this kernel, for these ports, and the one that is advised.
+//! Changes that are sensible on this kernel, for these ports, and the advised one.
 
 use super::{
     change::Change,
@@ -7,21 +7,21 @@ use super::{
 };
 use crate::{aggregate::ports::range::Range, kernel::rules::SearchRules};
 
-/// As wide as it gets without ports that need privileges.
+/// The widest range without privileged ports.
 const WIDEST: (u16, u16) = (1024, 65_535);
-/// Small as steps go, and far more than sockets that connect one after another take.
+/// A small step width, which still separates sockets that connect one after another.
 const STEP_WIDTH: u32 = 64;
-/// Requests over a connection, as HTTP keep-alive is often set up.
+/// Requests per connection, as is common for HTTP keep-alive.
 const REQUESTS: u32 = 10;
-/// Searches of so few ports leave nothing to gain.
+/// Searches of this few ports leave nothing to gain.
 const FEW: f64 = 2.0;
 
-/// All of them, the plainest first.
+/// All sensible changes, the simplest first.
 pub fn changes(known: &PredictInput, rules: &SearchRules) -> Vec<Change> {
     let setup = &known.setup;
     let wider = |(low, high): (u16, u16)| {
         let is_wider = Range::of_namespace((low, high)).ports() > setup.range.ports();
-        // A program that has set IP_LOCAL_PORT_RANGE is not moved by the setting.
+        // A program that has set IP_LOCAL_PORT_RANGE is not affected by the setting.
         (is_wider && !setup.range.one_pass).then_some(Change::Range(low, high))
     };
     let own_range = rules.socket_range_steps_by_one && !setup.range.one_pass;
@@ -38,7 +38,7 @@ pub fn changes(known: &PredictInput, rules: &SearchRules) -> Vec<Change> {
     all.into_iter().flatten().collect()
 }
 
-/// The first of those that can be made in a shell and do about as much as the best of them; `None`: none does much.
+/// The first change that a shell can make and that does about as much as the best one; `None`: none does much.
 pub fn advised<'a>(
     today: &Prediction,
     others: impl Iterator<Item = (&'a Change, &'a Prediction)> + Clone,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The model against `__inet_hash_connect`, spelled out candidate by candidate.
+//! Tests of the model against `__inet_hash_connect`, written out candidate by candidate.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,8 @@ use super::{
 };
 use crate::aggregate::ports::range::Range;
 
-/// One search of net/ipv4/inet_hashtables.c (7.2), its random numbers given: port, candidates, what the table moves on.
+/// One search of net/ipv4/inet_hashtables.c (7.2) with given random numbers: port, candidates, and the advance of the
+/// table.
 fn kernel(
     range: Range,
     table: u32,
@@ -94,7 +95,7 @@ proptest! {
             prop_assert_eq!(found.candidate, port.map(|port| searches.place(port).expect("in the range")));
             prop_assert_eq!(found.second_pass, visited > walk.pass);
             table = table.wrapping_add(moved.unwrap_or(0));
-            // Most connections stay, some go.
+            // Most connections stay, some close.
             if let (Some(place), Some(port)) = (found.candidate, port) {
                 if random.below(3) > 0 {
                     searches.take(place);
@@ -108,7 +109,7 @@ proptest! {
         }
     }
 
-    /// From the kernel's own loop: what it draws, and what it makes of that.
+    /// Strides as the kernel's own loop draws them.
     #[test]
     fn strides_are_drawn_as_the_kernel_draws_them(range in ranges(), width in 2_u32..400) {
         let walk = Walk::new(range, width);
@@ -134,10 +135,10 @@ proptest! {
         prop_assert_eq!(walk.strides(), drawn.into_iter().collect::<Vec<_>>());
     }
 
-    /// Held connections reach the second pass exactly when the model says so.
+    /// Held connections reach the second pass exactly when the model predicts it.
     #[test]
     fn the_cliff_is_where_it_is_told(range in ranges(), seed in any::<u64>(), share in 0.0_f64..=1.0) {
-        // A search from the low end itself, one in as many as there are ports, sees another port of an odd range.
+        // A search from the low end, one in as many as there are ports, visits another port of an odd range.
         prop_assume!(range.never_tried() == 0);
         let mut random = Random::new(seed);
         let taken: HashSet<u16> =

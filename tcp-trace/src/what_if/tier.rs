@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How large a tier of proxies or NAT hosts has to be, towards one destination: how many ports each address has in use
-//! at a time, and how many there are.
+//! The size of a tier of proxies or NAT hosts towards one destination: how many ports each address has in use at the
+//! same time, and how many there are.
 //!
-//! A proxy connects itself, so the search of the kernel is what limits it: half of the range until the cliff. A NAT host
-//! gives connections of others one of its ports. That is not this search but netfilter's, and how that one chooses is
-//! not gone into: there are the ports from 1024 on, each kept until conntrack forgets it.
+//! A proxy connects itself, so the kernel's search limits it: half of the range until the cliff. A NAT host uses one of
+//! its ports for a connection of another host. netfilter chooses that port with another algorithm, which is not
+//! modelled: there are the ports from 1024 on, each kept until conntrack drops the entry.
 
 use crate::{
     aggregate::ports::range::Range,
@@ -16,49 +16,49 @@ use crate::{
     },
 };
 
-/// `net.ipv4.ip_local_port_range`, as kernels come.
+/// Default of `net.ipv4.ip_local_port_range`.
 pub const DEFAULT_RANGE: (u16, u16) = (32_768, 60_999);
-/// `TCP_TIMEWAIT_LEN`
+/// Length of TIME_WAIT in seconds, `TCP_TIMEWAIT_LEN`.
 const TIME_WAIT_S: f64 = 60.0;
-/// `nf_conntrack_tcp_timeout_time_wait`, as kernels come.
+/// Default of `nf_conntrack_tcp_timeout_time_wait` in seconds.
 const CONNTRACK_S: f64 = 120.0;
-/// What `nf_nat_l4proto_unique_tuple` chooses from for source ports of 1024 and above.
+/// Number of ports that `nf_nat_l4proto_unique_tuple` chooses from for source ports of 1024 and above.
 const NAT_PORTS: u32 = 65_536 - 1024;
 
-/// A tier.
+/// A tier of hosts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tier {
-    /// Hosts, each with as many connects as any other.
+    /// Number of hosts, each with an equal share of the connects.
     pub hosts: u32,
-    /// Local addresses of each, used in turn.
+    /// Source addresses per host, used in turn.
     pub addresses: u32,
-    /// Of all hosts together.
+    /// Connects per second of all hosts together.
     pub connects_per_second: f64,
-    /// How long a connection lasts, before TIME_WAIT.
+    /// Duration of a connection in seconds, before TIME_WAIT.
     pub lasts_s: f64,
-    /// Local ports of a proxy.
+    /// Port range of a proxy.
     pub range: (u16, u16),
 }
 
-/// What one kind of host comes to.
+/// The size for one kind of host.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Size {
     /// Ports of an address.
     pub ports: u32,
-    /// Taken at a time, where there are enough.
+    /// Ports taken at the same time, if there are enough.
     pub taken: f64,
-    /// Ports taken at which searches get long; of a NAT host, at which there is none.
+    /// Ports taken when searches become long; for a NAT host, when none is left.
     pub edge: u32,
-    /// Connects a second of the whole tier at which that is reached.
+    /// Connects per second of the whole tier at the edge.
     pub edge_per_second: f64,
-    /// Hosts of which none comes to the edge.
+    /// Number of hosts that stays below the edge.
     pub hosts: u32,
-    /// What searches come to; `None`: not this kernel's search.
+    /// Predicted searches; `None`: not this kernel's search.
     pub visits: Option<Visits>,
 }
 
 impl Tier {
-    /// Of hosts that connect themselves, and close first.
+    /// Size for hosts that connect themselves, and close first.
     pub fn proxy(&self) -> Size {
         let walk = Walk::new(Range::of_namespace(self.range), 0);
         let searches = Searches::new(walk, |_| true);
@@ -71,7 +71,7 @@ impl Tier {
         Size { visits, ..self.size(walk.range.ports(), edge, self.lasts_s + TIME_WAIT_S) }
     }
 
-    /// Of hosts that give the connections of others a port.
+    /// Size for hosts that do NAT for other hosts.
     pub fn nat(&self) -> Size {
         self.size(NAT_PORTS, NAT_PORTS, self.lasts_s + CONNTRACK_S)
     }

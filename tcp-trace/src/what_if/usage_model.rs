@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Learns from what happens how ports are searched and held, and at the end says what would be.
+//! Learns from messages how ports are searched and held, and predicts at the end.
 
 use std::collections::HashMap;
 
@@ -31,19 +31,19 @@ use crate::{
     summarize::accounting::Accounting,
 };
 
-/// One lost event for so many connects leaves no rate; fewer leave one that is a little too low.
+/// One lost event per this many connects leaves no rate; fewer losses leave one that is slightly too low.
 const MUCH: u64 = 20;
-/// Of two looks closer than this no trend follows.
+/// Two inventories closer than this, in ns, yield no trend.
 const APART_NS: u64 = 500_000_000;
 
-/// What is to be found out.
+/// The request for a forecast.
 #[derive(Clone, Debug, Default)]
 pub struct ForecastRequest {
-    /// Changes; none: those that are sensible here.
+    /// Requested changes; empty: those that are sensible here.
     pub changes: Vec<Change>,
-    /// Searches a second, instead of those that are seen.
+    /// Searches per second, instead of the measured rate.
     pub searches_per_second: Option<f64>,
-    /// Sources and destinations.
+    /// Number of sources and destinations.
     pub top: usize,
 }
 
@@ -56,15 +56,15 @@ pub struct UsageModel {
     ports: PortsAggregate,
     searches: Searches,
     search_cost: SearchCost,
-    /// Of this and other signals.
+    /// Losses of this and other signals.
     lost: Lost,
-    /// Connects that were counted.
+    /// Number of counted connects.
     counted: u64,
-    /// Ports of each route when it was first looked at.
+    /// Ports of each route at the first inventory.
     first: HashMap<Route, RouteSample, RandomState>,
     latest: Vec<RouteUsage>,
     warnings: Vec<String>,
-    /// The last moment that was told.
+    /// The last time that a message had.
     now: Option<Moment>,
 }
 
@@ -87,7 +87,7 @@ struct RouteSample {
 }
 
 impl UsageModel {
-    /// Nothing learned yet.
+    /// Starts without observations.
     pub fn new(session: &SessionInfo, request: ForecastRequest) -> Self {
         Self {
             request,
@@ -130,7 +130,7 @@ impl UsageModel {
     fn enter(&mut self, counters: &CounterSnapshot) {
         let mut lost = self.accounting.record(counters).unwrap_or_default();
         if self.session.has_rows {
-            // What had no room in the ring is in its row all the same.
+            // An attempt that found the ring full is still in its row.
             lost.ring_buffer = 0;
         }
         self.lost.add(lost);
@@ -146,13 +146,13 @@ impl UsageModel {
         for seen in &self.latest {
             self.first.entry(seen.group.route).or_insert(seen.look);
         }
-        // Bounded by what is looked at now.
+        // Bounded by the routes of the present inventory.
         let latest = &self.latest;
         self.first.retain(|route, _| latest.iter().any(|seen| seen.group.route == *route));
         self.warnings.clone_from(&inventory.warnings);
     }
 
-    /// What would be; `progress` is told how many scenarios are done, and of how many.
+    /// The forecast; `progress` receives the number of finished scenarios, and of all.
     pub fn forecast(&self, progress: impl Fn(usize, usize)) -> Forecast {
         let now = self.now.unwrap_or(self.session.begin);
         let cases: Vec<_> = self.latest.iter().map(|seen| (seen, self.known(seen, now))).collect();
@@ -217,8 +217,8 @@ impl UsageModel {
         }
     }
 
-    /// Searches are counted by destination. Where its sockets have several sources, each is taken to have searched as often
-    /// as it has sockets.
+    /// Share of a destination's searches for one source. If its sockets have several sources, searches are split in
+    /// proportion to the sockets.
     fn share_of(&self, seen: &RouteUsage) -> f64 {
         let sockets = |seen: &RouteUsage| f64::from(seen.look.live) + f64::from(seen.look.time_wait);
         let to = seen.group.route.destination();
@@ -227,7 +227,7 @@ impl UsageModel {
         if sources > 1 && all > 0.0 { sockets(seen) / all } else { 1.0 }
     }
 
-    /// Attempts that each of those that were followed stands for.
+    /// Number of attempts that each followed one represents.
     fn estimate_factor(&self) -> f64 {
         let counts = self.accounting.counts();
         if counts.not_followed > 0 && counts.made > 0 {
@@ -237,7 +237,7 @@ impl UsageModel {
         }
     }
 
-    /// Nothing; each change; all that were asked for together.
+    /// Scenarios: no change; each change; all requested changes together.
     fn scenarios(&self, known: &PredictInput) -> Vec<Vec<Change>> {
         let suggestions;
         let (changes, together) = match &self.request.changes[..] {
@@ -251,7 +251,7 @@ impl UsageModel {
         std::iter::once(Vec::new()).chain(singly).chain(together.then(|| changes.to_vec())).collect()
     }
 
-    /// Too much is missing for a rate. Not each run of a program that was missed is a connect that was not told.
+    /// Whether too much is missing for a rate. Not every missed program run is an unreported connect.
     fn is_lossy(&self) -> bool {
         self.lost.events().saturating_mul(MUCH) > self.counted || self.lost.missed > self.counted
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What happened in, what would be out, and how it reads.
+//! Tests from messages to forecasts and their text.
 
 use std::net::IpAddr;
 
@@ -37,7 +37,7 @@ const RULES: SearchRules = SearchRules {
     heals_buckets: false,
 };
 
-/// The even half of 40000-40999 is taken, and so many odd ports.
+/// An inventory with the even half of 40000-40999 taken, and `odd` odd ports.
 fn beyond(odd: u16, second: u64) -> Inventory {
     let sysctls = Sysctls {
         netns: Some(1),
@@ -62,7 +62,7 @@ fn forecast(changes: Vec<Change>) -> Forecast {
     outlook_with(changes, Counts::default())
 }
 
-/// `lost` is what the kernel side says is missing.
+/// The forecast with losses as counted by the kernel side.
 fn outlook_with(changes: Vec<Change>, lost: Counts) -> Forecast {
     let mut usage_model = usage_model(changes);
     let mut happens = |message: Message<'_>| usage_model.consume(message).expect("nothing is written");
@@ -144,7 +144,7 @@ fn without_a_rate_nothing_is_said_of_searches() {
     assert!(forecast.notes.iter().any(|note| note.ends_with("the run was too short")), "{:?}", forecast.notes);
 }
 
-/// Of a thousand connects.
+/// Losses are relative to a thousand connects.
 #[test]
 fn little_that_is_lost_leaves_a_rate_and_much_does_not() {
     let missed = |runs| Counts { runs_missed: Some(runs), ..Counts::default() };
@@ -169,11 +169,11 @@ fn rates_rest_on_rows_and_what_is_lost_in_the_ring_is_in_them() {
         UsageModel::new(&known, ForecastRequest { changes: Vec::new(), searches_per_second: None, top: 5 });
     let mut happens = |message: Message<'_>| usage_model.consume(message).expect("nothing is written");
     let connects = vec![second_pass(); 500];
-    // One of them was an example, too.
+    // One of the attempts is also an exemplar.
     happens(Message::Event(&Event::Connect(second_pass())));
     for looks in 1..=2 {
         let folded = Folded { rows: rows(&connects), ..Folded::default() };
-        // Each of those that were followed stands for two.
+        // Each followed attempt represents two.
         let counts =
             Counts { made: looks * 500, not_followed: looks * 500, ring_full: looks * 490, ..Counts::default() };
         happens(Message::Counters(&CounterSnapshot { counts, folded: Some(folded), ..CounterSnapshot::untraced() }));

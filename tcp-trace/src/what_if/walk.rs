@@ -2,39 +2,39 @@
 //! The walk of `__inet_hash_connect` over a range: its passes, and the order of candidates in each.
 //!
 //! Within a pass, candidates are numbered: number `n` is the port `low + step * n`, one higher in the second pass. The
-//! walk begins somewhere and goes round. Of a range with an odd number of ports the search takes one off, so that
-//! candidate 0 of the first pass and the one at the high end stand in for each other: see [`Pass::next`].
+//! walk starts somewhere and wraps around. In a range with an odd number of ports the search leaves one out, so that
+//! candidate 0 of the first pass and the one at the high end replace each other: see [`Pass::next`].
 
 use crate::aggregate::ports::range::Range;
 
-/// How many candidates a step of a pass may be raised by chance, `get_random_u32_below(8)`.
+/// Upper limit of random additional steps of a start, `get_random_u32_below(8)`.
 pub const RANDOM_STEPS: u32 = 8;
 
-/// A range as one search walks it.
+/// A range as a search walks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Walk {
     /// The range.
     pub range: Range,
-    /// Candidates that one pass looks at.
+    /// Number of candidates per pass.
     pub pass: u32,
-    /// `net.ipv4.ip_local_port_step_width`, where it has an effect: the distance of candidates is random.
+    /// `net.ipv4.ip_local_port_step_width`, if it has an effect: the distance between candidates is then random.
     pub step_width: Option<u32>,
 }
 
 /// One of the passes of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pass {
-    /// Candidates that it looks at.
+    /// Number of candidates that the pass visits.
     pub candidates: u32,
-    /// The last one; as many as candidates, where one of them is never looked at.
+    /// The last candidate; equal to the number of candidates if one is never visited.
     pub last: u32,
     step: u32,
-    /// The port of candidate 0.
+    /// Port of candidate 0.
     first_port: u16,
 }
 
 impl Walk {
-    /// A search of this range, with `ip_local_port_step_width` at that.
+    /// A search of this range with this `ip_local_port_step_width`.
     pub fn new(range: Range, step_width: u32) -> Self {
         let step = step(range);
         let remaining = if step == 2 && range.ports() > 1 { range.ports() & !1 } else { range.ports() };
@@ -42,7 +42,7 @@ impl Walk {
         Self { range, pass, step_width: (step_width > 1 && pass > 1).then_some(step_width) }
     }
 
-    /// The pass that comes first.
+    /// The first pass.
     pub fn first(&self) -> Pass {
         let last = if step(self.range) == 2 { (self.range.ports() - 1) / 2 } else { self.range.ports() - 1 };
         Pass { candidates: self.pass, last, step: step(self.range), first_port: self.range.low }
@@ -58,7 +58,7 @@ impl Walk {
         })
     }
 
-    /// The distances of candidates that the kernel may draw, each with its share of the draws (`scan_step`).
+    /// The distances that the kernel may draw, each with its share of the draws (`scan_step`).
     pub fn strides(&self) -> Vec<(u32, u32)> {
         let Some(width) = self.step_width else { return vec![(1, 1)] };
         let upper = width.min(self.pass);
@@ -72,7 +72,7 @@ fn step(range: Range) -> u32 {
     if range.one_pass { 1 } else { 2 }
 }
 
-/// The kernel moves on from what it drew to what has no divisor in common with the number of candidates.
+/// The next distance without a common divisor with the number of candidates, as the kernel chooses it.
 fn coprime(mut stride: u32, candidates: u32, upper: u32) -> u32 {
     while gcd(stride, candidates) != 1 {
         stride += 1;
@@ -91,24 +91,24 @@ pub(super) fn gcd(a: u32, b: u32) -> u32 {
 }
 
 impl Pass {
-    /// The port of a candidate.
+    /// Port of a candidate.
     pub fn port(&self, candidate: u32) -> u16 {
         self.first_port + (candidate * self.step) as u16
     }
 
-    /// The candidate of a port of the range; `None`: it is of the other pass.
+    /// Candidate of a port of the range; `None`: the port belongs to the other pass.
     pub fn candidate(&self, port: u16) -> Option<u32> {
         let relative = u32::from(port.checked_sub(self.first_port)?);
         (relative.is_multiple_of(self.step) && relative / self.step <= self.last).then(|| relative / self.step)
     }
 
-    /// The one after, round the high end: `port -= remaining`.
+    /// The next candidate, which wraps around at the high end: `port -= remaining`.
     pub fn next(&self, candidate: u32, stride: u32) -> u32 {
         let next = candidate + stride;
         if next > self.last { next - self.candidates } else { next }
     }
 
-    /// Whether there is a candidate that only a search from the low end itself looks at.
+    /// Whether one candidate is visited only by a search from the low end.
     pub fn is_odd(&self) -> bool {
         self.last == self.candidates
     }

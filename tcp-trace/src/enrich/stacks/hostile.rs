@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is read of the files of traced processes, of bytes.
+//! Readers of traced processes' files, as functions of bytes, for fuzzing.
 
 use std::{
     fs::File,
@@ -17,16 +17,16 @@ use super::{
 };
 use crate::{event::Captured, outside::Text};
 
-/// Where the program is said to be mapped.
+/// A list of mappings with one program.
 const MAPS: &str = "400000-500000 r-xp 00000000 fd:00 17 /program\n";
 const START: u64 = 0x40_0000;
 
-/// The name that such a list has for an address.
+/// The name that a perf map has for an address.
 pub(crate) fn name_in_perf_map(list: &[u8], address: u64) -> Option<Text> {
     names::name_in(&String::from_utf8_lossy(list), address)
 }
 
-/// Names of the frames of a stack within a program, which is followed by its unwind tables.
+/// Names of the frames of a stack within a program, which is unwound by its tables.
 pub(crate) fn frames_of(program: &[u8]) -> io::Result<Vec<Text>> {
     let mut file = File::from(memfd_create("program", MemfdFlags::CLOEXEC)?);
     file.write_all(program)?;

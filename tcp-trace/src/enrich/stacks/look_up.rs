@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Finds the frames of a stack and their names, while the process is there still: what its maps say and the files that
-//! its code is in are kept from the first stack on.
+//! Finds the frames of a stack and their names while the process exists. Its mappings and the files of its code are
+//! kept from its first stack on.
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
@@ -16,24 +16,24 @@ use crate::{
     event::{Captured, Frame, Frames, Stack, Taken, UserEnd},
 };
 
-/// Processes and call paths that are remembered; above this many their cache starts anew.
+/// Number of processes and call paths in the caches; above it they are cleared.
 const LIMIT: usize = 4096;
-/// Frames of a stack, inlined ones among them.
+/// Upper limit of frames in a stack, including inlined ones.
 const MAX_FRAMES: usize = 2048;
-/// A process maps more as it goes, or becomes another program: its maps are read again after this long.
+/// Time in ns after which the mappings of a process are read again, because it maps more, or executes another program.
 const STALE_NS: u64 = 1_000_000_000;
 
-/// Who called: process, its maps' generation, user addresses, kernel addresses.
+/// Process id, generation of its mappings, user addresses, end of the user stack, kernel addresses.
 type Path = (u32, u32, Vec<u64>, UserEnd, Vec<u64>);
 
-/// A process as it was last looked at.
+/// A process as it was last read.
 struct Known {
     process: Rc<Process>,
     looked_ns: u64,
     generation: u32,
 }
 
-/// Looks names up, each once.
+/// Looks up each name once.
 pub(super) struct LookUp {
     names: Names,
     unwind_cache: CacheX86_64,
@@ -44,7 +44,7 @@ pub(super) struct LookUp {
 }
 
 impl LookUp {
-    /// With the kernel's list of names.
+    /// Reads the kernel's list of symbols.
     pub(super) fn new() -> Self {
         let mut look_up = Self {
             names: Names::new(),
@@ -58,7 +58,7 @@ impl LookUp {
         look_up
     }
 
-    /// Makes frames of what was captured.
+    /// Turns a captured stack into frames.
     pub(super) fn enrich(&mut self, stack: &mut Stack) {
         if let Some(captured) = stack.captured.take() {
             stack.frames = self.frames(stack, &captured);
@@ -102,7 +102,7 @@ impl LookUp {
         frames
     }
 
-    /// As it is, or as it was when it was last there.
+    /// The process as it is, or as it was when it last existed.
     fn process(&mut self, pid: u32) -> Option<(Rc<Process>, u32)> {
         let now_ns = clock::monotonic_ns();
         let known = self.processes.get(&pid);
@@ -111,7 +111,7 @@ impl LookUp {
             return Some((Rc::clone(&known.process), known.generation));
         }
         if self.modules.are_too_many() {
-            // Whatever has a file open, or its tables.
+            // Drops everything that keeps a file open, or its tables.
             *self = Self { generation: self.generation, ..Self::new() };
         }
         let process = Process::look(pid, &mut self.modules);
@@ -137,10 +137,10 @@ impl LookUp {
     }
 }
 
-/// The outermost first, and without what our own program put on the stack.
+/// Frames outermost first, without those that tracing put on the stack.
 pub(super) fn up_to_the_hook(innermost_first: Vec<Frame>, taken: Taken) -> Vec<Frame> {
     const SEARCH: [&str; 3] = ["__inet_hash_connect", "inet_hash_connect", "inet6_hash_connect"];
-    /// Between a hook and our program.
+    /// Frames between a hook and the program.
     const TRACING: [&str; 5] = ["bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_", TRAMPOLINE];
     const TRAMPOLINE: &str = "bpf_trampoline_";
     let mut frames = innermost_first;
@@ -148,7 +148,7 @@ pub(super) fn up_to_the_hook(innermost_first: Vec<Frame>, taken: Taken) -> Vec<F
         let ours = |frame: &Frame| TRACING.iter().any(|name| frame.name.starts_with(name));
         let search = frames.iter().position(|frame| SEARCH.contains(&&*frame.name));
         let tracing = frames.iter().position(|frame| !ours(frame)).unwrap_or(0);
-        // A trampoline that is jumped to rather than called leaves no trace of the function that it stands before.
+        // A trampoline that is jumped to, rather than called, leaves no frame of the function in front of it.
         let jumped = search.is_none() && frames[..tracing].iter().any(|frame| frame.name.starts_with(TRAMPOLINE));
         frames.drain(..search.unwrap_or(tracing));
         if jumped {
@@ -156,7 +156,7 @@ pub(super) fn up_to_the_hook(innermost_first: Vec<Frame>, taken: Taken) -> Vec<F
         }
     }
     frames.reverse();
-    // A traced function stands on both sides of the trampoline that its beginning calls.
+    // A traced function has frames on both sides of the trampoline that its beginning calls.
     while let Some(at) = frames.iter().position(|frame| frame.name.starts_with(TRAMPOLINE)) {
         let twice = at > 0 && frames.get(at + 1).is_some_and(|behind| behind.name == frames[at - 1].name);
         frames.drain(at..=at + usize::from(twice));

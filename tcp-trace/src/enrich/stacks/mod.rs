@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Stacks to frames with names, on a thread of its own and with a time limit: the files that names come from are what the
-//! owners of processes made of them.
+//! Stacks to frames with names, on a thread of its own and with a time limit, because the owners of processes control
+//! the files that names come from.
 
 pub(crate) mod hostile;
 mod look_up;
@@ -23,31 +23,31 @@ use self::{
 };
 use crate::event::{Event, Frame, Frames, Stack, UserEnd};
 
-/// A stack that has waited for so long gets no names. The debug information of a large program takes seconds.
+/// A stack that has waited this long has no names. Reading the debug information of a large program takes seconds.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
-/// Threads that are started in a run: one that hangs cannot be ended, and keeps what it has.
+/// Upper limit of threads per run: a thread that hangs cannot be ended, and keeps its memory.
 const MAX_WORKERS: u32 = 3;
-/// Events that wait; with more of them the stack in front gets no names.
+/// Upper limit of waiting events; beyond it the first stack has no names.
 const MAX_WAITING: usize = 1 << 17;
 
-/// Makes a function that finds frames, on the thread that it will be called on.
+/// Creates a lookup function on the thread that will call it.
 type NewLookUp = fn() -> Box<dyn FnMut(&mut Stack)>;
 
-/// Events in their order: one with a stack waits for its names, and the others behind it.
+/// Events in their order: an event with a stack waits for its names, and later events wait behind it.
 pub struct Stacks {
     new_look_up: NewLookUp,
     time_limit: Duration,
     worker: Option<Worker>,
     started: u32,
     waiting: VecDeque<Waiting>,
-    /// Processes that a worker was lost to.
+    /// Processes on which a worker was lost.
     banned: HashSet<u32>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "most of them are events, which need no memory of their own")]
 enum Waiting {
     Ready(Event),
-    /// Its memory is with the worker.
+    /// A stack whose copied memory the worker has.
     LookedUp(Stack, Instant),
 }
 
@@ -65,15 +65,16 @@ impl Stacks {
         Self { new_look_up, time_limit, worker: None, started: 0, waiting: VecDeque::new(), banned: HashSet::new() }
     }
 
-    /// Starts, and waits until the kernel's list of names is read: it takes long enough for a process to come and go.
+    /// Starts the worker and waits until it has read the kernel's symbols, which takes long enough for a process to
+    /// come and go.
     pub fn prepare(&mut self) {
         self.start();
     }
 
-    /// Passes an event on: at once, or once the stacks before it have their names.
+    /// Passes on an event: at once, or after the stacks before it have their names.
     ///
     /// # Errors
-    /// The first of `observe`.
+    /// The first error of `observe`.
     pub fn pass<E>(&mut self, event: Event, observe: &mut impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
         match event {
             Event::Stack(stack) if stack.captured.is_some() => {
@@ -86,10 +87,10 @@ impl Stacks {
         self.show(observe)
     }
 
-    /// Passes on everything that is ready by now.
+    /// Passes on everything that is ready.
     ///
     /// # Errors
-    /// The first of `observe`.
+    /// The first error of `observe`.
     pub fn show<E>(&mut self, observe: &mut impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
         while let Some(first) = self.waiting.pop_front() {
             let (stack, since) = match first {
@@ -114,10 +115,10 @@ impl Stacks {
         Ok(())
     }
 
-    /// Passes on everything, and waits for what is not ready: not longer than the time limit allows.
+    /// Passes on everything, and waits for what is not ready, up to the time limit.
     ///
     /// # Errors
-    /// The first of `observe`.
+    /// The first error of `observe`.
     pub fn finish<E>(&mut self, observe: &mut impl FnMut(&Event) -> Result<(), E>) -> Result<(), E> {
         loop {
             self.show(observe)?;
@@ -157,7 +158,7 @@ impl Stacks {
         }
     }
 
-    /// The worker is lost to this process, and what else it was given with it.
+    /// Abandons the worker on a process, with the other stacks that it has.
     fn give_up(&mut self, stack: Stack, why: &str) -> Stack {
         self.worker = None;
         tracing::warn!("stacks of process {} have no names: {why}", stack.pid);
@@ -172,7 +173,7 @@ impl Stacks {
     }
 }
 
-/// What is not read is a frame that says so.
+/// A stack with a frame that shows why there are no names.
 fn without_names(stack: Stack, why: &str) -> Stack {
     let user = vec![Frame { name: format!("[names not looked up: {why}]").into(), module: None }];
     let frames = Frames { user, user_end: UserEnd::Gone, kernel: Vec::new(), kernel_errno: None };

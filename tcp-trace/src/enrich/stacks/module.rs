@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A file that code comes from. It stays open, so what it says can be had when the process and its container are gone.
+//! A file with code. It stays open, so its content is available after the process and its container are gone.
 
 use std::{
     fs::File,
@@ -22,39 +22,39 @@ use crate::{
     outside::Text,
 };
 
-/// The largest file that is read if anybody but root can change it: it is copied.
+/// Upper limit in bytes for a file that other users than root can change: such a file is copied.
 const MAX_COPY: u64 = 256 << 20;
-/// The largest section of unwind tables; those of browsers have a third of that.
+/// Upper limit in bytes for a section of unwind tables; those of browsers have a third of that.
 const MAX_SECTION: u64 = 64 << 20;
-/// Sections by which a file leads to others, by names that its author chose.
+/// Sections that refer to other files, by names that the author of the file chose.
 const LINKS: [&str; 3] = [".gnu_debuglink", ".gnu_debugaltlink", ".debug_sup"];
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// Bytes of a section.
+/// Content of a section.
 pub(super) type Bytes = Arc<[u8]>;
 
 /// An ELF file.
 #[derive(Debug)]
 pub(super) struct Module {
     file: File,
-    /// No other has it, ever.
+    /// Unique id.
     pub(super) id: u64,
-    /// Its last name.
+    /// Last component of its path.
     pub(super) name: Text,
-    /// Bytes of memory that it takes.
+    /// Memory that it takes, in bytes.
     pub(super) held: u64,
-    /// Its own debug information may be read: that is all there is, or root vouches for where it leads.
+    /// Whether its debug information may be read: it refers to no other file, or root controls the file.
     pub(super) debug_info: bool,
-    /// Where its code is loaded: offset in the file, bytes, address.
+    /// Loaded segments with code: offset in the file, length, address.
     segments: Vec<(u64, u64, u64)>,
     eh_frame: Option<(u64, Bytes)>,
     eh_frame_hdr: Option<(u64, Bytes)>,
 }
 
 impl Module {
-    /// What a process has mapped there. By the mapping itself where that is allowed: the file may have been replaced, or
-    /// be in a mount namespace of its own.
+    /// Opens the file that a process has mapped, through the mapping itself if permitted: the path may lead to another
+    /// file by now, or to another mount namespace.
     pub(super) fn open(pid: u32, mapping: &Mapping<'_>) -> Result<Self, Refused> {
         let file = match foreign::open_mapped(pid, mapping.start, mapping.end) {
             Err(Refused::Errno(_) | Refused::Missing) => foreign::open_in_root(pid, Path::new(mapping.path))?,
@@ -63,10 +63,10 @@ impl Module {
         Self::read(file, mapping.file_name().into())
     }
 
-    /// Reads what is needed of it.
+    /// Reads the parts that are needed.
     pub(super) fn read(file: File, name: Text) -> Result<Self, Refused> {
         let is_trusted = foreign::is_roots_own(&file);
-        // Libraries map it: a file that shrinks meanwhile would end this process.
+        // Libraries map the file: a file that shrinks meanwhile would end this process.
         let (file, copied) = match is_trusted {
             true => (file, 0),
             false => {
@@ -92,12 +92,12 @@ impl Module {
         Ok(Self { file, id, name, held, debug_info, segments, eh_frame, eh_frame_hdr })
     }
 
-    /// Where this process is told to read it.
+    /// Path under which this process reads it.
     pub(super) fn path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
     }
 
-    /// What to add to an address of the file to get one of the process.
+    /// Difference between an address of the process and the one in the file.
     pub(super) fn bias(&self, mapping: &Mapping<'_>) -> Option<u64> {
         // Whole pages are mapped: a segment begins somewhere in the first one.
         let holds = |(offset, size, _): &&(u64, u64, u64)| {
@@ -107,7 +107,7 @@ impl Module {
         Some(mapping.start.wrapping_sub(mapping.offset).wrapping_add(*offset).wrapping_sub(*address))
     }
 
-    /// For whoever finds the way out through its frames.
+    /// Sections that unwinding needs.
     pub(super) fn unwind_info(&self) -> ExplicitModuleSectionInfo<Bytes> {
         let range = |(from, bytes): &(u64, Bytes)| *from..from.saturating_add(bytes.len() as u64);
         let bytes = |(_, bytes): &(u64, Bytes)| Arc::clone(bytes);
@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// A program whose section says that it is so long; the file is, too, and nearly all of it a hole.
+    /// A program with a section of this length, nearly all of it a hole in the file.
     fn with_section(name: &str, size: u64) -> File {
         let program = fs::read("/proc/self/exe").expect("this program");
         let at = |offset: usize, bytes: usize| {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Names of addresses. What has none is told by its place in its file.
+//! Names of addresses. An address without a symbol is shown as its offset in the file.
 
 use std::{
     collections::HashMap,
@@ -25,28 +25,28 @@ use crate::{
     proc_text,
 };
 
-/// Above this many a cache starts anew.
+/// Above this number of entries a cache is cleared.
 const LIMIT: usize = 65_536;
 
-/// The longest list of names that a compiler at run time may leave.
+/// Upper limit in bytes for the list of names of a JIT compiler.
 const MAX_PERF_MAP: u64 = 64 << 20;
-/// How long a list is believed to be complete.
+/// Time for which such a list counts as current.
 const PERF_MAP_FRESH: Duration = Duration::from_secs(1);
-/// Bytes of a name; those of templates have no end.
+/// Upper limit in bytes for a name; those of templates have no limit.
 const MAX_NAME: usize = 1024;
-/// Functions inlined into one another that are told of an address.
+/// Upper limit of inlined functions per address.
 const MAX_INLINED: usize = 64;
 
-/// Asks each address once.
+/// Looks up each address once.
 pub(super) struct Names {
     symbolizer: Symbolizer,
     kernel: HashMap<u64, Text, RandomState>,
-    /// By module and place in it; a function that others were inlined into has several frames, the outermost first.
+    /// Frames by module and offset; a function with inlined ones has several frames, outermost first.
     user: HashMap<(u64, u64), Vec<Frame>, RandomState>,
     perf_map: Option<PerfMap>,
 }
 
-/// The list of names of one process, and when it was read.
+/// The list of names of one process, and the time of reading it.
 struct PerfMap {
     pid: u32,
     read: Instant,
@@ -55,12 +55,12 @@ struct PerfMap {
 
 impl Names {
     pub(super) fn new() -> Self {
-        // The outer half of source lines is not drawn, so it is not asked for.
+        // Source lines are not shown, so they are not looked up.
         let symbolizer = Symbolizer::builder().enable_code_info(false).enable_inlined_fns(true).build();
         Self { symbolizer, kernel: HashMap::default(), user: HashMap::default(), perf_map: None }
     }
 
-    /// Frames of the kernel in the order given. Where addresses are hidden, they are not told either.
+    /// Frames of the kernel in the given order. Where addresses are hidden, frames have no names either.
     pub(super) fn kernel(&mut self, addresses: &[u64]) -> Vec<Frame> {
         let unknown: Vec<u64> =
             addresses.iter().copied().filter(|address| !self.kernel.contains_key(address)).collect();
@@ -83,12 +83,12 @@ impl Names {
         addresses.iter().map(frame).collect()
     }
 
-    /// Frames of a user address, the outermost first.
+    /// Frames of a user address, outermost first.
     pub(super) fn user(&mut self, pid: u32, code: &Code, address: u64) -> Vec<Frame> {
         let module = match &code.module {
             Some(Ok(module)) => module,
             Some(Err(refused)) if *refused != Refused::Malformed => return vec![unread(code, address, *refused)],
-            // Shared memory and memfds have an inode too, and compilers at run time use them.
+            // Shared memory and memfds have an inode too, and JIT compilers use them.
             Some(Err(_)) | None => return vec![self.made(pid, code, address)],
         };
         let offset = code.file_offset(address);
@@ -114,7 +114,7 @@ impl Names {
         frames
     }
 
-    /// Code that belongs to no file: a compiler at run time may have left a list of names, perf(1)'s way.
+    /// The frame of code without a file, for which a JIT compiler may have written a perf map.
     fn made(&mut self, pid: u32, code: &Code, address: u64) -> Frame {
         let is_anonymous = code.path.is_empty() || code.path.starts_with('[') || code.path.starts_with("//anon");
         let made = if is_anonymous { "[code generated at run time]".into() } else { place(code, address) };
@@ -139,32 +139,33 @@ impl Names {
     }
 }
 
-/// The name of a file that is not read is better than none.
+/// The frame of a file that is not read: its file name and the reason.
 fn unread(code: &Code, address: u64, refused: Refused) -> Frame {
     let place = place(code, address);
     let name = if refused == Refused::Missing { place } else { format!("{place} [not read: {refused}]").into() };
     Frame { name, module: None }
 }
 
-/// `nginx+0x3f2a10`
+/// Formats an address as `nginx+0x3f2a10`.
 fn place(code: &Code, address: u64) -> Text {
     let file = code.path.rsplit('/').next().unwrap_or_default();
     short(&format!("{file}+{:#x}", code.file_offset(address))).into()
 }
 
-/// As much of a name as anybody reads.
+/// Shortens a name.
 fn short(name: &str) -> &str {
     &name[..name.floor_char_boundary(MAX_NAME)]
 }
 
-/// `/tmp/perf-PID.map`, in the process's own mount and pid namespace: `7f3a40001000 1c0 LazyCompile:connect net.js:12`
+/// Reads `/tmp/perf-PID.map` in the process's own mount and pid namespace: `7f3a40001000 1c0 LazyCompile:connect
+/// net.js:12`.
 fn read_perf_map(pid: u32) -> Result<String, Refused> {
     let status = proc_text::read(format!("/proc/{pid}/status"))?;
     let field = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::split_whitespace);
     let own_pid = field("NSpid:").and_then(Iterator::last).ok_or(Refused::Missing)?;
     let file = foreign::open_in_root(pid, Path::new(&format!("/tmp/perf-{own_pid}.map")))?;
     let owner = file.metadata()?.uid();
-    // /tmp is everybody's: another user would choose the names.
+    // All users can write to /tmp: another user could choose the names.
     if owner != 0 && !field("Uid:").is_some_and(|mut ids| ids.any(|id| id.parse() == Ok(owner))) {
         return Err(Refused::NotTheirs);
     }
@@ -172,7 +173,7 @@ fn read_perf_map(pid: u32) -> Result<String, Refused> {
 }
 
 pub(super) fn name_in(list: &str, address: u64) -> Option<Text> {
-    // The last one that has the address: code is moved, and lists are only added to.
+    // The last entry with the address, because code moves and lists are only appended to.
     list.lines().rev().find_map(|line| {
         let mut words = line.splitn(3, ' ');
         let start = u64::from_str_radix(words.next()?.trim_start_matches("0x"), 16).ok()?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a process has mapped, and the way out through its stacks.
+//! The mappings of a process, and unwinding of its stacks.
 
 use std::{collections::HashMap, rc::Rc};
 
@@ -17,19 +17,19 @@ use crate::{
     proc_text,
 };
 
-/// Deeper than that, a way out is a circle.
+/// Upper limit of frames: beyond it, unwinding is in a loop.
 const FRAMES: usize = 512;
 
-/// The longest list of mappings that is read: some 100,000 of them.
+/// Upper limit in bytes for a list of mappings: some 100,000 of them.
 const MAX_MAPS: u64 = 16 << 20;
-/// Files that stay open; above this many they are opened anew. 1024 descriptors are what most processes may have.
+/// Upper limit of open files; beyond it they are opened again. Most processes may have 1024 descriptors.
 const MAX_FILES: usize = 512;
-/// Memory that files take; above this they are read anew.
+/// Upper limit of memory for files in bytes; beyond it they are read again.
 const MAX_HELD: u64 = 512 << 20;
-/// Memory that the files of one process take, beside those that others have as well.
+/// Upper limit of memory in bytes for files that only one process uses.
 const MAX_OF_ONE: u64 = 256 << 20;
 
-/// Files that are known, by device and inode.
+/// Known files, by device and inode.
 #[derive(Default)]
 pub(super) struct Modules {
     files: HashMap<(String, u64), Result<Rc<Module>, Refused>, RandomState>,
@@ -37,12 +37,12 @@ pub(super) struct Modules {
 }
 
 impl Modules {
-    /// Before another process is looked at: they are to be forgotten first.
+    /// Whether the known files must be dropped before another process is read.
     pub(super) fn are_too_many(&self) -> bool {
         self.held >= MAX_HELD || self.files.len() >= MAX_FILES
     }
 
-    /// The file of a mapping; `held` is what this process took so far.
+    /// The file of a mapping; `held` is the memory that this process has used so far.
     fn of(&mut self, pid: u32, mapping: &maps::Mapping<'_>, held: &mut u64) -> Result<Rc<Module>, Refused> {
         let key = (mapping.device.to_owned(), mapping.inode);
         if let Some(known) = self.files.get(&key) {
@@ -74,21 +74,21 @@ pub(super) struct Code {
     start: u64,
     end: u64,
     offset: u64,
-    /// `None`: code that was made while the process ran; or why its file is not read.
+    /// The file; `None`: code that was generated at run time; `Err`: why the file is not read.
     pub(super) module: Option<Result<Rc<Module>, Refused>>,
-    /// As the process calls it.
+    /// Path as the process sees it.
     pub(super) path: Text,
 }
 
 impl Code {
-    /// Where in its file an address is.
+    /// Offset in its file of an address.
     pub(super) fn file_offset(&self, address: u64) -> u64 {
         (address - self.start).wrapping_add(self.offset)
     }
 }
 
 impl Process {
-    /// As it is now; `None`: it is gone, or not ours to look at.
+    /// Reads the process; `None`: it is gone, or not accessible.
     pub(super) fn look(pid: u32, modules: &mut Modules) -> Option<Self> {
         let maps = proc_text::read_at_most(format!("/proc/{pid}/maps"), MAX_MAPS).ok()?;
         if maps.is_empty() {
@@ -98,7 +98,7 @@ impl Process {
         Some(Self::of(maps, |mapping| modules.of(pid, mapping, &mut held)))
     }
 
-    /// With these mappings, and their files.
+    /// A process with these mappings, and their files.
     pub(super) fn of(maps: String, mut open: impl FnMut(&maps::Mapping<'_>) -> Result<Rc<Module>, Refused>) -> Self {
         let mut unwinder = UnwinderX86_64::new();
         let mut code = Vec::new();
@@ -116,17 +116,17 @@ impl Process {
         Self { maps, code, unwinder }
     }
 
-    /// Whether it has the same mapped as another.
+    /// Whether it has the same mappings as another.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         self.maps == other.maps
     }
 
-    /// The mapping that an address is in, if there is code.
+    /// The executable mapping that contains an address.
     pub(super) fn code(&self, address: u64) -> Option<&Code> {
         self.code.iter().find(|code| (code.start..code.end).contains(&address))
     }
 
-    /// Addresses to look names up by, the innermost first, and how the way ended.
+    /// Addresses of frames, innermost first, and how unwinding ended.
     pub(super) fn unwind(&self, captured: &Captured, cache: &mut CacheX86_64) -> (Vec<u64>, UserEnd) {
         let mut read = |address: u64| {
             let from = usize::try_from(address.wrapping_sub(captured.sp)).map_err(|_| ())?;
@@ -141,16 +141,16 @@ impl Process {
                 Ok(Some(frame)) if frames.len() < FRAMES && self.code(frame.address_for_lookup()).is_some() => {
                     frames.push(frame.address_for_lookup());
                 }
-                // What is not code is a stray: where there are no tables, a frame pointer may be anything.
+                // An address outside of code is random: without tables, a frame pointer may be anything.
                 Ok(Some(_)) => break UserEnd::Lost,
                 Ok(None) => break UserEnd::Whole,
                 Err(framehop::Error::CouldNotReadStack(_)) if captured.cut => break UserEnd::Cut,
-                // The outermost frame of a program without tables has no frame pointer any more.
+                // The outermost frame of a program without tables has no frame pointer.
                 Err(framehop::Error::ReturnAddressIsNull) => break UserEnd::Whole,
                 Err(_) => break UserEnd::Lost,
             }
         };
-        // A system call is made from within a function that somebody called.
+        // Some function calls the function with the system call, so a single frame is incomplete.
         let end = if frames.len() < 2 && end == UserEnd::Whole { UserEnd::Lost } else { end };
         (frames, end)
     }

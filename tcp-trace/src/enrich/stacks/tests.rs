@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The way out of this very thread: nothing of it has frame pointers.
+//! Tests that unwind this very thread, which has no frame pointers.
 
 use std::{arch::asm, fs::File, os::unix::fs::FileExt as _, sync::Arc, thread, time::Duration};
 
@@ -64,7 +64,7 @@ fn finds_its_own_way_out() {
 
 #[test]
 fn says_what_it_lacks() {
-    // No process has this number: above pid_max.
+    // No process has this pid: it is above pid_max.
     assert_eq!(enriched(outer_function(), u32::MAX).user_end, UserEnd::Gone);
     assert_eq!(enriched(Captured { ip: 0, ..outer_function() }, 1).user_end, UserEnd::None);
     let short = outer_function();
@@ -85,7 +85,7 @@ fn stack_of(pid: u32) -> Event {
     })
 }
 
-/// What was passed on, in words.
+/// An event that was passed on, in words.
 fn words(event: &Event) -> String {
     match event {
         Event::Stack(stack) => format!("{} {}", stack.pid, stack.frames.user.first().map_or("", |frame| &frame.name)),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The thread that looks stacks up, one after another. It is never waited for without a limit.
+//! The thread that looks up stacks, one after another. Waiting for it always has a limit.
 
 use std::{
     cell::Cell,
@@ -12,26 +12,26 @@ use std::{
 use super::NewLookUp;
 use crate::event::Stack;
 
-/// Stacks on their way to it, each with 8 KiB of memory.
+/// Upper limit of stacks on their way to it, each with 8 KiB of memory.
 const MAX_SENT: usize = 1024;
-/// What it takes to read the kernel's names, many times over.
+/// Upper limit of the startup time, many times what reading the kernel's symbols takes.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
-/// What became of the stack that was sent first.
+/// State of the stack that was sent first.
 pub(super) enum Answer {
     /// It has its frames.
     Stack(Stack),
-    /// It is being looked up.
+    /// The lookup is in progress.
     NotYet,
     /// The thread ended.
     Lost,
 }
 
-/// The near end. Dropped, the thread ends once it comes back from what it does.
+/// Handle of the thread. When it is dropped, the thread ends after its current lookup.
 pub(super) struct Worker {
     stacks: SyncSender<Stack>,
     done: Receiver<Stack>,
-    /// An answer that came while it was waited for.
+    /// An answer that arrived during a wait.
     next: Cell<Option<Stack>>,
 }
 
@@ -42,7 +42,7 @@ impl Worker {
         let (ready, is_ready) = channel();
         thread::Builder::new().name("stacks".into()).spawn(move || {
             let mut look_up = new_look_up();
-            // Each end may be gone: then nobody asks any more.
+            // Either end may be gone; then the result is not needed.
             let _ = ready.send(());
             for mut stack in waiting {
                 look_up(&mut stack);
@@ -51,12 +51,12 @@ impl Worker {
                 }
             }
         })?;
-        // What is late is found out about when it is asked for.
+        // A late start is noticed when a stack is sent.
         let _ = is_ready.recv_timeout(START_LIMIT);
         Ok(Self { stacks, done, next: Cell::new(None) })
     }
 
-    /// Whether there was room for it.
+    /// Sends a stack; returns whether there was room.
     pub(super) fn send(&self, stack: Stack) -> bool {
         self.stacks.try_send(stack).is_ok()
     }
@@ -69,7 +69,7 @@ impl Worker {
         }
     }
 
-    /// Until there is an answer, or the thread ended.
+    /// Waits until there is an answer, or the thread ended.
     pub(super) fn wait(&self, at_most: Duration) {
         let next = self.next.take().map_or_else(|| self.done.recv_timeout(at_most), Ok);
         match next {

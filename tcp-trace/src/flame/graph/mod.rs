@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Call paths and weights to what is drawn: one line a path, the outermost frame first. What is not known about a path
-//! is a frame in square brackets, so that it is as wide as it weighs.
+//! Call paths and weights to graph data: one line per path, outermost frame first. What is unknown about a path is a
+//! frame in square brackets with its weight.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use crate::{
     outside::Text,
 };
 
-/// What the frames at the root stand for.
+/// What the frames at the root show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Split {
     /// Name of the calling thread
     Process,
-    /// The same, with the process id
+    /// Name of the calling thread, with the process id
     Pid,
     /// Path of the caller's cgroup v2
     Cgroup,
@@ -27,40 +27,40 @@ pub enum Split {
 /// A frame as it is drawn.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Drawn {
-    /// What stands in it.
+    /// Text of the frame.
     pub name: Text,
-    /// Whose it is.
+    /// Kind of the frame.
     pub part: Part,
-    /// The file that it is in.
+    /// File that contains the code.
     pub module: Option<Text>,
 }
 
-/// Whose a frame is.
+/// Kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
-    /// A root that paths are split by, or a word about what is missing.
+    /// A root, or a note about what is missing
     Word,
-    /// The program's.
+    /// Code of the program
     User,
-    /// The kernel's.
+    /// Code of the kernel
     Kernel,
 }
 
-/// What is drawn, and what there is to say about it.
+/// Graph data with notes.
 #[derive(Clone, Debug)]
 pub struct Graph {
-    /// What makes a frame wide.
+    /// The weight that determines the width.
     pub weight: Weight,
-    /// Paths, sorted.
+    /// Paths with their weights, sorted.
     pub stacks: Vec<(Vec<Drawn>, Weights)>,
-    /// All of it.
+    /// Sum of all weights.
     pub total: Weights,
-    /// What the reader should know.
+    /// Notes for the reader.
     pub notes: Vec<String>,
 }
 
 impl Graph {
-    /// Draws what was seen.
+    /// Builds the graph data.
     pub fn new(snapshot: &StacksSnapshot, weight: Weight, split: &[Split]) -> Self {
         let mut stacks: BTreeMap<Vec<Drawn>, Weights> = BTreeMap::new();
         let mut total = Weights::default();
@@ -82,7 +82,7 @@ impl Graph {
         Self { weight, stacks: stacks.into_iter().collect(), total, notes }
     }
 
-    /// Paths that weigh something, with what they weigh.
+    /// Paths with a weight above 0, with that weight.
     pub fn lines(&self) -> impl Iterator<Item = (&[Drawn], u64)> {
         let weighed = self.stacks.iter().map(|(frames, weights)| (&frames[..], self.weight.of(weights)));
         weighed.filter(|(_, weight)| *weight > 0)
@@ -136,7 +136,7 @@ fn known(frames: &Frames) -> Vec<Drawn> {
         .collect()
 }
 
-/// Attempts whose path is not all there.
+/// Numbers of attempts with an incomplete path.
 #[derive(Default)]
 struct Doubts {
     cut: u64,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A graph of known call paths, and what every export makes of it.
+//! Tests of a graph with known call paths, in every output format.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ fn path(user: &[&str], user_end: UserEnd) -> Path {
     }))
 }
 
-/// A proxy that waits, something that could not be followed, and something that was lost.
+/// A graph with a waiting proxy, a stack that could not be unwound, and one that was lost.
 pub(in crate::flame) fn graph(weight: Weight) -> Graph {
     let rows = vec![
         row("proxy", path(&["main", "dial;up"], UserEnd::Whole), 9_000, 0),

@@ -15,9 +15,9 @@ use zerocopy::IntoBytes as _;
 use self::wire::{Part, Request};
 use super::socket::{Socket, State};
 
-/// Which states to list: one bit each, as the kernel numbers them.
+/// States to list: one bit each, by the kernel's numbers.
 pub mod states {
-    /// All, those included that later kernels will have.
+    /// All states, including those of later kernels.
     pub const ALL: u32 = u32::MAX;
     /// `TCP_LISTEN`
     pub const LISTEN: u32 = 1 << 10;
@@ -25,26 +25,26 @@ pub mod states {
     pub const BOUND: u32 = 1 << 13;
 }
 
-/// The kernel fills at most 32 KiB at a time.
+/// Length of the buffer in bytes: the kernel fills at most 32 KiB at a time.
 const BUFFER: usize = 64 << 10;
 const NLM_F_DUMP_INTR: u16 = 0x10;
 
-/// What came of a visit.
+/// Result of a visit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Visit {
-    /// Sockets seen.
+    /// Number of sockets.
     pub sockets: u64,
-    /// Sockets in a state that this program has no name for.
+    /// Number of sockets in an unknown state.
     pub unknown: u64,
-    /// The tables changed so much meanwhile that the kernel calls the list inconsistent: visit again.
+    /// Whether the kernel calls the list inconsistent, because the tables changed too much: visit again.
     pub interrupted: bool,
 }
 
-/// Shows every TCP socket in `states` to `each`, IPv4 first, listeners before others. `netns` is the inode of the
-/// calling thread's network namespace.
+/// Shows every TCP socket in `states` to `each`, IPv4 first, listeners before others. `netns` is the inode number of
+/// the calling thread's network namespace.
 ///
 /// # Errors
-/// When the kernel has no sock_diag for TCP (`ENOENT`, `EPROTONOSUPPORT`), or refuses.
+/// When the kernel has no sock_diag for TCP (`ENOENT`, `EPROTONOSUPPORT`), or rejects the request.
 pub fn visit(netns: u32, states: u32, mut each: impl FnMut(&Socket)) -> io::Result<Visit> {
     let flags = SocketFlags::CLOEXEC;
     let kernel = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::SOCK_DIAG))?;
@@ -58,12 +58,12 @@ pub fn visit(netns: u32, states: u32, mut each: impl FnMut(&Socket)) -> io::Resu
     Ok(visit)
 }
 
-/// Looks at every message of a datagram.
+/// Parses every message of a datagram.
 pub(crate) fn parse(datagram: &[u8]) {
     wire::parts(0, datagram, &mut 0).for_each(drop);
 }
 
-/// Reads one datagram; whether it was the last.
+/// Reads one datagram; returns whether it was the last.
 fn datagram(
     kernel: &OwnedFd,
     netns: u32,
@@ -72,7 +72,7 @@ fn datagram(
     each: &mut impl FnMut(&Socket),
 ) -> io::Result<bool> {
     let length = match rustix::net::recv(kernel, &mut *buffer, RecvFlags::TRUNC) {
-        // Room is made anew for what came meanwhile; nothing of a dump gets lost so, but its order may.
+        // The kernel makes room for what came meanwhile; a dump loses nothing, but its order may change.
         Err(Errno::INTR) => return Ok(false),
         received => received?.1,
     };
@@ -94,8 +94,8 @@ fn datagram(
     end.unwrap_or(Ok(false))
 }
 
-/// Whether this kernel lists sockets that are bound and nothing more, found out once by binding one; `None`: no socket
-/// can be bound to loopback, or none listed.
+/// Whether this kernel lists sockets that are only bound, found out once by binding one; `None`: no socket can be bound
+/// to loopback, or none is listed.
 pub fn lists_bound() -> Option<bool> {
     static FOUND: OnceLock<Option<bool>> = OnceLock::new();
     *FOUND.get_or_init(|| try_bound().ok())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Limits that connections run into besides ports: descriptors, memory, conntrack. What cannot be read is `None`.
+//! Limits that connections hit besides ports: file descriptors, memory, conntrack. What cannot be read is `None`.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,44 +16,44 @@ pub use self::{
 use super::netstat::NetStat;
 use crate::kernel::Roots;
 
-/// How much is taken, and how much there is.
+/// Usage of a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
-    /// Taken now.
+    /// Present usage.
     pub used: Option<u64>,
-    /// At most.
+    /// The limit.
     pub limit: Option<u64>,
 }
 
 impl Taken {
-    /// 0 to 1; `None` unless both are known.
+    /// Usage as a fraction of the limit; `None` unless both are known.
     pub fn share(self) -> Option<f64> {
         let limit = self.limit.filter(|limit| *limit > 0)?;
         Some(self.used? as f64 / limit as f64)
     }
 }
 
-/// All of them, as they are now.
+/// All limits and their present usage.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Descriptors of processes.
+    /// File descriptors of processes.
     pub processes: Processes,
     /// Open files of the machine (`fs.file-max`).
     pub files: Taken,
-    /// The highest that any process may set its own limit of descriptors to (`fs.nr_open`).
+    /// Upper limit for the descriptor limit of any process (`fs.nr_open`).
     pub nr_open: Option<u64>,
-    /// Sockets without a descriptor that still send or wait (`net.ipv4.tcp_max_orphans`).
+    /// Orphaned sockets that still send or wait (`net.ipv4.tcp_max_orphans`).
     pub orphans: Taken,
-    /// What all sockets' buffers take.
+    /// Memory of all sockets' buffers.
     pub tcp_memory: TcpMemory,
-    /// What one socket takes before it buffers anything.
+    /// Memory of one socket before it buffers anything.
     pub object_bytes: ObjectBytes,
-    /// Tables of connections, by network namespace; none where conntrack is not loaded.
+    /// Connection tracking tables, by network namespace; empty where conntrack is not loaded.
     pub conntrack: Vec<Conntrack>,
 }
 
 impl Limits {
-    /// Reads all but `conntrack`, which is read within each namespace.
+    /// Reads all limits except `conntrack`, which is read within each namespace.
     pub fn survey(roots: &Roots) -> Self {
         let counters = NetStat::read();
         Self {
@@ -74,7 +74,7 @@ impl Limits {
     }
 }
 
-/// `fs.file-nr`: allocated, 0, most. The kernel's own count is of all CPUs, a little behind.
+/// Parses `fs.file-nr`: allocated, 0, maximum. The kernel sums its count over CPUs with some delay.
 fn files(text: &str) -> Taken {
     let mut numbers = text.split_whitespace().map(|word| word.parse().ok());
     Taken { used: numbers.next().flatten(), limit: numbers.nth(1).flatten() }

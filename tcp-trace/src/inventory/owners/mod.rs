@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which process holds which socket, by the links in `/proc/PID/fd`. What ends meanwhile is left out.
+//! Owners of sockets, from the links in `/proc/PID/fd`. Processes that end meanwhile are left out.
 
 mod tables;
 
@@ -28,7 +28,7 @@ use crate::{
     proc_text,
 };
 
-/// Sockets that are remembered; more are only counted.
+/// Upper limit of sockets with an owner; more are only counted.
 const LIMIT: usize = 1 << 20;
 
 /// A process that holds sockets.
@@ -36,7 +36,7 @@ const LIMIT: usize = 1 << 20;
 pub struct Owner {
     /// Process id.
     pub pid: u32,
-    /// Name of its first thread, or of the one whose table of descriptors it is.
+    /// Name of its first thread, or of the thread with this descriptor table.
     pub comm: Comm,
     /// Its cgroup v2.
     pub cgroup: Option<Cgroup>,
@@ -46,20 +46,20 @@ pub struct Owner {
 #[derive(Clone, Debug, Default)]
 pub struct Owners {
     owners: Vec<Arc<Owner>>,
-    /// Inode of the socket -> place among the owners. Where several hold it, the lowest process id.
+    /// Inode of the socket to index of the owner. Of several holders, the one with the lowest pid.
     by_inode: HashMap<NonZeroU32, u32, RandomState>,
-    /// What could not be looked at, in words.
+    /// What could not be read, in words.
     pub warnings: Vec<String>,
 }
 
 impl Owners {
-    /// Looks at every descriptor of every process.
+    /// Reads every file descriptor of every process.
     pub fn read() -> Self {
         let mut found = Self::default();
         let mount = cgroup_mount::mount();
         let (mut hidden, mut beyond) = (0_u32, 0_u64);
         for process in numbered("/proc") {
-            // Others that fail ended meanwhile.
+            // Other errors are of processes that ended meanwhile.
             let looked = found.process(&process, mount.as_deref(), &mut beyond);
             hidden += u32::from(matches!(looked, Err(Errno::ACCESS | Errno::PERM)));
         }
@@ -74,27 +74,27 @@ impl Owners {
         found
     }
 
-    /// Of these, and which of them holds the socket with an inode.
+    /// Owners for tests and replay: `by_inode` maps inodes of sockets to indices in `owners`.
     pub fn new(owners: Vec<Arc<Owner>>, by_inode: impl IntoIterator<Item = (NonZeroU32, u32)>) -> Self {
         Self { owners, by_inode: by_inode.into_iter().collect(), warnings: Vec::new() }
     }
 
-    /// All of them.
+    /// All owners.
     pub fn all(&self) -> &[Arc<Owner>] {
         &self.owners
     }
 
-    /// Inodes of sockets, each with its owner's place among [`all`](Self::all).
+    /// Inodes of sockets, each with the index of its owner in [`all`](Self::all).
     pub fn inodes(&self) -> impl Iterator<Item = (NonZeroU32, u32)> {
         self.by_inode.iter().map(|(inode, place)| (*inode, *place))
     }
 
-    /// The process that holds a socket; `None`: nobody any more, or nobody that we may look at.
+    /// The process that holds a socket; `None`: no process, or none that is visible.
     pub fn of(&self, socket: &Socket) -> Option<&Arc<Owner>> {
         self.by_inode.get(&socket.inode?).and_then(|place| self.owners.get(*place as usize))
     }
 
-    /// A process, and those of its threads that have a table of descriptors of their own.
+    /// Adds a process, and those of its threads with a descriptor table of their own.
     fn process(&mut self, process: &Path, mount: Option<&Path>, beyond: &mut u64) -> rustix::io::Result<()> {
         self.table(process, process, mount, beyond)?;
         let Some(pid) = number(process) else { return Ok(()) };
@@ -136,7 +136,7 @@ fn number(task: &Path) -> Option<u32> {
     task.file_name()?.to_str()?.parse().ok()
 }
 
-/// `socket:[4242]`
+/// Parses `socket:[4242]`.
 fn socket_inode(folder: &rustix::fd::OwnedFd, name: &CStr) -> Option<NonZeroU32> {
     let mut target = [MaybeUninit::uninit(); 32];
     let (link, _) = rustix::fs::readlinkat_raw(folder, name, &mut target).ok()?;
@@ -155,7 +155,7 @@ fn read_cgroup(process: &Path, mount: &Path) -> Option<Cgroup> {
     let path = cgroups.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::"))?;
     let path = Path::new(OsStr::from_bytes(path));
     let folder = mount.join(path.strip_prefix("/").unwrap_or(path));
-    // The id of a cgroup is the inode of its directory.
+    // The id of a cgroup is the inode number of its directory.
     let id = fs::metadata(folder).ok()?.ino();
     Some(Cgroup { id, path: Some(Text::from(&*path.to_string_lossy())) })
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Events as Parquet, one file a signal: what DuckDB, ClickHouse and pandas read without any code of ours.
+//! Events as Parquet, one file per signal, readable by DuckDB, ClickHouse and pandas.
 
 use std::{
     collections::BTreeMap,
@@ -33,10 +33,10 @@ use crate::{
     stream::{Consumer, Message, Written},
 };
 
-/// Rows of a row group: enough to compress well, little enough to hold.
+/// Rows per row group: enough to compress well, few enough for memory.
 const GROUP: u32 = 1 << 16;
 
-/// Follows the road and writes the events that travel on it.
+/// Consumes messages and writes their events.
 pub struct ParquetWriter {
     folder: PathBuf,
     properties: WriterPropertiesPtr,
@@ -46,10 +46,10 @@ pub struct ParquetWriter {
 }
 
 impl ParquetWriter {
-    /// Into a folder, which is made where it is not there.
+    /// Writes into a folder, which is created if missing.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub fn create(folder: &Path) -> Result<Self, Failure> {
         let made = if folder.is_dir() { Ok(()) } else { DirBuilder::new().mode(0o700).recursive(true).create(folder) };
         made.map_err(|source| Failure::Output { to: folder.display().to_string(), source })?;
@@ -65,7 +65,7 @@ impl ParquetWriter {
         })
     }
 
-    /// Events written.
+    /// Number of written events.
     pub fn rows(&self) -> u64 {
         self.rows
     }
@@ -117,7 +117,7 @@ fn broken(path: &Path, error: ParquetError) -> Failure {
     Failure::Output { to: path.display().to_string(), source: io::Error::other(error) }
 }
 
-/// Every column may be unknown.
+/// The schema of a table; every column is optional.
 fn schema(name: &str, table: &Table) -> Result<TypePtr, ParquetError> {
     let field = |column: &Column| {
         let (physical, logical) = types(column.kind());
@@ -129,7 +129,7 @@ fn schema(name: &str, table: &Table) -> Result<TypePtr, ParquetError> {
     Type::group_type_builder(name).with_fields(fields).build().map(Arc::new)
 }
 
-/// `range.low` would have to be quoted in every query.
+/// Replaces the dot: `range.low` would need quotes in every query.
 fn column_name(column: &Column) -> String {
     column.name().replace('.', "_")
 }
@@ -159,7 +159,7 @@ fn group(name: &str, file: &mut SerializedFileWriter<WholeFile>, table: &Table) 
             Kind::Bool => put::<BoolType>(&mut to, column, |value| Some(value == 1))?,
             Kind::F64 => put::<DoubleType>(&mut to, column, |bits| Some(f64::from_bits(bits)))?,
             Kind::Text | Kind::Bytes | Kind::Address => {
-                // A local address that was never chosen is all zeros; elsewhere that is any.
+                // A local address that was never chosen is all zeros; elsewhere that means any address.
                 let may_be_unchosen = column.name() == "saddr" && matches!(name, "connect" | "state");
                 let is_known = |entry: &&[u8]| !may_be_unchosen || entry.iter().any(|byte| *byte != 0);
                 let word = |entry| Some(entry).filter(is_known).map(|entry| word(column.kind(), entry));

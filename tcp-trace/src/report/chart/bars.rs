@@ -7,18 +7,18 @@ use serde::Serialize;
 
 use super::{Key, WIDTH};
 
-/// A bar, cut into parts.
+/// A bar in parts.
 #[derive(Clone, Debug, Serialize)]
 pub struct Bar {
-    /// The same in words.
+    /// Description in words.
     pub words: String,
-    /// SVG, as a plot's.
+    /// SVG, as in a plot.
     pub body: String,
-    /// Parts that are there.
+    /// Legend of the parts above 0.
     pub legend: Vec<Key>,
 }
 
-/// `parts` of `whole`, each in a class of its own; what is left is empty.
+/// Draws `parts` of `whole`, each in a class of its own; the rest is empty.
 pub fn bar(words: String, parts: &[(&str, u64, String)], whole: u64) -> Bar {
     let (mut body, mut legend, mut x) = (String::new(), Vec::new(), 0.0);
     for (index, (_, amount, label)) in parts.iter().enumerate().filter(|(_, (_, amount, _))| *amount > 0) {

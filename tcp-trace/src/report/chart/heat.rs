@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A distribution over time: a row for each power of two, the darker the more.
+//! A distribution over time: one row per power of two, darker for more.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,10 @@ use crate::{
     report::column::{Column, Spread},
 };
 
-/// Shades, the faintest first: classes `h1` to `h6`.
+/// Number of shades, the faintest first: classes `h1` to `h6`.
 pub const SHADES: usize = 6;
 
-/// Draws one of the distributions of each column; `None`: there is nothing in it.
+/// Draws one distribution of each column; `None`: there are no values.
 pub fn plot<'a>(
     axis: &Axis,
     columns: &'a [Column],
@@ -39,25 +39,25 @@ pub fn plot<'a>(
     Some((plot, legend(most)))
 }
 
-/// 0 for 0, 1 for 1, 2 for 2 and 3, ...
+/// Row of a bucket: 0 for 0, 1 for 1, 2 for 2 and 3, ...
 fn row(bucket: &Bucket) -> u32 {
     u64::BITS - bucket.low.leading_zeros()
 }
 
-/// By the logarithm: one slow connect beside a thousand is what people look for.
+/// Shade of a count, on a logarithmic scale, because one slow connect beside a thousand must be visible.
 fn shade(count: u64, most: u64) -> usize {
     let share = (count as f64).ln_1p() / (most as f64).ln_1p();
     ((share * SHADES as f64).ceil() as usize).clamp(1, SHADES)
 }
 
-/// At powers of ten, or at both ends where there is none between them.
+/// Ticks at powers of ten, or at both ends if there is none between them.
 fn ticks(first: u32, last: u32, unit: impl Fn(u64) -> String) -> Vec<Tick> {
     let height = f64::from(last - first + 1);
     // The row of value v begins at its bottom with the power of two that v has reached.
     let place = |value: u64| 1.0 - ((value as f64).log2() + 1.0 - f64::from(first)) / height;
     let tens = (0..19).map(|power| 10_u64.pow(power));
     let within: Vec<_> = tens.filter(|value| (0.0..=1.0).contains(&place(*value))).collect();
-    // More than four in a row of them would touch.
+    // More than four ticks would touch.
     let every = within.len().div_ceil(4).max(1);
     let mut ticks: Vec<_> =
         within.iter().rev().step_by(every).map(|value| Tick::new(place(*value), unit(*value))).collect();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Values over time as steps; where a value is not known there is none.
+//! Values over time as steps, with gaps for unknown values.
 
 use std::fmt::Write as _;
 
@@ -8,14 +8,14 @@ use crate::report::column::Column;
 
 const HEIGHT: f64 = 100.0;
 
-/// What a line's value is in a column.
+/// Computes a line's value in a column.
 type Value<'a> = Box<dyn Fn(&Column) -> Option<f64> + 'a>;
 
-/// Something that has a value in each column.
+/// A line of a chart.
 pub struct Line<'a> {
-    /// What it is.
+    /// Label of the line.
     pub label: String,
-    /// Its value.
+    /// Value of the line.
     pub value: Value<'a>,
 }
 
@@ -50,7 +50,7 @@ pub fn plot(axis: &Axis, columns: &[Column], lines: &[Line<'_>], unit: impl Fn(f
     Plot { name: String::new(), size: "tall", height: HEIGHT, y: [0.0, 0.5, 1.0].map(tick).into(), body }
 }
 
-/// How they are told apart.
+/// Legend of the lines.
 pub fn legend(lines: &[Line<'_>]) -> Vec<Key> {
     let key = |(index, line): (usize, &Line<'_>)| Key { class: format!("s{}", index + 1), label: line.label.clone() };
     lines.iter().enumerate().map(key).collect()

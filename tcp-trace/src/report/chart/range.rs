@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The range over time: for each half a row of cells, low ports at the bottom, so that a half is seen to fill up.
+//! The range over time: a row of cells for each half, low ports at the bottom, which shows a half filling up.
 
 use std::fmt::Write as _;
 
@@ -9,12 +9,12 @@ use crate::{
     report::column::{CELLS, Column, Fill},
 };
 
-/// What a column knows of a range.
+/// The fill of a range in a column.
 pub fn fill(column: &Column, route: Route, range: Range) -> Option<&Fill> {
     column.ranges.iter().find(|fill| fill.route == route && fill.range == range)
 }
 
-/// A plot for each half, the one that is searched first above.
+/// A plot for each half, the one that is searched first on top.
 pub fn plots(axis: &Axis, columns: &[Column], route: Route, range: Range) -> Vec<Plot> {
     let halves = if range.one_pass { &[0][..] } else { &[0, 1] };
     let name = |half: usize| if half == 0 { range.first_parity() } else { range.second_parity() };
@@ -55,7 +55,7 @@ fn body(axis: &Axis, columns: &[Column], route: Route, range: Range, half: usize
     })
 }
 
-/// 0: none taken; 6: all.
+/// Shade of a cell: 0: none taken; 6: all taken.
 fn shade(share: u8) -> usize {
     match share {
         0 => 0,
@@ -64,7 +64,7 @@ fn shade(share: u8) -> usize {
     }
 }
 
-/// What the shades mean.
+/// Legend of the shades.
 pub fn legend() -> Vec<Key> {
     let labels = ["some taken", "a fifth", "two fifths", "three fifths", "four fifths", "all taken"];
     let key = |(index, label): (usize, &str)| Key { class: format!("heat h{}", index + 1), label: label.into() };

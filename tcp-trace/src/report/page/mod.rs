@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The page: all that a report says, put into its template. Text is escaped by the template, all of it.
+//! The page: fills the template with everything in a report. The template escapes all text.
 
 use minijinja::{Environment, Value, value::Serde};
 use serde::Serialize;
@@ -16,7 +16,7 @@ const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
-/// What the template's holes are filled with.
+/// Values for the template.
 #[derive(Serialize)]
 struct Page<'a> {
     title: String,
@@ -32,10 +32,10 @@ struct Page<'a> {
     script: &'static str,
 }
 
-/// Of a whole run.
+/// The page of a whole run.
 ///
 /// # Errors
-/// When the template does not fit what is put into it.
+/// When the template does not match its values.
 pub fn page(material: &Material<'_>) -> Result<String, Failure> {
     let Material { session, summary, timelines, .. } = material;
     let begin = session.begin.wall;

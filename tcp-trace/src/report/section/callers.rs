@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Call paths that lead to connect(), if they were taken.
+//! Section: call paths that lead to connect(), if stacks were collected.
 
 use super::{Block, Material};
 use crate::probes::table::Signal;

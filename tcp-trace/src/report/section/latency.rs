@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Phases, connects over time, and a heat map of each distribution.
+//! Section: phases, connects over time, and a heat map of each distribution.
 
 use super::{Block, Material};
 use crate::{
@@ -12,10 +12,10 @@ use crate::{
     view::format::{count, duration, percent},
 };
 
-/// Puts a value in words.
+/// Formats a value.
 type Unit = fn(Option<u64>) -> String;
 
-/// In the order of [`Column::spreads`], with what it is told in.
+/// Names of [`Column::spreads`], with their units.
 const SPREADS: [(&str, &str, Unit); 4] = [
     ("search", "Port search", duration),
     ("handshake", "Handshake", duration),
@@ -116,7 +116,7 @@ fn heat_map(material: &Material<'_>, which: usize) -> Option<Chart> {
     })
 }
 
-/// `1,200`, or `0.4` where it is little.
+/// Formats a number as `1,200`, or `0.4` if it is small.
 pub(super) fn short(value: f64) -> String {
     if value == 0.0 || value >= 10.0 { grouped(value.round() as u64) } else { format!("{value:.1}") }
 }

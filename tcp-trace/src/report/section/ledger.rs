@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The books: what was made, delivered, shed and lost, and what tracing cost.
+//! Section: the ledger, with what was made, delivered, shed and lost, and the cost of tracing.
 
 use super::{Block, Material};
 use crate::{

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Limits around connections besides ports.
+//! Section: limits around connections besides ports.
 
 use super::{Block, Material};
 use crate::{

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The kernel, how it searches for ports, its settings, and what this run could see.
+//! Section: the kernel, its port search, its settings, and what this run could see.
 
 use super::{Block, Material};
 use crate::{

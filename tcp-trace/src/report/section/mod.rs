@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The sections of a report, each in a file of its own, in the order in which they are read.
+//! The sections of a report, each in a file of its own, in reading order.
 
 mod callers;
 mod latency;
@@ -22,18 +22,18 @@ use super::{
 };
 use crate::{session_info::SessionInfo, summarize::summary::Summary};
 
-/// A chapter of the page.
+/// A section of the page.
 #[derive(Clone, Debug, Serialize)]
 pub struct Section {
-    /// Of its element.
+    /// Id of its element.
     pub id: &'static str,
-    /// Its title.
+    /// Title of the section.
     pub title: &'static str,
-    /// In this order.
+    /// Blocks in reading order.
     pub blocks: Vec<Block>,
 }
 
-/// Something in a section.
+/// A block of a section.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", content = "of", rename_all = "snake_case")]
 pub enum Block {
@@ -49,7 +49,7 @@ pub enum Block {
     Table(Table),
 }
 
-/// What sections are made of.
+/// The data that sections are built from.
 pub struct Material<'a> {
     /// What was known before the first event.
     pub session: &'a SessionInfo,
@@ -57,22 +57,22 @@ pub struct Material<'a> {
     pub summary: &'a Summary,
     /// The run over time.
     pub columns: &'a [Column],
-    /// When causes were there.
+    /// Occurrences of each cause.
     pub timelines: &'a FindingTimelines,
-    /// Call paths, if they were taken.
+    /// The flame graph, if stacks were collected.
     pub flame: Option<&'a Flame>,
-    /// Rows of a table.
+    /// Number of rows per table.
     pub top: usize,
 }
 
 impl Material<'_> {
-    /// The time of the run.
+    /// The time axis of the run.
     pub fn axis(&self) -> Axis {
         Axis::new(self.session.begin.wall, self.summary.time)
     }
 }
 
-/// All that have something to say.
+/// All sections with content.
 pub fn all(material: &Material<'_>) -> Vec<Section> {
     let sections = [
         ("latency", "Connect latency", latency::blocks(material)),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The ranges: how full they are, by what, how far from the edge, and a picture over time of the fullest.
+//! Section: the ranges, how full they are, by what, how far from the cliff, and a picture over time of the fullest.
 
 use std::net::SocketAddr;
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Pictures at most, of what took a hundredth of its range at some time.
+/// Upper limit of pictures, of ranges with at least 1 % taken at some time.
 const PICTURES: usize = 3;
 
 pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
@@ -45,7 +45,7 @@ pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
     blocks
 }
 
-/// Ranges by the most that was ever taken of them.
+/// Ranges by the maximum of taken ports.
 fn fullest(material: &Material<'_>) -> Vec<(Route, Range)> {
     let mut most: Vec<(f64, Route, Range)> = Vec::new();
     for fill in material.columns.iter().flat_map(|column| &column.ranges) {

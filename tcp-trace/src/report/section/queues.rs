@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Listeners: how full their accept queues are over time, and what they dropped.
+//! Section: listeners, their accept queues over time, and their drops.
 
 use std::cmp::Reverse;
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Listeners drawn: more lines could not be told apart.
+/// Number of listeners in the chart: more lines would be indistinguishable.
 const DRAWN: usize = 3;
 
 pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
@@ -37,7 +37,7 @@ pub(super) fn blocks(material: &Material<'_>) -> Vec<Block> {
     blocks
 }
 
-/// Those that dropped most, then those whose queue was longest; none that was always empty.
+/// Listeners with most drops, then with the longest queue; none that was always empty.
 fn worst(columns: &[Column]) -> Vec<Endpoint> {
     let mut all: Vec<(u64, u64, Endpoint)> = Vec::new();
     for queue in columns.iter().flat_map(|column| &column.listeners) {

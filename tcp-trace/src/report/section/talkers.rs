@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The worst programs and destinations.
+//! Section: the worst programs and destinations.
 
 use std::net::SocketAddr;
 
@@ -70,7 +70,7 @@ fn table(caption: &str, of: &'static str) -> Table {
 
 fn cells(name: String, tally: &Tally, at_least: bool, estimate: Option<Estimate>) -> [String; 9] {
     let known = |sum: &FoldedSpread| (sum.known > 0).then_some(sum.max);
-    // Of a sample each count stands for more.
+    // In a sample, each count represents several attempts.
     let about = |count: u64| match estimate {
         Some(estimate) => format!("{ABOUT}{}", grouped(estimate.of(count))),
         None => grouped(count),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much TIME_WAIT there is over time, by namespace, and whose it is.
+//! Section: TIME_WAIT over time, by namespace, and by owner.
 
 use super::{Block, Material, latency::short};
 use crate::{

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Why ports look the way they look: sequential, drifting, all of one parity.
+//! Explains the choice of ports: sequential, drifting, all of one parity.
 
 use std::fmt::Write;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The tables of `ports`: how far each source and destination is from the edge, and what the range looks like.
+//! The tables of `ports`: how far each source and destination is from the cliff, and a picture of the range.
 
 mod explain;
 mod picture;
@@ -20,7 +20,7 @@ use crate::{
     summarize::summary::Summary,
 };
 
-/// Pictures drawn, of what takes a hundredth of its range at least: they take ten lines each.
+/// Number of pictures, which take ten lines each; only of groups that take at least 1 % of their range.
 const PICTURES: usize = 2;
 
 pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
@@ -52,7 +52,7 @@ pub(super) fn tables(out: &mut String, theme: Theme, layout: Layout, summary: &S
     }
 }
 
-/// Three lines each: addresses have room, and figures stand in columns.
+/// Writes three lines per group, so that addresses have room and figures are in columns.
 fn edge(out: &mut String, theme: Theme, layout: Layout, observed: &Observed, groups: &[Group]) {
     let head = format!(
         "\nfrom -> to\n{:>17}{:>15}{:>14}{:>9}{:>9}{:>9}{:>8}",
@@ -82,7 +82,7 @@ fn edge(out: &mut String, theme: Theme, layout: Layout, observed: &Observed, gro
     }
 }
 
-/// Whose range, towards where, and who holds most of it.
+/// Source, destination and largest holder of a group.
 pub(crate) fn whose(observed: &Observed, group: &Group) -> String {
     let route = group.route;
     let to = SocketAddr::new(route.daddr, route.dport);
@@ -100,7 +100,7 @@ pub(crate) fn whose(observed: &Observed, group: &Group) -> String {
     words
 }
 
-/// What takes the ports.
+/// What takes the ports, in words.
 pub(crate) fn by_what(group: &Group) -> String {
     let held = By::ALL.into_iter().map(|by| (by, group.held.by(by).both())).filter(|(_, ports)| *ports > 0);
     let mut words: Vec<String> =
@@ -145,7 +145,7 @@ fn spaces(out: &mut String, theme: Theme, layout: Layout, observed: &Observed) {
     }
 }
 
-/// Ports a second.
+/// The growth in ports per second.
 pub(crate) fn growth(group: &Group) -> String {
     match group.growth {
         Some(growth) if growth.per_second < 0.0 => format!("-{}", magnitude(-growth.per_second)),

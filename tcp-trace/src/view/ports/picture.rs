@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The range as a picture: a cell for a few ports of one half, so that a full half is seen to be full.
+//! A picture of the range: a cell for a few ports of one half, which shows a full half as full.
 
 use std::{fmt::Write, net::SocketAddr};
 
 use super::super::{screen::Layout, theme::Theme};
 use crate::aggregate::ports::Group;
 
-/// Lines for each half.
+/// Number of lines per half.
 const LINES: u32 = 4;
-/// Columns in front of the cells.
+/// Number of columns in front of the cells.
 const MARGIN: usize = 12;
 
-/// From none taken to all taken. A cell is empty only if it is, and full only if it is.
+/// Cells from none taken to all taken. A cell is drawn empty only if it is empty, and full only if it is full.
 const BLOCKS: [char; 5] = [' ', '░', '▒', '▓', '█'];
 const LETTERS: [char; 5] = [' ', '.', '-', '+', '#'];
 
@@ -54,7 +54,7 @@ fn marks(unicode: bool) -> [char; 5] {
     if unicode { BLOCKS } else { LETTERS }
 }
 
-/// 0 to 4.
+/// Fill level of a cell, 0 to 4.
 fn level(group: &Group, ports: std::ops::Range<u32>, first: bool) -> usize {
     let of_half = ports.filter_map(|port| u16::try_from(port).ok()).filter(|port| group.range.is_first(*port) == first);
     let (mut taken, mut all) = (0_usize, 0_usize);
