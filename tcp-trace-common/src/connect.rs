@@ -54,7 +54,7 @@ pub struct RawConnect {
     pub time_wait_refused: u32,
     /// TIME_WAIT sockets taken over (`tcp_twsk_unique` returned 1).
     pub time_wait_reused: u32,
-    /// Bits of [`flag`].
+    /// Bits of [`flag`] in the lower half; in the upper half the CPU that [`cpu`](Self::cpu) gives.
     pub flags: u32,
     /// Address family on the wire: a v4-mapped IPv6 socket is `INET`.
     pub family: u16,
@@ -84,11 +84,29 @@ pub struct RawConnect {
 
 const _: () = assert!(size_of::<RawConnect>() == 192);
 
+/// Where the CPU begins in `flags`.
+const CPU_SHIFT: u32 = 16;
+
+const _: () = assert!(flag::RETRANSMITS < 1 << CPU_SHIFT, "the last flag is below the CPU");
+
 impl RawConnect {
     /// When it began, as far as that is known. A thread begins one at a time, so with `tid` it says which attempt.
     #[inline(always)]
     pub fn began_ns(&self) -> u64 {
         if self.start_ns != 0 { self.start_ns } else { self.search_start_ns }
+    }
+
+    /// Number of the CPU on which `connect()` was called.
+    #[inline(always)]
+    pub fn cpu(&self) -> u16 {
+        (self.flags >> CPU_SHIFT) as u16
+    }
+
+    /// Sets what [`cpu`](Self::cpu) gives, once an attempt. The entry has no room left for a field of its own, and more
+    /// bytes would not fit on the stack of Linux 5.10; no kernel is built for more than 65,536 CPUs.
+    #[inline(always)]
+    pub fn set_cpu(&mut self, cpu: u32) {
+        self.flags |= cpu << CPU_SHIFT;
     }
 }
 
@@ -98,7 +116,7 @@ mod user {
     unsafe impl aya::Pod for super::RawConnect {}
 }
 
-/// What is known of an attempt.
+/// What is known of an attempt: bits 0 to 15 of `flags`.
 pub mod flag {
     /// The entry of `__inet_hash_connect` was seen: `search_start_ns`, `bound_port`, `port_offset`, the ranges hold.
     pub const SEARCH_ENTERED: u32 = 1 << 0;

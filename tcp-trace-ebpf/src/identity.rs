@@ -3,7 +3,7 @@
 
 use aya_ebpf::helpers::{
     bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task,
-    bpf_get_current_task_btf, bpf_get_current_uid_gid, generated,
+    bpf_get_current_task_btf, bpf_get_current_uid_gid, bpf_get_smp_processor_id, generated,
 };
 use tcp_trace_common::{COMM_LEN, bind::RawBind, config::filter, connect::RawConnect, offsets::ABSENT};
 
@@ -37,7 +37,7 @@ pub fn cgroup_id() -> u64 {
     unsafe { bpf_get_current_cgroup_id() }
 }
 
-/// Writes the current task into an attempt.
+/// Writes the current task and its CPU into an attempt.
 #[inline(always)]
 pub fn stamp(attempt: &mut RawConnect) {
     let pid_tgid = bpf_get_current_pid_tgid();
@@ -45,6 +45,8 @@ pub fn stamp(attempt: &mut RawConnect) {
     attempt.tid = pid_tgid as u32;
     attempt.cgroup_id = cgroup_id();
     attempt.process_start_ns = process_start_ns();
+    // SAFETY: the helper has no precondition.
+    attempt.set_cpu(unsafe { bpf_get_smp_processor_id() });
     // A filter compares whole names, and old kernels leave remains of the last one behind the NUL.
     if offset!(task_comm) != ABSENT && config!(filters) & filter::COMM == 0 {
         name_and_user_by_type(attempt);

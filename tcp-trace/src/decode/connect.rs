@@ -46,6 +46,7 @@ impl Decoder {
             total_ns: phases::total_ns(raw),
             candidates: (searched(raw) && has(flag::PROBED)).then(|| candidates(raw, search.visited)),
             mptcp: has(flag::MPTCP_KNOWN).then(|| has(flag::MPTCP)),
+            cpu: Some(raw.cpu()),
         }
     }
 }

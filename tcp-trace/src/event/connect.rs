@@ -86,6 +86,8 @@ macro_rules! connect_fields {
                 "candidates_skipped" => [.candidates.and_then(|candidates| candidates.skipped)];
                 /// Whether the socket is a subflow of an MPTCP connection. Null if the kernel does not say.
                 "mptcp" mptcp: Option<bool>;
+                /// Number of the CPU on which `connect()` was called. Null in recordings of versions that did not record it.
+                "cpu" cpu: Option<u16>;
             }
         }
     };

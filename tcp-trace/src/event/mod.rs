@@ -37,6 +37,23 @@ pub use time_wait::{LeaveReason, Passage, TimeWait};
 use self::level::Level;
 use crate::outside::Text;
 
+/// The signals that have events. Of each: the place of its table in recordings, its variant of [`Event`], the list of its
+/// fields, and whether its events are `listed` in lines or only `drawn`. Places stand in files, so a new signal takes the
+/// next free one; 5 is the table of [`Event::Detail`].
+macro_rules! signals {
+    ($consumer:ident) => {
+        $consumer! {
+            0 Connect connect_fields listed;
+            1 TimeWait time_wait_fields listed;
+            2 ListenDrop listen_drop_fields listed;
+            3 Bind bind_fields listed;
+            4 State state_fields listed;
+            6 Stack stack_fields drawn;
+        }
+    };
+}
+pub(crate) use signals;
+
 /// One thing that happened. It owns all of itself, in place: the road carries one at a time, from the ring to its line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {

@@ -9,10 +9,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use crate::{
-    event::{
-        AddressExt as _, Bind, Cgroup, Comm, Connect, DropCause, End, ListenDrop, Outcome, Side, SourcePort, State,
-        TimeWait, bind_fields, connect_fields, listen_drop_fields, state_fields, time_wait_fields,
-    },
+    event::{AddressExt as _, Cgroup, Comm, DropCause, End, Outcome, Side, SourcePort, signals},
     outside::Text,
 };
 
@@ -69,7 +66,7 @@ macro_rules! lines {
     ($(#[$about:meta])* $event:ident $signal:literal {
         $($(#[$doc:meta])* $name:literal $($field:ident: $type:ty)? $(=> $how:tt)?;)*
     }) => {
-        impl Lines for $event {
+        impl Lines for $crate::event::$event {
             const SIGNAL: &'static str = $signal;
 
             fn names(mut name: impl FnMut(&'static str)) {
@@ -93,11 +90,14 @@ macro_rules! lines {
     };
 }
 
-connect_fields!(lines);
-time_wait_fields!(lines);
-listen_drop_fields!(lines);
-bind_fields!(lines);
-state_fields!(lines);
+/// Makes the lines of all signals that have any.
+macro_rules! listed {
+    ($($place:literal $event:ident $fields:ident $how:ident;)*) => { $(listed!(@$how $fields);)* };
+    (@listed $fields:ident) => { $crate::event::$fields!(lines); };
+    (@drawn $fields:ident) => {};
+}
+
+signals!(listed);
 
 impl<T: Field> Field for Option<T> {
     #[inline(always)]

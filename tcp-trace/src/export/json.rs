@@ -19,15 +19,9 @@ pub(super) const VERSION: u8 = 2;
 /// Appends the line of an event.
 pub fn event(out: &mut Vec<u8>, calendar: &mut Calendar, event: &Event) {
     match event {
-        Event::Connect(connect) => json_event::line(out, calendar, connect),
-        Event::TimeWait(time_wait) => json_event::line(out, calendar, time_wait),
-        Event::ListenDrop(dropped) => json_event::line(out, calendar, dropped),
-        Event::Bind(bind) => json_event::line(out, calendar, bind),
-        Event::State(state) => json_event::line(out, calendar, state),
         Event::Detail(detail) => line(out, &DetailLine::from(detail)),
-        // Frames are drawn, not listed.
-        Event::Stack(_) => {}
         Event::Lost(lost) => line(out, &LostLine { v: VERSION, kind: "lost", counts: (*lost).into() }),
+        of_a_signal => json_event::signal(out, calendar, of_a_signal),
     }
 }
 

@@ -7,9 +7,28 @@ use super::{
     json::VERSION,
     put,
 };
+use crate::event::{Event, signals};
+
+/// Makes the function that finds the signal of an event.
+macro_rules! signal_of {
+    ($($place:literal $event:ident $fields:ident $how:ident;)*) => {
+        /// Appends the line of an event of a signal.
+        pub(super) fn signal(out: &mut Vec<u8>, calendar: &mut Calendar, event: &Event) {
+            match event {
+                $(Event::$event(event) => signal_of!(@$how line(out, calendar, event)),)*
+                Event::Detail(_) | Event::Lost(_) => {}
+            }
+        }
+    };
+    (@listed $line:ident($($argument:ident),*)) => { $line($($argument),*) };
+    // Frames are drawn, not listed.
+    (@drawn $line:ident($($argument:ident),*)) => {{ $(let _ = $argument;)* }};
+}
+
+signals!(signal_of);
 
 /// Appends the line of an event.
-pub(super) fn line(out: &mut Vec<u8>, calendar: &mut Calendar, event: &impl Lines) {
+fn line(out: &mut Vec<u8>, calendar: &mut Calendar, event: &impl Lines) {
     out.extend_from_slice(b"{\"v\":");
     put::number(out, VERSION.into());
     out.extend_from_slice(b",\"type\":");

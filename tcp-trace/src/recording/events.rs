@@ -3,9 +3,10 @@
 
 use super::{
     bytes::{Bytes, Malformed},
+    cells::{Cells, EventTable},
     table::{Read, Table},
 };
-use crate::event::Event;
+use crate::event::{Detail, Event, signals};
 
 /// Number of events in a full batch.
 pub const FULL: u32 = 1 << 14;
@@ -13,9 +14,10 @@ pub const FULL: u32 = 1 << 14;
 /// Number of bytes of names and frames in a full batch, far below the limit of a block.
 const FULL_BYTES: usize = 16 << 20;
 
-/// Names of the tables. Names and indices are part of the format.
-const TABLES: [&str; 7] = ["connect", "time_wait", "listen_drop", "bind", "state", "detail", "stack"];
+/// Name of the table that says in which order the events came.
 const ORDER: &str = "order";
+/// Place of the table of `detail`, which is no signal.
+const DETAIL: u8 = 5;
 
 /// Events that wait to be written.
 #[derive(Debug, Default)]
@@ -24,24 +26,44 @@ pub struct Events {
     tables: [Table; TABLES.len()],
 }
 
-impl Events {
-    /// Adds an event, unless it follows from other data.
-    pub fn push(&mut self, event: &Event) {
-        let place = match event {
-            Event::Connect(connect) => self.put(0, connect),
-            Event::TimeWait(time_wait) => self.put(1, time_wait),
-            Event::ListenDrop(dropped) => self.put(2, dropped),
-            Event::Bind(bind) => self.put(3, bind),
-            Event::State(state) => self.put(4, state),
-            Event::Detail(detail) => self.put(5, detail),
-            Event::Stack(stack) => self.put(6, stack),
-            // The accounts contain it, and consumers compute the difference.
-            Event::Lost(_) => return,
+/// Makes what depends on which signals there are.
+macro_rules! tables {
+    ($($place:literal $event:ident $fields:ident $how:ident;)*) => {
+        /// The tables, by their places. Names and places stand in files.
+        const TABLES: [&str; [$($place,)* DETAIL].len()] = {
+            let mut names = [""; [$($place,)* DETAIL].len()];
+            names[DETAIL as usize] = Detail::NAME;
+            $(names[$place] = <$crate::event::$event as EventTable>::NAME;)*
+            names
         };
-        self.order.push(&place);
-    }
 
-    fn put(&mut self, place: u8, row: &impl super::cells::Cells) -> u8 {
+        impl Events {
+            /// Adds one, unless it is one that follows from others.
+            pub fn push(&mut self, event: &Event) {
+                let place = match event {
+                    $(Event::$event(row) => self.put($place, row),)*
+                    Event::Detail(row) => self.put(DETAIL, row),
+                    // The books say it, and whoever follows draws the difference.
+                    Event::Lost(_) => return,
+                };
+                self.order.push(&place);
+            }
+        }
+
+        /// The next event of the table at this place.
+        fn row(place: u8, table: &mut Read<'_>) -> Result<Event, Malformed> {
+            Ok(match place {
+                $($place => Event::$event(table.row()?),)*
+                _ => Event::Detail(table.row()?),
+            })
+        }
+    };
+}
+
+signals!(tables);
+
+impl Events {
+    fn put(&mut self, place: u8, row: &impl Cells) -> u8 {
         self.tables[usize::from(place)].push(row);
         place
     }
@@ -95,15 +117,7 @@ impl Events {
             let place: u8 = order.row()?;
             let Some(table) = tables.get_mut(usize::from(place)) else { continue };
             let table = table.as_mut().ok_or_else(|| Malformed::new("an event of a signal without a table"))?;
-            visit(match place {
-                0 => Event::Connect(table.row()?),
-                1 => Event::TimeWait(table.row()?),
-                2 => Event::ListenDrop(table.row()?),
-                3 => Event::Bind(table.row()?),
-                4 => Event::State(table.row()?),
-                5 => Event::Detail(table.row()?),
-                _ => Event::Stack(table.row()?),
-            })?;
+            visit(row(place, table)?)?;
         }
         Ok(())
     }

@@ -17,10 +17,7 @@ use super::{
     table::Read,
 };
 use crate::{
-    event::{
-        AddressExt as _, Bind, Cgroup, Comm, Connect, DropCause, End, ListenDrop, Outcome, Side, SourcePort, State,
-        TimeWait, bind_fields, connect_fields, listen_drop_fields, stack_fields, state_fields, time_wait_fields,
-    },
+    event::{AddressExt as _, Cgroup, Comm, DropCause, End, Outcome, Side, SourcePort, signals},
     outside::Text,
 };
 
@@ -167,9 +164,13 @@ macro_rules! described {
     };
     (@line $event:ident [$($field:ident)?] recorded) => { None };
     (@line $event:ident [$($field:ident)?] [$($path:tt)+]) => {
-        Some(type_of(|event: &$event| (event $($path)+).clone()))
+        Some(type_of(|event: &$crate::event::$event| (event $($path)+).clone()))
     };
-    (@line $event:ident [$field:ident]) => { Some(type_of(|event: &$event| event.$field.clone())) };
+    (@line $event:ident [$field:ident]) => { Some(type_of(|event: &$crate::event::$event| event.$field.clone())) };
+}
+
+macro_rules! all_described {
+    ($($place:literal $event:ident $fields:ident $how:ident;)*) => { [$($crate::event::$fields!(described)),*] };
 }
 
 const ABOUT: &str = "\
@@ -201,14 +202,7 @@ const COLUMNS_OF_GROUPS: [(&str, &str); 7] = [
 fn fields_are_documented() {
     let columns = columns();
     let mut text = ABOUT.to_owned();
-    for signal in [
-        connect_fields!(described),
-        time_wait_fields!(described),
-        listen_drop_fields!(described),
-        bind_fields!(described),
-        state_fields!(described),
-        stack_fields!(described),
-    ] {
+    for signal in signals!(all_described) {
         let table: Vec<_> = columns
             .iter()
             .filter(|column| column.block == Block::Events && column.table == signal.name)

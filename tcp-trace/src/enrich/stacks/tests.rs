@@ -95,12 +95,15 @@ fn words(event: &Event) -> String {
 
 #[test]
 fn a_process_whose_files_take_too_long_holds_up_nobody_for_long() {
-    let mut stacks = Stacks::with(Duration::from_millis(500), || {
+    let mut stacks = Stacks::with(Duration::from_secs(2), || {
         Box::new(|stack: &mut Stack| {
             if stack.pid == 7 {
                 thread::sleep(Duration::from_secs(3600));
             }
-            assert_ne!(stack.pid, 8, "files that break their reader");
+            if stack.pid == 8 {
+                // Files that break their reader. A panic with its backtrace may take longer than the limit.
+                std::panic::resume_unwind(Box::new("broken"));
+            }
             stack.captured = None;
         })
     });

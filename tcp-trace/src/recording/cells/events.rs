@@ -16,19 +16,28 @@ use super::{
 };
 use crate::{
     event::{
-        Bind, Caller, Candidates, Captured, Cgroup, Connect, Detail, DropCause, End, Frame, Frames, LeaveReason,
-        ListenDrop, Outcome, Passage, Side, SourcePort, Stack, State, Taken, TimeWait, UserEnd, bind_fields,
-        connect_fields, level::Level, listen_drop_fields, stack_fields, state_fields, time_wait_fields,
+        Caller, Candidates, Captured, Cgroup, Detail, DropCause, End, Frame, Frames, LeaveReason, Outcome, Passage,
+        Side, SourcePort, Taken, UserEnd, level::Level, signals,
     },
     outside::Text,
 };
+
+/// The rows of a table of events.
+pub trait EventTable: Cells {
+    /// Name of the table.
+    const NAME: &'static str;
+}
 
 /// Makes columns of the list of an event: one or several for each entry with a field, under its name.
 macro_rules! columns {
     ($(#[$about:meta])* $event:ident $signal:literal {
         $($(#[$doc:meta])* $column:literal $($field:ident: $type:ty)? $(=> $how:tt)?;)*
     }) => {
-        impl Cells for $event {
+        impl EventTable for $crate::event::$event {
+            const NAME: &'static str = $signal;
+        }
+
+        impl Cells for $crate::event::$event {
             fn put(&self, path: Path<'_>, to: &mut Table) {
                 $($(self.$field.put(path.child($column), to);)?)*
             }
@@ -40,12 +49,12 @@ macro_rules! columns {
     };
 }
 
-connect_fields!(columns);
-time_wait_fields!(columns);
-listen_drop_fields!(columns);
-bind_fields!(columns);
-state_fields!(columns);
-stack_fields!(columns);
+/// Makes the columns of all signals.
+macro_rules! tables {
+    ($($place:literal $event:ident $fields:ident $how:ident;)*) => { $($crate::event::$fields!(columns);)* };
+}
+
+signals!(tables);
 
 cells!(Caller { "pid" = pid, "tid" = tid, "comm" = comm, "uid" = uid, "cgroup" = cgroup });
 cells!(Detail {
@@ -164,6 +173,10 @@ impl Cells for Option<Candidates> {
             skipped,
         }))
     }
+}
+
+impl EventTable for Detail {
+    const NAME: &'static str = "detail";
 }
 
 impl Value for Level {

@@ -7,6 +7,7 @@ mod sockets;
 mod totals;
 mod values;
 
+pub use events::EventTable;
 use tcp_trace_common::state::RawInState;
 
 use super::{

@@ -35,6 +35,12 @@ pub fn run(report: &mut Report, tier: Tier) {
         }
         let remote = acts.remote(LOCALHOST);
         acts.one("v4_mapped", mapped(remote.port()));
+        for (cpu, name) in ["called_on_cpu_0", "called_on_cpu_1"].into_iter().enumerate() {
+            let remote = acts.remote(LOCALHOST);
+            acts.one(name, on_cpu(cpu, || established_blocking(remote)));
+        }
+        let remote = acts.remote(Ipv4Addr::new(198, 51, 100, 12).into());
+        acts.one("unreachable_on_cpu_1", on_cpu(1, || failing(remote, "unreachable", libc::ENETUNREACH)));
         timed_out(acts)?;
         unreachable(netns, acts);
         no_port(netns, acts);
@@ -132,6 +138,23 @@ fn mapped(port: u16) -> Result<Seen> {
     let _listener = Socket::listener(SocketAddr::new(LOCALHOST, port), 16)?;
     let remote = SocketAddr::new(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(), port);
     seen::established(remote)
+}
+
+/// What `act` sees while its thread may run on no CPU but this one.
+fn on_cpu(cpu: usize, act: impl FnOnce() -> Result<Seen>) -> Result<Seen> {
+    // SAFETY: zeros are an empty set.
+    let (mut before, mut only) = unsafe { (std::mem::zeroed::<libc::cpu_set_t>(), std::mem::zeroed()) };
+    // SAFETY: the set has room for this CPU, which is one of the guest's two.
+    unsafe { libc::CPU_SET(cpu, &mut only) };
+    let size = size_of::<libc::cpu_set_t>();
+    // SAFETY: both sets are as long as is said; 0 is this thread.
+    let pinned =
+        unsafe { libc::sched_getaffinity(0, size, &mut before) == 0 && libc::sched_setaffinity(0, size, &only) == 0 };
+    ensure!(pinned, "CPU {cpu}: {}", std::io::Error::last_os_error());
+    let seen = act();
+    // SAFETY: as above.
+    ensure!(unsafe { libc::sched_setaffinity(0, size, &before) } == 0, "the CPUs from before");
+    Ok(seen?.with("cpu", cpu))
 }
 
 /// One after the other would take twice as long: the IPv6 socket waits while the IPv4 call blocks.
