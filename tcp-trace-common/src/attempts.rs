@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The table of attempts under way: sets of eight places, and a socket has the choice of one set.
+//! The table of attempts in progress: sets of eight places, one set per socket.
 //!
-//! It stands in for a BPF hash map, whose insert and removal take locks and lists that cost more than all else that is
-//! done about a `connect()`. An attempt is at the same place of the array `ATTEMPTS` as its socket in `ATTEMPT_SETS`.
+//! It replaces a BPF hash map, whose insertions and removals take locks and lists that cost more than everything else
+//! about a `connect()`. An attempt has the same index in the array `ATTEMPTS` as its socket has in `ATTEMPT_SETS`.
 
 /// Places of a set.
 pub const WAYS: u32 = 8;
@@ -11,13 +11,13 @@ pub const WAYS: u32 = 8;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AttemptSet {
-    /// Who counts a place from 0 to 1 has it.
+    /// Claims of the places: the program that counts a place from 0 to 1 owns it.
     pub claims: [u64; WAYS as usize],
-    /// Address of the socket whose attempt is there, written last; 0 = none.
+    /// Address of the socket whose attempt is in the place, written last; 0: none.
     pub sockets: [u64; WAYS as usize],
 }
 
-/// Sets for at least so many attempts: a power of two.
+/// Number of sets for at least this many attempts: a power of two.
 pub const fn sets(attempts: u32) -> u32 {
     attempts.div_ceil(WAYS).next_power_of_two()
 }

@@ -18,25 +18,25 @@ pub struct RawBind {
     pub took_ns: u64,
     /// cgroup v2 id of the caller.
     pub cgroup_id: u64,
-    /// User addresses, by frame pointers; 0 where there is none. Code without frame pointers leaves gaps and strays.
+    /// User addresses, by frame pointers; 0: none. Code without frame pointers leaves gaps and random addresses.
     pub frames: [u64; FRAMES],
     /// Thread group of the caller.
     pub tgid: u32,
-    /// Its thread.
+    /// Thread of the caller.
     pub tid: u32,
-    /// Its user.
+    /// User id of the caller.
     pub uid: u32,
     /// Inode number of the socket's network namespace.
     pub netns: u32,
     /// 0 or a negative errno.
     pub ret: i32,
-    /// Port asked for, 0 = any.
+    /// Port passed to `bind()`; 0: any.
     pub port_asked: u16,
-    /// Port held afterwards, 0 = none.
+    /// Port held afterwards; 0: none.
     pub port_given: u16,
-    /// `net.ipv4.ip_local_port_range`, low end; 0 = not known.
+    /// Low end of `net.ipv4.ip_local_port_range`; 0: unknown.
     pub range_low: u16,
-    /// High end, inclusive.
+    /// High end of that range, inclusive.
     pub range_high: u16,
     /// Address family of the socket.
     pub family: u16,
@@ -50,7 +50,7 @@ pub struct RawBind {
 
 const _: () = assert!(size_of::<RawBind>() == 128);
 
-/// How a socket was set up when it was bound.
+/// Socket options at the time of the bind.
 pub mod flag {
     /// SO_REUSEADDR
     pub const REUSE_ADDR: u16 = 1 << 0;
@@ -58,7 +58,7 @@ pub mod flag {
     pub const REUSE_PORT: u16 = 1 << 1;
 }
 
-/// Whose binds: key of the hash map `BIND_TOTALS`.
+/// Process and namespace of binds: key of the hash map `BIND_TOTALS`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawBinder {
@@ -74,21 +74,21 @@ pub struct RawBinder {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawBindTotals {
-    /// With port 0: the kernel searched for one.
+    /// Binds with port 0: the kernel searched for a port.
     pub any_port: RawBindCounts,
-    /// With a port of their own.
+    /// Binds with an explicit port.
     pub a_port: RawBindCounts,
-    /// Of the latter that succeeded, those with a port within `ip_local_port_range`.
+    /// Binds of `a_port` that succeeded with a port within `ip_local_port_range`.
     pub in_range: u64,
-    /// cgroup v2 id, of the last one.
+    /// cgroup v2 id at the last bind.
     pub cgroup_id: u64,
-    /// `net.ipv4.ip_local_port_range` at the last one; 0 = not known.
+    /// Low end of `net.ipv4.ip_local_port_range` at the last bind; 0: unknown.
     pub range_low: u16,
-    /// High end, inclusive.
+    /// High end of that range, inclusive.
     pub range_high: u16,
-    /// User, of the last one.
+    /// User id at the last bind.
     pub uid: u32,
-    /// Name of the thread that was first.
+    /// Name of the thread that was first to bind.
     pub comm: [u8; COMM_LEN],
 }
 
@@ -96,19 +96,19 @@ pub struct RawBindTotals {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawBindCounts {
-    /// Calls.
+    /// Number of calls.
     pub calls: u64,
-    /// Of these, failed with EADDRINUSE.
+    /// Calls that failed with EADDRINUSE.
     pub in_use: u64,
-    /// Of these, sockets that called `connect()` afterwards.
+    /// Sockets of these calls that called `connect()` afterwards.
     pub connected: u64,
-    /// Of these, with SO_REUSEADDR or SO_REUSEPORT.
+    /// Calls with SO_REUSEADDR or SO_REUSEPORT.
     pub shared: u64,
-    /// Time in all of them.
+    /// Total time in ns.
     pub took_ns: u64,
 }
 
-/// A place in a program that binds: key of the hash map `BIND_SITES`.
+/// A call site of `bind()`: key of the hash map `BIND_SITES`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawBindSite {
@@ -118,7 +118,7 @@ pub struct RawBindSite {
     pub tgid: u32,
     /// 1 = with port 0.
     pub any_port: u32,
-    /// As in [`RawBind`].
+    /// User addresses, as in [`RawBind`].
     pub frames: [u64; FRAMES],
 }
 
@@ -126,9 +126,9 @@ pub struct RawBindSite {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bound {
-    /// Who bound it.
+    /// The process that bound it.
     pub binder: RawBinder,
-    /// The port it got: another socket at that address has not this one.
+    /// The port that it got: another socket at that address has another one.
     pub port: u16,
     /// 1 = with port 0.
     pub any_port: u16,
@@ -136,9 +136,9 @@ pub struct Bound {
     pub pad: u32,
 }
 
-/// Slots of the per-CPU array `BIND_TIMES` of [`RawHistogram`](crate::folded::RawHistogram): with port 0.
+/// Slot of the per-CPU array `BIND_TIMES` of [`RawHistogram`](crate::folded::RawHistogram): binds with port 0.
 pub const ANY_PORT: u32 = 0;
-/// With a port of their own.
+/// Slot of `BIND_TIMES`: binds with an explicit port.
 pub const A_PORT: u32 = 1;
 /// Number of slots.
 pub const TIMES: u32 = 2;
@@ -168,9 +168,9 @@ pub mod userlock {
     pub const BIND_ADDRESS: u8 = 4;
     /// Bound to a port by `bind()`.
     pub const BIND_PORT: u8 = 8;
-    /// The port was given by `connect()` (6.18 and later).
+    /// The port was chosen by `connect()` (6.18 and later).
     pub const CONNECT_BIND: u8 = 16;
-    /// A minisocket has none.
+    /// Value for a minisocket, which has no such bits.
     pub const UNKNOWN: u8 = 0xff;
 }
 
@@ -178,8 +178,8 @@ pub mod userlock {
 mod user {
     // SAFETY: `repr(C)`, integers only, no padding (IntoBytes proves it), valid for every bit pattern (FromBytes).
     unsafe impl aya::Pod for super::RawBinder {}
-    // SAFETY: as above.
+    // SAFETY: `repr(C)`, integers only, no padding (IntoBytes proves it), valid for every bit pattern (FromBytes).
     unsafe impl aya::Pod for super::RawBindTotals {}
-    // SAFETY: as above.
+    // SAFETY: `repr(C)`, integers only, no padding (IntoBytes proves it), valid for every bit pattern (FromBytes).
     unsafe impl aya::Pod for super::RawBindSite {}
 }

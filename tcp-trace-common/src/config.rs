@@ -13,7 +13,7 @@ pub struct Config {
     pub table_perturb: u64,
     /// Number of sets in `ATTEMPT_SETS`, less one.
     pub attempt_sets_mask: u32,
-    /// Of every so many events less one, all of one CPU, one asks how much is waiting. A power of two, less one.
+    /// One of this many events on one CPU, minus one, checks how much data is waiting: a power of two, minus one.
     pub wake_mask: u32,
     /// Remote address and mask, two halves each, as native words of the network-order bytes.
     pub daddr: [u64; 2],
@@ -29,17 +29,17 @@ pub struct Config {
     pub uid: u32,
     /// Inode of a network namespace.
     pub netns: u32,
-    /// The agent itself: its own connects are not of interest.
+    /// Thread group of the agent, whose own connects are not traced.
     pub agent_tgid: u32,
     /// Bytes waiting in the ring buffer from which on the agent is woken at once rather than at its next tick.
     pub wake_bytes: u32,
     /// Number of shards of a row, less one: see [`RawRowKey::shard`](crate::connect_rows::RawRowKey::shard).
     pub shard_mask: u32,
-    /// Of every so many attempts one is an exemplar: a power of two, as its logarithm.
+    /// One attempt in two to this power is an exemplar.
     pub exemplar_one_in_log2: u32,
-    /// Exemplars at most, per CPU and second.
+    /// Upper limit of exemplars per CPU and second.
     pub exemplars: u32,
-    /// Bits of [`set_state`](crate::set_state): the signals that were asked for and look at changes of state.
+    /// Bits of [`set_state`](crate::set_state): the requested signals that need changes of state.
     pub set_state: u32,
     /// Address family.
     pub family: u16,
@@ -58,7 +58,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Nothing filtered, nothing known.
+    /// No filters, nothing known.
     pub const EMPTY: Self = Self {
         cgroup_id: 0,
         table_perturb: 0,
@@ -87,7 +87,7 @@ impl Config {
     };
 }
 
-/// Filters in force.
+/// Bits of the filters in force.
 pub mod filter {
     #![expect(missing_docs, reason = "one bit for each field of Config")]
     pub const TGID: u32 = 1 << 0;
@@ -107,11 +107,12 @@ pub mod stream {
     pub const BIND: u16 = 1 << 1;
     pub const LISTEN: u16 = 1 << 2;
     pub const STATE: u16 = 1 << 3;
-    /// Each attempt, not exemplars alone.
+    /// An event of each attempt, not only of exemplars.
     pub const CONNECT: u16 = 1 << 4;
-    /// All of them.
+    /// All signals with events.
     pub const EACH: u16 = TIME_WAIT | BIND | LISTEN | STATE | CONNECT;
-    /// No stream: who closed first is remembered, and TIME_WAIT is added up by owner. `TIME_WAIT` implies it.
+    /// No events: the process that closed first is remembered, and TIME_WAIT is added up by owner. `TIME_WAIT` implies
+    /// it.
     pub const TIME_WAIT_OWNERS: u16 = 1 << 8;
 }
 

@@ -22,7 +22,7 @@ pub struct RawConnect {
     pub cgroup_id: u64,
     /// `port_offset`, third argument of `__inet_hash_connect`.
     pub port_offset: u64,
-    /// When the caller's process began, since boot, suspended time included; 0 = not known.
+    /// Start of the caller's process on the boot-time clock in ns; 0: unknown.
     pub process_start_ns: u64,
     /// Thread group of the caller: what user space calls the pid.
     pub tgid: u32,
@@ -34,13 +34,13 @@ pub struct RawConnect {
     pub netns: u32,
     /// `table_perturb[port_offset & mask]` at entry.
     pub perturb_before: u32,
-    /// The same entry at exit.
+    /// `table_perturb[port_offset & mask]` at exit.
     pub perturb_after: u32,
     /// `net.ipv4.ip_local_port_step_width` (7.1+), 0 where absent.
     pub step_width: u32,
     /// `inet_sock.local_port_range` (high in the upper half, low in the lower), 0 where unset or absent.
     pub socket_range: u32,
-    /// `tcp_sock.total_retrans` at the end: SYNs sent again.
+    /// `tcp_sock.total_retrans` at the end: SYN retransmits.
     pub syn_retransmits: u32,
     /// What `__inet_hash_connect` returned, 0 or a negative errno.
     pub search_ret: i32,
@@ -50,9 +50,9 @@ pub struct RawConnect {
     pub sk_err: i32,
     /// Candidates that `__inet_check_established` refused.
     pub refused_candidates: u32,
-    /// Of these, in TIME_WAIT and not reusable (`tcp_twsk_unique` returned 0).
+    /// Candidates of `refused_candidates` in TIME_WAIT that were not reusable (`tcp_twsk_unique` returned 0).
     pub time_wait_refused: u32,
-    /// TIME_WAIT sockets taken over (`tcp_twsk_unique` returned 1).
+    /// TIME_WAIT sockets that were reused (`tcp_twsk_unique` returned 1).
     pub time_wait_reused: u32,
     /// Bits of [`flag`] in the lower half; in the upper half the CPU that [`cpu`](Self::cpu) gives.
     pub flags: u32,
@@ -66,13 +66,13 @@ pub struct RawConnect {
     pub bound_port: u16,
     /// `net.ipv4.ip_local_port_range`, low end.
     pub range_low: u16,
-    /// High end, inclusive.
+    /// High end of `net.ipv4.ip_local_port_range`, inclusive.
     pub range_high: u16,
-    /// First port that `__inet_check_established` was asked about.
+    /// First port that `__inet_check_established` tested.
     pub first_candidate: u16,
     /// One of [`ended`].
     pub ended_by: u8,
-    /// Low byte of `PROBE_EPOCH` when the search began; means nothing to user space.
+    /// Low byte of `PROBE_EPOCH` when the search began; has no meaning for user space.
     pub probe_epoch: u8,
     /// Local address.
     pub saddr: Address,
@@ -90,7 +90,8 @@ const CPU_SHIFT: u32 = 16;
 const _: () = assert!(flag::RETRANSMITS < 1 << CPU_SHIFT, "the last flag is below the CPU");
 
 impl RawConnect {
-    /// When it began, as far as that is known. A thread begins one at a time, so with `tid` it says which attempt.
+    /// Start of the attempt in ns, as far as known. A thread begins one at a time, so with `tid` it identifies the
+    /// attempt.
     #[inline(always)]
     pub fn began_ns(&self) -> u64 {
         if self.start_ns != 0 { self.start_ns } else { self.search_start_ns }
@@ -116,11 +117,11 @@ mod user {
     unsafe impl aya::Pod for super::RawConnect {}
 }
 
-/// What is known of an attempt: bits 0 to 15 of `flags`.
+/// Bits that say which fields of an attempt are known.
 pub mod flag {
     /// The entry of `__inet_hash_connect` was seen: `search_start_ns`, `bound_port`, `port_offset`, the ranges hold.
     pub const SEARCH_ENTERED: u32 = 1 << 0;
-    /// Its exit was seen: `search_end_ns`, `search_ret` hold.
+    /// The exit of `__inet_hash_connect` was seen: `search_end_ns`, `search_ret` hold.
     pub const SEARCH_LEFT: u32 = 1 << 1;
     /// `perturb_before` was read.
     pub const PERTURB: u32 = 1 << 2;
@@ -138,7 +139,7 @@ pub mod flag {
     pub const MPTCP_KNOWN: u32 = 1 << 8;
     /// `range_low`, `range_high` were read.
     pub const RANGE: u32 = 1 << 9;
-    /// A return probe fired for lack of which the attempt has gaps (kprobe tier: kretprobe misses).
+    /// A kretprobe was missed, so the attempt has gaps (kprobe tier).
     pub const GAP: u32 = 1 << 10;
     /// SYN_SENT was entered (tracepoint tier: `search_start_ns` is that moment).
     pub const SYN_SENT: u32 = 1 << 11;
@@ -148,18 +149,18 @@ pub mod flag {
     pub const RETRANSMITS: u32 = 1 << 13;
 }
 
-/// How an attempt ended.
+/// Ends of an attempt.
 pub mod ended {
-    /// Not yet: still under way when the tracing stopped.
+    /// The attempt was still in progress when tracing stopped.
     pub const NOT: u8 = 0;
     /// `tcp_set_state(ESTABLISHED)`.
     pub const ESTABLISHED: u8 = 1;
-    /// The call itself failed: `search_ret` or `call_ret` says with what.
+    /// The call itself failed; `search_ret` or `call_ret` has the errno.
     pub const CALL_FAILED: u8 = 2;
     /// `tcp_set_state(CLOSE)` after the call had succeeded: `sk_err` says why, 0 = closed by its owner.
     pub const CLOSED: u8 = 3;
     /// The socket was destroyed with the attempt still open.
     pub const DESTROYED: u8 = 4;
-    /// Refused before TCP saw it, by a security module or a cgroup program: `call_ret` says with what.
+    /// Denied before TCP saw it, by a security module or a cgroup program; `call_ret` has the errno.
     pub const DENIED: u8 = 5;
 }

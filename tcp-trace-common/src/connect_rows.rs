@@ -33,7 +33,7 @@ pub struct RawRowKey {
 /// Shards at most.
 const SHARDS: u32 = 8;
 
-/// Shards on a machine of so many CPUs: a power of two.
+/// Number of shards on a machine with this many CPUs: a power of two.
 pub fn shards(cpus: u32) -> u32 {
     cpus.max(1).next_power_of_two().min(SHARDS)
 }
@@ -42,18 +42,18 @@ pub fn shards(cpus: u32) -> u32 {
 pub const BUCKETS: usize = 32;
 /// The logarithm that the first bucket is for, of times in nanoseconds: the last one is for 2^39.
 pub const FIRST_OF_TIMES: u32 = 8;
-/// The same of ports.
+/// The logarithm that the first bucket is for, of ports.
 pub const FIRST_OF_PORTS: u32 = 0;
 
 /// How many values, by their logarithm to base 2, rounded down. The first and the last bucket have all the rest.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawSpread {
-    /// All of them added up.
+    /// Sum of all values.
     pub sum: u64,
-    /// The largest. Of two that end at the same moment the smaller may stand here.
+    /// The largest value. Of two that end at the same moment it may be the smaller.
     pub max: u64,
-    /// How many in each.
+    /// Number of values per bucket.
     pub buckets: [u32; BUCKETS],
 }
 
@@ -61,9 +61,9 @@ pub struct RawSpread {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawSum {
-    /// How many values.
+    /// Number of values.
     pub known: u64,
-    /// All of them added up.
+    /// Sum of all values.
     pub sum: u64,
     /// The largest: see [`RawSpread::max`].
     pub max: u64,
@@ -73,66 +73,66 @@ pub struct RawSum {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawRow {
-    /// How they ended, by the numbers of [`outcome`].
+    /// Attempts by outcome, by the numbers of [`outcome`].
     pub by_outcome: [u64; outcome::COUNT],
-    /// Searches of which it is known whether they looked at the second parity.
+    /// Searches for which it is known whether they went through the second parity.
     pub second_pass_known: u64,
-    /// cgroup v2 id of the last one.
+    /// cgroup v2 id of the last caller.
     pub cgroup_id: u64,
     /// Name of the thread that called last.
     pub comm: [u8; COMM_LEN],
-    /// User of the last one.
+    /// User id of the last caller.
     pub uid: u32,
-    /// The range last searched, both ends included; 0 and 0: none.
+    /// Low end of the range that was searched last; 0: none.
     pub range_low: u16,
-    /// See `range_low`.
+    /// High end of that range, inclusive; 0: none.
     pub range_high: u16,
-    /// From the SYN to the end.
+    /// Time from the SYN to the end of the attempt, in ns.
     pub handshake_ns: RawSpread,
-    /// From the call to the end.
+    /// Time from the call to the end of the attempt, in ns.
     pub total_ns: RawSpread,
-    /// In the port search.
+    /// Time in the port search, in ns.
     pub search_ns: RawSpread,
     /// Ports visited.
     pub visited: RawSpread,
-    /// Of `second_pass_known`, those that did, found or not.
+    /// Searches of `second_pass_known` that went through the second parity, with or without a port.
     pub second_pass_looked: u64,
-    /// Of these, found a port there.
+    /// Searches of `second_pass_looked` that found a port there.
     pub second_pass: u64,
-    /// Searches that found no port, sockets that were bound before not among them.
+    /// Searches that found no port; sockets that were bound before are not included.
     pub exhausted: u64,
-    /// Given up after SYNs that were sent again.
+    /// Attempts given up after SYN retransmits.
     pub unanswered: u64,
-    /// Searches of the socket's own range.
+    /// Searches of a range that the socket set with IP_LOCAL_PORT_RANGE.
     pub local_range: u64,
-    /// SYNs sent again.
+    /// SYN retransmits.
     pub syn_retransmits: u64,
-    /// Attempts whose SYN was sent again.
+    /// Attempts with SYN retransmits.
     pub retransmitted: u64,
-    /// The longest handshake of these.
+    /// Longest handshake of these attempts in ns.
     pub retransmitted_max_ns: u64,
     /// Subflows of MPTCP connections.
     pub mptcp: u64,
-    /// The longest search that found a port in its first pass. How many there were follows: all but those below.
+    /// Longest search in ns that found a port in the first pass. Their number follows: all but those below.
     pub first_pass_search_max_ns: u64,
-    /// Time of searches that found a port in their second pass.
+    /// Time of searches that found a port in the second pass, in ns.
     pub second_pass_search_ns: RawSum,
-    /// Time of searches that found none, and of those of which the pass is not known.
+    /// Time in ns of searches that found none, and of those with unknown pass.
     pub other_search_ns: RawSum,
-    /// Ports visited by searches that found one in their second pass.
+    /// Ports visited by searches that found a port in the second pass.
     pub second_pass_visited: RawSum,
     /// Candidates refused because a live connection holds the four-tuple, of searches that were probed.
     pub in_use: RawSum,
     /// Candidates refused because of TIME_WAIT.
     pub time_wait: RawSum,
-    /// Candidates in TIME_WAIT that were taken over.
+    /// Candidates in TIME_WAIT that were reused.
     pub time_wait_reused: u64,
     /// Candidates skipped without a test, where the ports visited are known.
     pub skipped: u64,
 }
 
 impl RawRow {
-    /// Attempts in it.
+    /// Number of attempts in the row.
     pub fn attempts(&self) -> u64 {
         self.by_outcome.iter().fold(0, |sum, count| sum.wrapping_add(*count))
     }
@@ -149,6 +149,6 @@ pub fn bucket_of_log2(log2: u32, first: u32) -> u32 {
 mod user {
     // SAFETY: `repr(C)`, integers only, no padding (IntoBytes proves it), valid for every bit pattern (FromBytes).
     unsafe impl aya::Pod for super::RawRowKey {}
-    // SAFETY: as above.
+    // SAFETY: `repr(C)`, integers only, no padding (IntoBytes proves it), valid for every bit pattern (FromBytes).
     unsafe impl aya::Pod for super::RawRow {}
 }

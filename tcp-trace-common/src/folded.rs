@@ -15,7 +15,7 @@ pub struct RawHistogram {
     /// The largest value. Two that end on one CPU at the same moment may leave the smaller: take it for a lower bound
     /// within the last bucket that is not empty.
     pub max: u64,
-    /// How many values, by [`bucket`].
+    /// Number of values per [`bucket`].
     pub buckets: [u64; BUCKETS],
 }
 
@@ -68,7 +68,7 @@ pub fn bucket(value: u64) -> usize {
     bucket_by_log2(value, log2(value))
 }
 
-/// The same where the logarithm is known.
+/// The bucket of a value whose logarithm is known.
 #[inline(always)]
 pub fn bucket_by_log2(value: u64, log2: u32) -> usize {
     let shift = log2.saturating_sub(GROUPING_POWER as u32);

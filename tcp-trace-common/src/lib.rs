@@ -29,17 +29,17 @@ pub mod time_wait;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Every raw event begins with this.
+/// Header of every raw event.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawHeader {
     /// When the event happened, `CLOCK_MONOTONIC` (`bpf_ktime_get_ns`).
     pub ktime_ns: u64,
-    /// One of [`kind`].
+    /// Kind of the raw event: one of [`kind`].
     pub kind: u16,
-    /// Bytes of the whole raw event, this header included.
+    /// Length in bytes of the whole raw event, including this header.
     pub size: u16,
-    /// Explicit padding. The kernel side leaves what it likes here.
+    /// Explicit padding, with undefined content.
     pub pad: u32,
 }
 
@@ -65,12 +65,12 @@ pub mod kind {
 pub struct Address(pub [u64; 2]);
 
 impl Address {
-    /// From its bytes.
+    /// An address from its bytes.
     pub fn new(octets: [u8; 16]) -> Self {
         zerocopy::transmute!(octets)
     }
 
-    /// Its bytes.
+    /// The bytes of the address.
     pub fn octets(self) -> [u8; 16] {
         zerocopy::transmute!(self)
     }
@@ -102,7 +102,7 @@ pub mod tcp_state {
     pub const LISTEN: u8 = 10;
     pub const CLOSING: u8 = 11;
 
-    /// As every output spells it; `None`: no state that a socket changes to or from.
+    /// Name in every output; `None`: not a state that a socket changes to or from.
     pub fn name(state: u8) -> Option<&'static str> {
         Some(match state {
             ESTABLISHED => "established",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Listeners: SYNs that came, what became of them, and how full the two queues were.
+//! Listeners: SYNs, what happened to them, and how full the two queues were.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -17,21 +17,21 @@ pub mod cause {
     pub const SYN_BACKLOG: u8 = 3;
     /// A SYN, for another reason: no memory, no route back, a security module.
     pub const OTHER: u8 = 4;
-    /// How many slots there are: a power of two, so that a mask bounds an index for the verifier.
+    /// Number of slots: a power of two, so that a mask bounds an index for the verifier.
     pub const SLOTS: usize = 8;
 }
 
-/// One listening socket. Its address in the kernel alone would do, until another takes its place in memory.
+/// A listening socket. Its kernel address alone is unique only until another socket reuses the memory.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawListenerKey {
-    /// Its address in the kernel.
+    /// Kernel address of the socket.
     pub sk: u64,
     /// Inode number of its network namespace.
     pub netns: u32,
     /// Port.
     pub port: u16,
-    /// Address family of the socket: one of IPv6 may hear IPv4 too.
+    /// Address family of the socket: an IPv6 socket may accept IPv4 too.
     pub family: u16,
     /// Address that it is bound to; all zeros behind the prefix: any.
     pub saddr: Address,
@@ -39,53 +39,53 @@ pub struct RawListenerKey {
 
 const _: () = assert!(size_of::<RawListenerKey>() == 32);
 
-/// What became of one listener's SYNs, since tracing began. Kept in the kernel whether or not events are streamed.
+/// What happened to one listener's SYNs since tracing began. Kept in the kernel independent of streamed events.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawListener {
     /// SYNs that `tcp_conn_request` decided about.
     pub syns: u64,
-    /// Dropped, by [`cause`].
+    /// SYNs and handshakes dropped, by [`cause`].
     pub drops: [u64; cause::SLOTS],
-    /// Answered by a SYN cookie, without a place in the SYN queue.
+    /// SYNs answered with a cookie, without an entry in the SYN queue.
     pub cookies: u64,
-    /// Handshakes that ended in the accept queue.
+    /// Handshakes that completed into the accept queue.
     pub queued: u64,
-    /// Taken out of it by `accept()`; [`UNKNOWN`] where returns are not seen.
+    /// Connections taken out by `accept()`; [`UNKNOWN`] where returns are not traced.
     pub accepted: u64,
-    /// Look-ups that found this listener, if they are timed.
+    /// Lookups that found this listener, if they are timed.
     pub lookups: u64,
-    /// Time in them.
+    /// Time of these lookups in ns.
     pub lookup_ns: u64,
-    /// The socket's cookie, as sock_diag tells it; 0: it has none yet.
+    /// Cookie of the socket, as in sock_diag; 0: it has none yet.
     pub cookie: u64,
-    /// cgroup v2 of who accepted last.
+    /// cgroup v2 id of the last process that accepted.
     pub cgroup_id: u64,
-    /// `sk_max_ack_backlog`: both queues are bounded by it.
+    /// `sk_max_ack_backlog`: limit of both queues.
     pub limit: u32,
-    /// `sk_ack_backlog` when last looked at, and the most.
+    /// `sk_ack_backlog` at the last observation.
     pub accept_queue: u32,
-    /// See `accept_queue`.
+    /// Maximum of `sk_ack_backlog`.
     pub accept_high: u32,
-    /// `qlen` of the SYN queue when last looked at, and the most.
+    /// `qlen` of the SYN queue at the last observation.
     pub syn_queue: u32,
-    /// See `syn_queue`.
+    /// Maximum of `qlen` of the SYN queue.
     pub syn_high: u32,
-    /// What `listen()` was asked for; `u32::MAX`: it was called before tracing began.
+    /// Backlog passed to `listen()`; `u32::MAX`: it was called before tracing began.
     pub asked: u32,
-    /// Who accepted last, or called `listen()`; 0: nobody yet.
+    /// Thread group that accepted last, or called `listen()`; 0: unknown.
     pub owner_tgid: u32,
     /// Explicit padding.
     pub pad: u32,
-    /// Name of that thread.
+    /// Name of the owner's thread.
     pub owner_comm: [u8; COMM_LEN],
 }
 
-/// A count that this tier does not see.
+/// A count that this tier does not have.
 pub const UNKNOWN: u64 = u64::MAX;
 
 impl RawListener {
-    /// Of a listener that is seen for the first time.
+    /// A listener that is seen for the first time.
     pub const NEW: Self = Self {
         syns: 0,
         drops: [0; cause::SLOTS],
@@ -116,13 +116,13 @@ pub struct RawListenDrop {
     pub header: RawHeader,
     /// Inode number of the network namespace.
     pub netns: u32,
-    /// Both queues and their limit at that moment.
+    /// Length of the accept queue at that moment.
     pub accept_queue: u32,
-    /// See `accept_queue`.
+    /// Length of the SYN queue at that moment.
     pub syn_queue: u32,
-    /// See `accept_queue`.
+    /// Limit of both queues.
     pub limit: u32,
-    /// Address family on the wire; 0: the client is not known.
+    /// Address family on the wire; 0: the client is unknown.
     pub family: u16,
     /// The listener's port.
     pub port: u16,
@@ -134,7 +134,7 @@ pub struct RawListenDrop {
     pub pad: u8,
     /// Address that the listener is bound to.
     pub saddr: Address,
-    /// The client's.
+    /// Address of the client.
     pub client: Address,
 }
 
@@ -144,6 +144,6 @@ const _: () = assert!(size_of::<RawListenDrop>() == 72);
 mod user {
     // SAFETY: `repr(C)`, integers only, no padding (IntoBytes proves it), valid for every bit pattern (FromBytes).
     unsafe impl aya::Pod for super::RawListenerKey {}
-    // SAFETY: as above.
+    // SAFETY: `repr(C)`, integers only, no padding (IntoBytes proves it), valid for every bit pattern (FromBytes).
     unsafe impl aya::Pod for super::RawListener {}
 }

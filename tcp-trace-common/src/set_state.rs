@@ -9,9 +9,9 @@ pub const STATE: u64 = 1 << 1;
 /// bind
 pub const BIND: u64 = 1 << 2;
 
-/// Where the bits of a tier begin in `SET_STATE`; each has a program of its own on that tracepoint.
+/// Position of the fentry tier's bits in `SET_STATE`; each tier has a program of its own on that tracepoint.
 pub const FENTRY: u32 = 0;
-/// As above.
+/// Position of the kprobe tier's bits in `SET_STATE`.
 pub const KPROBE: u32 = 8;
-/// As above.
+/// Position of the tracepoint tier's bits in `SET_STATE`.
 pub const TRACEPOINT: u32 = 16;

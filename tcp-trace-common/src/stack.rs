@@ -11,7 +11,7 @@ pub const KERNEL_FRAMES: usize = 64;
 /// tables say can be followed only in user space.
 pub const USER_BYTES: usize = 8192;
 
-/// What one sample of the clock stands for.
+/// Time in ns that one on-CPU sample represents.
 pub const ON_CPU_PERIOD_NS: u64 = 1_000_000;
 
 /// The stacks of a thread that is in `connect()`.

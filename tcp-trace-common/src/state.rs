@@ -90,7 +90,7 @@ pub struct RawStateTotals {
     pub lives: [u64; LIVES],
     /// cgroup v2 id of the owner, 0 = not known.
     pub cgroup_id: u64,
-    /// Connections that came to be.
+    /// Connections that were established.
     pub opened: u64,
     /// Connections that ended.
     pub closed: u64,

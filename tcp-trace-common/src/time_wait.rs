@@ -118,6 +118,6 @@ pub struct Closer {
 mod user {
     // SAFETY: `repr(C)`, integers only, no padding (IntoBytes proves it), valid for every bit pattern (FromBytes).
     unsafe impl aya::Pod for super::RawTimeWaitTotals {}
-    // SAFETY: as above.
+    // SAFETY: `repr(C)`, integers only, no padding (IntoBytes proves it), valid for every bit pattern (FromBytes).
     unsafe impl aya::Pod for super::RawTimeWaitOwner {}
 }

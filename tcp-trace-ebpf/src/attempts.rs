@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Attempts under way, by the address of their socket: see `tcp_trace_common::attempts`.
+//! Attempts in progress, by the address of their socket: see `tcp_trace_common::attempts`.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,7 +14,7 @@ use crate::{
     memory::{copy_words, unbounded},
 };
 
-/// Set in what [`place`] gives where the socket has no place; the rest is the first one of its set.
+/// Bit in the result of [`place`] for a socket without a place; the rest is the first place of its set.
 const NONE: u32 = 1 << 31;
 
 #[inline(always)]
@@ -25,15 +25,15 @@ fn set(number: u32) -> Option<&'static mut AttemptSet> {
 
 #[inline(always)]
 fn at(place: u32) -> Option<&'static mut RawConnect> {
-    // SAFETY: a live element. Its socket is locked by whoever gets here, so nobody else writes to it.
+    // SAFETY: a live element of the array. It belongs to this attempt until its place is released.
     unsafe { ATTEMPTS.get_ptr_mut(place)?.as_mut() }
 }
 
-/// The place of this socket's attempt. A function of its own in the object, for all its paths end in one number.
+/// The place of this socket's attempt. A function of its own in the object, so that all its paths end in one number.
 #[inline(never)]
 fn place(sk: u64) -> u32 {
-    // The verifier lets nobody multiply a typed pointer, but takes the lower half of one for a number.
-    // High bits of the product: lower ones would be the same for sockets at equal places of their slabs.
+    // The verifier forbids multiplying a typed pointer, but accepts its lower half as a number. High bits of the
+    // product: lower ones would be the same for sockets at equal places of their slabs.
     let number = ((sk as u32).wrapping_mul(0x9e37_79b1) >> 15) & config!(attempt_sets_mask);
     let Some(set) = set(number) else { return NONE };
     let mut place = (number * WAYS) | NONE;
@@ -46,7 +46,7 @@ fn place(sk: u64) -> u32 {
     unbounded(place)
 }
 
-/// Takes a free place from this one on, the first of a set.
+/// Claims a free place from `first` on, which is the first of a set.
 #[inline(never)]
 fn claim(first: u32) -> u32 {
     let Some(set) = set(first / WAYS) else { return NONE };
@@ -70,13 +70,13 @@ fn claim(first: u32) -> u32 {
     unbounded(place)
 }
 
-/// The attempt under way on this socket.
+/// The attempt in progress on this socket.
 #[inline(always)]
 pub fn find(sk: u64) -> Option<&'static mut RawConnect> {
     at(place(sk))
 }
 
-/// Remembers an attempt, in the place of an older one on the same socket; `false` if there is no room.
+/// Stores an attempt, replacing an older one on the same socket; `false` if there is no room.
 #[inline(always)]
 pub fn remember(sk: u64, attempt: &RawConnect) -> bool {
     let mut place = place(sk);
@@ -93,13 +93,13 @@ pub fn remember(sk: u64, attempt: &RawConnect) -> bool {
     true
 }
 
-/// The place of an attempt that is remembered: until it ends, its header has nothing else to hold.
+/// The place of a stored attempt, kept in its header, which is unused until the attempt ends.
 #[inline(always)]
 pub fn place_of(attempt: &RawConnect) -> u32 {
     attempt.header.pad
 }
 
-/// Forgets the attempt at this place.
+/// Releases the place of an attempt.
 #[inline(always)]
 pub fn forget(place: u32) {
     if let Some(set) = set(place / WAYS) {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Calls under way, by their thread: only where a return is seen without its arguments (kretprobe, system call exit).
+//! Calls in progress, by thread, for returns without arguments (kretprobe, system call exit).
 
 use crate::{
     identity,
     maps::{CALLS, Call},
 };
 
-/// As many as there are places: a thread has the one that the last bits of its number say. Of two threads that share
-/// one the later has it, and the earlier's return is reported as missed.
+/// Number of places: a thread uses the one of the last bits of its id. Of two threads that share one the later one has
+/// it, and the earlier one's return is reported as missed.
 pub const PLACES: u32 = 16_384;
 
-/// Remembers this thread's call.
+/// Stores this thread's call.
 #[inline(always)]
 pub fn remember(call: Call) {
     let tid = identity::tid();
@@ -20,16 +20,16 @@ pub fn remember(call: Call) {
     }
 }
 
-/// This thread's call.
+/// This thread's stored call.
 #[inline(always)]
 pub fn current() -> Option<&'static mut Call> {
     let tid = identity::tid();
     let place = CALLS.get_ptr_mut(tid & (PLACES - 1))?;
-    // SAFETY: as above.
+    // SAFETY: a live element, and the only writer but for the case above.
     unsafe { place.as_mut() }.filter(|call| call.tid == tid)
 }
 
-/// Forgets it.
+/// Releases this thread's place.
 #[inline(always)]
 pub fn forget() {
     if let Some(call) = current() {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much to tell at the moment, as user space has decided.
+//! The current detail, as user space has set it.
 
 use aya_ebpf::helpers::bpf_get_prandom_u32;
 use tcp_trace_common::detail::{ASLEEP, FOLD, FOLLOW_AGENT, GENERATION, NO_EXEMPLARS, ONE_IN_SHIFT, STOPPED};
 
 use crate::maps::DETAIL;
 
-/// Read once by a program, so that it is of one mind.
+/// The detail, read once by a program, so that its decisions are consistent.
 #[derive(Clone, Copy)]
 pub struct Detail(u64);
 
@@ -17,13 +17,13 @@ impl Detail {
         Self(DETAIL.get_ptr(0).map_or(0, |detail| unsafe { (&raw const (*detail).word).read_volatile() }))
     }
 
-    /// Whether what happens one by one is added up only.
+    /// Whether events are only added up, not sent one by one.
     #[inline(always)]
     pub fn folds(self) -> bool {
         self.0 & FOLD != 0
     }
 
-    /// Whether the agent has to be woken for what it is to see soon.
+    /// Whether the agent must be woken for events that it should see soon.
     #[inline(always)]
     pub fn agent_sleeps(self) -> bool {
         self.0 & ASLEEP != 0
@@ -35,19 +35,19 @@ impl Detail {
         self.0 & NO_EXEMPLARS == 0
     }
 
-    /// Which rows are added to: 0 or 1.
+    /// The generation of rows that programs add to: 0 or 1.
     #[inline(always)]
     pub fn generation(self) -> u32 {
         u32::from(self.0 & GENERATION != 0)
     }
 
-    /// Whether the agent's own attempts are of interest too.
+    /// Whether the agent's own attempts are followed too.
     #[inline(always)]
     pub fn follows_agent(self) -> bool {
         self.0 & FOLLOW_AGENT != 0
     }
 
-    /// Whether everything is to stay as it is.
+    /// Whether counting has stopped.
     #[inline(always)]
     pub fn stopped(self) -> bool {
         self.0 & STOPPED != 0

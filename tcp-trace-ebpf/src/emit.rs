@@ -17,7 +17,7 @@ const RINGBUF_NO_WAKEUP: u64 = 1 << 0;
 const RINGBUF_FORCE_WAKEUP: u64 = 1 << 1;
 const RINGBUF_AVAIL_DATA: u64 = 0;
 
-/// `CLOCK_MONOTONIC`.
+/// `CLOCK_MONOTONIC` in ns.
 #[inline(always)]
 pub fn now_ns() -> u64 {
     // SAFETY: the helper has no precondition.
@@ -40,7 +40,7 @@ impl Counters {
         COUNTERS.get_ptr_mut(0).map(|counters| Self(counters.cast()))
     }
 
-    /// Adds to a slot, and gives its sum on this CPU. Atomically: a program in softirq may come in between.
+    /// Adds to a slot, and returns its sum on this CPU. Atomically, because a program in softirq may interrupt.
     #[inline(always)]
     pub fn add(self, slot: u32, more: u64) -> u64 {
         // SAFETY: a slot of the only element: a valid, aligned u64 that is only ever changed so.
@@ -58,7 +58,7 @@ pub fn count(slot: u32) {
     count_by(slot, 1);
 }
 
-/// Adds to a slot of `COUNTERS`, and gives its sum on this CPU.
+/// Adds to a slot of `COUNTERS`, and returns its sum on this CPU.
 #[inline(always)]
 pub fn count_by(slot: u32, more: u64) -> u64 {
     Counters::of_this_cpu().map_or(0, |counters| counters.add(slot, more))
@@ -74,7 +74,8 @@ pub fn emit<T: 'static>(event: &T, number: u64, detail: Detail, full: u32) {
     emit_filled(number, detail, full, |place| copy_words(event, place));
 }
 
-/// The same of an event that is written where it stays: too large for the stack. `fill` writes all that user space reads.
+/// Sends an event that is written in place, because it is too large for the stack. `fill` writes everything that user
+/// space reads.
 #[inline(always)]
 fn emit_filled<T: 'static>(number: u64, detail: Detail, full: u32, fill: impl FnOnce(*mut T)) {
     let asks = number & u64::from(config!(wake_mask)) == 0;
@@ -94,7 +95,7 @@ pub fn send<T: 'static>(event: &T) {
     send_filled(|place| copy_words(event, place));
 }
 
-/// The same of an event that is too large for the stack: see [`emit_filled`].
+/// Sends an event of a signal other than connect that is too large for the stack: see [`emit_filled`].
 #[inline(always)]
 pub fn send_filled<T: 'static>(fill: impl FnOnce(*mut T)) {
     let detail = Detail::now();

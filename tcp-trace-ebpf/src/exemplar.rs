@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Attempts that are worth an event where not each is sent: those that say something, and a few of the others.
+//! Chooses attempts that are sent as events when not every attempt is: the notable ones, and a few at random.
 
 use tcp_trace_common::{
     connect::RawConnect,
@@ -13,7 +13,7 @@ use crate::{
     maps::{DETAIL, EXEMPLARS},
 };
 
-/// Whether this one is, the `number`th on this CPU, of which `fold` gave `notable`.
+/// Whether this attempt is an exemplar: the `number`th on this CPU, with the bits `notable` from `fold`.
 #[inline(never)]
 pub fn is_one(attempt: &RawConnect, number: u64, notable: u32) -> bool {
     // Many failures leave room for what is slow, and these for the usual.
@@ -48,7 +48,7 @@ fn is_slow(attempt: &RawConnect) -> bool {
         || (config!(searches_seen) != 0 && longer(detail.slow_search_ns, phases::port_search_ns(attempt)))
 }
 
-/// One in so many, in no order that a program's own could fall in step with.
+/// Whether this is the random one in N: in an order that cannot coincide with a program's own pattern.
 #[inline(always)]
 fn is_sampled(number: u64) -> bool {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - config!(exemplar_one_in_log2)) == 0

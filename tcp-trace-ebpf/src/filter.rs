@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether an attempt is of interest. Asked once, when it begins: what is refused here costs nothing later.
+//! Decides whether an attempt is traced. Checked once, when it begins: what is rejected here costs nothing later.
 
 use tcp_trace_common::{COMM_LEN, config::filter, connect::RawConnect};
 
@@ -10,13 +10,13 @@ fn on(bit: u32) -> bool {
     config!(filters) & bit != 0
 }
 
-/// Whether a filter asks about the destination.
+/// Whether a filter needs the destination.
 #[inline(always)]
 pub fn needs_destination() -> bool {
     on(filter::FAMILY) || on(filter::DPORT) || on(filter::DADDR)
 }
 
-/// What every signal has that filters ask about.
+/// What filters check for every signal.
 pub struct Subject<'a> {
     pub cgroup_id: u64,
     pub tgid: u32,
@@ -26,7 +26,7 @@ pub struct Subject<'a> {
     pub comm: &'a [u8; COMM_LEN],
 }
 
-/// Whether it passes the filters that ask about nothing else.
+/// Whether it passes the filters that need nothing else.
 #[inline(always)]
 pub fn wants(subject: &Subject<'_>) -> bool {
     if subject.tgid == config!(agent_tgid) {
@@ -43,7 +43,7 @@ pub fn wants(subject: &Subject<'_>) -> bool {
     !on(filter::COMM) || (half(subject.comm, 0) == half_comm(0) && half(subject.comm, 1) == half_comm(1))
 }
 
-/// Whether the attempt passes every filter in force.
+/// Whether the attempt passes all filters.
 #[inline(always)]
 pub fn wanted(attempt: &RawConnect) -> bool {
     let RawConnect { cgroup_id, tgid, uid, netns, family, ref comm, .. } = *attempt;
@@ -69,6 +69,7 @@ fn half(bytes: &[u8; 16], index: usize) -> u64 {
 
 #[inline(always)]
 fn half_comm(index: usize) -> u64 {
-    // SAFETY: as above; volatile because user space sets the contents.
+    // SAFETY: two words of eight bytes in sixteen; unaligned reads are allowed; volatile because user space sets the
+    // contents.
     unsafe { core::ptr::read_volatile((&raw const crate::globals::CONFIG.comm).cast::<u64>().add(index)) }
 }

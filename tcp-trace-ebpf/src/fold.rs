@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every attempt that ended, added up: in the histograms of all of them and in its row.
+//! Adds up every attempt that ended: in the histograms of all attempts and in its row.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -19,32 +19,33 @@ use crate::{
     rows::{self, Place},
 };
 
-/// The first in its row: a bit of what [`fold`] gives.
+/// Result bit of [`fold`]: the first attempt in its row.
 pub const FRESH: u32 = 1 << 0;
-/// Its search looked at the second parity.
+/// Result bit: its search went through the second parity.
 pub const SECOND_PASS: u32 = 1 << 1;
-/// It ended in something else than a connection.
+/// Result bit: it ended without a connection.
 pub const FAILED: u32 = 1 << 2;
-/// SYNs were sent again.
+/// Result bit: it had SYN retransmits.
 pub const RETRANSMITTED: u32 = 1 << 3;
 
-/// What [`search`] gives in one number, for BPF returns no structs: ports visited, these bits, and the range.
+/// Layout of the result of [`search`], one number because BPF returns no structs: ports visited, these bits, and the
+/// range.
 mod found {
     pub const VISITED: u64 = (1 << VISITED_KNOWN.trailing_zeros()) - 1;
     pub const VISITED_KNOWN: u64 = 1 << 24;
     pub const PASS_KNOWN: u64 = 1 << 25;
     pub const SECOND_PASS: u64 = 1 << 26;
     pub const LOCAL_RANGE: u64 = 1 << 27;
-    /// There was a port to be found.
+    /// There was a search, because the socket was not bound.
     pub const UNBOUND: u64 = 1 << 28;
     pub const LOW_SHIFT: u32 = 32;
     pub const HIGH_SHIFT: u32 = 48;
 }
 
-/// Adds one attempt that ended; what there is to be told of it, as bits.
+/// Adds one attempt that ended; returns as bits which events of it are wanted.
 ///
-/// The functions here stay functions in the object: the verifier joins its paths at a return, and goes through each of
-/// them anew otherwise.
+/// The functions here stay functions in the object: the verifier joins its paths at a return, and otherwise would walk
+/// each of them again.
 #[inline(never)]
 pub fn fold(attempt: &mut RawConnect, detail: Detail) -> u32 {
     // Most do, and a call costs more than the question.
@@ -74,7 +75,7 @@ pub fn fold(attempt: &mut RawConnect, detail: Detail) -> u32 {
 #[inline(always)]
 fn forgotten(attempt: &mut RawConnect, value: u32) -> u32 {
     let scratch = &raw mut attempt.header.pad;
-    // SAFETY: a field of the attempt, which nobody else has now; volatile, so that both happen.
+    // SAFETY: a field of the attempt, which no other program has now; volatile, so that both accesses happen.
     unsafe {
         scratch.write_volatile(value);
         scratch.read_volatile()
@@ -115,7 +116,7 @@ fn search(attempt: &mut RawConnect) -> u64 {
     u64::from(forgotten(attempt, found as u32)) | u64::from(forgotten(attempt, (found >> 32) as u32)) << 32
 }
 
-/// SYNs sent again, where they were counted and belong to a handshake.
+/// SYN retransmits, if they were counted and belong to a handshake.
 #[inline(always)]
 fn retransmits(attempt: &RawConnect) -> u32 {
     if attempt.flags & flag::RETRANSMITS != 0 { attempt.syn_retransmits } else { 0 }
@@ -157,10 +158,10 @@ fn add_up(row: &mut RawRow, attempt: &RawConnect, search: u64, ended: u32) {
     }
 }
 
-/// Once in a row, for all of its attempts have the same; but for the names of threads, of which any will do.
+/// Fills in the names of a row once, because all of its attempts have the same; of thread names any will do.
 #[inline(always)]
 fn name(row: &mut RawRow, attempt: &RawConnect, search: u64) {
-    // Set last, so that whoever finds it set finds the others set, too.
+    // Set last, so that a reader that finds it set finds the others set too.
     let comm = row.comm.as_mut_ptr().cast::<u64>();
     let from = attempt.comm.as_ptr().cast::<u64>();
     // SAFETY: two words of eight bytes each, at multiples of eight; volatile, so that they stay words.
@@ -252,7 +253,7 @@ fn add_to(sum: &mut RawSum, value: u64) {
     }
 }
 
-/// Into the row, and into the histogram of all attempts.
+/// Records a value in the row, and in the histogram of all attempts.
 #[inline(never)]
 fn record(spread: &mut RawSpread, phase: u32, value: u64) {
     let log2 = log2(value);
@@ -270,7 +271,7 @@ fn record(spread: &mut RawSpread, phase: u32, value: u64) {
     }
 }
 
-/// Into an element of a per-CPU array.
+/// Records a value in an element of a per-CPU array.
 #[inline(always)]
 pub fn record_in(histogram: *mut RawHistogram, value: u64) {
     record_at(histogram, bucket(value), value);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who is running: only to be asked in the context of the process that is meant, never in softirq.
+//! Identity of the current task: valid only in the context of the process in question, never in softirq.
 
 use aya_ebpf::helpers::{
     bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task,
@@ -57,7 +57,7 @@ pub fn stamp(attempt: &mut RawConnect) {
     }
 }
 
-/// When the process of the current task began, since boot; 0 = not known.
+/// Start of the current task's process on the boot-time clock in ns; 0: unknown.
 #[inline(always)]
 pub fn process_start_ns() -> u64 {
     #[inline(always)]
@@ -68,7 +68,7 @@ pub fn process_start_ns() -> u64 {
         // SAFETY: the helper has no precondition.
         of(Typed(unsafe { bpf_get_current_task_btf() } as u64))
     } else {
-        // SAFETY: as above.
+        // SAFETY: the helper has no precondition.
         of(Untyped(unsafe { bpf_get_current_task() }))
     };
     start_ns.unwrap_or(0)
@@ -87,7 +87,7 @@ pub fn stamp_bind(bind: &mut RawBind) {
     unsafe { generated::bpf_get_current_comm(bind.comm.as_mut_ptr().cast(), COMM_LEN as u32) };
 }
 
-/// The two helpers cost more than all else that is asked here; these loads give the same.
+/// Writes name and user with plain loads: the two helpers cost more than everything else here.
 #[inline(always)]
 fn name_and_user_by_type(attempt: &mut RawConnect) {
     // SAFETY: the helper has no precondition.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The kernel side: says what happened, never what it means.
+//! The kernel side: reports what happened, never what it means.
 //!
-//! A program is a thin shim per tier around one body per edge, so that every tier does the same thing.
+//! A program is a thin wrapper per tier around one body per edge, so that every tier does the same.
 #![no_std]
 #![no_main]
 

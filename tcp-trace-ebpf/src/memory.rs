@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How kernel memory is read: by helper wherever we are, by plain loads where the verifier knows the type. A helper
-//! call costs as much as fifty loads.
+//! Reads kernel memory: with a helper anywhere, with plain loads where the verifier knows the type. A helper call costs
+//! as much as fifty loads.
 
 use core::{
     mem::MaybeUninit,
@@ -11,7 +11,7 @@ use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_skc_to_tcp_sock};
 use tcp_trace_common::offsets::ABSENT;
 use zerocopy::FromBytes;
 
-/// What plain loads can fetch at once.
+/// Types that one plain load can read.
 pub trait Word: Copy {}
 impl Word for u8 {}
 impl Word for u16 {}
@@ -19,15 +19,15 @@ impl Word for i32 {}
 impl Word for u32 {}
 impl Word for u64 {}
 
-/// Something that fields are read from.
+/// Memory with fields.
 pub trait Memory: Copy {
-    /// What is at `offset`, 0 if it can't be read; `None` if the kernel has no such field.
+    /// The value at `offset`, 0 if it cannot be read; `None` if the kernel has no such field.
     fn read<T: Word>(self, offset: u16) -> Option<T>;
 }
 
-/// The address of something in the kernel.
+/// The address of a kernel object.
 pub trait Pointer: Memory {
-    /// Whether the verifier knows what is there.
+    /// Whether the verifier knows its type.
     const TYPED: bool;
 
     fn new(address: u64) -> Self;
@@ -37,7 +37,7 @@ pub trait Pointer: Memory {
     /// The `struct tcp_sock` that this `struct sock` is the beginning of.
     fn tcp(self) -> Option<Self>;
 
-    /// The beginning of it, for several fields at the cost of one.
+    /// Its first bytes, to read several fields at the cost of one.
     fn head(self) -> impl Memory;
 
     /// The pointer at `offset`.
@@ -47,7 +47,7 @@ pub trait Pointer: Memory {
     }
 }
 
-/// Of no type that the verifier knows: read by helper.
+/// An address without a type that the verifier knows: read with a helper.
 #[derive(Clone, Copy)]
 pub struct Untyped(pub u64);
 
@@ -85,8 +85,8 @@ impl Pointer for Untyped {
     }
 }
 
-/// What is at this address, zeros if it can't be read. Whether it could is not asked: each question would be one more
-/// fork in the verifier's way, and there are many reads in a program.
+/// The value at this address, zeros if it cannot be read. The result of the helper is not checked: each check would be
+/// one more branch for the verifier, and a program has many reads.
 #[inline(always)]
 fn fetch<T>(address: u64) -> T {
     let mut value = MaybeUninit::<T>::uninit();
@@ -100,7 +100,7 @@ fn fetch<T>(address: u64) -> T {
 /// Bytes that [`Untyped::head`] reads: of a `struct sock` the addresses of IPv4, the ports, family and state.
 const HEAD: usize = 24;
 
-/// A copy of the first bytes; what is behind them is read as before.
+/// A copy of the first bytes; later bytes are read as before.
 #[derive(Clone, Copy)]
 struct Head {
     words: [u64; HEAD / 8],
@@ -118,8 +118,8 @@ impl Memory for Head {
     }
 }
 
-/// An argument of a fentry or fexit program, or what such a pointer leads to: the verifier knows its type from BTF and
-/// refuses what is not within it. A load that faults gives 0.
+/// An argument of a fentry or fexit program, or what such a pointer leads to. The verifier knows its type from BTF and
+/// rejects reads outside of it. A load that faults returns 0.
 #[derive(Clone, Copy)]
 pub struct Typed(pub u64);
 
@@ -160,7 +160,7 @@ impl Pointer for Typed {
     }
 }
 
-/// Zeros, word by word: the compiler's own way is a loop over the bytes.
+/// Zeroes memory word by word: the compiler would emit a loop over bytes.
 #[inline(always)]
 pub fn zeroed<T: FromBytes>(place: &mut MaybeUninit<T>) -> &mut T {
     const { assert!(size_of::<T>().is_multiple_of(size_of::<u64>())) };
@@ -173,14 +173,14 @@ pub fn zeroed<T: FromBytes>(place: &mut MaybeUninit<T>) -> &mut T {
     unsafe { place.assume_init_mut() }
 }
 
-/// Adds to a number of a map, on whatever CPU.
+/// Adds to a number in a map, atomically.
 #[inline(always)]
 pub fn add(counter: &mut u64, more: u64) {
     // SAFETY: valid and aligned, and only ever changed so.
     unsafe { AtomicU64::from_ptr(counter) }.fetch_add(more, Ordering::Relaxed);
 }
 
-/// Copies what is made of whole words, word by word: the compiler's own way is a loop over the bytes.
+/// Copies whole words: the compiler would emit a loop over bytes.
 #[inline(always)]
 pub fn copy_words<T>(from: &T, to: *mut T) {
     let (from, to) = ((&raw const *from).cast::<u64>(), to.cast::<u64>());
@@ -190,8 +190,8 @@ pub fn copy_words<T>(from: &T, to: *mut T) {
     }
 }
 
-/// Makes the verifier forget what it knows about a number: paths that differ in nothing else are one to it from here on.
-/// It remembers what is written to the beginning of a word of the stack, not to the middle.
+/// Makes the verifier forget what it knows about a number, so that it merges paths that differ in nothing else. It
+/// tracks what is written to the beginning of a word of the stack, not to the middle.
 #[inline(always)]
 pub fn unbounded(value: u32) -> u32 {
     #[repr(C, align(8))]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Under which key a socket or minisocket is added up.
+//! Keys under which sockets and minisockets are added up.
 
 use tcp_trace_common::{
     Address,
@@ -19,7 +19,7 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// Of a socket or minisocket, which has its local port elsewhere than the other.
+    /// The ends of a socket or minisocket; the two have their local port in different places.
     #[inline(always)]
     pub fn of(sk: impl Pointer, sport: u16) -> Self {
         let head = sk.head();
@@ -27,14 +27,14 @@ impl Ends {
         Self { family, saddr: sock::local_address(head, family), sport, daddr, dport: sock::remote_port(head) }
     }
 
-    /// The key of a connection of which this side is known.
+    /// The key of a connection whose side is known.
     #[inline(always)]
     pub fn peer(&self, netns: u32, (tgid, process_start_ns): (u32, u64), side: u8) -> RawPeer {
         let (address, port) = if side == side::OPENED { (self.daddr, self.dport) } else { (self.saddr, self.sport) };
         RawPeer { process_start_ns, netns, tgid, address, port, family: self.family, side, pad: [0; 3] }
     }
 
-    /// The side of a connection that was not seen to begin: see `side::OPENED`.
+    /// The side of a connection whose beginning was not traced: see `side::OPENED`.
     #[inline(always)]
     pub fn side(&self, sk: impl Pointer, bucket: Option<bool>) -> u8 {
         let opened = match bucket {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The registers with which the current task entered the kernel: at the far end of its kernel stack, on x86_64.
+//! The registers with which the current task entered the kernel, at the far end of its kernel stack, on x86_64.
 //!
-//! There is a helper for it from 5.15 on; this works on all, and an address that is none is found out.
+//! There is a helper from 5.15 on; this works on all kernels, and detects an invalid address.
 
 use aya_ebpf::helpers::bpf_get_current_task;
 
@@ -23,14 +23,14 @@ const USER_CODE: u64 = 0x33;
 /// `TOP_OF_KERNEL_STACK_PADDING`: none, or what FRED leaves free (6.9 and later, where it is built in).
 const PADDINGS: [u64; 2] = [0, 16];
 
-/// Where in its program the current task is.
+/// User registers of the current task.
 pub struct User {
     pub ip: u64,
     pub sp: u64,
     pub bp: u64,
 }
 
-/// `None`: a kernel thread, a 32-bit program, or a stack of another size.
+/// The registers; `None`: a kernel thread, a 32-bit program, or a stack of another size.
 #[inline(always)]
 pub fn user() -> Option<User> {
     // SAFETY: the helper has no precondition.

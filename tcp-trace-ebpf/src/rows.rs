@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! In which row an attempt is added up: see `tcp_trace_common::connect_rows`.
+//! Finds the row in which an attempt is added up: see `tcp_trace_common::connect_rows`.
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_get_smp_processor_id};
 use tcp_trace_common::{
@@ -15,11 +15,11 @@ use crate::{
 
 const E2BIG: i32 = 7;
 
-/// Where an attempt is added up.
+/// The row of an attempt.
 pub struct Place {
-    /// The row, or what stands in for all that found no room.
+    /// The row, or the one for attempts that found no room.
     pub row: &'static mut RawRow,
-    /// It is the first in its row.
+    /// Whether the attempt is the first in its row.
     pub fresh: bool,
 }
 
@@ -72,12 +72,12 @@ pub fn place(attempt: &RawConnect, detail: Detail) -> Option<Place> {
         } else {
             CONNECT_ROWS_1.insert(&key, none, BPF_NOEXIST.into())
         };
-        // It fails as well if somebody else was faster, which is as good.
+        // The insertion also fails if another program was faster, which is as good.
         if let Some(row) = find(&key, generation) {
             return Some(Place { row, fresh: key.shard == 0 && inserted.is_ok() });
         }
         if inserted == Err(-E2BIG) {
-            // SAFETY: as above.
+            // SAFETY: a live word of the map; volatile, because others write it too.
             unsafe { full.write_volatile(1) };
         }
     }
@@ -97,6 +97,6 @@ fn find(key: &RawRowKey, generation: u32) -> Option<&'static mut RawRow> {
 
 #[inline(always)]
 fn live(row: *mut RawRow) -> Option<&'static mut RawRow> {
-    // SAFETY: a value of a map, which nobody takes away before this program has ended; counts are added atomically.
+    // SAFETY: a value of a map, which is not deleted before this program has ended; counts are added atomically.
     unsafe { row.as_mut() }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Totals of states, by who talks to whom.
+//! Totals of states, by owner and peer.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use tcp_trace_common::{counters, peer::RawPeer, state::RawStateTotals};
@@ -9,7 +9,7 @@ use crate::{
     maps::{Followed, NO_STATES, STATE_TOTALS},
 };
 
-/// The totals of this key, made if there are none yet; the names are the owner's.
+/// The totals of this key, created if missing; the names are the owner's.
 #[inline(always)]
 pub fn totals(peer: &RawPeer, owner: &Followed) -> Option<&'static mut RawStateTotals> {
     if let Some(totals) = STATE_TOTALS.get_ptr_mut(peer) {
@@ -17,24 +17,24 @@ pub fn totals(peer: &RawPeer, owner: &Followed) -> Option<&'static mut RawStateT
         return unsafe { totals.as_mut() };
     }
     let none = NO_STATES.get(0)?;
-    // Fails if somebody else was faster, which is as good.
+    // Fails if another program was faster, which is as good.
     let _ = STATE_TOTALS.insert(peer, none, BPF_NOEXIST.into());
     let Some(made) = STATE_TOTALS.get_ptr_mut(peer) else {
         count(counters::SIGNAL_MAP_FULL);
         return None;
     };
     if peer.tgid != 0 {
-        // SAFETY: whoever else writes these writes the same.
+        // SAFETY: concurrent writers write the same values.
         unsafe {
             (*made).cgroup_id = owner.cgroup_id;
             (*made).comm = owner.comm;
         }
     }
-    // SAFETY: as above.
+    // SAFETY: a live value of the map; concurrent writers write the same values.
     unsafe { made.as_mut() }
 }
 
-/// Keeps the larger one.
+/// Stores the larger value.
 #[inline(always)]
 pub fn add_max(max: &mut u64, value: u64) {
     if value > *max {

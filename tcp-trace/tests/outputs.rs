@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The program itself, with outputs that somebody planted, that nobody reads or that take nothing more.
+//! Tests of the program with outputs that another user planted, whose reader does not read, or that are full.
 
 use std::{
     fs::{self, File},
@@ -21,9 +21,9 @@ use rustix::{
 use tempfile::TempDir;
 
 const RECORDING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/recordings/layout-1.rec");
-/// Nobody has this number.
+/// No user has this id.
 const STRANGER: u32 = 54_321;
-/// A signal ends a program at once; how long that takes on a machine that is busy with other things is not ours.
+/// A signal ends a program at once; how long that takes depends on the load of the machine.
 const SOON: Duration = Duration::from_secs(20);
 /// Beyond what the machine needs to end a program that does nothing.
 const AT_ONCE: Duration = Duration::from_secs(1);

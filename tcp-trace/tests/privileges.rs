@@ -16,16 +16,16 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/privileges.md")
 /// Each live command, with what the page says that it does. The tier is one that every kernel has, and has no port probes.
 const COMMANDS: [(&str, &[&str]); 11] = [
     ("connect-latency", &["tracing"]),
-    ("ports", &["tracing", "looking at sockets"]),
-    ("time-wait", &["tracing", "looking at sockets"]),
-    ("bind", &["tracing", "looking at sockets", "call sites"]),
-    ("listen", &["tracing", "looking at sockets"]),
-    ("states", &["tracing", "looking at sockets"]),
-    ("what-if --output OUT", &["tracing", "looking at sockets"]),
+    ("ports", &["tracing", "reading sockets"]),
+    ("time-wait", &["tracing", "reading sockets"]),
+    ("bind", &["tracing", "reading sockets", "call sites"]),
+    ("listen", &["tracing", "reading sockets"]),
+    ("states", &["tracing", "reading sockets"]),
+    ("what-if --output OUT", &["tracing", "reading sockets"]),
     ("flamegraph --output OUT.svg", &["tracing", "stacks"]),
-    ("record OUT --stacks", &["tracing", "looking at sockets", "stacks"]),
-    ("doctor --watch 1h", &["tracing", "looking at sockets"]),
-    ("report --output OUT", &["tracing", "looking at sockets"]),
+    ("record OUT --stacks", &["tracing", "reading sockets", "stacks"]),
+    ("doctor --watch 1h", &["tracing", "reading sockets"]),
+    ("report --output OUT", &["tracing", "reading sockets"]),
 ];
 
 /// Capabilities that stay for one of these, by the page.
@@ -120,7 +120,7 @@ fn a_run_that_may_open_nothing_any_more_ends_with_what_it_counted() {
     let answers = made(&read()).len();
     let pid = rustix::process::Pid::from_child(&run.0);
     let none_left = rustix::process::Rlimit { current: Some(3), maximum: Some(3) };
-    rustix::process::prlimit(Some(pid), rustix::process::Resource::Nofile, none_left).expect("a child of ours");
+    rustix::process::prlimit(Some(pid), rustix::process::Resource::Nofile, none_left).expect("a child process");
     until("answers go on", || made(&read()).len() > answers + 3);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
     let status = run.0.wait().expect("a child");

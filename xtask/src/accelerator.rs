@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! KVM where a guest was seen to boot under it; the device's presence says nothing.
+//! KVM if a guest has booted under it on this machine; the presence of the device alone is not enough.
 
 use std::{fs, time::Duration};
 
@@ -15,12 +15,12 @@ use crate::{
 pub enum Accelerator {
     Kvm,
     Tcg,
-    /// A nanosecond of the guest's time is an instruction that it ran; idling takes none of ours.
+    /// A nanosecond of the guest's time is an instruction that it ran; idling takes no time of the host.
     Counting,
 }
 
 impl Accelerator {
-    /// The one that works here: found out by a boot, and remembered in target/vm.
+    /// The accelerator that works here: found out by a boot, and cached in target/vm.
     pub fn find(kernel: &Kernel) -> Result<Self> {
         let remembered = target("vm").join("accelerator");
         match fs::read_to_string(&remembered).as_deref() {

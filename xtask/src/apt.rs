@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One suite's package index through apt's own tools, with a state of its own under target/: signatures and
-//! checksums are apt's to check, and the system's lists stay as they are.
+//! The package index of one suite through apt's own tools, with its state under target/: apt checks signatures and
+//! checksums, and the system's lists stay unchanged.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::workspace::{output, target};
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// A suite of Debian, and the archive that it lies in.
+/// A suite of Debian, and the archive that contains it.
 pub struct Suite {
     pub name: &'static str,
     security: bool,
@@ -70,7 +70,7 @@ impl Index {
         Ok(names.lines().map(str::to_owned).collect())
     }
 
-    /// Downloads packages into a folder, with all that they need on a machine that has nothing, and gives back the files.
+    /// Downloads packages into a folder, with all dependencies of a bare machine; returns the files.
     pub fn download_whole(&self, packages: &[&str], folder: &Path) -> Result<Vec<PathBuf>> {
         let nothing = folder.join("status");
         fs::create_dir_all(folder.join("partial"))?;
@@ -83,7 +83,7 @@ impl Index {
         debs(folder)
     }
 
-    /// Downloads packages into a folder and gives back the files.
+    /// Downloads packages into a folder and returns the files.
     pub fn download(&self, packages: &[String], folder: &Path) -> Result<Vec<PathBuf>> {
         output(self.apt("apt-get").args(["--quiet=2", "download"]).args(packages).current_dir(folder))?;
         debs(folder)
@@ -95,7 +95,7 @@ fn debs(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "deb")).collect())
 }
 
-/// The Debian archive that this machine installs from, or its security twin beside it.
+/// The Debian archive that this machine uses, or its security archive.
 fn mirror(security: bool) -> Result<String> {
     let mut command = Command::new("apt-get");
     command.args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask dist`: one static binary that runs on any x86_64 Linux, an initramfs with nothing else in it included.
+//! `cargo xtask dist`: one static binary that runs on any x86_64 Linux, even in an initramfs without other files.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use crate::{
     workspace::{root, target},
 };
 
-/// Leave one static x86_64 binary at target/dist/tcp-trace, and the notices of what is in it
+/// Build one static x86_64 binary at target/dist/tcp-trace, and the notices of its packages
 #[derive(clap::Args)]
 pub struct Options {}
 
@@ -32,7 +32,7 @@ pub fn run(_: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the binary, and makes sure that it needs nothing.
+/// Builds the binary, and checks that it needs no loader and no library.
 pub fn build() -> Result<PathBuf> {
     let built = static_build::build(&["tcp-trace"], "release")?.join("tcp-trace");
     let binary = target("dist").join("tcp-trace");
@@ -41,7 +41,7 @@ pub fn build() -> Result<PathBuf> {
     ensure!(needs_nothing(&binary)?, "{} asks for a loader or for libraries", binary.display());
     let bytes = fs::read(&binary)?;
     let place = root().to_string_lossy();
-    // Two folders give the same binary, and nobody learns where it was built.
+    // Two folders yield the same binary, which does not contain where it was built.
     ensure!(!holds(&bytes, place.as_bytes()), "{} holds the path {place}", binary.display());
     Ok(binary)
 }
@@ -50,7 +50,7 @@ fn holds(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-/// No interpreter and no library: the kernel alone can start it.
+/// Whether a program needs no loader and no library, so that the kernel alone can start it.
 pub fn needs_nothing(program: &Path) -> Result<bool> {
     let bytes = fs::read(program).with_context(|| format!("could not read {}", program.display()))?;
     let elf = ElfFile64::<Endianness>::parse(&*bytes).with_context(|| format!("{} is no ELF", program.display()))?;

@@ -21,15 +21,15 @@ use crate::{
 /// Build the kernel side and refresh the committed BPF objects
 #[derive(clap::Args)]
 pub struct Options {
-    /// Write nothing; fail when a committed object is not what its sources give
+    /// Write nothing; fail if a committed object differs from what its sources yield
     #[arg(long)]
     check: bool,
 }
 
-/// One program for the kernel, and where its object is committed.
+/// An eBPF crate, and the path of its committed object.
 pub struct KernelSide {
     pub package: &'static str,
-    /// Folders of the crates that its code comes from.
+    /// Folders of the crates with its code.
     crates: &'static [&'static str],
     object: &'static str,
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask fuzz`: each parser of outside data, with inputs that libFuzzer makes up, for a while. The pinned toolchain
-//! counts edges for it; a C++ compiler builds libFuzzer itself.
+//! `cargo xtask fuzz`: runs libFuzzer on each parser of outside data, for a limited time. The pinned toolchain counts
+//! edges; a C++ compiler builds libFuzzer.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use crate::{
     workspace::{TARGET, cargo, root, run as run_command, target},
 };
 
-/// What tells libFuzzer which way an input went, as cargo-fuzz asks for it.
+/// Compiler flags for the coverage that libFuzzer needs, as cargo-fuzz sets them.
 const COVERAGE: [&str; 7] = [
     "--cfg=fuzzing",
     "-Cpasses=sancov-module",
@@ -28,20 +28,20 @@ const COVERAGE: [&str; 7] = [
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
     "-Ccodegen-units=16",
 ];
-/// Fixtures that are a corpus as well.
+/// Fixtures that are also a corpus.
 const FIXTURES: [(&str, &str); 2] =
     [("recording", "tcp-trace/tests/fixtures/recordings"), ("btf", "tcp-trace/tests/fixtures/kernels/5.10")];
-/// Beyond what a target says that it takes, with what the fuzzer itself takes.
+/// Memory limit in MiB: the limit of a target, and the fuzzer's own memory.
 const MEMORY_MIB: u32 = 2048;
-/// Of one input.
+/// Time limit in seconds for one input.
 const SECONDS_OF_ONE: u32 = 20;
 
-/// Feed each parser of outside data with inputs made up by libFuzzer
+/// Fuzz each parser of outside data with libFuzzer
 #[derive(clap::Args)]
 pub struct Options {
     /// Only these targets
     targets: Vec<String>,
-    /// Seconds for each; as many run at once as there are CPUs
+    /// Seconds per target; as many targets run at a time as there are CPUs
     #[arg(long, default_value_t = 60)]
     seconds: u32,
 }
@@ -77,7 +77,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// All that there are, or those that were named.
+/// All targets, or the selected ones.
 fn targets(wanted: &[String]) -> Result<Vec<String>> {
     let files = fs::read_dir(root().join("fuzz/targets"))?.map(|entry| Ok(entry?.path()));
     let files = files.collect::<Result<Vec<PathBuf>>>()?;
@@ -90,7 +90,7 @@ fn targets(wanted: &[String]) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// What it finds stays in target/fuzz/corpus; what breaks a parser is named.
+/// Fuzzes a target. New inputs stay in target/fuzz/corpus; an input that crashes a parser is reported.
 fn fuzz(name: &str, seconds: u32) -> Result<()> {
     let (found, log) = (target("fuzz/corpus").join(name), target("fuzz").join(format!("{name}.log")));
     fs::create_dir_all(&found)?;

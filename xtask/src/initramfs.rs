@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A guest's whole file system, as one cpio archive.
+//! The whole file system of a guest, as one cpio archive.
 
 use std::{
     collections::BTreeSet,
@@ -16,10 +16,10 @@ use cpio::newc;
 
 use crate::{peers, workspace::output};
 
-/// Where Debian's loader looks without a cache.
+/// Folder in which Debian's loader searches without a cache.
 const LIBRARIES: &str = "/lib/x86_64-linux-gnu";
 
-/// In that folder, and where programs look for it: /lib64.
+/// File name of the loader in that folder; programs expect it in /lib64.
 const LOADER: &str = "ld-linux-x86-64.so.2";
 
 const DIRECTORY: u32 = 0o040_755;
@@ -27,7 +27,7 @@ const FILE: u32 = 0o100_000;
 const SYMLINK: u32 = 0o120_777;
 const CHARACTER_DEVICE: u32 = 0o020_600;
 
-/// Writes entries as they come; parent folders by themselves.
+/// Writes entries in order, and their parent folders automatically.
 pub struct Initramfs {
     file: BufWriter<File>,
     present: BTreeSet<String>,
@@ -50,7 +50,7 @@ impl Initramfs {
         self.entry(path, newc::Builder::new(path).mode(FILE | 0o644), text)
     }
 
-    /// Puts a file of the host at `path`, keeping its permissions.
+    /// Adds a file of the host at `path`, with its permissions.
     pub fn file(&mut self, from: &Path, path: &str) -> Result<()> {
         let shown = from.display();
         let mode =
@@ -63,14 +63,14 @@ impl Initramfs {
         self.entry(path, newc::Builder::new(path).mode(SYMLINK), to.as_bytes())
     }
 
-    /// Puts a program of the host into /bin, with the libraries that it loads at its start.
+    /// Adds a program of the host to /bin, with the libraries that it loads at its start.
     pub fn program(&mut self, from: &Path) -> Result<()> {
         let mut ldd = Command::new("ldd");
         ldd.env("LD_LIBRARY_PATH", peers::library_path());
         self.program_by(from, ldd)
     }
 
-    /// The same for a program of another Debian, unpacked in `tree`, with that one's loader and libraries.
+    /// Adds a program of another Debian release, unpacked in `tree`, with that release's loader and libraries.
     pub fn program_of(&mut self, tree: &Path, from: &Path) -> Result<()> {
         let folders = ["usr/lib", "lib"].map(|folder| tree.join(folder).join("x86_64-linux-gnu"));
         let loader = folders.iter().map(|folder| folder.join(LOADER)).find(|loader| loader.exists());
@@ -102,7 +102,7 @@ impl Initramfs {
         if self.present.contains(path) { Ok(()) } else { self.file(from, path) }
     }
 
-    /// Puts the static busybox, and a link for each of its applets.
+    /// Adds the static busybox, and a link for each of its applets.
     pub fn busybox(&mut self, from: &Path) -> Result<()> {
         self.file(from, "/bin/busybox")?;
         for applet in output(Command::new(from).arg("--list"))?.lines().filter(|&applet| applet != "busybox") {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! tcp-trace's chores: one file per subcommand.
+//! Tasks of tcp-trace's development: one file per subcommand.
 
 mod accelerator;
 mod apt;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is in the binary beside our own code, with its licences: they ask that their text goes along.
+//! Notices of the packages in the binary, with the licences that require them.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::workspace::{TARGET, cargo, output};
 
-/// Packages whose code ends up in what is given away.
+/// Packages whose code is in the release.
 const SHIPPED: [&str; 2] = ["tcp-trace", "tcp-trace-ebpf"];
 
 #[derive(Deserialize)]
@@ -27,12 +27,12 @@ struct Package {
     version: String,
     license: Option<String>,
     repository: Option<String>,
-    /// `None`: ours.
+    /// Registry source; `None`: a workspace package.
     source: Option<String>,
     manifest_path: PathBuf,
 }
 
-/// The notices of every package that is linked in.
+/// Notices of every linked package.
 pub fn text() -> Result<String> {
     let metadata = output(cargo().args(["metadata", "--locked", "--format-version", "1"]))?;
     let metadata: Metadata = serde_json::from_str(&metadata).context("cargo metadata is no JSON")?;
@@ -63,7 +63,7 @@ pub fn text() -> Result<String> {
     Ok(text)
 }
 
-/// `serde v1.0.0 (proc-macro)`
+/// Name and version from `serde v1.0.0 (proc-macro)`.
 fn named(line: &str) -> Option<(String, String)> {
     let mut words = line.split_whitespace();
     Some((words.next()?.to_owned(), words.next()?.strip_prefix('v')?.to_owned()))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Programs that connect and that nobody here wrote, for the guests. Those that this machine lacks are unpacked under
-//! target/peers rather than installed: a package of a daemon would start it.
+//! Third-party programs that connect, for the guests. Those that this machine lacks are unpacked under target/peers
+//! rather than installed: a package of a daemon would start it.
 
 use std::{
     env, fs,
@@ -15,15 +15,15 @@ use crate::{
     workspace::{output, run, target},
 };
 
-/// Each is the name of its package, too.
+/// Names of the programs, which are also the names of their packages.
 const PEERS: [&str; 3] = ["curl", "nginx", "wrk"];
 
-/// Where the unpacked ones find their libraries.
+/// Folder with the libraries of the unpacked programs.
 pub fn library_path() -> PathBuf {
     target("peers/usr/lib/x86_64-linux-gnu")
 }
 
-/// Variables with which a program of this machine finds them, and they their libraries.
+/// Variables with which programs of this machine find them and their libraries.
 pub fn environment() -> [String; 2] {
     let path = env::var("PATH").unwrap_or_default();
     let [programs, daemons] = ["usr/bin", "usr/sbin"].map(|folder| target("peers").join(folder));
@@ -38,7 +38,7 @@ pub fn get() -> Result<Vec<PathBuf>> {
     PEERS.iter().map(|peer| program(peer)).collect()
 }
 
-/// The path of one that is not for the guests, wanted here.
+/// Path of a program that is needed on this machine only.
 pub fn program(name: &str) -> Result<PathBuf> {
     find(name).map_or_else(|| fetch(name), Ok)
 }

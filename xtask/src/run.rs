@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask run`: the main job, seen: connect-latency in front of an incident that is staged for it.
+//! `cargo xtask run`: a demonstration: connect-latency during a staged incident.
 
 use std::{
     path::Path,
@@ -15,21 +15,22 @@ use crate::{
     kernels, setup, static_build,
 };
 
-/// Stage a parity cliff and watch it with connect-latency: here where fentry or kprobe attach, else in a virtual machine
+/// Stage a parity cliff and trace it with connect-latency: on this machine if fentry or kprobe attach, otherwise in a
+/// virtual machine
 #[derive(clap::Args)]
 pub struct Options {
-    /// Line of the kernel, and a virtual machine whatever this machine can do
+    /// Kernel line; uses a virtual machine even if this machine can trace
     #[arg(long)]
     kernel: Option<String>,
-    /// How long to watch
+    /// Length of tracing in seconds
     #[arg(long, default_value_t = 30)]
     seconds: u32,
 }
 
 const DEFAULT_KERNEL: &str = "6.12";
 
-/// The incident first, so that the screen begins with a range that fills up; it outlasts the watching. On an emulated CPU
-/// tracing is over any budget, and this is to show all there is.
+/// The incident starts first, so that the screen begins with a range that fills up, and lasts longer than tracing.
+/// Tracing on an emulated CPU exceeds any budget, so the script sets no limit.
 const SCRIPT: &str = r#"
 tool=$1; seconds=$2; folder=$(mktemp -d)
 trap 'kill "$lab" 2>/dev/null; wait "$lab"; cat "$folder/lab"; rm -rf "$folder"' EXIT
@@ -69,7 +70,7 @@ fn native(tool: &Path, seconds: u32) -> Result<ExitCode> {
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 
-/// The tier that sees the port search on this machine, or why there is none: tcp-trace's own verdict.
+/// The tier that sees the port search on this machine, or why there is none, from tcp-trace's own verdict.
 fn native_tier(tool: &Path) -> Result<Result<String, String>> {
     let mut doctor = setup::as_root(tool);
     let said = doctor.args(["doctor", "--format", "json"]).stderr(Stdio::null()).output();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! xtask as cargo's RUSTC_WRAPPER for the kernel side: what rustc's BPF targets set and our host target does not.
+//! xtask as cargo's RUSTC_WRAPPER for the kernel side: flags that rustc's BPF targets set and the host target does not.
 
 use std::{
     env,
@@ -7,14 +7,14 @@ use std::{
     process::{Command, ExitCode},
 };
 
-/// Set for cargo by `cargo xtask ebpf`.
+/// Environment variable that `cargo xtask ebpf` sets for cargo.
 pub const MARK: &str = "TCP_TRACE_XTASK_WRAPS_RUSTC";
 
-/// Two equal programs must stay two: the loader cannot tell apart what shares one address. The stable toolchain has
-/// this switch behind the unstable ones.
+/// Two equal programs must stay two, because the loader cannot distinguish programs with one address. The stable
+/// toolchain has this flag among the unstable ones.
 pub const NO_MERGING: &str = "-Zmerge-functions=disabled";
 
-/// Becomes rustc when cargo called us as its wrapper; `None` in an ordinary start.
+/// Runs rustc if cargo called xtask as its wrapper; `None` otherwise.
 pub fn wrap() -> Option<ExitCode> {
     env::var_os(MARK)?;
     let mut args = env::args_os().skip(1);

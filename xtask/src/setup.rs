@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask setup`: what this machine lacks is installed, and named while it is. The other subcommands call it
-//! for their own needs.
+//! `cargo xtask setup`: installs what this machine lacks, and prints what it installs. Other subcommands call it for
+//! their own needs.
 
 use std::{
     env,
@@ -17,26 +17,26 @@ use crate::{
     workspace::{cargo, output, run as run_command, sysroot, target},
 };
 
-/// A program, and the Debian package that has it.
+/// A program, and the Debian package that contains it.
 pub struct Tool {
     program: &'static str,
     package: &'static str,
 }
 
-/// To fetch a kernel and boot it.
+/// Tools to download a kernel and boot it.
 pub const MACHINE: [Tool; 3] = [
     Tool { program: "qemu-system-x86_64", package: "qemu-system-x86" },
     Tool { program: "busybox", package: "busybox-static" },
     Tool { program: "xz", package: "xz-utils" },
 ];
 
-/// To look at a report in.
+/// Tools to show a report.
 pub const BROWSER: [Tool; 1] = [Tool { program: "chromium-headless-shell", package: "chromium-headless-shell" }];
 
-/// To ask Parquet files what the documentation asks them.
+/// Engines that run the queries of the documentation on Parquet files.
 const ENGINES: [&str; 4] = ["duckdb==2.0.0", "chdb==4.4.0", "pandas==3.1.1", "pyarrow==26.0.1"];
 
-/// The bpf-linker that reads the pinned toolchain's bitcode.
+/// Version of bpf-linker that reads the pinned toolchain's bitcode.
 const BPF_LINKER: &str = "0.10.4";
 
 /// Install what building, testing and running in a virtual machine need
@@ -51,7 +51,7 @@ pub fn run(_: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Installs the packages of those tools that are missing.
+/// Installs the packages of missing tools.
 pub fn packages(tools: &[Tool]) -> Result<()> {
     let missing: Vec<_> = tools.iter().filter(|tool| !tool.is_there()).map(|tool| tool.package).collect();
     if missing.is_empty() {
@@ -69,7 +69,7 @@ fn install(missing: &[&str]) -> Result<()> {
     installed.map(drop).with_context(|| format!("missing: {missing}; try: sudo apt-get install {missing}"))
 }
 
-/// A Python with engines that read Parquet, in a place of its own under target/; from the index that this machine's pip uses.
+/// A Python with engines that read Parquet, under target/, from the package index of this machine's pip.
 pub fn engines() -> Result<PathBuf> {
     let folder = target("engines");
     let python = folder.join("bin/python");
@@ -85,12 +85,12 @@ pub fn engines() -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Brings apt's package lists up to date.
+/// Updates apt's package lists.
 pub fn update_lists() -> Result<()> {
     output(apt_get().args(["--quiet=2", "update"])).map(drop)
 }
 
-/// Installs bpf-linker where it is missing or of another version.
+/// Installs bpf-linker if it is missing or has another version.
 pub fn bpf_linker() -> Result<()> {
     let found = output(with_llvm("bpf-linker")?.arg("--version")).unwrap_or_default();
     if found.split_whitespace().any(|word| word == BPF_LINKER) {
@@ -116,7 +116,7 @@ impl Tool {
     }
 }
 
-/// Where a program is; packages of daemons put theirs where only root's PATH looks.
+/// Path of a program; packages of daemons install theirs where only root's PATH includes them.
 pub fn find(program: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&folders).chain(["/usr/sbin".into(), "/sbin".into()]);
@@ -129,7 +129,7 @@ fn apt_get() -> Command {
     command
 }
 
-/// A program that runs as root, through sudo where we are not.
+/// A command that runs as root, through sudo if necessary.
 pub fn as_root(program: impl AsRef<OsStr>) -> Command {
     if output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0") {
         return Command::new(program);

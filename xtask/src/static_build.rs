@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Binaries that run where there is nothing else: no libc, no loader.
+//! Static binaries, which need no libc and no loader.
 
 use std::{env, path::PathBuf};
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::workspace::{TARGET, cargo, root, run, target};
 
-/// Builds packages statically with a profile of the workspace; the folder that then holds their binaries.
+/// Builds packages statically with a profile of the workspace; returns the folder with their binaries.
 pub fn build(packages: &[&str], profile: &str) -> Result<PathBuf> {
     let mut build = cargo();
     build.args(["build", "--locked", "--profile", profile, "--target", TARGET, "--target-dir"]);
@@ -16,7 +16,7 @@ pub fn build(packages: &[&str], profile: &str) -> Result<PathBuf> {
     Ok(built(profile))
 }
 
-/// Static, and without the places where the sources are on this machine.
+/// Flags for a static binary without paths of this machine.
 fn flags() -> Vec<String> {
     let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     let packages = env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
@@ -24,7 +24,7 @@ fn flags() -> Vec<String> {
     vec!["-Ctarget-feature=+crt-static".into(), remap(&packages, "/cargo"), remap(root(), "/tcp-trace")]
 }
 
-/// Where what was built is.
+/// Folder of the binaries of a profile.
 pub fn built(profile: &str) -> PathBuf {
     target("static").join(TARGET).join(profile)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask vm`: a guest with a real kernel, for one command or for a shell.
+//! `cargo xtask vm`: a guest with a real kernel, for one command or a shell.
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
@@ -14,7 +14,7 @@ use crate::{
 /// Run a command, or a shell, in a virtual machine with one of Debian's kernels
 #[derive(clap::Args)]
 pub struct Options {
-    /// Line of the kernel: 5.10 6.1 6.12 6.16 6.17 6.18 7.0 7.1 7.2 7.3
+    /// Kernel line: 5.10 6.1 6.12 6.16 6.17 6.18 7.0 7.1 7.2 7.3
     #[arg(long, default_value = "6.12")]
     kernel: String,
     /// Force a tier: fentry, kprobe or tracepoint
@@ -25,19 +25,19 @@ pub struct Options {
     mem: u32,
     #[arg(long, default_value_t = 2, conflicts_with = "count_instructions")]
     cpus: u32,
-    /// One CPU, whose time is the instructions that it ran: for measuring what something costs
+    /// Use one CPU, whose time is the number of executed instructions, for measurements
     #[arg(long)]
     count_instructions: bool,
-    /// The profile that builds our programs: guest checks its arithmetic, release is what users are given
+    /// Build profile of the programs: guest has arithmetic checks, release is the profile of releases
     #[arg(long, default_value = "guest", value_parser = ["guest", "release"])]
     profile: String,
-    /// A file to take along: a program goes into /bin with its libraries, another file into /root
+    /// File to put into the guest: a program goes into /bin with its libraries, another file into /root
     #[arg(long)]
     put: Vec<PathBuf>,
-    /// Where to put what the command writes to /dev/results
+    /// Output file for what the command writes to /dev/results
     #[arg(long, value_name = "FILE")]
     results: Option<PathBuf>,
-    /// The command; without one a shell
+    /// Command to run; without one a shell
     #[arg(last = true)]
     command: Vec<String>,
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where things are, and how other programs are run.
+//! Paths of the workspace, and running other programs.
 
 use std::{
     env,
@@ -18,19 +18,19 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
 }
 
-/// A path under target/, which is ours whatever CARGO_TARGET_DIR says: caches must survive it.
+/// A path under target/, independent of CARGO_TARGET_DIR, so that caches survive it.
 pub fn target(name: &str) -> PathBuf {
     root().join("target").join(name)
 }
 
-/// The cargo that started us, from the workspace's root, free of the caller's flags.
+/// The cargo that started xtask, in the workspace's root, without the caller's flags.
 pub fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root()).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     cargo
 }
 
-/// The pinned toolchain's own folder.
+/// Folder of the pinned toolchain.
 pub fn sysroot() -> Result<PathBuf> {
     Ok(output(Command::new("rustc").current_dir(root()).args(["--print", "sysroot"]))?.into())
 }
@@ -42,7 +42,7 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command and gives back what it printed.
+/// Runs a command and returns its standard output.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command.stderr(Stdio::inherit()).output();
     let output = output.with_context(|| format!("could not start {}", shown(command)))?;

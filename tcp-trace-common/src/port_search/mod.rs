@@ -225,7 +225,7 @@ fn counted(raw: &RawConnect, range: &Range, place: Place, before: u32) -> Option
         return None;
     }
     if raw.first_candidate == 0 {
-        // Nobody was asked, so nothing was refused.
+        // No candidate was tested, so none was refused.
         let visited = raw.refused_candidates.checked_add(1)?;
         return (visited > before && visited <= range.remaining).then_some(visited);
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `bind()` and what becomes of its sockets; the tiers call these.
+//! `bind()` and what happens to its sockets; the tiers call these functions.
 //!
-//! `inet_csk_get_port` is where a port is found or refused. It is called for `listen()` too, with the socket in LISTEN
-//! already, and not at all by a `bind()` to port 0 with IP_BIND_ADDRESS_NO_PORT: that one is the cure, not the case.
+//! `inet_csk_get_port` finds or refuses a port. It is called for `listen()` too, with the socket in LISTEN already, and
+//! not at all for a `bind()` to port 0 with IP_BIND_ADDRESS_NO_PORT, which chooses no port.
 
 use core::mem::MaybeUninit;
 
@@ -27,11 +27,11 @@ use crate::{
 };
 
 const EADDRINUSE: i32 = -98;
-/// What `inet_csk_get_port` returned for it until 5.18.
+/// Value that `inet_csk_get_port` returned for EADDRINUSE until 5.18.
 const IN_USE: i32 = 1;
 const BPF_F_USER_STACK: u64 = 1 << 8;
 
-/// A call that needs a port begins; the caller is the current task.
+/// A search for a port begins; the caller is the current task.
 #[inline(always)]
 pub fn entered(sk: impl Pointer, port_asked: u16) {
     if sock::is_tcp(sk) && sock::state(sk) != tcp_state::LISTEN {
@@ -48,7 +48,8 @@ pub fn entered(sk: impl Pointer, port_asked: u16) {
     }
 }
 
-/// It ended; `ret` is 0, a negative errno, or the 1 of old kernels. Without the entry there was none of interest.
+/// The search ends; `ret` is 0, a negative errno, or the 1 of old kernels. Without a stored entry the call is not
+/// traced.
 #[inline(always)]
 pub fn left(context: &impl EbpfContext, sk: impl Pointer, ret: i32) {
     let Some(call) = calls::current().filter(|call| call.binds == 1) else { return };
@@ -71,7 +72,7 @@ pub fn left(context: &impl EbpfContext, sk: impl Pointer, ret: i32) {
     if !filter::wants(&Subject { cgroup_id, tgid, uid, netns, family, comm }) {
         return;
     }
-    // SAFETY: the helper writes at most so many bytes, and they are the frames'.
+    // SAFETY: the helper writes at most this many bytes, and they are the frames'.
     unsafe {
         let frames = bind.frames.as_mut_ptr().cast();
         bpf_get_stack(context.as_ptr(), frames, size_of::<[u64; FRAMES]>() as u32, BPF_F_USER_STACK);
@@ -82,7 +83,7 @@ pub fn left(context: &impl EbpfContext, sk: impl Pointer, ret: i32) {
     }
 }
 
-/// Into the totals of its process and of its place in the program. A function of its own, with a stack of its own.
+/// Adds to the totals of its process and of its call site. A function of its own, with a stack of its own.
 #[inline(never)]
 fn add_up(sk: u64, bind: &RawBind) {
     let any_port = bind.port_asked == 0;
@@ -135,11 +136,11 @@ fn totals(binder: &RawBinder, bind: &RawBind) -> Option<&'static mut RawBindTota
     if totals.is_none() {
         count(counters::SIGNAL_MAP_FULL);
     }
-    // SAFETY: as above.
+    // SAFETY: a live value of the map; counts are added atomically, the rest may be the last writer's.
     totals.and_then(|totals| unsafe { totals.as_mut() })
 }
 
-/// A place that finds no room is in its process's totals all the same.
+/// Counts the call site. A call site that finds no room is still in its process's totals.
 #[inline(always)]
 fn count_site(bind: &RawBind, process_start_ns: u64, any_port: bool) {
     let site = RawBindSite { process_start_ns, tgid: bind.tgid, any_port: u32::from(any_port), frames: bind.frames };
@@ -152,8 +153,8 @@ fn count_site(bind: &RawBind, process_start_ns: u64, any_port: bool) {
     }
 }
 
-/// TP_PROTO(const struct sock *sk, const int oldstate, const int newstate) of inet_sock_set_state: a socket that was
-/// bound is put to use.
+/// TP_PROTO(const struct sock *sk, const int oldstate, const int newstate) of inet_sock_set_state: a bound socket
+/// connects or listens.
 #[inline(always)]
 pub fn state_changed(sk: impl Pointer, to: u8) {
     match to {
@@ -169,7 +170,7 @@ fn connecting(sk: impl Pointer) {
     // SAFETY: read at once; an entry that is evicted meanwhile is memory of the map still.
     let Bound { binder, port, any_port, .. } = unsafe { *bound };
     let _ = BOUND.remove(sk.address());
-    // Another socket that came to that address later; and nothing is counted once the books are closed.
+    // Another socket used that address later, or counting has stopped.
     if port != sock::local_port(sk) || Detail::now().stopped() {
         return;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The bind signal where only tracepoints are to be had: the system call, of which the port search is nearly all.
+//! The bind signal on the tracepoint tier: the system call, of which the port search is nearly all.
 
 use aya_ebpf::{helpers::bpf_get_current_task, macros::tracepoint, programs::TracePointContext};
 

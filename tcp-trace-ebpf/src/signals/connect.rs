@@ -30,11 +30,11 @@ use crate::{
 };
 
 const EINPROGRESS: i32 = -115;
-/// `EINTR`, and what the kernel itself says before it decides whether to restart the call.
+/// `EINTR`, and the kernel's internal values before it decides whether to restart the call.
 const EINTR: i32 = -4;
 const ERESTARTSYS: i32 = -512;
 
-/// The caller of `connect()` is the current task; `address` is its destination, already in kernel memory.
+/// An attempt begins. The caller of `connect()` is the current task; `address` is its destination, in kernel memory.
 #[inline(always)]
 pub fn begin(context: &impl EbpfContext, sk: impl Pointer, address: u64) {
     let mut place = MaybeUninit::uninit();
@@ -48,7 +48,7 @@ pub fn begin(context: &impl EbpfContext, sk: impl Pointer, address: u64) {
     insert(context, sk, attempt);
 }
 
-/// Whether it is of interest, and one of those that are followed.
+/// Whether the attempt passes the filters, and is one of those that are followed.
 #[inline(always)]
 fn is_followed(attempt: &RawConnect) -> bool {
     let detail = Detail::now();
@@ -62,7 +62,7 @@ fn is_followed(attempt: &RawConnect) -> bool {
     follows
 }
 
-/// Fills in who and where, and remembers the attempt if it is of interest.
+/// Fills in caller and destination, and stores the attempt if it is traced.
 #[inline(always)]
 pub fn insert(context: &impl EbpfContext, sk: impl Pointer, attempt: &mut RawConnect) {
     identity::stamp(attempt);
@@ -124,7 +124,7 @@ pub fn search_left(sk: impl Pointer, ret: i32) {
     attempt.flags = flags;
 }
 
-/// The destination, if it is not known yet: the socket has it from before the search on.
+/// Reads the destination, if it is not known yet: the socket has it from before the search on.
 #[inline(always)]
 fn destination_from_socket(sk: impl Memory, attempt: &mut RawConnect) {
     if attempt.family == 0 {
@@ -145,7 +145,7 @@ pub fn call_returned(sk: impl Pointer, address: u64, ret: i32) {
 pub fn call_ended(sk: impl Pointer, address: u64, ret: i32) {
     let state = sock::state(sk);
     match ret {
-        // Established and told by now; or TCP_FASTOPEN_CONNECT has not sent anything yet.
+        // The attempt was established and reported already; or TCP_FASTOPEN_CONNECT has not sent anything yet.
         0 if !connecting(state) => {}
         0 | EINPROGRESS | EINTR | ERESTARTSYS => {
             if let Some(attempt) = attempts::find(sk.address()) {
@@ -165,7 +165,7 @@ pub fn call_ended(sk: impl Pointer, address: u64, ret: i32) {
     }
 }
 
-/// The call is over, the attempt is not.
+/// Handles a call that ended while its attempt continues.
 #[inline(always)]
 fn waiting(sk: impl Pointer, attempt: &mut RawConnect) {
     attempt.call_ret = 0;
@@ -191,7 +191,7 @@ pub fn is_interruption(ret: i32) -> bool {
     ret == EINTR || ret == ERESTARTSYS
 }
 
-/// It was.
+/// `connect()` was interrupted by a signal.
 #[inline(always)]
 pub fn interrupted(sk: impl Pointer) {
     if let Some(attempt) = attempts::find(sk.address()) {
@@ -200,7 +200,7 @@ pub fn interrupted(sk: impl Pointer) {
 }
 
 /// TP_PROTO(const struct sock *sk, const int oldstate, const int newstate) of inet_sock_set_state, which fires in
-/// tcp_set_state(), before the state is stored. Often in softirq: the current task is a stranger.
+/// tcp_set_state(), before the state is stored. Often in softirq, where the current task is unrelated.
 #[inline(always)]
 pub fn state_changed(sk: impl Pointer, from: u8, to: u8) {
     // Other sockets get here as well, and a look at the states costs less than to look for them.
@@ -220,13 +220,13 @@ pub fn state_changed(sk: impl Pointer, from: u8, to: u8) {
     }
 }
 
-/// Whether a socket in this state may have an attempt under way; SYN_RECV where both ends connect at once.
+/// Whether a socket in this state may have an attempt in progress; SYN_RECV in a simultaneous open.
 #[inline(always)]
 pub fn connecting(state: u8) -> bool {
     state == tcp_state::SYN_SENT || state == tcp_state::SYN_RECV
 }
 
-/// TP_PROTO(struct sock *sk) of tcp_destroy_sock, for both families. Whatever was missed before ends here.
+/// TP_PROTO(struct sock *sk) of tcp_destroy_sock, for both families. Ends any attempt whose end was missed.
 #[inline(always)]
 pub fn destroyed(sk: impl Pointer) {
     if let Some(attempt) = attempts::find(sk.address()) {
@@ -234,7 +234,7 @@ pub fn destroyed(sk: impl Pointer) {
     }
 }
 
-/// Refused before TCP saw it; `address` is the destination, in kernel memory.
+/// A connect was denied before TCP saw it; `address` is the destination, in kernel memory.
 #[inline(always)]
 pub fn denied(sk: impl Pointer, address: u64, ret: i32) {
     if sock::is_tcp(sk) {
@@ -246,7 +246,7 @@ pub fn denied(sk: impl Pointer, address: u64, ret: i32) {
     }
 }
 
-/// Sends an attempt that ended before anything of it had to be remembered.
+/// Handles an attempt that ended before anything was stored.
 #[inline(always)]
 pub fn refused_early(sk: impl Pointer, attempt: &mut RawConnect) {
     identity::stamp(attempt);
@@ -259,7 +259,7 @@ pub fn refused_early(sk: impl Pointer, attempt: &mut RawConnect) {
     tell(attempt, Detail::now());
 }
 
-/// Adds up an attempt that ended, and sends it where each is asked for, or where it is an exemplar.
+/// Adds up an attempt that ended, and sends it if each is requested, or if it is an exemplar.
 #[inline(always)]
 fn tell(attempt: &mut RawConnect, detail: Detail) {
     let Some(counters) = Counters::of_this_cpu() else { return };
@@ -273,7 +273,7 @@ fn tell(attempt: &mut RawConnect, detail: Detail) {
     }
 }
 
-/// Completes the attempt, sends it and forgets it.
+/// Completes the attempt, sends it and releases its place.
 #[inline(always)]
 pub fn finish<P: Pointer>(sk: P, attempt: &mut RawConnect, ended_by: u8) {
     let detail = Detail::now();

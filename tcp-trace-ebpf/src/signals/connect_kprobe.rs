@@ -35,14 +35,14 @@ fn exit(ret: i32) {
     }
 }
 
-/// On tcp_v4_connect and tcp_v6_connect.
+/// Attached to tcp_v4_connect and tcp_v6_connect.
 #[kprobe]
 pub fn connect_enter_kprobe(ctx: ProbeContext) -> u32 {
     enter(&ctx);
     0
 }
 
-/// On the same two.
+/// Attached to the returns of tcp_v4_connect and tcp_v6_connect.
 #[kretprobe]
 pub fn connect_exit_kprobe(ctx: RetProbeContext) -> u32 {
     exit(ctx.ret());
@@ -63,8 +63,8 @@ pub fn search_exit_kprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// On `__inet_stream_connect`, which sleeps as long as `connect()` waits: its instances may run out, and then an
-/// interrupted connect is called abandoned.
+/// Attached to the return of `__inet_stream_connect`, which sleeps as long as `connect()` waits: its instances may run
+/// out, and an interrupted connect is then reported as abandoned.
 #[kretprobe]
 pub fn call_exit_kprobe(ctx: RetProbeContext) -> u32 {
     let ret = ctx.ret();
@@ -82,7 +82,7 @@ pub fn denied_lsm_enter_kprobe(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// What was remembered is a `struct socket`: few calls are denied, so the way from there to the sock is left for here.
+/// The stored value is a `struct socket`: few calls are denied, so the step from there to the sock is left for here.
 #[kretprobe]
 pub fn denied_lsm_kprobe(ctx: RetProbeContext) -> u32 {
     let ret: i32 = ctx.ret();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The connect signal where only tracepoints are to be had: no port search, but every end.
+//! The connect signal on the tracepoint tier: no port search, but every outcome.
 //!
-//! inet_sock_set_state shows the handshake and the searches that failed; the two system call tracepoints, where they
-//! can be attached, add the errno and the attempts that never reached SYN_SENT.
+//! inet_sock_set_state shows the handshake and failed searches; the two system call tracepoints, where they can be
+//! attached, add the errno and the attempts that never reached SYN_SENT.
 
 use core::mem::MaybeUninit;
 
@@ -34,7 +34,7 @@ const CALL_DESCRIPTOR: usize = 16;
 const CALL_ADDRESS: usize = 24;
 const CALL_RETURN: usize = 16;
 
-/// For `set_state`.
+/// Called by `set_state`.
 #[inline(always)]
 pub fn state_changed(ctx: &RawTracePointContext) {
     let (sk, old_state, new_state): (_, u8, u8) = (Untyped(ctx.arg(0)), ctx.arg(1), ctx.arg(2));
@@ -50,9 +50,10 @@ pub fn state_changed(ctx: &RawTracePointContext) {
     }
 }
 
-/// Always in the context of the caller: tcp_v4_connect and tcp_v6_connect set this state before they search a port.
+/// An attempt enters SYN_SENT, always in the context of the caller: tcp_v4_connect and tcp_v6_connect set this state
+/// before they search a port.
 ///
-/// A function of its own, with a stack of its own: what ends an attempt has none to spare.
+/// A function of its own, with a stack of its own: the end of an attempt has none to spare.
 #[inline(never)]
 fn syn_sent(ctx: &RawTracePointContext, sk: Untyped) {
     let mut place = MaybeUninit::uninit();
@@ -105,7 +106,7 @@ pub fn connect_call_enter_tp(ctx: TracePointContext) -> u32 {
     else {
         return 0;
     };
-    // Which socket it is shows in what becomes of it: to look it up would cost more than all that follows.
+    // Later changes show which socket it is: looking it up would cost more than everything that follows.
     calls::remember(Call {
         start_ns: now_ns(),
         sk: 0,
@@ -141,7 +142,7 @@ pub fn connect_call_exit_tp(ctx: TracePointContext) -> u32 {
     0
 }
 
-/// No SYN was sent during the call: it failed before that, or it was about an older attempt.
+/// Handles a call during which no SYN was sent: it failed before that, or it was about an older attempt.
 #[inline(always)]
 fn nothing_sent(call: &Call, ret: i32) {
     // SAFETY: the helper has no precondition.
@@ -161,8 +162,8 @@ fn nothing_sent(call: &Call, ret: i32) {
     }
 }
 
-/// The call failed before SYN_SENT: no route, or forbidden. Goes the way of a refusal, for there is no socket state
-/// to remember anything of.
+/// Handles a call that failed before SYN_SENT: no route, or denied. It is treated as a denial, because there is no
+/// socket state to store.
 #[inline(always)]
 fn never_sent(call: &Call, sk: Untyped, ret: i32) {
     let mut place = MaybeUninit::uninit();

@@ -33,7 +33,7 @@ fn context() -> Option<&'static mut ListenContext> {
     unsafe { context.as_mut() }
 }
 
-/// What is known of a listener, and room for it if it is new. `None`: there is no room, or it is not of interest.
+/// The entry of a listener, created if missing. `None`: there is no room, or it is not traced.
 #[inline(always)]
 fn known(key: &RawListenerKey) -> Option<&'static mut RawListener> {
     if config!(filters) & filter::NETNS != 0 && key.netns != config!(netns) {
@@ -53,8 +53,8 @@ fn known(key: &RawListenerKey) -> Option<&'static mut RawListener> {
 }
 
 impl Queues {
-    /// Why tcp_conn_request would drop a SYN now, in the order in which it asks. Kernels differ in whether the SYN queue
-    /// is full at its limit or beyond it: at the limit exactly, what else could be the reason comes first.
+    /// Cause for which tcp_conn_request would drop a SYN now, in the kernel's order. Kernels differ in whether the SYN
+    /// queue is full at its limit or beyond it: exactly at the limit, other possible causes come first.
     #[inline(always)]
     fn cause<P: Pointer>(&self, sk: P) -> u8 {
         let without_cookies = listener::syncookies(sk) == 0;
@@ -110,7 +110,7 @@ pub fn cookie_made() {
     }
 }
 
-/// tcp_conn_request is done with the SYN of this CPU; who called it lets go of the packet later.
+/// tcp_conn_request is done with the SYN of this CPU; its caller frees the packet later.
 #[inline(always)]
 pub fn syn_decided() {
     let Some(context) = context() else { return };
@@ -194,7 +194,7 @@ pub fn queued(sk: impl Pointer, child: u64) {
     }
 }
 
-/// A listener that was closed meanwhile refuses it.
+/// Counts a completed handshake, unless the listener was closed meanwhile.
 #[inline(always)]
 fn count_queued(sk: impl Pointer) {
     if sock::state(sk) != tcp_state::LISTEN {
@@ -207,7 +207,7 @@ fn count_queued(sk: impl Pointer) {
     add(&mut listener.queued, 1);
 }
 
-/// `accept()` took a connection out of the queue, in the context of who called it.
+/// `accept()` took a connection out of the queue, in the context of its caller.
 #[inline(always)]
 pub fn accepted(sk: impl Pointer) {
     let Some(listener) = known(&listener::listener_key(sk)) else { return };
@@ -216,7 +216,7 @@ pub fn accepted(sk: impl Pointer) {
     own(listener);
 }
 
-/// `accept()` was called; whether it gets anything is not seen.
+/// `accept()` was called; whether it returns a connection is not traced.
 #[inline(always)]
 pub fn accepting(sk: impl Pointer) {
     let Some(listener) = known(&listener::listener_key(sk)) else { return };
@@ -224,7 +224,7 @@ pub fn accepting(sk: impl Pointer) {
     own(listener);
 }
 
-/// The current task is the one that has the listener.
+/// Makes the current task the owner of the listener.
 #[inline(always)]
 fn own(listener: &mut RawListener) {
     listener.owner_tgid = identity::tgid();
@@ -232,7 +232,7 @@ fn own(listener: &mut RawListener) {
     listener.cgroup_id = identity::cgroup_id();
 }
 
-/// `listen()` was called with this backlog: what it is cut down to stands in the socket.
+/// `listen()` was called with this backlog; the socket has the limit that the kernel reduced it to.
 #[inline(always)]
 pub fn listening(sk: Untyped, backlog: u32) {
     let key = listener::listener_key(sk);
@@ -244,7 +244,7 @@ pub fn listening(sk: Untyped, backlog: u32) {
     own(listener);
 }
 
-/// A listener is looked for, on this CPU, until `looked_up`.
+/// A lookup of a listener begins on this CPU, until `looked_up`.
 #[inline(always)]
 pub fn looking_up() {
     if let Some(context) = context() {
@@ -252,7 +252,7 @@ pub fn looking_up() {
     }
 }
 
-/// `sk` was found.
+/// A lookup found the listener `sk`.
 #[inline(always)]
 pub fn looked_up(sk: Untyped) {
     let Some(context) = context() else { return };
@@ -266,7 +266,7 @@ pub fn looked_up(sk: Untyped) {
     add(&mut listener.lookup_ns, now_ns() - since_ns);
 }
 
-/// Onto the road, if asked for.
+/// Sends the event of a drop, if requested.
 #[inline(always)]
 fn tell(key: &RawListenerKey, queues: &Queues, cause: u8, client: impl FnOnce() -> Sender) {
     if config!(streams) & stream::LISTEN == 0 {

@@ -28,7 +28,7 @@ pub fn syn_exit_kprobe(_: RetProbeContext) -> u32 {
     0
 }
 
-/// On cookie_v4_init_sequence and cookie_v6_init_sequence.
+/// Attached to cookie_v4_init_sequence and cookie_v6_init_sequence.
 #[kprobe]
 pub fn cookie_kprobe(_: ProbeContext) -> u32 {
     listen::cookie_made();
@@ -59,21 +59,21 @@ pub fn handshake_kprobe(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// At the entry: a return that sleeps runs out of instances.
+/// Attached to the entry: a kretprobe on a call that sleeps runs out of instances.
 #[kprobe]
 pub fn accept_kprobe(ctx: ProbeContext) -> u32 {
     listen::accepting(Untyped(arg(&ctx, 0)));
     0
 }
 
-/// On __inet_lookup_listener and inet6_lookup_listener.
+/// Attached to __inet_lookup_listener and inet6_lookup_listener.
 #[kprobe]
 pub fn lookup_enter_kprobe(_: ProbeContext) -> u32 {
     listen::looking_up();
     0
 }
 
-/// On the same two: what they return is the listener.
+/// Attached to the returns of both functions: they return the listener.
 #[kretprobe]
 pub fn lookup_exit_kprobe(ctx: RetProbeContext) -> u32 {
     listen::looked_up(Untyped(ctx.ret()));

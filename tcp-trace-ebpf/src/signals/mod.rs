@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One module a signal: `body` files hold what is done at an edge, the files named by tier hold the programs.
+//! One module per signal: a file named after the signal handles its edges, files named by tier contain its programs.
 
 mod bind;
 mod bind_fentry;

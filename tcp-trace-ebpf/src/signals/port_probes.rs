@@ -19,17 +19,18 @@ use tcp_trace_common::connect::{RawConnect, flag};
 use super::connect_kprobe::arg;
 use crate::{attempts, calls, emit::now_ns};
 
-/// The search that is probed. On a cache line of its own: every other search reads it, and only its ends are written.
+/// The search that is probed. On a cache line of its own: every other search reads it, and only its start and end write
+/// it.
 #[repr(C, align(64))]
 struct Probed {
-    /// Its socket; 0 = none.
+    /// Its socket; 0: none.
     sk: u64,
-    /// Who counts it from 0 to 1 has it.
+    /// Claims: the search that counts it from 0 to 1 owns it.
     claims: u64,
     since_ns: u64,
 }
 
-/// What it was asked about.
+/// Counts of its candidates.
 #[repr(C, align(64))]
 struct Asked {
     ports: u64,
@@ -43,10 +44,10 @@ static mut PROBED: Probed = Probed { sk: 0, claims: 0, since_ns: 0 };
 #[unsafe(no_mangle)]
 static mut ASKED: Asked = Asked { ports: 0, first: 0, last: 0 };
 
-/// A search whose end was missed is given up after this long.
+/// Time in ns after which a search whose end was missed is abandoned.
 const GIVEN_UP_NS: u64 = 1_000_000_000;
 
-/// Whether this search, which begins now, is the one to be probed.
+/// A search begins; returns whether it is the probed one.
 #[inline(always)]
 pub fn search_entered(sk: u64) -> bool {
     let (probed, asked, now_ns) = (addr_of_mut!(PROBED), addr_of_mut!(ASKED), now_ns());
@@ -71,11 +72,11 @@ pub fn search_entered(sk: u64) -> bool {
     true
 }
 
-/// The probed search ends; `false` if it was given up before.
+/// The probed search ends; `false` if it was abandoned before.
 #[inline(always)]
 pub fn search_left(sk: u64, attempt: &mut RawConnect) -> bool {
     let (probed, asked) = (addr_of_mut!(PROBED), addr_of_mut!(ASKED));
-    // SAFETY: as above.
+    // SAFETY: statics; only who has the claim writes, but for one that is long overdue.
     unsafe {
         if (&raw const (*probed).sk).read_volatile() != sk {
             return false;
@@ -90,7 +91,8 @@ pub fn search_left(sk: u64, attempt: &mut RawConnect) -> bool {
     true
 }
 
-/// `twice`: since the RCU pre-pass (86c2bc293b81) a port may be asked about twice in a row, which counts once.
+/// Counts a candidate. `twice`: since the RCU pre-pass (86c2bc293b81) a port may be tested twice in a row, which counts
+/// once.
 #[inline(always)]
 fn candidate(sk: u64, port: u16, twice: bool) {
     let (probed, asked) = (addr_of_mut!(PROBED), addr_of_mut!(ASKED));
@@ -158,7 +160,7 @@ pub fn probe_tw_fentry(ctx: FExitContext) -> i32 {
     0
 }
 
-/// On both twins.
+/// Attached to __inet_check_established and __inet6_check_established.
 #[kprobe]
 pub fn probe_check_kprobe(ctx: ProbeContext) -> u32 {
     candidate(arg(&ctx, 1), arg(&ctx, 2) as u16, true);

@@ -18,7 +18,7 @@ use crate::{
     memory::{Typed, Untyped},
 };
 
-/// The signals that are on this tier.
+/// Bits of the signals on this tier.
 #[derive(Clone, Copy)]
 struct On(u64);
 
@@ -29,7 +29,7 @@ impl On {
         Self(SET_STATE.get_ptr(0).map_or(0, |on| unsafe { on.read_volatile() }) >> shift)
     }
 
-    /// What was not asked for is known to the verifier, which drops it.
+    /// Whether a signal is on; signals that were not requested are constants, so the verifier removes their code.
     #[inline(always)]
     fn has(self, signal: u64) -> bool {
         u64::from(config!(set_state)) & signal != 0 && self.0 & signal != 0
@@ -71,7 +71,7 @@ pub fn set_state_tp(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// The same without types, whatever else the tier has.
+/// Handles changes for the state and bind signals, with untyped pointers.
 #[inline(always)]
 fn states_and_binds(ctx: &RawTracePointContext, on: On) {
     if on.has(STATE) {
@@ -88,7 +88,7 @@ fn state_changed(sk: Untyped, from: u32, to: u32) {
     state::changed(sk, from as u8, to as u8);
 }
 
-/// As above.
+/// A function of its own, with a stack of its own: the end of an attempt has none to spare.
 #[inline(never)]
 fn state_changed_typed(sk: Typed, from: u32, to: u32) {
     state::changed(sk, from as u8, to as u8);

@@ -22,21 +22,21 @@ use crate::{
     registers,
 };
 
-/// The user stack is read in pieces of this size: a piece that is not there, as beyond its end, is not read at all.
+/// The user stack is read in pieces of this size: an unmapped piece, for example beyond its end, is skipped.
 const PIECE: usize = 512;
 
-/// The caller of `connect()` is the current task, and this its socket.
+/// A search begins: the current task is the caller of `connect()`, and `sk` its socket.
 #[inline(always)]
 pub fn search_entered(context: &impl EbpfContext, sk: u64) {
     let Some(attempt) = attempts::find(sk) else { return };
     if let Some(place) = CONNECTING.get_ptr_mut(attempt.tid & (calls::PLACES - 1)) {
-        // SAFETY: a live u64; of two threads that share a place the later has it, and whoever reads it looks again.
+        // SAFETY: a live u64. Of two threads that share a place the later one has it, and a reader checks it again.
         unsafe { place.write(sk) };
     }
     send(context, attempt, taken::SEARCH);
 }
 
-/// The clock has found this thread on a CPU: is it within its `connect()`?
+/// An on-CPU sample of this thread: recorded if the thread is within its `connect()`.
 #[inline(always)]
 pub fn on_cpu(context: &impl EbpfContext) {
     const IN_THE_CALL: u32 = flag::SEARCH_ENTERED | flag::RETURNED;
@@ -68,7 +68,7 @@ fn send(context: &impl EbpfContext, attempt: &RawConnect, occasion: u32) {
     });
 }
 
-/// The user side: registers, and the top of the stack.
+/// Copies the user side: registers, and the top of the stack.
 #[inline(always)]
 fn user(stack: *mut RawStack) {
     let registers::User { ip, sp, bp } = registers::user().unwrap_or(registers::User { ip: 0, sp: 0, bp: 0 });

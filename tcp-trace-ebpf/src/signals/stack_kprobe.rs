@@ -5,7 +5,7 @@ use aya_ebpf::{macros::kprobe, programs::ProbeContext};
 
 use super::{connect_kprobe::arg, stack};
 
-/// On `__inet_hash_connect`.
+/// Attached to `__inet_hash_connect`.
 #[kprobe]
 pub fn stack_kprobe(ctx: ProbeContext) -> u32 {
     stack::search_entered(&ctx, arg(&ctx, 1));

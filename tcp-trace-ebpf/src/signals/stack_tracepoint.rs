@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The stack signal where only tracepoints are to be had: the search begins right behind SYN_SENT.
+//! The stack signal on the tracepoint tier: the search begins right after SYN_SENT.
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use tcp_trace_common::tcp_state;

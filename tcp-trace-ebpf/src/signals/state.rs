@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! States of TCP sockets, edge by edge; the tiers call these.
+//! States of TCP sockets, edge by edge; the tiers call these functions.
 //!
-//! A socket is followed from SYN_SENT on, from ESTABLISHED on where it was accepted, or from the first change that is
-//! seen. Totals are always kept, events are sent only if asked for. An accepted connection has no owner until accept()
-//! gives it one: what was counted under nobody then moves to the owner.
+//! A socket is followed from SYN_SENT on, from ESTABLISHED on if it was accepted, or from its first traced change.
+//! Totals are always kept, events are sent only on request. An accepted connection has no owner until accept() gives it
+//! one: its earlier counts then move to the owner.
 
 use tcp_trace_common::{
     config::stream,
@@ -29,17 +29,17 @@ const EPIPE: i32 = 32;
 const ECONNRESET: i32 = 104;
 const ETIMEDOUT: i32 = 110;
 
-/// What was seen of a connection: bits of `Followed::seen`.
+/// Bits of `Followed::seen`: what was seen of a connection.
 mod seen {
-    /// It came to be.
+    /// The connection was established.
     pub const OPENED: u8 = 1 << 0;
     /// The owner closed first.
     pub const CLOSED_FIRST: u8 = 1 << 1;
-    /// The peer did.
+    /// The peer closed first.
     pub const PEER_CLOSED_FIRST: u8 = 1 << 2;
 }
 
-/// What is to be told of a change.
+/// What an event of a change needs.
 struct Change {
     from: u8,
     to: u8,
@@ -50,7 +50,7 @@ struct Change {
 #[inline(always)]
 fn find(sk: u64) -> Option<&'static mut Followed> {
     let socket = STATE_SOCKETS.get_ptr_mut(sk)?;
-    // SAFETY: a live element. The socket is locked by whoever changes its state; accept() alone is not, and changes
+    // SAFETY: a live element. Programs that change its state run with the socket locked; accept() does not, and changes
     // the owner only.
     unsafe { socket.as_mut() }
 }
@@ -88,8 +88,8 @@ pub fn changed(sk: impl Pointer, from: u8, to: u8) {
     socket.state = to;
 }
 
-/// The socket's entry, made if there is none yet, or only one of a connection that had this address before: the kernel
-/// leaves programs out while they run on the same CPU, so that its end was missed.
+/// The socket's entry, created if missing or if it belongs to an earlier connection at this address: the kernel skips
+/// programs while they run on the same CPU, so an end may be missed.
 #[inline(always)]
 fn follow(sk: impl Pointer, from: u8, to: u8) -> Option<&'static mut Followed> {
     if let Some(socket) = find(sk.address()) {
@@ -131,7 +131,7 @@ fn follow(sk: impl Pointer, from: u8, to: u8) -> Option<&'static mut Followed> {
     find(sk.address())
 }
 
-/// It is in no state any more, whatever became of it.
+/// Removes a socket from its state, for any reason.
 #[inline(always)]
 fn forget(socket: &Followed) {
     if socket.since_ns != 0
@@ -148,7 +148,7 @@ fn enter(totals: &mut RawStateTotals, state: u8, since_ns: u64) {
     add(&mut state.inside_since_ns, since_ns);
 }
 
-/// Takes back what [`enter`] added.
+/// Subtracts what [`enter`] added.
 #[inline(always)]
 fn leave(totals: &mut RawStateTotals, socket: &Followed) {
     let state = &mut totals.states[slot(socket.state)];
@@ -156,7 +156,7 @@ fn leave(totals: &mut RawStateTotals, socket: &Followed) {
     add(&mut state.inside_since_ns, socket.since_ns.wrapping_neg());
 }
 
-/// Whether the owner itself is running: what it does in a call of its own, nobody does for it.
+/// Whether the owner itself is running, because only its own call causes this change.
 #[inline(always)]
 fn by_owner(to: u8, end: u8) -> bool {
     match to {
@@ -166,8 +166,8 @@ fn by_owner(to: u8, end: u8) -> bool {
     }
 }
 
-/// How the connection ends. Aborts are told from the usual ends by their coming from a state that has seen no FIN of
-/// the owner's, and without an error, which a RST of the peer leaves behind. After shutdown() they are not told.
+/// How the connection ends. An abort by the owner shows as a change from a state before the owner's FIN, without an
+/// error, which a RST of the peer would leave. After shutdown() aborts are not distinguished.
 #[inline(always)]
 fn ending(sk: impl Pointer, from: u8, to: u8) -> u8 {
     if to != tcp_state::CLOSE || from == tcp_state::SYN_SENT {
@@ -190,7 +190,7 @@ fn ending(sk: impl Pointer, from: u8, to: u8) -> u8 {
     }
 }
 
-/// Gives it to the current task, with what was counted under nobody.
+/// Gives the socket to the current task, with its counts so far.
 #[inline(always)]
 fn take(socket: &mut Followed) {
     let before = socket.peer;
@@ -219,7 +219,7 @@ fn slot(state: u8) -> usize {
     usize::from(state) & (STATES - 1)
 }
 
-/// Into the totals; `false` if there is no room for the key.
+/// Adds a change to the totals; `false` if there is no room for the key.
 #[inline(always)]
 fn count_change(sk: impl Pointer, socket: &Followed, now: u64, change: Change) -> bool {
     let Some(totals) = totals(&socket.peer, socket) else { return false };
@@ -263,7 +263,7 @@ fn count_end(totals: &mut RawStateTotals, socket: &Followed, end: u8) {
     }
 }
 
-/// One more, or not even a look at it.
+/// Adds one if `condition` holds, without touching the counter otherwise.
 #[inline(always)]
 fn add_if(condition: bool, counter: &mut u64) {
     if condition {
@@ -330,7 +330,7 @@ pub fn closing(sk: impl Pointer, timeout: i64) {
     }
 }
 
-/// It came back.
+/// tcp_close returned.
 #[inline(always)]
 pub fn lingered() {
     let tid = identity::tid();

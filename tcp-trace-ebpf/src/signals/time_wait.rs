@@ -27,7 +27,7 @@ const TCP_TW_RST: i32 = 1;
 const TCP_TW_ACK: i32 = 2;
 const TCP_TW_SYN: i32 = 3;
 
-/// Who closed first is kept: events say it, and so do the totals by owner.
+/// Whether the process that closed first is stored: events need it, and so do totals by owner.
 #[inline(always)]
 fn keeps_owners() -> bool {
     config!(streams) & (stream::TIME_WAIT | stream::TIME_WAIT_OWNERS) != 0
@@ -56,14 +56,14 @@ fn totals(netns: u32) -> Option<&'static mut RawTimeWaitTotals> {
     totals.and_then(|totals| unsafe { totals.as_mut() })
 }
 
-/// One passage: what happened, the substate, and the namespace's level afterwards (`u32::MAX` if not known).
+/// One transition: what happened, the substate, and the namespace's level afterwards (`u32::MAX` if unknown).
 struct Passage {
     event: u8,
     substate: u8,
     level: u32,
 }
 
-/// Into the totals and, if asked for, onto the road. `sk` may be a minisocket.
+/// Adds a transition to the totals and, if requested, sends its event. `sk` may be a minisocket.
 #[inline(always)]
 fn record(sk: u64, local_port: u16, passage: &Passage, closer: Option<&Closer>) {
     let netns = sock::netns(Untyped(sk));
@@ -108,7 +108,7 @@ fn record(sk: u64, local_port: u16, passage: &Passage, closer: Option<&Closer>) 
     send(&raw);
 }
 
-/// By the constant that it is: a computed place among the counts is one more thing for the verifier to follow.
+/// Adds one to a constant index: a computed one would be one more path for the verifier.
 #[inline(always)]
 fn add_passage(events: &mut [u64; event::COUNT], passage: u8) {
     match passage {
@@ -123,7 +123,7 @@ fn add_passage(events: &mut [u64; event::COUNT], passage: u8) {
     }
 }
 
-/// Into the totals of the owner. One that is not known has totals of its own.
+/// Adds to the totals of the owner. Unknown owners have totals of their own.
 #[inline(always)]
 fn count_owner(sk: u64, netns: u32, ends: &Ends, passage: &Passage, closer: Option<&Closer>) {
     let (process, side) = match closer {
@@ -160,8 +160,8 @@ fn count_owner(sk: u64, netns: u32, ends: &Ends, passage: &Passage, closer: Opti
     }
 }
 
-/// Who closed the socket or minisocket at this address, in place: a copy that may be of nothing is more than the
-/// verifier of 5.10 takes.
+/// The process that closed the socket or minisocket at this address, by reference: the verifier of 5.10 does not accept
+/// an optional copy.
 #[inline(always)]
 fn closer(address: u64) -> Option<&'static Closer> {
     if !keeps_owners() {
@@ -189,7 +189,7 @@ pub fn closing(sk: u64, state: u8) {
     }
 }
 
-/// A minisocket was made or refused. The namespace counts it when its timer is started: a little later.
+/// A minisocket was created or refused. The namespace counts it when its timer starts, slightly later.
 #[inline(always)]
 pub fn allocated(sk: u64, state: u8, made: bool) {
     let mut level = sock::time_wait_level(Untyped(sk));
@@ -230,7 +230,7 @@ pub fn inherit(sk: u64, tw: u64) {
     let _ = CLOSERS.remove(sk);
 }
 
-/// `inet_twsk_alloc` makes a minisocket of this socket; what it gives comes without arguments on the kprobe tier.
+/// `inet_twsk_alloc` creates a minisocket for this socket; on the kprobe tier its return has no arguments.
 #[inline(always)]
 pub fn allocating(sk: u64) {
     if let Some(context) = context() {
@@ -238,7 +238,7 @@ pub fn allocating(sk: u64) {
     }
 }
 
-/// It gave this.
+/// `inet_twsk_alloc` returned this.
 #[inline(always)]
 pub fn allocation_ended(tw: u64) {
     if let Some(context) = context()
@@ -284,7 +284,7 @@ pub fn segment_arrived(tw: u64) {
     }
 }
 
-/// What it decided.
+/// `tcp_timewait_state_process` returned this.
 #[inline(always)]
 pub fn segment_processed(ret: i32) {
     let Some(context) = context() else { return };

@@ -20,7 +20,7 @@ pub fn tw_alloc_kprobe(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// Only for the owner: the minisocket is known from here on.
+/// Needed only for the owner: the minisocket is known from here on.
 #[kretprobe]
 pub fn tw_made_kprobe(ctx: RetProbeContext) -> u32 {
     time_wait::allocation_ended(ctx.ret());

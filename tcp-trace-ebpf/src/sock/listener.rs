@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is read of a listening socket, and of a SYN that comes to it.
+//! Reads a listening socket, and a SYN that reaches it.
 
 use tcp_trace_common::{Address, family as families, listen::RawListenerKey};
 
@@ -9,7 +9,7 @@ use crate::{
     memory::{Memory as _, Pointer, Untyped},
 };
 
-/// A listening socket, by what it is known by.
+/// The key of a listening socket.
 #[inline(always)]
 pub fn listener_key(sk: impl Pointer) -> RawListenerKey {
     let family = family(sk);
@@ -22,7 +22,7 @@ pub fn listener_key(sk: impl Pointer) -> RawListenerKey {
     }
 }
 
-/// The two queues of a listener: connections that wait for `accept()`, handshakes under way, and the limit of each.
+/// The two queues of a listener: connections waiting for `accept()`, handshakes in progress, and the limit of each.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Queues {
@@ -40,7 +40,7 @@ pub fn queues(sk: impl Pointer) -> Queues {
     }
 }
 
-/// `sk_drops`: of a listener, what it dropped.
+/// `sk_drops`: for a listener, the number of drops.
 #[inline(always)]
 pub fn drops(sk: impl Pointer) -> u32 {
     sk.read(offset!(sk_drops)).unwrap_or(0)
@@ -58,7 +58,7 @@ pub fn max_syn_backlog(sk: impl Pointer) -> i32 {
     net(sk).and_then(|net| net.read(offset!(max_syn_backlog))).unwrap_or(0)
 }
 
-/// Who sent a packet; family 0: not known.
+/// Sender of a packet; family 0: unknown.
 pub struct Sender {
     pub address: Address,
     pub port: u16,
@@ -69,7 +69,7 @@ impl Sender {
     pub const UNKNOWN: Self = Self { address: Address([0; 2]), port: 0, family: 0 };
 }
 
-/// Of a TCP segment in a `struct sk_buff`, by its own headers.
+/// The sender of a TCP segment in a `struct sk_buff`, from its headers.
 #[inline(always)]
 pub fn sender(skb: u64) -> Option<Sender> {
     /// `iphdr.saddr`, `ipv6hdr.saddr`

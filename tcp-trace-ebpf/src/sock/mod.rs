@@ -40,7 +40,7 @@ fn net<P: Pointer>(sk: P) -> Option<P> {
     sk.follow(offset!(skc_net))
 }
 
-/// Takes the namespace, and what it says about the port search.
+/// Reads the namespace, and its settings of the port search.
 #[inline(always)]
 pub fn read_namespace(sk: impl Pointer, into: &mut RawConnect) {
     let Some(net) = net(sk) else { return };
@@ -59,7 +59,7 @@ pub fn local_port(sk: impl Memory) -> u16 {
     sk.read(offset!(skc_num)).unwrap_or(0)
 }
 
-/// `inet_sport`: unlike `skc_num` still there after `inet_put_port`.
+/// `inet_sport`: unlike `skc_num` still set after `inet_put_port`.
 #[inline(always)]
 pub fn bound_local_port(tcp: impl Pointer) -> u16 {
     u16::from_be(tcp.read(offset!(inet_sport)).unwrap_or(0))
@@ -80,7 +80,7 @@ pub fn family(sk: impl Pointer) -> u16 {
     sk.read(offset!(skc_family)).unwrap_or(0)
 }
 
-/// `skc_cookie`, 0 until somebody asked for it.
+/// `skc_cookie`; 0 until it was first read.
 #[inline(always)]
 pub fn cookie(sk: impl Pointer) -> u64 {
     sk.read(offset!(skc_cookie)).unwrap_or(0)
@@ -96,13 +96,13 @@ pub fn total_retransmits(tcp: impl Pointer) -> Option<u32> {
     tcp.read(offset!(total_retrans))
 }
 
-/// `None` where the kernel was built without MPTCP.
+/// Whether it is an MPTCP subflow; `None` where the kernel was built without MPTCP.
 #[inline(always)]
 pub fn is_mptcp_subflow(tcp: impl Pointer) -> Option<bool> {
     tcp.read::<u8>(offset!(is_mptcp)).map(|flag| flag & 1 != 0)
 }
 
-/// TCP_FASTOPEN_CONNECT has a cookie and holds the SYN back until data is sent.
+/// Whether TCP_FASTOPEN_CONNECT has a cookie and holds the SYN back until data is sent.
 #[inline(always)]
 pub fn is_deferred(tcp: impl Pointer) -> bool {
     tcp.read::<u8>(offset!(defer_connect)).is_some_and(|byte| u16::from(byte) & offset!(defer_connect_mask) != 0)
@@ -129,19 +129,19 @@ fn flags(sk: impl Pointer) -> u64 {
     sk.read(offset!(skc_flags)).unwrap_or(0)
 }
 
-/// SO_LINGER is on.
+/// Whether SO_LINGER is on.
 #[inline(always)]
 pub fn lingers(sk: impl Pointer) -> bool {
     flags(sk) & SOCK_LINGER != 0
 }
 
-/// How long close() may wait then, in jiffies.
+/// How long close() may block with SO_LINGER, in jiffies.
 #[inline(always)]
 pub fn linger_time(sk: impl Pointer) -> u64 {
     sk.read(offset!(sk_lingertime)).unwrap_or(u64::MAX)
 }
 
-/// Whether data was received that nobody has read. The peer's FIN takes a number of its own.
+/// Whether received data is unread. The peer's FIN takes a sequence number of its own.
 #[inline(always)]
 pub fn has_unread<P: Pointer>(sk: P, tcp: P) -> bool {
     let received: u32 = tcp.read(offset!(rcv_nxt)).unwrap_or(0);
@@ -150,13 +150,13 @@ pub fn has_unread<P: Pointer>(sk: P, tcp: P) -> bool {
     unread > u32::from(flags(sk) & SOCK_DONE != 0)
 }
 
-/// Whether the peer sends timestamps: without them TIME_WAIT is never handed to a new `connect()`.
+/// Whether the peer sends timestamps: without them a new `connect()` never reuses the port in TIME_WAIT.
 #[inline(always)]
 pub fn has_timestamps(tcp: impl Pointer) -> bool {
     tcp.read::<u32>(offset!(ts_recent_stamp)).is_none_or(|stamp| stamp != 0)
 }
 
-/// Whether the local port was chosen by `connect()`, and nobody has bound it explicitly; `None` without a port.
+/// Whether `connect()` chose the local port, and no socket bound it explicitly; `None` without a port.
 #[inline(always)]
 pub fn chosen_by_connect(tcp: impl Pointer) -> Option<bool> {
     let bucket = tcp.follow(offset!(icsk_bind_hash)).filter(|bucket| bucket.address() != 0)?;
@@ -165,7 +165,7 @@ pub fn chosen_by_connect(tcp: impl Pointer) -> Option<bool> {
     Some((fastreuse as i8) < 0 && (fastreuseport as i8) < 0)
 }
 
-/// Whether a port is one of those that the namespace of a socket or minisocket gives out.
+/// Whether a port is in the ephemeral range of the namespace of a socket or minisocket.
 #[inline(always)]
 pub fn in_port_range(sk: impl Pointer, port: u16) -> bool {
     net(sk).and_then(port_range).is_some_and(|(low, high)| low <= port && port <= high)
@@ -177,7 +177,7 @@ pub fn of_socket<P: Pointer>(socket: P) -> P {
     socket.follow(offset!(socket_sk)).unwrap_or(P::new(0))
 }
 
-/// Takes what a socket that `bind()` is about says of itself.
+/// Reads what `bind()` needs of its socket.
 #[inline(always)]
 pub fn read_bound(sk: impl Pointer, into: &mut RawBind) {
     into.port_given = local_port(sk);
@@ -207,7 +207,7 @@ fn has_bits(sk: impl Memory, byte: u16, mask: u16) -> bool {
     sk.read::<u8>(byte).is_some_and(|byte| u16::from(byte) & mask != 0)
 }
 
-/// `sk_userlocks`, 0 if not known.
+/// `sk_userlocks`; 0 if unknown.
 #[inline(always)]
 pub fn userlocks(sk: impl Memory) -> u8 {
     let mask = offset!(sk_userlocks_mask);
@@ -228,7 +228,7 @@ pub fn time_wait_bucket<P: Pointer>(minisocket: P) -> Option<P> {
     minisocket.follow(offset!(tw_tb))
 }
 
-/// Takes port and marks of a bind bucket; `None` if there is no bucket: then its port reads as 0.
+/// Reads port and marks of a bind bucket; `None` if there is no bucket, whose port then reads as 0.
 #[inline(always)]
 pub fn read_bucket(bucket: impl Pointer, mark: RawMark) -> Option<RawMark> {
     let port: u16 = bucket.read(offset!(bucket_port))?;
@@ -240,13 +240,13 @@ pub fn read_bucket(bucket: impl Pointer, mark: RawMark) -> Option<RawMark> {
     Some(RawMark { port, fastreuse, fastreuseport, ..mark })
 }
 
-/// `::ffff:a.b.c.d`; the last four bytes as they are in memory.
+/// The v4-mapped address `::ffff:a.b.c.d`; the last four bytes as in memory.
 #[inline(always)]
 fn v4_mapped(v4: u32) -> Address {
     Address([0, u64::from(v4) << 32 | 0xffff << 16])
 }
 
-/// The family that a destination given as IPv6 is reached by.
+/// Address family on the wire for a destination given as IPv6.
 #[inline(always)]
 fn family_on_wire(address: Address) -> u16 {
     let Address([head, tail]) = address;
@@ -266,7 +266,7 @@ fn read_v6(base: impl Memory, offset: u16) -> Address {
     Address([base.read(offset).unwrap_or(0), base.read(offset + 8).unwrap_or(0)])
 }
 
-/// Local address as the family on the wire has it.
+/// Local address in the family on the wire.
 #[inline(always)]
 pub fn local_address(sk: impl Memory, on_wire: u16) -> Address {
     if on_wire == family::INET { read_v4(sk, offset!(skc_rcv_saddr)) } else { read_v6(sk, offset!(skc_v6_rcv_saddr)) }
@@ -278,7 +278,7 @@ pub fn remote_port(sk: impl Memory) -> u16 {
     u16::from_be(sk.read(offset!(skc_dport)).unwrap_or(0))
 }
 
-/// Remote address of a socket or minisocket, and the family that it is reached by.
+/// Remote address of a socket or minisocket, and its family on the wire.
 #[inline(always)]
 pub fn remote_address(sk: impl Memory) -> (Address, u16) {
     if sk.read::<u16>(offset!(skc_family)) == Some(family::INET6) {
@@ -303,26 +303,26 @@ struct SocketAddress {
 /// Where the rest of the address of `sockaddr_in6` is.
 const V6_TAIL: usize = size_of::<SocketAddress>();
 
-/// Takes family, remote address and port from a `struct sockaddr` in kernel memory.
+/// Reads family, remote address and port from a `struct sockaddr` in kernel memory.
 #[inline(always)]
 pub fn read_sockaddr(address: u64, into: &mut RawConnect) {
     let read = address as *const u8;
     // SAFETY: the helper checks the address and fails on a bad one.
     let Ok(start) = (unsafe { bpf_probe_read_kernel(read.cast::<SocketAddress>()) }) else { return };
     fill_destination(start, into, || {
-        // SAFETY: as above.
+        // SAFETY: the helper checks the address and fails on a bad one.
         unsafe { bpf_probe_read_kernel(read.add(V6_TAIL).cast::<u64>()) }.unwrap_or(0)
     });
 }
 
-/// The same from one in user space; `None` if it can't be read.
+/// Reads family, remote address and port from a `struct sockaddr` in user memory; `None` if it cannot be read.
 #[inline(always)]
 pub fn read_user_sockaddr(address: u64, into: &mut RawConnect) -> Option<()> {
     let read = address as *const u8;
     // SAFETY: the helper checks the address and fails on a bad one.
     let start = unsafe { bpf_probe_read_user(read.cast::<SocketAddress>()) }.ok()?;
     fill_destination(start, into, || {
-        // SAFETY: as above.
+        // SAFETY: the helper checks the address and fails on a bad one.
         unsafe { bpf_probe_read_user(read.add(V6_TAIL).cast::<u64>()) }.unwrap_or(0)
     });
     Some(())
@@ -378,7 +378,7 @@ pub fn socket_port_range<P: Pointer>(tcp: P) -> u32 {
     u32::from(high) << 16 | u32::from(low)
 }
 
-/// What the pointer `table_perturb` holds, once it was read: the kernel sets it at boot.
+/// Value of the pointer `table_perturb`, once it was read: the kernel sets it at boot.
 #[unsafe(no_mangle)]
 static mut PERTURB_TABLE: u64 = 0;
 
@@ -391,17 +391,17 @@ pub fn perturb(port_offset: u64) -> Option<u32> {
         return None;
     }
     let cache = &raw mut PERTURB_TABLE;
-    // SAFETY: a static; whoever is first writes what everybody else would.
+    // SAFETY: a static; all concurrent writers write the same value.
     let mut table = unsafe { cache.read_volatile() };
     if table == 0 {
         table = Untyped(table_perturb).read(0)?;
-        // SAFETY: as above.
+        // SAFETY: a static; all concurrent writers write the same value.
         unsafe { cache.write_volatile(table) };
     }
     Untyped(table + 4 * (port_offset & u64::from(config!(table_perturb_mask)))).read(0)
 }
 
-/// `tw_count` of a socket's or minisocket's namespace without what it holds for none, `u32::MAX` if not known.
+/// `tw_count` of a socket's or minisocket's namespace, without the namespace's own reference; `u32::MAX` if unknown.
 #[inline(always)]
 pub fn time_wait_level(sk: impl Pointer) -> u32 {
     match net(sk).and_then(|net| net.read::<u32>(offset!(tw_count))) {
@@ -410,20 +410,20 @@ pub fn time_wait_level(sk: impl Pointer) -> u32 {
     }
 }
 
-/// `tcp_max_tw_buckets` of that namespace, 0 if not known.
+/// `tcp_max_tw_buckets` of the namespace; 0 if unknown.
 #[inline(always)]
 pub fn max_time_wait(sk: impl Pointer) -> u32 {
     net(sk).and_then(|net| net.read(offset!(max_tw_buckets))).unwrap_or(0)
 }
 
-/// Whether a minisocket that goes has left its hash chain already: __inet_check_established takes it out when it gives
-/// its ports to a `connect()`; for whatever other reason it goes, inet_twsk_kill does.
+/// Whether a minisocket that ends has left its hash chain already: __inet_check_established removes it when a
+/// `connect()` reuses its ports; in all other cases inet_twsk_kill does.
 #[inline(always)]
 pub fn time_wait_is_replaced(tw: u64) -> bool {
     Untyped(tw).read::<u64>(offset!(skc_nulls_pprev)) == Some(0)
 }
 
-/// Whether a minisocket's time is over; its timer may still have to run.
+/// Whether a minisocket's time is up; its timer may still have to run.
 #[inline(always)]
 pub fn time_wait_is_over(tw: u64) -> bool {
     // SAFETY: the helper has no precondition.

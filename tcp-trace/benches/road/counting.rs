@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The system's allocator, counting what is asked of it.
+//! The system's allocator, with counts of allocations.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -43,13 +43,13 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: as above.
+        // SAFETY: what the caller vouches for is what is asked for.
         unsafe { System.dealloc(at, layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size.saturating_sub(layout.size()));
-        // SAFETY: as above.
+        // SAFETY: what the caller vouches for is what is asked for.
         unsafe { System.realloc(at, layout, size) }
     }
 }

@@ -75,7 +75,7 @@ impl Road {
     }
 }
 
-/// What a way to run the road came to.
+/// Result of a benchmark run.
 struct Figures {
     events_per_second: f64,
     per_event: [f64; 2],

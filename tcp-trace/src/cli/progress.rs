@@ -39,7 +39,7 @@ pub struct Watched<F> {
 }
 
 impl<F> Watched<F> {
-    /// From a moment of `CLOCK_MONOTONIC` on, for `whole`.
+    /// Shows the progress of `consumer` from `begin_ns` on `CLOCK_MONOTONIC` on, for `whole`.
     pub fn new(consumer: F, what: &'static str, begin_ns: u64, whole: Option<Duration>) -> Self {
         let bar = match whole {
             Some(whole) => bar(what, Some(whole.as_secs())),

@@ -164,7 +164,7 @@ fn outputs_are_written_in_their_folders_alone() {
     assert_eq!(fs::read(here.path().join("out.rec.1")).expect("a file"), b"bytes");
     let (say, said) = channel();
     let folder = here.path().to_owned();
-    within(move || say.send(files::only(&[folder.join("x")])).expect("somebody listens"), || ());
+    within(move || say.send(files::only(&[folder.join("x")])).expect("the channel is open"), || ());
     if matches!(said.recv(), Ok(Ok(files::Enforced::No))) {
         return eprintln!("not run: no Landlock here");
     }

@@ -21,19 +21,19 @@ use rustix::{
 /// Why a file is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// It does not exist.
+    /// The file does not exist.
     Missing,
-    /// It is a FIFO, a device or a directory.
+    /// The file is a FIFO, a device or a directory.
     Irregular,
-    /// It belongs neither to the user of the process nor to root.
+    /// The file belongs neither to the user of the process nor to root.
     NotTheirs,
-    /// It is longer than this many bytes.
+    /// The file is longer than this many bytes.
     TooLong(u64),
     /// The files of the process exceed this many bytes in total.
     TooMuch(u64),
     /// There is no room for more files.
     TooMany,
-    /// Its format is invalid.
+    /// The format of the file is invalid.
     Malformed,
     /// The kernel returned an error.
     Errno(Errno),

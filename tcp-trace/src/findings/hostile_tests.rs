@@ -179,8 +179,8 @@ fn limited(now: Limits, settings: Vec<Sysctls>) -> Observed {
     Observed { limits, ..Observed::default() }
 }
 
-/// What brings a finding about, with this name wherever somebody outside chooses one. A new code has its case here, or
-/// does not compile.
+/// Observations that cause a finding, with this name wherever another user chooses one. A new code needs a case here,
+/// or it does not compile.
 fn what_has(code: Code, name: &str) -> Observed {
     let drops = |drops| ListenCounts { syns: 1_000, drops, queued: 900, ..ListenCounts::default() };
     let full = Taken { used: Some(99), limit: Some(100) };

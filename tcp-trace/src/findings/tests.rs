@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is found in what, and that the fix is right for the kernel and its settings.
+//! Tests of findings about connects and ports, and of fixes that fit the kernel and its settings.
 
 use super::*;
 use crate::{

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is found in states and in TIME_WAIT.
+//! Tests of findings about states and TIME_WAIT.
 
 use std::net::Ipv4Addr;
 
@@ -107,7 +107,7 @@ fn connections_that_live_shortly() {
     assert!(gain.contains("a pool of about 33") && gain.contains("246,000 TIME_WAITs a minute"), "{gain}");
 }
 
-/// So many minisockets to 10.0.0.2:3306, of a range of 400 ports.
+/// Findings for `count` minisockets to 10.0.0.2:3306, in a range of 400 ports.
 fn pile(count: u16, tcp_tw_reuse: u8, entered: u64) -> Vec<Finding> {
     let sysctls = Sysctls {
         netns: Some(1),

@@ -70,6 +70,6 @@ impl<'a> Bytes<'a> {
 
 /// Appends what [`Bytes::name`] reads. Names are short constants.
 pub fn put_name(to: &mut Vec<u8>, name: &str) {
-    to.push(u8::try_from(name.len()).expect("a name of ours is short"));
+    to.push(u8::try_from(name.len()).expect("names are short constants"));
     to.extend(name.bytes());
 }

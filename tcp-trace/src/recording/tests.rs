@@ -87,7 +87,7 @@ fn replayed(bytes: &[u8]) -> Result<(Vec<OwnedMessage>, Ending), Broken> {
             all.push(message);
             Ok(())
         });
-        if let Some(ending) = ending.expect("nobody objects") {
+        if let Some(ending) = ending.expect("the visitor accepts") {
             return Ok((all, ending));
         }
     }
@@ -351,7 +351,7 @@ fn blocks_of_other_versions_are_passed_over() {
     let first = player.bytes_read() as usize;
     let moved = [&bytes[..first], &bytes[at..], &bytes[first..at]].concat();
     let mut player = Player::new(&moved[..]).expect("a recording");
-    assert!(player.block(|_| Ok(())).expect("nobody objects").is_none());
+    assert!(player.block(|_| Ok(())).expect("the visitor accepts").is_none());
     assert_eq!(player.unknown(), 1);
     assert_eq!(replayed(&moved).expect("a recording").0.len(), run().len());
 }

@@ -81,7 +81,7 @@ impl Writer {
     pub fn has_file(&mut self) -> io::Result<bool> {
         let (answer, answered) = sync_channel(1);
         self.send(Order::HasFile(answer))?;
-        // It ended before it came to this; the next order gets to know why.
+        // The thread ended before it handled this order; the next order reports why.
         Ok(answered.recv().unwrap_or(false))
     }
 
@@ -95,7 +95,7 @@ impl Writer {
         self.send(Order::Tick(now, payload))
     }
 
-    /// What came before is to be written, and what follows too.
+    /// Writes the history, and everything that follows.
     pub fn fire(&mut self) -> io::Result<()> {
         self.send(Order::Fire)
     }
@@ -125,7 +125,7 @@ struct Shared {
     known: SessionInfo,
     destination: Destination,
     before: Baseline,
-    /// It fired, and what came before is not in a file yet.
+    /// Set if the trigger fired and the history is not in a file yet.
     retry: Option<Retry>,
 }
 
@@ -177,7 +177,7 @@ impl Shared {
         }
     }
 
-    /// What the next file begins with.
+    /// Remembers a payload that the next file begins with.
     fn remember(&mut self, kind: Kind, payload: Vec<u8>) {
         match kind {
             // Rows are news, and news of before are of no use.
@@ -206,7 +206,7 @@ impl Shared {
         Ok(())
     }
 
-    /// What cannot be written now is kept, as far as there is room, and tried again.
+    /// Writes the history. What cannot be written now is kept, within the size limit, and retried.
     fn fire(&mut self) {
         let Destination::Ring(ring) = &mut self.destination else { return };
         ring.hold();

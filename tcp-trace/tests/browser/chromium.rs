@@ -35,7 +35,7 @@ impl Chromium {
     /// Starts it with a profile of its own.
     pub fn start(program: &Path, profile: &Path) -> Result<Self> {
         let mut command = Command::new("sh");
-        // It reads from descriptor 3 and writes to 4; a sandbox within whatever this runs in is not to be had everywhere.
+        // Chromium reads from descriptor 3 and writes to 4; its sandbox is not available in every container.
         command.args(["-c", "exec \"$@\" 3<&0 4>&1 1>/dev/null 2>/dev/null", "sh"]).arg(program);
         command.args(["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run"]);
         command.arg(format!("--user-data-dir={}", profile.display())).arg("about:blank");
@@ -86,7 +86,7 @@ impl Chromium {
         Ok(())
     }
 
-    /// What an expression comes to.
+    /// Evaluates an expression in the page.
     pub fn evaluate(&mut self, expression: &str) -> Result<Value> {
         self.evaluate_in(expression, json!({}))
     }

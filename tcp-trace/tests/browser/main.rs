@@ -90,7 +90,7 @@ fn look(browser: &mut Chromium, way: &Way, folder: &Path) -> Result<()> {
         .filter(|node| ["image", "img", "button", "link", "region"].iter().any(|role| node["role"]["value"] == *role))
         .filter(|node| node["name"]["value"].as_str().is_none_or(str::is_empty))
         .collect();
-    ensure!(nameless.is_empty(), "who cannot see is told nothing of {nameless:?}");
+    ensure!(nameless.is_empty(), "a screen reader has no name for {nameless:?}");
     Ok(())
 }
 
@@ -155,7 +155,7 @@ fn flame(browser: &mut Chromium) -> Result<()> {
     quiet(browser)
 }
 
-/// As many sheets as somebody would print.
+/// Prints the page: a reasonable number of sheets.
 fn paper(browser: &mut Chromium, folder: &Path) -> Result<()> {
     // A dark screen, and a reader who asked for it, make no dark paper.
     let features = json!([{"name": "prefers-color-scheme", "value": "dark"}]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A folder that stands in for a machine's `/proc`, `/sys` and `/boot`.
+//! A folder with the content of a machine's `/proc`, `/sys` and `/boot`.
 
 use std::{
     fs,

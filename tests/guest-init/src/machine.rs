@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! File systems, modules, loopback, limits: what a distribution would have set up.
+//! File systems, modules, loopback and limits, as a distribution would set them up.
 
 use std::{
     fs::{self, File},
@@ -27,7 +27,7 @@ const FILE_SYSTEMS: [(&str, &str); 9] = [
     ("tmpfs", "/run"),
 ];
 
-/// Room for a storm that fills the whole port range, on both of its ends.
+/// Limit on open files: enough for a storm that fills the whole port range, with both ends.
 const OPEN_FILES: u64 = 1 << 18;
 
 pub fn prepare() -> Result<()> {

@@ -22,7 +22,7 @@ use rustix::{
 };
 use terminal::{Shown, Terminal};
 
-/// What a shell says for a command that it could not start.
+/// Exit code of a shell for a command that it could not start.
 const NOT_STARTED: i32 = 127;
 
 fn main() -> Result<()> {
@@ -36,7 +36,7 @@ fn main() -> Result<()> {
     reboot(RebootCommand::PowerOff).context("could not power off")
 }
 
-/// Runs the command; 128 + signal where one ended it, as a shell says it.
+/// Runs the command; returns 128 + signal if one ended it, as a shell does.
 fn run() -> Result<i32> {
     let argv = fs::read("/guest/argv").context("no /guest/argv")?;
     let words = argv.split_inclusive(|&byte| byte == 0).map(|word| word.strip_suffix(b"\0").unwrap_or(word));
@@ -64,7 +64,7 @@ fn run() -> Result<i32> {
     Ok(code)
 }
 
-/// Orphans are PID 1's to bury.
+/// Waits for the command, and reaps orphans, which is a duty of PID 1.
 fn reap_until(child: &Child) -> Result<i32> {
     loop {
         let Some((pid, status)) = wait(WaitOptions::empty())? else { continue };

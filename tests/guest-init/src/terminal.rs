@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The serial ports that lead out of the machine.
+//! The serial ports of the machine.
 
 use std::{
     env,
@@ -16,23 +16,23 @@ use rustix::{
     termios::{LocalModes, OptionalActions, OutputModes, Winsize, tcdrain, tcgetattr, tcsetattr, tcsetwinsize},
 };
 
-/// What is written here lands in a file of the host; the command finds it as /dev/results.
+/// A port whose data goes to a file of the host; the command opens it as /dev/results.
 pub const RESULTS_PORT: &str = "/dev/ttyS2";
 
-/// What the command's terminal does with what passes through it.
+/// How the command's terminal handles data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// Echo, and carriage returns: someone types.
+    /// Echo and carriage returns, for interactive use.
     Interactive,
-    /// The host gets what the command wrote.
+    /// The host receives exactly what the command wrote.
     Bytes,
 }
 
-/// The port that the command talks over.
+/// The serial port of the command.
 pub struct Terminal(File);
 
 impl Terminal {
-    /// Opens it, and makes it the one whose Ctrl-C reaches the command.
+    /// Opens the port, and makes it the controlling terminal, so that Ctrl-C reaches the command.
     pub fn open(shown: Shown) -> Result<Self> {
         let results = OpenOptions::new().write(true).open(RESULTS_PORT).context("no third serial port")?;
         leave_bytes_alone(&results)?;
@@ -50,7 +50,7 @@ impl Terminal {
         Ok(Self(terminal))
     }
 
-    /// Makes it the command's; `piped`: through a pipe, so that the command sees no terminal, as on the host.
+    /// Connects the command; `piped`: through a pipe, so that the command sees no terminal, as on the host.
     pub fn give_to(&self, command: &mut Command, piped: bool) -> Result<Option<JoinHandle<io::Result<u64>>>> {
         let mut terminal = self.0.try_clone()?;
         command.stdin(self.0.try_clone()?);
@@ -67,13 +67,13 @@ impl Terminal {
         writeln!(&self.0, "{line}")
     }
 
-    /// Waits until the host has everything.
+    /// Waits until the host has received everything.
     pub fn drain(&self) -> Result<()> {
         Ok(tcdrain(&self.0)?)
     }
 }
 
-/// No carriage returns added, nothing echoed.
+/// Turns off added carriage returns and echo.
 fn leave_bytes_alone(port: &File) -> Result<()> {
     let mut modes = tcgetattr(port)?;
     modes.output_modes.remove(OutputModes::OPOST);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How long CPUs worked, to the nanosecond.
+//! CPU time, to the nanosecond.
 
 use std::{fs, thread, time::Duration};
 
 use anyhow::{Context as _, Result};
 
-/// The field of a CPU's line in /proc/schedstat that sums the time that tasks other than the idle one ran.
+/// Field of a CPU's line in /proc/schedstat with the run time of tasks other than the idle one.
 const RUN_TIME: usize = 7;
 
-/// Time for which any CPU ran a task since boot. What /proc/stat and /proc/uptime say of idling is rounded to 10 ms.
+/// Time in ns for which any CPU ran a task since boot. The idle times of /proc/stat and /proc/uptime are rounded to 10
+/// ms.
 pub fn busy_ns() -> Result<u64> {
     // A task's time is added when it leaves the CPU, and this task's must be.
     thread::sleep(Duration::from_millis(1));
@@ -18,7 +19,7 @@ pub fn busy_ns() -> Result<u64> {
     times.sum::<Option<u64>>().context("/proc/schedstat is not as it was in version 15 and later")
 }
 
-/// The same of the children of this process that have ended, to the microsecond.
+/// CPU time of ended children of this process, in ns, exact to the microsecond.
 pub fn children_ns() -> u64 {
     // SAFETY: all-zero is a valid `rusage`: integers only.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };

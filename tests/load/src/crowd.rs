@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Connections that are held, and so take local ports towards the destination.
+//! Held connections, which take local ports towards the destination.
 
 use std::os::fd::OwnedFd;
 
@@ -10,17 +10,17 @@ use crate::{
     sockets::Destination,
 };
 
-/// Ports that are filled at a time once the first parity is full. Without that, each such connect would walk all of
-/// it, and the filling would take far longer than the measuring.
+/// Number of ports that are filled at a time once the first parity is full. Without that, each connect would walk all
+/// of it, and filling would take far longer than measuring.
 const WINDOW: u32 = 64;
 
-/// Both ends of everything held.
+/// Both ends of all held connections.
 pub struct Crowd {
     _ends: Vec<OwnedFd>,
 }
 
 impl Crowd {
-    /// Takes that share of the range: the first half of it as any program would, the rest evenly spread.
+    /// Takes this share of the range: the first half as any program would, the rest evenly spread.
     pub fn fill(ground: &Ground, destination: &Destination, percent: u32) -> Result<Self> {
         let range = ground.range;
         let half = range.ports() / 2;

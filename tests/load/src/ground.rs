@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A network namespace of this process alone: the machine's own ports and sysctls stay as they are.
+//! A network namespace of this process, so that the machine's own ports and sysctls stay unchanged.
 
 use std::{fs, os::fd::AsRawFd as _};
 
@@ -14,7 +14,7 @@ use crate::sockets::BACKLOG;
 
 const RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
-/// Local ports, both ends included.
+/// A range of local ports, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     pub low: u32,
@@ -27,13 +27,13 @@ impl Range {
     }
 }
 
-/// Where this process now is, and the range that it has there.
+/// The network namespace of this process, and its port range.
 pub struct Ground {
     pub range: Range,
 }
 
 impl Ground {
-    /// Moves the calling thread, and all that it will start, into a new network namespace with loopback up.
+    /// Moves the calling thread, and all threads that it starts later, into a new network namespace with loopback up.
     pub fn enter() -> Result<Self> {
         // SAFETY: NEWNET moves no descriptor from one table to another.
         unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }
@@ -45,7 +45,7 @@ impl Ground {
         Ok(Self { range: read_range()? })
     }
 
-    /// Lets the kernel choose from these ports only.
+    /// Restricts the kernel's choice to these ports.
     pub fn narrow(&self, to: Range) -> Result<()> {
         fs::write(RANGE, format!("{} {}", to.low, to.high)).with_context(|| format!("could not write to {RANGE}"))
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A whole benchmark, in a guest: stages one after the other, and in each of them every tracer in its turn.
+//! A whole benchmark in a guest: stages one after the other, and in each of them all tracers in turn.
 
 use std::{fs, path::Path, thread, time::Duration};
 
@@ -15,13 +15,13 @@ use crate::{
     tracer::{self, Running},
 };
 
-/// A tracer deals with what is left in this time, and what it leaves to be freed later is freed.
+/// Time for a tracer to process what is left, and for the kernel to free what it leaves behind.
 const AFTERMATH: Duration = Duration::from_millis(200);
 
-/// What the stage before has left, sockets by the ten thousand and a network namespace, is freed in the background.
+/// Time for the kernel to free what the stage before has left: tens of thousands of sockets and a network namespace.
 const REST: Duration = Duration::from_secs(2);
 
-/// One in so many connects of a run, before the first: until caches and tables have their size.
+/// One in this many connects of a run is made before the first measured one, until caches and tables have their size.
 const WARM_UP: u32 = 4;
 
 pub fn run(plan: &Path) -> Result<()> {

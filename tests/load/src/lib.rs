@@ -1,115 +1,115 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The words in which a benchmark is asked for, and in which a guest answers.
+//! The data format of a benchmark's request, and of a guest's results.
 
 use serde::{Deserialize, Serialize};
 
-/// Everything that one guest is to measure, stage after stage.
+/// Everything that one guest measures, stage after stage.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Plan {
-    /// In this order.
+    /// Stages in order.
     pub stages: Vec<Stage>,
 }
 
-/// One filling of the port range, held while the runs take turns.
+/// One share of taken ports, held while the runs take turns.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Stage {
-    /// 4 or 6.
+    /// Address family: 4 or 6.
     pub family: u32,
     /// Percent of the local ports that are taken.
     pub fill: u32,
-    /// How many addresses the connects go to, one after the other; more than one with IPv4 alone.
+    /// Number of destination addresses, used in turn; more than one with IPv4 only.
     pub destinations: u32,
-    /// How many connects every run makes.
+    /// Number of connects per run.
     pub connects: u32,
-    /// In this order.
+    /// Runs in order.
     pub runs: Vec<Run>,
 }
 
-/// The connects once, with or without a tracer.
+/// One set of connects, with or without a tracer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
-    /// What the answer is found by.
+    /// Name of the mode, to identify the result.
     pub mode: String,
-    /// Nobody traces without one.
+    /// The tracer; `None`: untraced.
     pub tracer: Option<Tracer>,
 }
 
 /// A program that traces until SIGINT.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tracer {
-    /// [`OUTPUT`] and [`READY`] are names that the guest knows.
+    /// Command line; the guest replaces [`OUTPUT`] and [`READY`].
     pub argv: Vec<String>,
-    /// How it says that it is attached.
+    /// How it shows that it is attached.
     pub ready: Ready,
 }
 
-/// How a tracer says that it is attached.
+/// How a tracer shows that it is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ready {
-    /// By creating [`READY`].
+    /// It creates [`READY`].
     File,
-    /// By doing nothing any more.
+    /// It becomes idle.
     Quiet,
 }
 
-/// Where a tracer's standard output goes, or what it writes itself.
+/// File for a tracer's standard output, or for what it writes itself.
 pub const OUTPUT: &str = "/tmp/tracer.output";
 
-/// What a tracer creates when it is attached.
+/// File that a tracer creates once it is attached.
 pub const READY: &str = "/tmp/tracer.ready";
 
-/// What one run gave.
+/// Result of one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Answer {
-    /// Of the stage.
+    /// Address family of the stage.
     pub family: u32,
-    /// Of the stage.
+    /// Share of taken ports of the stage.
     pub fill: u32,
-    /// Of the stage.
+    /// Number of destinations of the stage.
     pub destinations: u32,
-    /// Of the run.
+    /// Mode of the run.
     pub mode: String,
-    /// Or why there is none.
+    /// Measurements, or why there are none.
     pub measured: Result<Measured, String>,
 }
 
-/// Times on a clock that counts instructions are instructions.
+/// Measurements; times on a clock that counts instructions are instructions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Measured {
-    /// The connects, one by one.
+    /// Times of the connects.
     pub timed: Timed,
-    /// How long the CPU was not idle, from the first connect until the tracer had dealt with all of them.
+    /// Time in ns that the CPU was not idle, from the first connect until the tracer has processed all of them.
     pub busy_ns: u64,
-    /// Of the tracer, where there is one.
+    /// Measurements of the tracer, if there is one.
     pub traced: Option<Traced>,
 }
 
-/// What the tracer itself took and gave.
+/// Cost and output of the tracer.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Traced {
-    /// Busy until it was attached.
+    /// Busy time in ns until it was attached.
     pub start_ns: u64,
-    /// Its own time on the CPU from then on, until it was gone.
+    /// Its own CPU time in ns from then on, until it ended.
     pub agent_ns: u64,
-    /// Busy from SIGINT until it was gone: its last answer, and what the kernel takes down.
+    /// Busy time in ns from SIGINT until it ended, including its final report and detaching.
     pub stop_ns: u64,
-    /// That it wrote.
+    /// Number of lines that it wrote.
     pub lines: u64,
 }
 
-/// Times of connect() alone; `total_ns` has making and closing the sockets in it, and the server's part.
+/// Times of connect() alone; `total_ns` includes creating and closing the sockets, and the server's part.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Timed {
-    /// How many.
+    /// Number of connects.
     pub connects: u32,
-    /// How many of them failed.
+    /// Number of failed connects.
     pub errors: u32,
-    /// Of all, failed ones included.
+    /// Median in ns, including failed connects.
     pub median_ns: u64,
-    /// As above.
+    /// Mean of the connects, in ns.
     pub mean_ns: u64,
-    /// As above.
+    /// 99th percentile of the connects, in ns.
     pub p99_ns: u64,
-    /// From before the first to after the last.
+    /// Time in ns from before the first to after the last connect.
     pub total_ns: u64,
 }

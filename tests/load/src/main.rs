@@ -33,7 +33,7 @@ enum Arguments {
     Time {
         #[command(flatten)]
         place: Place,
-        /// How many
+        /// Number of connects
         #[arg(long, default_value_t = 1000)]
         connects: u32,
     },
@@ -41,7 +41,8 @@ enum Arguments {
     Pace {
         #[command(flatten)]
         place: Place,
-        /// Connects a second, all threads together; what cannot be held is reported, never made up for
+        /// Connects per second, all threads together; connects that the machine is too slow for are reported, never
+        /// made up for
         #[arg(long)]
         rate: u32,
         #[arg(long, default_value_t = 1)]
@@ -49,7 +50,7 @@ enum Arguments {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
         threads: u32,
     },
-    /// Measure what tracers cost, as `cargo xtask bench` wants it: a line of JSON for each run
+    /// Measure the cost of tracers for `cargo xtask bench`: one line of JSON per run
     Guest {
         /// Stages and tracers, as JSON
         plan: PathBuf,
@@ -67,7 +68,7 @@ struct Place {
 }
 
 impl Place {
-    /// Does it where that share of the ports is taken, and prints what came of it.
+    /// Runs `work` with this share of the ports taken, and prints its result.
     fn within<T: Serialize>(&self, work: impl FnOnce(&Destination) -> Result<T>) -> Result<()> {
         let ground = Ground::enter()?;
         let destination = Destination::listen(self.family)?;

@@ -9,15 +9,15 @@ use serde::Serialize;
 
 use crate::{sockets::Destination, timing::now_ns};
 
-/// How often the pace is looked at: what a whole such slice has to make is made in one go.
+/// Length of a time slice; the connects of a slice are made together.
 const SLICE: Duration = Duration::from_millis(1);
 
-/// What was really made.
+/// Result of a run at a steady rate.
 #[derive(Debug, Default, Serialize)]
 pub struct Paced {
     pub connects: u64,
     pub errors: u64,
-    /// Connects that the machine was too slow for.
+    /// Number of connects that the machine was too slow for.
     pub not_made: u64,
     pub total_ns: u64,
     pub connects_per_second: u64,
@@ -42,7 +42,7 @@ pub fn run(destination: &Destination, rate: u32, length: Duration, threads: u32)
     Ok(all)
 }
 
-/// Makes what is due, slice by slice, until the time is over.
+/// Makes the connects that are due, slice by slice, until the time is up.
 fn paced(destination: &Destination, rate: u64, length: Duration) -> Result<(u64, u64)> {
     let length_ns = length.as_nanos() as u64;
     // The last slice may come late.

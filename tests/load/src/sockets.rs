@@ -13,10 +13,10 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, accept_with, bind, connect, listen, socket_with, sockopt},
 };
 
-/// Room for what is connected and not yet accepted.
+/// Backlog with room for all connections that are not accepted yet.
 pub const BACKLOG: i32 = 1 << 17;
 
-/// Outside the default range of local ports.
+/// Port of the destination, outside the default range of local ports.
 const PORT: u16 = 8080;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +37,9 @@ impl Family {
 
 /// A listening socket on loopback.
 pub struct Destination {
-    /// Of several the first.
+    /// The address, or the first of several.
     address: SocketAddr,
-    /// How many it is: addresses of 127.0.0.0/8 that follow one another.
+    /// Number of consecutive addresses in 127.0.0.0/8.
     addresses: u32,
     listener: OwnedFd,
 }
@@ -54,7 +54,7 @@ impl Destination {
         Self::listen_at(address, address, 1)
     }
 
-    /// So many addresses of IPv4, behind one socket.
+    /// Listens on this many IPv4 addresses with one socket.
     pub fn listen_on_many(addresses: u32) -> Result<Self> {
         let first = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT);
         Self::listen_at(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT), first, addresses)
@@ -68,14 +68,14 @@ impl Destination {
         Ok(Self { address, addresses, listener })
     }
 
-    /// A socket that will leave nothing behind: its close() sends a reset, so its port is free at once.
+    /// A client socket that leaves nothing behind: its close() sends a reset, so its port is free at once.
     pub fn client(&self) -> rustix::io::Result<OwnedFd> {
         let socket = tcp(self.address, SocketFlags::empty())?;
         sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
         Ok(socket)
     }
 
-    /// A connection to hold. Over loopback the handshake is over when the call is.
+    /// A connection to hold. Over loopback the handshake is complete when the call returns.
     pub fn hold(&self) -> rustix::io::Result<OwnedFd> {
         let socket = tcp(self.address, SocketFlags::NONBLOCK)?;
         match self.connect(&socket) {
@@ -88,14 +88,14 @@ impl Destination {
         connect(socket, &self.address)
     }
 
-    /// To one of its addresses, in turn.
+    /// Connects to one of its addresses, in turn.
     pub fn connect_in_turn(&self, socket: &OwnedFd, number: u32) -> rustix::io::Result<()> {
         let IpAddr::V4(first) = self.address.ip() else { return self.connect(socket) };
         let ip = Ipv4Addr::from_bits(first.to_bits() + number % self.addresses);
         connect(socket, &SocketAddr::new(IpAddr::V4(ip), self.address.port()))
     }
 
-    /// The other ends of all connections that were not accepted yet.
+    /// Accepts all waiting connections.
     pub fn accept_all(&self) -> rustix::io::Result<Vec<OwnedFd>> {
         let mut ends = Vec::new();
         loop {

@@ -7,7 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::sockets::Destination;
 
-/// Connects between two looks at what waits to be accepted.
+/// Number of connects between two calls that accept waiting connections.
 const BATCH: u32 = 256;
 
 pub fn run(destination: &Destination, connects: u32) -> Result<Timed> {

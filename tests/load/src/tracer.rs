@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A program that traces: started, waited for until it is attached, ended by SIGINT.
+//! A tracer: started, waited for until it is attached, ended with SIGINT.
 
 use std::{
     fs::{self, File},
@@ -17,30 +17,30 @@ use crate::{busy, timing::now_ns};
 
 const ERRORS: &str = "/tmp/tracer.errors";
 
-/// Far longer than any tracer takes, even one that compiles.
+/// Time limit, far above the start of any tracer, even one that compiles.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const TICK: Duration = Duration::from_millis(10);
 
-/// A tracer that runs for less than this in a second has nothing left to prepare.
+/// A tracer that runs for less than this per second is idle.
 const QUIET: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(1));
 
-/// Ended, whatever happens, when this is dropped.
+/// A running tracer, which ends when the value is dropped.
 pub struct Running {
     child: Child,
-    /// Its time on the CPU until it was attached.
+    /// Its CPU time in ns until it was attached.
     start_ns: u64,
-    /// That of the tracers before it.
+    /// CPU time in ns of earlier tracers.
     others_ns: u64,
 }
 
-/// Lines that the last tracer wrote.
+/// Number of lines that the last tracer wrote.
 pub fn lines() -> u64 {
     fs::read(OUTPUT).unwrap_or_default().iter().filter(|&&byte| byte == b'\n').count() as u64
 }
 
 impl Running {
-    /// Comes back once it is attached.
+    /// Starts a tracer; returns once it is attached.
     pub fn start(tracer: &Tracer) -> Result<Self> {
         for file in [OUTPUT, READY, ERRORS] {
             let _ = fs::remove_file(file);
@@ -76,13 +76,13 @@ impl Running {
         }
     }
 
-    /// Time that it had on a CPU.
+    /// Its CPU time in ns.
     fn ran_ns(&self) -> u64 {
         let text = fs::read_to_string(format!("/proc/{}/schedstat", self.child.id())).unwrap_or_default();
         text.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or(0)
     }
 
-    /// SIGINT, and its end; its time on the CPU since it was attached.
+    /// Sends SIGINT and waits for its end; returns its CPU time in ns since it was attached.
     pub fn stop(mut self) -> Result<u64> {
         kill_process(Pid::from_child(&self.child), Signal::INT).context("it is not there any more")?;
         let deadline = now_ns() + PATIENCE.as_nanos() as u64;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! bpf(2) by hand: what is loaded in the kernel, and a cgroup program that forbids.
+//! bpf(2) without a library: what is loaded in the kernel, and a cgroup program that denies connects.
 
 use std::{
     collections::BTreeSet,
@@ -26,7 +26,7 @@ fn bpf(command: libc::c_long, attributes: &mut [u32]) -> i64 {
     unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_mut_ptr(), size) }
 }
 
-/// Ids of everything that is loaded.
+/// Ids of all loaded programs, maps and links.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Loaded {
     programs: BTreeSet<u32>,
@@ -38,7 +38,7 @@ impl Loaded {
         Self { programs: ids(PROG_GET_NEXT_ID), maps: ids(MAP_GET_NEXT_ID) }
     }
 
-    /// Waits until nothing is loaded that was not there: the kernel frees programs a little later.
+    /// Waits until nothing new is loaded: the kernel frees programs with a delay.
     pub fn nothing_new(&self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
@@ -70,7 +70,7 @@ fn ids(command: libc::c_long) -> BTreeSet<u32> {
     ids
 }
 
-/// A program that forbids connect() to the members of a cgroup, for as long as that exists.
+/// A program that denies connect() to the members of a cgroup, while this value exists.
 pub struct Forbidden {
     _program: OwnedFd,
 }
@@ -101,7 +101,7 @@ impl Forbidden {
     }
 }
 
-/// Before 5.11 programs count as locked memory of the user, and the tracer is the same one.
+/// Raises the limit on locked memory: before 5.11 programs count towards that of the user, whom the tracer shares.
 fn lock_what_is_needed() -> Result<()> {
     let all = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: one `rlimit`, which is read.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A cgroup v2 to connect from.
+//! A cgroup v2 for connects.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// Makes it, and nobody is in it.
+    /// Creates the cgroup, without processes.
     pub fn make(name: &str) -> Result<Self> {
         let root = tiers::cgroup_mount().ok_or_else(|| not_run("no cgroup2 is mounted"))?;
         let path = format!("{root}/{name}");
@@ -22,7 +22,7 @@ impl Cgroup {
         Ok(Self { root, path })
     }
 
-    /// Does something with this process in it.
+    /// Runs `act` with this process in the cgroup.
     pub fn within<T>(&self, act: impl FnOnce() -> Result<T>) -> Result<T> {
         fs::write(format!("{}/cgroup.procs", self.path), "0").context("could not enter a cgroup")?;
         let result = act();

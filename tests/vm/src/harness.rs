@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Names, verdicts, and the count at the end.
+//! Names of tests, verdicts, and the count at the end.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Result;
 
-/// A test that this machine cannot run. Not a failure, and never silent.
+/// Error: this machine cannot run the test. Not a failure, but always reported.
 #[derive(Debug)]
 pub struct NotRun(pub String);
 
@@ -26,19 +26,19 @@ pub fn not_run(why: impl Into<String>) -> anyhow::Error {
     NotRun(why.into()).into()
 }
 
-/// A part of the suite. Not each runs on each kernel by default: see xtask/src/test/matrix.rs.
+/// A part of the suite. Not every part runs on every kernel by default: see xtask/src/test/matrix.rs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Asks functions or layouts of the kernel, which differ from line to line.
+    /// Tests of kernel functions or layouts, which differ between kernel lines.
     Kernel,
-    /// Rests on what the first part has shown.
+    /// Tests that build on the first part.
     Ends,
-    /// Does not depend on the kernel.
+    /// Tests that do not depend on the kernel.
     Once,
 }
 
 impl Part {
-    /// Those that the environment names; all of them where it names none.
+    /// The parts that the environment selects; all of them by default.
     fn chosen() -> Vec<Self> {
         let all = [("kernel", Self::Kernel), ("ends", Self::Ends), ("once", Self::Once)];
         let named = std::env::var("TCP_TRACE_PARTS");
@@ -54,7 +54,7 @@ pub struct Report {
     passed: u32,
     failed: u32,
     not_run: u32,
-    /// When the last test ended: what comes before the next one is its theme's setup.
+    /// End of the last test: the time until the next one is its theme's setup.
     last_end: Instant,
 }
 
@@ -63,12 +63,12 @@ impl Report {
         Self { filter, parts: Part::chosen(), passed: 0, failed: 0, not_run: 0, last_end: Instant::now() }
     }
 
-    /// Whether this part of the suite is to run here.
+    /// Whether this part of the suite runs here.
     pub fn has(&self, part: Part) -> bool {
         self.parts.contains(&part)
     }
 
-    /// Whether anything in `theme` can be of interest. A filter names a theme, or a test within one.
+    /// Whether the filter selects anything in `theme`: a filter names a theme, or a test within one.
     pub fn wants(&self, theme: &str) -> bool {
         self.filter.as_deref().is_none_or(|filter| theme.contains(filter) || filter.starts_with(theme))
     }
@@ -107,7 +107,7 @@ impl Report {
     }
 }
 
-/// How long a test took, and its setup since the test before.
+/// Duration of a test, and of its setup since the test before.
 struct Took {
     took: Duration,
     setup: Duration,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! An incident of the lab, held until it is dropped.
+//! An incident of the lab, held until the value is dropped.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{netns, tool};
 
-/// Filling a whole range takes its time on an emulated machine that is busy with more than this.
+/// Time limit: filling a whole range takes long on a busy emulated machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 pub struct Lab {
@@ -21,7 +21,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Stages `scenario`, and waits until it is there.
+    /// Stages `scenario`, and waits until it is in place.
     pub fn stage(scenario: &str, arguments: &[&str]) -> Result<Self> {
         let (ready, said) = (tool::temporary("lab-ready"), tool::temporary("lab"));
         let mut command = Command::new(tool::path());
@@ -34,12 +34,12 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Gives its network namespace another range of ports.
+    /// Sets the port range of its network namespace.
     pub fn set_range(&self, (low, high): (u16, u16)) -> Result<()> {
         netns::within_that_of(self.child.id(), |netns| netns.set_range(low, high))
     }
 
-    /// Waits until it has said these words.
+    /// Waits until the lab has printed these words.
     pub fn wait_for(&mut self, words: &str) -> Result<()> {
         self.wait(|lab| lab.said().contains(words))
     }

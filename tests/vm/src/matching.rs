@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Holds one connect line against what was seen.
+//! Compares one connect line with what the test observed.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{seen::Seen, tiers::Tier, tool::Answer};
 
-/// The one line about the connect that `seen` is about: by its remote end, and by its local port where that is known.
+/// The line of the observed connect: by its remote end, and by its local port if known.
 pub fn line_of<'a>(answer: &'a Answer, netns: u64, seen: &Seen) -> Result<&'a Value> {
     let remote = |line: &Value| line["daddr"] == seen.remote.ip().to_string() && line["dport"] == seen.remote.port();
     let local = |line: &Value| seen.local.is_none_or(|local| line["sport"] == local.port());
@@ -22,7 +22,7 @@ pub fn line_of<'a>(answer: &'a Answer, netns: u64, seen: &Seen) -> Result<&'a Va
     Ok(line)
 }
 
-/// That line, compared in all that can be known on `tier`.
+/// Compares that line in everything that `tier` can know.
 pub fn check(answer: &Answer, netns: u64, seen: &Seen, tier: Tier) -> Result<()> {
     let line = line_of(answer, netns, seen)?;
     compare(line, seen, tier).map_err(|error| anyhow!("{error:#}; in {line}"))
@@ -50,7 +50,7 @@ fn compare(line: &Value, seen: &Seen, tier: Tier) -> Result<()> {
     times(line, seen, tier)
 }
 
-/// The clocks are the same, so what the tool measured lies within what was measured around it.
+/// Checks times: both use the same clock, so the tool's times lie within those measured around it.
 fn times(line: &Value, seen: &Seen, tier: Tier) -> Result<()> {
     let most = |field: &str, limit: u64| match line[field].as_u64() {
         Some(ns) => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Network namespaces, each held by the one thread that works in it.
+//! Network namespaces, each held by the thread that works in it.
 
 use std::{
     fs, io,
@@ -15,7 +15,7 @@ pub struct Netns {
     pub inode: u64,
 }
 
-/// Runs `work` in a thread of that name, in a new network namespace with loopback up.
+/// Runs `work` in a thread of this name, in a new network namespace with loopback up.
 pub fn within<T: Send>(name: &str, work: impl FnOnce(&Netns) -> Result<T> + Send) -> Result<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().name(name.to_owned());
@@ -58,7 +58,7 @@ fn loopback_up() -> Result<()> {
 }
 
 impl Netns {
-    /// Keeps it there, and so its inode from being another's.
+    /// Keeps the namespace, so that its inode number is not reused.
     pub fn keep(&self) -> Result<fs::File> {
         fs::File::open("/proc/thread-self/ns/net").context("could not open /proc/thread-self/ns/net")
     }
@@ -77,17 +77,17 @@ impl Netns {
         fs::exists(format!("/proc/sys/net/{name}")).unwrap_or(false)
     }
 
-    /// A counter of /proc/net/netstat.
+    /// Value of a counter in /proc/net/netstat.
     pub fn netstat(&self, name: &str) -> Result<u64> {
         counter("netstat", name)
     }
 
-    /// A counter of TCP in /proc/net/snmp.
+    /// Value of a TCP counter in /proc/net/snmp.
     pub fn snmp(&self, name: &str) -> Result<u64> {
         counter("snmp", name)
     }
 
-    /// TIME_WAIT minisockets, from /proc/net/sockstat.
+    /// Number of TIME_WAIT minisockets, from /proc/net/sockstat.
     pub fn time_wait_level(&self) -> Result<u64> {
         let text = fs::read_to_string("/proc/thread-self/net/sockstat")?;
         let line = text.lines().find(|line| line.starts_with("TCP:")).context("no TCP in /proc/net/sockstat")?;
@@ -95,7 +95,7 @@ impl Netns {
         Ok(words.next().context("no tw in /proc/net/sockstat")?.parse()?)
     }
 
-    /// A route to `destination`/32 that forbids (RTN_PROHIBIT) or denies (RTN_UNREACHABLE) it.
+    /// Adds a route to `destination`/32 that prohibits it (RTN_PROHIBIT) or makes it unreachable (RTN_UNREACHABLE).
     pub fn refuse_route(&self, destination: Ipv4Addr, kind: u8) -> Result<()> {
         const NLM: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_ACK | libc::NLM_F_CREATE) as u16;
         let mut message = Vec::new();
@@ -116,7 +116,7 @@ impl Netns {
     }
 }
 
-/// Pairs of lines: names and values.
+/// Finds a value in pairs of lines: names and values.
 fn counter(file: &str, name: &str) -> Result<u64> {
     let text = fs::read_to_string(format!("/proc/thread-self/net/{file}"))?;
     let lines: Vec<&str> = text.lines().collect();

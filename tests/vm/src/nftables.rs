@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One nftables rule that asks for the state of every packet sent: with it conntrack is at work in the calling thread's
-//! network namespace, and without any it is not.
+//! One nftables rule that checks the state of every sent packet: it enables conntrack in the calling thread's network
+//! namespace.
 
 use anyhow::{Result, ensure};
 

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The port search, walked again candidate by candidate, from what the kernel began with and what is known to be
-//! taken: net/ipv4/inet_hashtables.c, __inet_hash_connect().
+//! The port search, walked candidate by candidate from the kernel's starting point and the known taken ports:
+//! net/ipv4/inet_hashtables.c, __inet_hash_connect().
 
 use std::collections::HashSet;
 
-/// What the kernel finds.
+/// Result of the search.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Found {
-    /// `None`: EADDRNOTAVAIL.
+    /// The port; `None`: EADDRNOTAVAIL.
     pub port: Option<u16>,
     pub visited: u32,
-    /// Candidates whose four-tuple was tested and is in use.
+    /// Number of candidates whose four-tuple was tested and is in use.
     pub refused: u32,
 }
 
-/// The ports that a search meets.
+/// Ports that a search visits.
 #[derive(Default)]
 pub struct Ports {
-    /// The four-tuple to the destination is in use.
+    /// Ports whose four-tuple to the destination is in use.
     pub in_use: HashSet<u16>,
-    /// Reserved, or bound explicitly: passed over without a test.
+    /// Reserved or explicitly bound ports, which are skipped without a test.
     pub skipped: HashSet<u16>,
 }
 
-/// `step_one`: the socket has a range of its own, on a kernel that then looks at every port in turn.
+/// Walks a range. `step_one`: the socket has a range of its own, on a kernel that then tries every port in turn.
 pub fn walk(low: u16, high: u16, step_one: bool, port_offset: u64, perturb: u64, ports: &Ports) -> Found {
     let low = u32::from(low);
     let end = u32::from(high) + 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the test saw of one connect, by its own eyes and its own clock.
+//! What the test itself observed of one connect, with its own clock.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -12,29 +12,29 @@ use serde_json::Value;
 
 use crate::socket::Socket;
 
-/// One attempt, ended.
+/// One attempt that ended.
 pub struct Seen {
     pub remote: SocketAddr,
-    /// What getsockname() said, where there was something to ask.
+    /// Address from getsockname(), if there was a socket.
     pub local: Option<SocketAddr>,
     pub outcome: &'static str,
     pub errno: Option<i32>,
-    /// How long connect() took.
+    /// Duration of connect() in ns.
     pub call_ns: u64,
-    /// From before connect() until the end was known here.
+    /// Time from before connect() until the end was known to the test, in ns.
     pub span_ns: u64,
     pub pid: i32,
     pub tid: i32,
     pub comm: String,
     pub since: Timestamp,
     pub until: Timestamp,
-    /// Another attempt has the same four-tuple, or none of the two has a local port.
+    /// Whether only the outcome distinguishes it: another attempt has the same four-tuple, or neither has a local port.
     pub told_apart_by_outcome: bool,
-    /// Fields that must have exactly this value.
+    /// Fields with exactly these values.
     pub fields: Vec<(&'static str, Value)>,
 }
 
-/// One attempt under way.
+/// One attempt in progress.
 pub struct Attempt {
     remote: SocketAddr,
     local: Option<SocketAddr>,
@@ -46,7 +46,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Calls connect(), and gives its errno.
+    /// Calls connect(), and returns its errno.
     pub fn begin(socket: &Socket, remote: SocketAddr) -> (Self, i32) {
         let since = Timestamp::now();
         let begun = Instant::now();
@@ -56,7 +56,7 @@ impl Attempt {
         (Self { local: local.map(on_the_wire), begun, since, call_ns, ..Self::elsewhere(remote) }, errno)
     }
 
-    /// An attempt that somebody else makes from now on.
+    /// An attempt that another process makes from now on.
     pub fn elsewhere(remote: SocketAddr) -> Self {
         Self {
             remote: on_the_wire(remote),
@@ -70,12 +70,12 @@ impl Attempt {
         }
     }
 
-    /// For a socket that was bound before.
+    /// Sets the local address of a socket that was bound before.
     pub fn remember_local(&mut self, local: SocketAddr) {
         self.local = Some(local);
     }
 
-    /// For a failure that may leave anything in the socket.
+    /// Forgets the local address, after a failure that leaves it undefined.
     pub fn forget_local(&mut self) {
         self.local = None;
     }
@@ -100,14 +100,14 @@ impl Attempt {
 }
 
 impl Seen {
-    /// With one more field that must have exactly this value.
+    /// Adds a field with exactly this value.
     pub fn with(mut self, field: &'static str, value: impl Into<Value>) -> Self {
         self.fields.push((field, value.into()));
         self
     }
 }
 
-/// A connect to where somebody listens: blocking, and closed with a RST.
+/// A connect to a listener: blocking, and closed with a RST.
 pub fn established(remote: SocketAddr) -> Result<Seen> {
     let socket = Socket::resetting(remote.ip())?;
     let (attempt, errno) = Attempt::begin(&socket, remote);
@@ -115,7 +115,7 @@ pub fn established(remote: SocketAddr) -> Result<Seen> {
     Ok(attempt.end("established", None))
 }
 
-/// A v4-mapped address is IPv4 to everybody but the socket.
+/// A v4-mapped address is IPv4 everywhere except in the socket.
 fn on_the_wire(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V6(ip) => match ip.to_ipv4_mapped() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Sockets by system calls, so that each errno is the kernel's own.
+//! Sockets by system calls, so that each errno is the kernel's.
 
 use std::{
     io,
@@ -29,7 +29,7 @@ impl Socket {
         Ok(Self { fd: unsafe { OwnedFd::from_raw_fd(fd) } })
     }
 
-    /// TCP, of the family of `like`.
+    /// A TCP socket of the family of `like`.
     pub fn tcp(like: IpAddr) -> Result<Self> {
         Self::new(if like.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }, libc::SOCK_STREAM, 0)
     }
@@ -66,7 +66,7 @@ impl Socket {
     }
 
     pub fn nonblocking(self) -> Result<Self> {
-        // SAFETY: a descriptor of ours and integers.
+        // SAFETY: a descriptor of this process and integers.
         let result = unsafe { libc::fcntl(self.raw(), libc::F_SETFL, libc::O_NONBLOCK) };
         ensure!(result == 0, io::Error::last_os_error());
         Ok(self)
@@ -86,7 +86,7 @@ impl Socket {
         Ok(())
     }
 
-    /// 0 or a positive errno.
+    /// Binds the socket; returns 0 or a positive errno.
     pub fn try_bind(&self, address: SocketAddr) -> i32 {
         let (bytes, length) = to_kernel(address);
         // SAFETY: an address and its length.
@@ -95,7 +95,7 @@ impl Socket {
     }
 
     pub fn listen(&self, backlog: i32) -> Result<()> {
-        // SAFETY: a descriptor of ours and an integer.
+        // SAFETY: a descriptor of this process and an integer.
         ensure!(unsafe { libc::listen(self.raw(), backlog) } == 0, io::Error::last_os_error());
         Ok(())
     }
@@ -116,7 +116,7 @@ impl Socket {
         Ok(socket)
     }
 
-    /// Drops every packet that comes; [`Socket::hear_again`] ends that.
+    /// Drops every arriving packet; [`Socket::hear_again`] ends that.
     pub fn deafen(&self) -> Result<()> {
         let mut program = [libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 }];
         let filter = libc::sock_fprog { len: 1, filter: program.as_mut_ptr() };
@@ -127,7 +127,7 @@ impl Socket {
         self.set(libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &0_i32)
     }
 
-    /// 0 or a positive errno.
+    /// Connects the socket; returns 0 or a positive errno.
     pub fn connect(&self, address: SocketAddr) -> i32 {
         let (bytes, length) = to_kernel(address);
         // SAFETY: an address and its length.
@@ -135,7 +135,7 @@ impl Socket {
         if result == 0 { 0 } else { io::Error::last_os_error().raw_os_error().unwrap_or(-1) }
     }
 
-    /// connect() to AF_UNSPEC: the end of whatever the socket was doing.
+    /// connect() to AF_UNSPEC: ends whatever the socket was doing.
     pub fn disconnect(&self) -> Result<()> {
         let unspecified = [0_u8; 16];
         // SAFETY: an address and its length.
@@ -144,7 +144,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Waits until a non-blocking connect is over: 0 or a positive errno.
+    /// Waits until a non-blocking connect ends; returns 0 or a positive errno.
     pub fn connected(&self, patience: Duration) -> Result<i32> {
         let mut poll = libc::pollfd { fd: self.raw(), events: libc::POLLOUT, revents: 0 };
         // SAFETY: one `pollfd`.
@@ -153,14 +153,14 @@ impl Socket {
         self.get(libc::SOL_SOCKET, libc::SO_ERROR, 0)
     }
 
-    /// How often segments were sent again, by TCP_INFO.
+    /// Number of retransmits, from TCP_INFO.
     pub fn retransmits(&self) -> Result<u32> {
         // SAFETY: integers and padding only.
         let info: libc::tcp_info = unsafe { std::mem::zeroed() };
         Ok(self.get(libc::IPPROTO_TCP, libc::TCP_INFO, info)?.tcpi_total_retrans)
     }
 
-    /// `T` must be what the kernel writes for that option.
+    /// Reads an option; `T` must be the type that the kernel writes.
     fn get<T: Copy>(&self, level: i32, name: i32, mut value: T) -> Result<T> {
         let mut length = size_of::<T>() as u32;
         // SAFETY: the kernel writes at most `length` bytes to `value`.
@@ -178,7 +178,7 @@ impl Socket {
         from_kernel(&bytes)
     }
 
-    /// The next connection, and who is at its other end.
+    /// Accepts the next connection; returns it with its peer.
     pub fn accept(&self) -> Result<(Self, SocketAddr)> {
         let mut bytes = [0_u8; 128];
         let mut length = bytes.len() as u32;
@@ -203,7 +203,7 @@ impl Socket {
         Ok(received as usize)
     }
 
-    /// One request and its answer.
+    /// Sends one request and returns its answer.
     pub fn exchange(&self, request: &[u8]) -> Result<Vec<u8>> {
         self.send(request)?;
         let mut reply = vec![0; 4096];

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What this machine has, asked without tcp-trace.
+//! What this machine supports, found out without tcp-trace.
 
 use std::{ffi::CString, fmt, fs, path::Path};
 
 use anyhow::{Context as _, Result};
 
-/// How tcp-trace can be told to attach.
+/// Values of `--tier`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
     Fentry,
@@ -24,7 +24,7 @@ impl fmt::Display for Tier {
 }
 
 impl Tier {
-    /// The tiers that this kernel has, the best one first.
+    /// The tiers of this kernel, best first.
     pub fn available() -> Vec<Self> {
         let mut tiers = Vec::new();
         let tracing = aya::programs::ProgramType::Tracing;
@@ -38,7 +38,7 @@ impl Tier {
         tiers
     }
 
-    /// Whether the port search can be seen.
+    /// Whether the tier sees the port search.
     pub fn sees_search(self) -> bool {
         self != Self::Tracepoint
     }
@@ -48,19 +48,19 @@ pub fn has_kprobes() -> bool {
     Path::new("/sys/bus/event_source/devices/kprobe").exists()
 }
 
-/// `uname -r`
+/// Kernel release, as in `uname -r`.
 pub fn release() -> String {
     fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
 }
 
-/// Its first two numbers.
+/// First two numbers of the kernel release.
 pub fn kernel() -> (u32, u32) {
     let release = release();
     let mut numbers = release.split(['.', '-']).map_while(|number| number.parse().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// What is not mounted yet is mounted in a mount namespace of our own; the machine's own is left as it is.
+/// Mounts missing file systems in a mount namespace of the test, so that the machine's own stays unchanged.
 pub fn prepare() -> Result<()> {
     // SAFETY: no other thread runs yet, and no descriptor changes tables.
     anyhow::ensure!(unsafe { libc::unshare(libc::CLONE_NEWNS) } == 0, "unshare: {}", std::io::Error::last_os_error());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! tcp-trace, run as its users run it.
+//! tcp-trace, run as users run it.
 
 use std::{
     collections::BTreeMap,
@@ -15,10 +15,10 @@ use serde_json::Value;
 
 use crate::tiers::Tier;
 
-/// Only what hangs takes longer: an emulated guest on a busy machine needs half a minute for what takes 60 ms elsewhere.
+/// Time limit: an emulated guest on a busy machine needs half a minute for what takes 60 ms elsewhere.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The longest that a command takes that ends by itself: an incident of the lab.
+/// Time limit of a command that ends by itself: that of an incident of the lab.
 const LONGEST: Duration = Duration::from_secs(180);
 
 /// A departure from the defaults, for tests that compare connect by connect or look at sockets again and again: an emulated
@@ -26,30 +26,30 @@ const LONGEST: Duration = Duration::from_secs(180);
 /// sockets become rare.
 pub const UNBOUNDED: [&str; 2] = ["--max-overhead", "100%"];
 
-/// Where the binary is: in the guest at /bin, elsewhere where TCP_TRACE says.
+/// Path of the binary: in the guest in /bin, elsewhere from TCP_TRACE.
 pub fn path() -> PathBuf {
     std::env::var_os("TCP_TRACE").map_or_else(|| PathBuf::from("/bin/tcp-trace"), PathBuf::from)
 }
 
-/// A new name in /tmp.
+/// A new path in /tmp.
 pub fn temporary(what: &str) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     PathBuf::from(format!("/tmp/tcp-trace-test-{}-{number}-{what}", std::process::id()))
 }
 
-/// Runs of programs that the kernel may leave out of thousands: where another task or an interrupt comes to a program that is
-/// under way on the same CPU (programs can be preempted where the kernel can). They are reported as missed.
+/// Runs of programs that the kernel may skip out of thousands: where another task or an interrupt reaches a program
+/// that is running on the same CPU (programs can be preempted where the kernel can). They are reported as missed.
 pub const LEFT_OUT: u64 = 16;
 
-/// `connect-latency`, attached.
+/// A running `connect-latency`, attached.
 pub struct Tool {
     child: Child,
     output: PathBuf,
     errors: PathBuf,
 }
 
-/// What it said.
+/// Its output.
 pub struct Answer {
     pub lines: Vec<Value>,
 }
@@ -67,7 +67,7 @@ impl Tool {
         Self::spawn_in(command, None)
     }
 
-    /// `command` is all but `--format`, `--output` and `--ready-file`; the files that it writes go to `folder`.
+    /// Starts `command`, which lacks `--format`, `--output` and `--ready-file`; its files go to `folder`.
     pub fn spawn_in(mut command: Command, folder: Option<&Path>) -> Result<Self> {
         let place = |file: PathBuf| match (folder, file.file_name()) {
             (Some(folder), Some(name)) => folder.join(name),
@@ -78,13 +78,13 @@ impl Tool {
         Self::spawn(command, output, ready)
     }
 
-    /// `command` is all but `--output` and `--ready-file`.
+    /// Starts `command`, which lacks `--output` and `--ready-file`.
     pub fn spawn_to(mut command: Command, output: &Path) -> Result<Self> {
         command.arg("--output").arg(output);
         Self::spawn(command, output.to_owned(), temporary("ready"))
     }
 
-    /// `command` is all but `--ready-file`.
+    /// Starts `command`, which lacks `--ready-file`.
     pub fn spawn_alone(command: Command) -> Result<Self> {
         Self::spawn(command, PathBuf::new(), temporary("ready"))
     }
@@ -121,7 +121,7 @@ impl Tool {
         unsafe { libc::kill(self.pid(), signal) };
     }
 
-    /// Waits for the end; the code is `None` if a signal ended it.
+    /// Waits for the end; the exit code is `None` if a signal ended it.
     pub fn wait(&mut self, patience: Duration) -> Result<Option<i32>> {
         let deadline = Instant::now() + patience;
         loop {
@@ -133,8 +133,8 @@ impl Tool {
         }
     }
 
-    /// Runs of its programs that the kernel left out, by its own word for each descriptor of a program
-    /// (`recursion_misses`); `None`: this kernel does not say (before 5.12).
+    /// Runs of its programs that the kernel skipped, from its own counter for each program (`recursion_misses`);
+    /// `None`: this kernel has no such counter (before 5.12).
     pub fn left_out(&self) -> Result<Option<u64>> {
         let mut programs = BTreeMap::new();
         for descriptor in fs::read_dir(format!("/proc/{}/fdinfo", self.pid()))? {
@@ -147,13 +147,13 @@ impl Tool {
         Ok((!programs.is_empty()).then(|| programs.values().sum()))
     }
 
-    /// What it wrote until now; a line that is not whole yet is left out.
+    /// Its output so far, without an incomplete last line.
     pub fn so_far(&self) -> Result<Answer> {
         let text = fs::read_to_string(&self.output).context("it wrote nothing")?;
         parse(&text[..text.rfind('\n').map_or(0, |end| end + 1)])
     }
 
-    /// Ctrl-C, and the whole answer.
+    /// Sends SIGINT, and returns the whole output.
     pub fn stop(mut self) -> Result<Answer> {
         // The last events may still be in the ring buffer: the tool must get them out itself, so no sleep here.
         self.signal(libc::SIGINT);
@@ -204,20 +204,20 @@ impl Answer {
         self.of("summary").find(|line| line["final"] == true).context("no final summary")
     }
 
-    /// Nothing was lost: all else would make the comparisons meaningless.
+    /// Checks that nothing was lost, because comparisons would otherwise be meaningless.
     pub fn nothing_lost(&self) -> Result<()> {
         self.none_of(&["ring_buffer", "map_full", "missed"])
     }
 
-    /// Nothing was lost by us.
+    /// Checks that the tool lost nothing.
     pub fn nothing_lost_by_us(&self) -> Result<()> {
         self.none_of(&["ring_buffer", "map_full"])
     }
 
-    /// Runs that the kernel left out, which is told, and not ours to prevent: of kprobes on a CPU on which a map is being
-    /// read by system call (`bpf_prog_active`), of any program in an interrupt of that same program.
+    /// Runs that the kernel skipped, which the tool reports and cannot prevent: of kprobes on a CPU on which a map is
+    /// being read by system call (`bpf_prog_active`), of any program in an interrupt of that same program.
     pub fn missed(&self) -> Result<u64> {
-        self.final_summary()?["lost"]["missed"].as_u64().context("not told how many runs were missed")
+        self.final_summary()?["lost"]["missed"].as_u64().context("the number of missed runs is missing")
     }
 
     fn none_of(&self, losses: &[&str]) -> Result<()> {
@@ -229,14 +229,14 @@ impl Answer {
     }
 }
 
-/// One run to its end, with what it printed.
+/// A completed run with its output.
 pub struct Finished {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// Runs a command that must end by itself, and in good time.
+/// Runs a command that must end by itself, within the time limit.
 pub fn run(command: &mut Command) -> Result<Finished> {
     let [stdout, stderr] = ["stdout", "stderr"].map(temporary);
     command.stdin(Stdio::null()).stdout(fs::File::create(&stdout)?).stderr(fs::File::create(&stderr)?);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The independent counter in the kernel: tests/witness-ebpf, loaded and read.
+//! The independent counter in the kernel, tests/witness-ebpf, loaded and read.
 
 use std::fs;
 
@@ -19,7 +19,8 @@ static OBJECT: &[u8] = {
     &BYTES.0
 };
 
-/// What one thread was told since the beginning, and how its last search began. The kernel side has the same layout.
+/// Results that searches of one thread returned since the beginning, and how its last search began. The kernel side has
+/// the same layout.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Calls {
@@ -33,7 +34,7 @@ pub struct Calls {
 // SAFETY: `repr(C)`, integers of one width, no padding.
 unsafe impl aya::Pod for Calls {}
 
-/// Attached until it is dropped.
+/// The witness, attached until the value is dropped.
 pub struct Witness {
     ebpf: Ebpf,
 }
@@ -46,12 +47,12 @@ const ANSWERS: [Probe; 2] = [
 const STARTS: Probe = ("hash_connect_enter", &["__inet_hash_connect"]);
 
 impl Witness {
-    /// Counts what searches were told, and how each began.
+    /// Counts the results of searches, and how each began.
     pub fn attach() -> Result<Self> {
         Self::on(ANSWERS.into_iter().chain([STARTS]))
     }
 
-    /// Counts what searches were told, and keeps away from their beginning.
+    /// Counts the results of searches, without a probe at their beginning.
     pub fn of_answers() -> Result<Self> {
         Self::on(ANSWERS)
     }
@@ -72,7 +73,7 @@ impl Witness {
         Ok(Self { ebpf })
     }
 
-    /// How often its programs ran while statistics of programs were kept.
+    /// Number of runs of its programs while the kernel kept statistics.
     pub fn runs(&self) -> Result<u64> {
         let each = self.ebpf.programs().map(|(_, program)| Ok(program.info()?.run_count()));
         each.sum()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The witness: counts, call by call and thread by thread, what the port search asks and is told. It derives nothing,
-//! so it cannot share a mistake with the tool that it is held against.
+//! The witness: counts, call by call and thread by thread, the tests of the port search and their results. It derives
+//! nothing, so it cannot share a mistake with the tool that it is compared with.
 #![no_std]
 #![no_main]
 

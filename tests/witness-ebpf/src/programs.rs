@@ -30,7 +30,7 @@ const NOTHING: Calls = Calls { refused: 0, time_wait_refused: 0, time_wait_reuse
 #[unsafe(no_mangle)]
 static TABLE_PERTURB: u64 = 0;
 
-/// Thread id -> its counts. Nobody deletes: a test has a few threads.
+/// Thread id -> its counts. Entries are never deleted: a test has a few threads.
 #[map]
 static CALLS: HashMap<u32, Calls> = HashMap::with_max_entries(4096, 0);
 
@@ -83,6 +83,6 @@ fn perturb(port_offset: u64) -> Option<u64> {
     // SAFETY: the helper checks both addresses.
     let table: u64 = unsafe { bpf_probe_read_kernel(pointer as *const u64) }.ok()?;
     let entry = table + 4 * (port_offset & 0xffff);
-    // SAFETY: as above.
+    // SAFETY: the helper checks both addresses.
     unsafe { bpf_probe_read_kernel(entry as *const u32) }.ok().map(u64::from)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What tracing may cost: one table, held for both families and on every kernel.
+//! Bounds for the cost of tracing: one table for both families and all kernels.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,20 +8,21 @@ use super::{
     modes::{DEFAULTS, UNTRACED_AGAIN},
 };
 
-/// What is compared with the same figure when nobody traces.
+/// Figure that is compared with the same figure untraced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Measure {
     /// The median connect().
     Median,
-    /// Everything that ran from the first connect until the tracer had dealt with all of them.
+    /// All instructions from the first connect until the tracer has processed all of them.
     Busy,
-    /// The same until the tracer was gone, its own work included. That it started is a figure of its own.
+    /// All instructions until the tracer has ended, including its own work. Its start is a figure of its own.
     Whole,
 }
 
 impl Measure {
-    /// What both runs without a tracer, first and last of a stage, may differ by: beyond it there is nothing to compare with.
+    /// Maximum difference of the two runs without a tracer, first and last of a stage; beyond it there is no valid
+    /// comparison.
     fn tolerance(self) -> f64 {
         match self {
             Self::Median => 0.002,
@@ -36,7 +37,7 @@ pub struct Bound {
     fill: u32,
     measure: Measure,
     at_most: f64,
-    /// What it is hoped to be.
+    /// The goal.
     stretch: Option<f64>,
 }
 
@@ -44,8 +45,8 @@ const fn bound(mode: &'static str, fill: u32, measure: Measure, at_most: f64, st
     Bound { mode, fill, measure, at_most, stretch }
 }
 
-/// What it must be at most is what it was when totals by process and destination came to be kept in the kernel, with a little
-/// room; until then the first of them was 1.10.
+/// The bounds are the figures of the time when totals by process and destination were added, with a small margin;
+/// before that the first of them was 1.10.
 pub const BOUNDS: [Bound; 15] = [
     bound("fentry", 0, Measure::Median, 1.15, Some(1.05)),
     bound("fentry", 0, Measure::Busy, 1.20, Some(1.12)),
@@ -64,7 +65,7 @@ pub const BOUNDS: [Bound; 15] = [
     bound("doctor", 0, Measure::Busy, 1.35, Some(1.18)),
 ];
 
-/// A bound, and what was measured.
+/// A bound, and the measured figure.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Verdict {
     pub kernel: String,
@@ -72,14 +73,14 @@ pub struct Verdict {
     pub fill: u32,
     pub mode: String,
     pub measure: Measure,
-    /// Nothing where it was not measured, or the same did not repeat without a tracer; that meets no bound.
+    /// The ratio; `None` if it was not measured, or the runs without a tracer differ too much; that meets no bound.
     pub ratio: Option<f64>,
     pub at_most: f64,
     pub stretch: Option<f64>,
     pub met: bool,
 }
 
-/// Every bound against every guest. What was not asked for is left out; what was asked for and failed is not met.
+/// Every bound for every guest. What was not requested is left out; what was requested and failed counts as not met.
 pub fn verdicts(guests: &[Guest]) -> Vec<Verdict> {
     let rows = guests.iter().flat_map(|guest| guest.rows.iter().map(move |row| (guest, row)));
     let pairs = rows.flat_map(|(guest, row)| {
@@ -128,7 +129,7 @@ mod tests {
         Row { family: 6, fill: 0, destinations: 1, mode: mode.to_owned(), cost: Some(cost), not_run: None }
     }
 
-    /// The median and the whole of fentry with all ports free: the ratio, and whether it will do.
+    /// Median and whole of fentry with all ports free: ratio, and whether the bound is met.
     fn judged(rows: Vec<Row>) -> Vec<(Option<f64>, bool)> {
         let guest = Guest { line: String::new(), release: String::new(), peers: Vec::new(), rows };
         let verdicts = verdicts(&[guest]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What was measured, as docs/benchmarks.json has it.
+//! Measured figures, as in docs/benchmarks.json.
 
 use std::{fs, process::Command};
 
@@ -12,7 +12,7 @@ use crate::workspace::output;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Figures {
-    /// What they were measured on.
+    /// The machine of the measurement.
     pub machine: Machine,
     pub guests: Vec<Guest>,
     pub native: Vec<Native>,
@@ -24,17 +24,17 @@ pub struct Figures {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Machine {
     pub qemu: String,
-    /// That the native part ran on.
+    /// Processor of the native part.
     pub processor: String,
     pub kernel: String,
 }
 
-/// Everything from one kernel.
+/// All figures of one kernel.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Guest {
     pub line: String,
     pub release: String,
-    /// Packages, with their versions.
+    /// Packages with versions.
     pub peers: Vec<String>,
     pub rows: Vec<Row>,
 }
@@ -49,12 +49,12 @@ pub struct Row {
     pub mode: String,
     #[serde(flatten)]
     pub cost: Option<Cost>,
-    /// Why there is none.
+    /// Why there is no figure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_run: Option<String>,
 }
 
-/// Instructions, and how many times those that the same connects take when nobody traces.
+/// Instructions, and their ratio to those of the same connects untraced.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Cost {
     pub connects: u32,
@@ -62,31 +62,31 @@ pub struct Cost {
     pub median_ratio: f64,
     pub mean: u64,
     pub p99: u64,
-    /// From the first connect until the tracer had dealt with all of them.
+    /// Instructions from the first connect until the tracer has processed all of them.
     pub busy: u64,
     pub busy_ratio: f64,
-    /// Until it was gone: its final answer written, its programs detached.
+    /// Instructions until the tracer has written its final report, detached its programs and ended.
     pub whole: u64,
     pub whole_ratio: f64,
-    /// Of the tracer, where there is one.
+    /// Figures of the tracer, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracer: Option<Tracer>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Tracer {
-    /// Busy until it was attached.
+    /// Busy instructions until it was attached.
     pub start: u64,
-    /// Its own part of the busy ones.
+    /// Its own share of the busy instructions.
     pub agent: u64,
-    /// Busy from SIGINT until it was gone.
+    /// Busy instructions from SIGINT until it ended.
     pub stop: u64,
-    /// That it wrote.
+    /// Number of lines that it wrote.
     pub lines: u64,
 }
 
 impl Row {
-    /// Which runs it is compared with.
+    /// The stage whose runs it is compared with.
     pub fn stage(&self) -> (u32, u32, u32) {
         (self.family, self.fill, self.destinations)
     }
@@ -145,7 +145,7 @@ fn cost(answer: &Answer, all: &[Answer]) -> Result<Cost, String> {
     })
 }
 
-/// To four digits: what is written is what is held against the bound.
+/// Rounds to four digits, because the bound applies to the written figure.
 fn ratio(traced: u64, untraced: u64) -> f64 {
     (traced as f64 / untraced as f64 * 10_000.0).round() / 10_000.0
 }
@@ -172,7 +172,7 @@ impl Figures {
         guest.rows.iter().find(|row| row.stage() == (family, fill, 1) && row.mode == mode)
     }
 
-    /// What is not as it must be, in words.
+    /// Figures that are out of bounds, in words.
     pub fn out_of_bounds(&self) -> Vec<String> {
         let guests = self.bounds.iter().filter(|verdict| !verdict.met).map(|verdict| {
             let Verdict { kernel, family, fill, mode, measure, ratio, at_most, .. } = verdict;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One kernel, one guest, every stage and mode in it.
+//! One kernel, one guest, with every stage and mode.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -18,19 +18,19 @@ use crate::{
     workspace::target,
 };
 
-/// A guest that counts is a few times slower than one that does not.
+/// Time limit: a guest that counts instructions is several times slower.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Room for both ends of every connection that is held, and for the peers.
+/// Memory in MiB for both ends of every held connection, and for the peers.
 const MEMORY_MIB: u32 = 2048;
 
 const PROGRAMS: &[&str] = &["tcp-trace", "connect-load"];
 
-/// What users are given, not what tests look into.
+/// The profile of releases.
 const PROFILE: &str = "release";
 
-/// Builds once what all guests take along, and this machine runs; where that is. All of it at once, as a guest asks for it: by
-/// itself a package has other features of its dependencies, and all of them would be built again.
+/// Builds once the programs for all guests and this machine; returns their folder. They are built together, because a
+/// package alone has other features of its dependencies, which would all be built again.
 pub fn build() -> Result<PathBuf> {
     static_build::build(&[&["tcp-trace-guest-init"], PROGRAMS].concat(), PROFILE)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask bench`: what tracing costs, counted in instructions, beside what others cost.
+//! `cargo xtask bench`: the cost of tracing, counted in instructions, compared with other tools.
 
 mod bounds;
 mod figures;
@@ -19,20 +19,20 @@ use modes::{MODES, Mode};
 
 use crate::setup;
 
-/// Measure what tracing costs, in virtual machines that count instructions and on this machine
+/// Measure the cost of tracing, in virtual machines that count instructions and on this machine
 ///
-/// Writes docs/benchmarks.md and docs/benchmarks.json when everything was measured, or one of the two parts as a whole; what
-/// is less than that is printed only.
+/// Writes docs/benchmarks.md and docs/benchmarks.json if everything was measured, or one of the two parts completely.
+/// Prints the results otherwise.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Options {
-    /// Write nothing; fail when a figure leaves its bound
+    /// Write nothing; fail if a figure is out of bounds
     #[arg(long)]
     check: bool,
     /// Measure one of the two parts
     #[arg(long, value_enum)]
     only: Option<Part>,
-    /// Line of a kernel; may be given more than once
+    /// Kernel line; may be given more than once
     #[arg(long, value_parser = KERNELS)]
     kernel: Vec<String>,
     /// 4 or 6
@@ -41,7 +41,7 @@ pub struct Options {
     /// Percent of the local ports that are taken: 0, 49, 51 or 95
     #[arg(long)]
     fill: Option<u32>,
-    /// Measure modes whose name contains this
+    /// Measure only modes whose name contains this
     #[arg(long)]
     mode: Option<String>,
 }
@@ -54,13 +54,13 @@ Examples:
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
-    /// What a connect() costs, in virtual machines
+    /// Cost of a connect(), in virtual machines
     Guest,
-    /// What an event costs in user space, on this machine
+    /// Cost of an event in user space, on this machine
     Native,
 }
 
-/// The kernels that the bounds hold for.
+/// The kernels to which the bounds apply.
 const KERNELS: [&str; 2] = ["6.1", "6.12"];
 
 pub fn run(options: &Options) -> Result<ExitCode> {
@@ -100,7 +100,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 }
 
 impl Options {
-    /// Of the part that is measured nothing is left out.
+    /// Whether all modes of the selected part are measured.
     fn has_all_modes(&self) -> bool {
         let Self { check: _, only: _, kernel, family, fill, mode } = self;
         kernel.is_empty() && family.is_none() && fill.is_none() && mode.is_none()

@@ -1,41 +1,41 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who traces, and where that is measured: one table.
+//! Tracers, and where they are measured: one table.
 
 use connect_load::{OUTPUT, READY, Ready, Tracer};
 
-/// What everything is compared with; measured first and last, to show how well a run repeats.
+/// The mode that everything is compared with; measured first and last, to show how well a run repeats.
 pub const UNTRACED: &str = "untraced";
 pub const UNTRACED_AGAIN: &str = "untraced, again";
 
-/// Fillings in percent, with the number of connects that are timed: a thousand times as long where all of a parity is
-/// walked, and as steady with far fewer.
+/// Shares of taken ports in percent, with the number of timed connects: they take a thousand times as long if a whole
+/// parity is walked, and are as stable with far fewer.
 pub const FILLS: [(u32, u32); 4] = [(0, 20_000), (49, 2_000), (51, 60), (95, 60)];
 
 pub const FAMILIES: [u32; 2] = [4, 6];
 
-/// Addresses that connects go to in turn, all ports free, IPv4: whether a row for each costs more than one for all. The
-/// number of connects is such that each address is met.
+/// Numbers of destination addresses, used in turn, with all ports free, IPv4: shows whether a row for each costs more
+/// than one for all. The number of connects covers each address.
 pub const DESTINATIONS: [u32; 2] = [1_000, 100_000];
 pub const CONNECTS_TO_DESTINATIONS: u32 = 100_000;
 
-/// What users get who type no option; it is measured at these destinations as well.
+/// The mode without options; it is measured with these destinations as well.
 pub const DEFAULTS: &str = "text, defaults";
 
 pub struct Mode {
     pub name: &'static str,
     pub who: Who,
-    /// Where it is measured.
+    /// Shares of taken ports at which it is measured.
     pub fills: &'static [u32],
 }
 
 pub enum Who {
-    /// `tcp-trace connect-latency` with these arguments, JSON to a file: a line by the connect, whatever it costs.
+    /// `tcp-trace connect-latency` with these arguments, JSON to a file, one line per connect, without a budget.
     Connects(&'static [&'static str]),
-    /// `tcp-trace` with these arguments, and the defaults of everything else.
+    /// `tcp-trace` with these arguments, and defaults otherwise.
     Defaults(&'static [&'static str]),
     /// `tcp-trace flamegraph` with these arguments.
     Stacks(&'static [&'static str]),
-    /// A program out of the Debian that the guest's kernel is from.
+    /// A program of the Debian release of the guest's kernel.
     Peer(&'static [&'static str]),
 }
 
@@ -100,7 +100,7 @@ pub const MODES: [Mode; 17] = [
     },
 ];
 
-/// Peers that are not among the modes, and why.
+/// Peers that are not measured, and why.
 pub const LEFT_OUT: [(&str, &str); 1] = [(
     "tcpconnlat (bcc, python3-bpfcc)",
     "it compiles its programs when it starts, so it needs python3, clang and the kernel's headers: the guest has none of them",

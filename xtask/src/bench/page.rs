@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! docs/benchmarks.md, docs/benchmarks.json, and the few figures that the README quotes.
+//! docs/benchmarks.md, docs/benchmarks.json, and the figures that the README quotes.
 
 use std::{fmt::Write as _, fs};
 
@@ -12,14 +12,14 @@ use super::{
 };
 use crate::workspace::root;
 
-/// From here on the page is written by hand, and kept.
+/// From this heading on the page is written by hand, and kept.
 const BY_HAND: &str = "## What we learned";
 
-/// Around what the README quotes.
+/// Comments around the quote in the README.
 const QUOTE: [&str; 2] =
     ["<!-- quoted from docs/benchmarks.json by cargo xtask bench -->\n", "<!-- end of the quote -->\n"];
 
-/// What it quotes: a name, and the mode that it is of.
+/// Rows of the quote: a name, and its mode.
 const QUOTED: [(&str, &str); 11] = [
     ("nobody traces", UNTRACED),
     ("**tcp-trace, as users start it**", DEFAULTS),
@@ -34,7 +34,7 @@ const QUOTED: [(&str, &str); 11] = [
     ("bpftrace, kprobe per candidate", "bpftrace, kprobe per candidate"),
 ];
 
-/// What was measured the last time.
+/// Figures of the last measurement.
 pub fn before() -> Result<Figures> {
     let path = root().join("docs/benchmarks.json");
     let text = fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
@@ -57,7 +57,7 @@ pub fn write(figures: &Figures) -> Result<()> {
     Ok(())
 }
 
-/// What is measured, on what, and how.
+/// Head of the page: what is measured, on what, and how.
 fn head(figures: &Figures) -> String {
     let mut text = include_str!("head.md").to_owned();
     let _ = writeln!(text, "\nMeasured with {}.", figures.machine.qemu);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The tools that others use for this, in the versions that Debian ships beside the guest's kernel: an older bpftrace
-//! cannot read a newer kernel's BTF.
+//! Other tools for this purpose, in the versions that Debian ships with the guest's kernel: an older bpftrace cannot
+//! read a newer kernel's BTF.
 
 use std::{fs, path::Path, process::Command};
 
@@ -14,10 +14,10 @@ use crate::{
 
 const PACKAGES: [&str; 2] = ["bpftrace", "libbpf-tools"];
 
-/// Names in /bin of the guest; newer packages say `-libbpf` behind those that bcc has, too.
+/// Names in /bin of the guest; newer packages add `-libbpf` to those that bcc has too.
 const PROGRAMS: [&str; 3] = ["bpftrace", "tcpconnlat", "tcpstates"];
 
-/// The programs for guests of that line, fetched once.
+/// The programs for guests of a kernel line, downloaded once.
 pub fn get(line: &str) -> Result<Foreign> {
     let suite = kernels::home(line)?;
     let folder = target("bench").join(suite.name);
@@ -33,7 +33,7 @@ pub fn get(line: &str) -> Result<Foreign> {
     Ok(Foreign { tree, programs: PROGRAMS.iter().map(|program| bin.join(program)).collect() })
 }
 
-/// What the programs are out of: `bpftrace 0.23.2-1`.
+/// Packages with versions: `bpftrace 0.23.2-1`.
 pub fn packages(line: &str) -> Result<Vec<String>> {
     let mut packages = Vec::new();
     for file in fs::read_dir(target("bench").join(kernels::home(line)?.name).join("archives"))? {

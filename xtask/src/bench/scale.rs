@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Machines that nobody here has: the kernel side's rows (tcp-trace-ebpf/src/rows.rs) and the agent's two generations, by
-//! simulation. What it gives is the same each time.
+//! Larger machines, by simulation: the kernel side's rows (tcp-trace-ebpf/src/rows.rs) and the agent's two generations.
+//! The results are reproducible.
 
 use std::{
     collections::HashMap,
@@ -10,27 +10,27 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tcp_trace_common::connect_rows::{RawRow, RawRowKey, shards};
 
-/// Places of a generation (tcp-trace/src/probes/map_sizes.rs).
+/// Number of places in a generation (tcp-trace/src/probes/map_sizes.rs).
 const PLACES: usize = 4_096;
 
-/// Intervals of a second; the last one is told.
+/// Number of intervals of a second; the last one is reported.
 const INTERVALS: u32 = 4;
 
 /// Instructions of the map's operations on 6.12: see ARCHITECTURE.md, "What keeps a program small".
 const LOOK: u64 = 110;
 const INSERT: u64 = 500;
 
-/// What the agent takes for a row: reading, adding shards up, folding into tables. Measured on Linux 6.18 with connects to 4,000
-/// destinations in turn, less those to one.
+/// Time in ns that the agent takes for a row: reading, adding up shards, folding into tables. Measured on Linux 6.18 as
+/// the difference between connects to 4,000 destinations in turn and to one.
 const DRAIN_NS_PER_ROW: f64 = 2_700.0;
 
-/// Assumed: what adding to a row takes while no other CPU had its lines, and what each line costs that one had.
+/// Assumed time in ns for adding to a row whose lines no other CPU had; each line that one had costs extra.
 const ADD_NS: f64 = 150.0;
 const LINE_NS: f64 = 100.0;
-/// Lines of a row that an established attempt writes to.
+/// Number of cache lines of a row that an established attempt writes.
 const LINES: f64 = 8.0;
 
-/// Rows that a map holds cost the kernel this beside key and value: `struct htab_elem`.
+/// Bytes per element beside key and value: `struct htab_elem`.
 const ELEMENT: usize = 48;
 
 /// One machine under load.
@@ -43,9 +43,9 @@ struct Case {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Spread {
-    /// Of all destinations the nth is met 1/n as often as the first.
+    /// The nth destination is used 1/n as often as the first.
     Zipf,
-    /// Each as often as the others.
+    /// All destinations are used equally often.
     Even,
 }
 
@@ -58,22 +58,22 @@ const CASES: [Case; 6] = [
     Case { cpus: 128, connects_per_second: 1_000_000, destinations: 1_000_000, spread: Spread::Even },
 ];
 
-/// What came of one of them.
+/// Result for one case.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Scale {
     pub cpus: u32,
     pub connects_per_second: u32,
     pub destinations: u32,
     pub spread: String,
-    /// Connects that found no row, of 1.
+    /// Share of connects without a row, of 1.
     pub in_remainder: f64,
-    /// Destinations whose row has all of their connects, from the heaviest on until the first that lacks one.
+    /// Number of destinations with exact rows, from the heaviest to the first that lacks a connect.
     pub exact_from_heaviest: u32,
-    /// Instructions a connect to find its row.
+    /// Instructions per connect to find its row.
     pub finding_instructions: u64,
-    /// Of adding to it, ns a connect: where another CPU had the row last, its lines have to come from there.
+    /// Time in ns per connect to add to its row: if another CPU had the row last, its cache lines must be transferred.
     pub adding_ns: f64,
-    /// How much of the time somebody adds to the busiest row, of 1.
+    /// Share of the time, of 1, in which a program adds to the busiest row.
     pub busiest_row: f64,
     pub drain_ms: f64,
     pub memory_mib: f64,
@@ -99,9 +99,9 @@ impl Random {
     }
 }
 
-/// Numbers of destinations, the heaviest first.
+/// Random destinations, the heaviest first.
 struct Draw {
-    /// Up to each of them; empty where all are met as often.
+    /// Cumulative weights; empty if all are equal.
     weights: Vec<f64>,
     destinations: u32,
 }
@@ -125,7 +125,7 @@ impl Draw {
     }
 }
 
-/// By destination and shard: how many connects, the CPU of the last one, and how often that was another one.
+/// Rows by destination and shard: number of connects, CPU of the last one, and how often that was another CPU.
 type Rows = HashMap<(u32, u32), Row, BuildHasherDefault<DefaultHasher>>;
 
 #[derive(Default)]
@@ -135,7 +135,7 @@ struct Row {
     moved: u32,
 }
 
-/// What an interval came to.
+/// Result of an interval.
 #[derive(Default)]
 struct Interval {
     rows: Rows,
@@ -146,7 +146,7 @@ struct Interval {
 }
 
 impl Interval {
-    /// As `place` in tcp-trace-ebpf/src/rows.rs.
+    /// Adds a connect, as `place` in tcp-trace-ebpf/src/rows.rs does.
     fn connect(&mut self, destination: u32, cpu: u32, shards: u32) {
         *self.made.entry(destination).or_default() += 1;
         let shard = cpu % shards;
@@ -173,7 +173,7 @@ impl Interval {
         (row.connects, row.last_cpu) = (row.connects + 1, cpu);
     }
 
-    /// Connects by destination, the most first.
+    /// Connects by destination, most first.
     fn sums(&self) -> Vec<(u32, u32)> {
         let mut sums = HashMap::<u32, u32>::new();
         for ((destination, _), row) in &self.rows {
@@ -184,7 +184,8 @@ impl Interval {
         sums
     }
 
-    /// As `drain` in tcp-trace/src/source/connect_rows.rs: places for the heaviest, if it was filling up.
+    /// Drains a generation, as `drain` in tcp-trace/src/source/connect_rows.rs does: reserves places for the heaviest,
+    /// if it was filling up.
     fn heaviest(&self, shards: u32) -> Rows {
         let share = PLACES / 4;
         if self.rows.len() <= share {

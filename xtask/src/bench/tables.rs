@@ -10,7 +10,7 @@ use super::{
     scale::Scale,
 };
 
-/// Everything that was measured.
+/// All tables.
 pub fn all(figures: &Figures) -> String {
     let mut text = String::new();
     for guest in &figures.guests {
@@ -59,7 +59,7 @@ fn ratios(text: &mut String, guest: &Guest, family: u32) {
     }
 }
 
-/// In the order of their first appearance.
+/// Modes in the order of their first appearance.
 fn modes<'a>(rows: &[&'a Row]) -> Vec<&'a str> {
     let mut modes: Vec<&str> = Vec::new();
     for row in rows {
@@ -74,7 +74,7 @@ fn cell(cost: Option<&Cost>, ratio: impl Fn(&Cost) -> f64) -> String {
     cost.map_or_else(String::new, |cost| format!("{:.4}", ratio(cost)))
 }
 
-/// The totals of 1, 1,000, 100,000 destinations: what each connect takes with the tracer's part, all ports free.
+/// Cost per connect with 1, 1,000 and 100,000 destinations, including the tracer's share, with all ports free.
 fn by_destinations(text: &mut String, figures: &Figures) {
     let _ = writeln!(
         text,
@@ -101,7 +101,7 @@ fn by_destinations(text: &mut String, figures: &Figures) {
     }
 }
 
-/// Instructions behind the ratios, IPv4 alone.
+/// Instructions behind the ratios, IPv4 only.
 fn details(text: &mut String, figures: &Figures) {
     let _ = writeln!(
         text,
@@ -164,7 +164,7 @@ fn native(text: &mut String, figures: &Figures) {
     }
 }
 
-/// Machines that nobody here has.
+/// The table of larger machines.
 fn scale(text: &mut String, figures: &Figures) {
     text.push_str(
         "\n### Larger machines, by simulation\n\n\
@@ -206,7 +206,7 @@ fn not_run(text: &mut String, figures: &Figures) {
     }
 }
 
-/// `1,234,567`
+/// Formats a number as `1,234,567`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();

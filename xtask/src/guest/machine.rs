@@ -16,18 +16,18 @@ use crate::{accelerator::Accelerator, kernels::Kernel};
 /// The guest's file system, in the machine's folder.
 pub const INITRAMFS: &str = "initramfs";
 
-/// A computer without disks or network; all that it says goes over serial ports.
+/// A computer without disks or network, with output over serial ports.
 pub struct Machine<'a> {
     pub kernel: &'a Kernel,
     pub accelerator: Accelerator,
     pub memory_mib: u32,
     pub cpus: u32,
-    /// The end of the kernel's command line.
+    /// End of the kernel's command line.
     pub parameters: String,
 }
 
 impl Machine<'_> {
-    /// Starts it with the initramfs that lies in `folder`; what it says lands there, too.
+    /// Starts it with the initramfs in `folder`; its output goes there too.
     pub fn start<'f>(
         &self,
         folder: &'f Path,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A virtual machine that boots a kernel, runs one command and is gone.
+//! A virtual machine that boots a kernel, runs one command and ends.
 
 mod machine;
 mod watch;
@@ -18,50 +18,50 @@ use rustix::termios::tcgetwinsize;
 use crate::{accelerator::Accelerator, initramfs::Initramfs, kernels::Kernel, setup, static_build, workspace::target};
 pub use machine::{INITRAMFS, Machine};
 
-/// Packages whose programs a guest gets.
+/// Packages whose programs are in every guest.
 pub const PROGRAMS: [&str; 4] = ["tcp-trace-guest-init", "tcp-trace", "tcp-trace-vm-tests", "connect-load"];
 
-/// The profile that builds them.
+/// The profile for these programs.
 pub const PROFILE: &str = "guest";
 
-/// What to boot, and what to run there.
+/// Configuration of a guest.
 pub struct Guest<'a> {
     pub kernel: &'a Kernel,
     pub memory_mib: u32,
     pub cpus: u32,
-    /// Empty: an interactive shell.
+    /// Command to run; empty: an interactive shell.
     pub argv: Vec<String>,
     pub env: Vec<(String, String)>,
-    /// Packages of the workspace whose programs go into /bin, and the profile that builds them.
+    /// Workspace packages whose programs go into /bin, and the profile that builds them.
     pub programs: &'static [&'static str],
     pub profile: String,
-    /// Files of the host: programs go into /bin with their libraries, others into /root.
+    /// Files of the host: programs go into /bin with their libraries, other files into /root.
     pub put: Vec<PathBuf>,
-    /// Programs of another Debian, which is unpacked in the folder.
+    /// Programs of another Debian release, which is unpacked in a folder.
     pub foreign: Option<Foreign>,
-    /// How long the guest may write nothing before it counts as hung; `None`: for ever.
+    /// Time limit; `None`: no limit.
     pub silence_limit: Option<Duration>,
 }
 
-/// What is left of a guest.
+/// Results of a guest.
 pub struct Ended {
-    /// The command's exit code.
+    /// Exit code of the command.
     pub code: i32,
-    /// What the command wrote to /dev/results.
+    /// Data that the command wrote to /dev/results.
     pub results: Vec<u8>,
 }
 
-/// Programs for /bin, and where the Debian is unpacked that they are from.
+/// Programs for /bin, and the folder with the Debian release that they are from.
 pub struct Foreign {
     pub tree: PathBuf,
     pub programs: Vec<PathBuf>,
 }
 
-/// Where the command's output goes.
+/// Destination of the command's output.
 pub enum Screen<'a> {
-    /// Our own standard output, with our input to the command.
+    /// Standard output of xtask, with its standard input for the command.
     Terminal,
-    /// Line by line to a function.
+    /// A function that receives each line.
     Lines(&'a mut dyn FnMut(&str)),
 }
 
@@ -81,7 +81,8 @@ impl<'a> Guest<'a> {
         }
     }
 
-    /// Boots and waits. A guest that did not live to say how its command ended is an error that says how it ended itself.
+    /// Boots and waits. A guest that ends without reporting the result of its command is an error with its last console
+    /// lines.
     pub fn boot(&self, accelerator: Accelerator, screen: Screen<'_>) -> Result<Ended> {
         let folder = target("vm").join(format!("{}.{}", self.kernel.line, process::id()));
         fs::create_dir_all(&folder)?;
@@ -149,7 +150,7 @@ fn put(archive: &mut Initramfs, file: &Path) -> Result<()> {
     archive.file(file, &format!("/root/{name}"))
 }
 
-/// What a program in the guest needs to know of our own terminal.
+/// Environment variables that tell programs in the guest about the host's terminal.
 pub fn terminal_env() -> Vec<(String, String)> {
     let known = ["TERM", "NO_COLOR"].into_iter().filter_map(|key| Some((key.to_owned(), env::var(key).ok()?)));
     let mut env: Vec<_> = known.filter(|(_, value)| !value.contains(char::is_whitespace)).collect();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From QEMU's start to its end: who takes the output, and how a guest that dies is recognised.
+//! From QEMU's start to its end: reads the output, and recognises a guest that crashes.
 
 use std::{
     fs,
@@ -17,13 +17,13 @@ use super::{Ended, Screen};
 
 const TICK: Duration = Duration::from_millis(50);
 
-/// What a kernel says when it dies.
+/// Messages of a crashing kernel.
 const CRIES: [&str; 4] = ["Kernel panic", "BUG:", "Oops", "general protection fault"];
 
-/// So many of the console's lines are shown when a guest dies.
+/// Number of console lines that are shown when a guest crashes.
 const LAST_WORDS: usize = 20;
 
-/// A running QEMU; it does not outlive this.
+/// A running QEMU, which ends with this value.
 pub struct Watch<'a> {
     qemu: Child,
     folder: &'a Path,
@@ -85,7 +85,7 @@ impl<'a> Watch<'a> {
             Some(("init:", reason)) => bail!("PID 1 gave up: {reason}"),
             _ => {}
         }
-        bail!("it went away without a word from PID 1\n{}", self.last_words())
+        bail!("it ended without a message from PID 1\n{}", self.last_words())
     }
 
     /// The console from the kernel's first cry on, or else its end.

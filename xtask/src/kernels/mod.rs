@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Debian's kernels, one per line (6.12, 7.2, ...): the newest of each, fetched once into target/kernels/LINE.
+//! Debian's kernels by line (6.12, 7.2, ...): the newest of each, downloaded once into target/kernels/LINE.
 
 mod modules;
 
@@ -16,7 +16,7 @@ use crate::{
     workspace::{run, target},
 };
 
-/// A line, and the suites that have it, the one with the smallest index first.
+/// A kernel line, and the suites that contain it, the one with the smallest index first.
 struct Line {
     name: &'static str,
     suites: &'static [Suite],
@@ -35,23 +35,23 @@ const LINES: [Line; 10] = [
     Line { name: "7.3", suites: &[Suite::main("trixie-backports"), Suite::main("forky"), Suite::main("sid")] },
 ];
 
-/// Every line that there is, oldest first.
+/// All kernel lines, oldest first.
 pub fn lines() -> impl Iterator<Item = &'static str> {
     LINES.iter().map(|line| line.name)
 }
 
 /// A kernel ready to boot.
 pub struct Kernel {
-    /// As asked for: `6.12`.
+    /// Name of the line: `6.12`.
     pub line: &'static str,
-    /// As `uname -r` says.
+    /// Release as in `uname -r`.
     pub release: String,
     pub vmlinuz: PathBuf,
-    /// In the order in which they can be loaded. Empty where Debian no longer offers the line's modules.
+    /// Modules in loading order. Empty if Debian no longer has the modules of the line.
     pub modules: Vec<PathBuf>,
 }
 
-/// The kernel of a line, out of the cache or from Debian's mirror.
+/// The kernel of a line, from the cache or from Debian's mirror.
 pub fn get(line: &str) -> Result<Kernel> {
     let line = find(line)?;
     let folder = target("kernels").join(line.name);
@@ -66,7 +66,7 @@ pub fn get(line: &str) -> Result<Kernel> {
     })
 }
 
-/// The suite that a line came with, and so the tools that were made for it.
+/// The suite that first had a line, and the tools made for it.
 pub fn home(line: &str) -> Result<&'static Suite> {
     Ok(&find(line)?.suites[0])
 }
@@ -98,7 +98,7 @@ fn fetch(line: &Line, folder: &Path) -> Result<()> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Image {
     package: String,
-    /// As `uname -r` says: `6.18.15+deb13-cloud-amd64`.
+    /// Release as in `uname -r`: `6.18.15+deb13-cloud-amd64`.
     release: String,
 }
 

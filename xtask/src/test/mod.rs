@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `cargo xtask test`: everything, on this machine and on real kernels, and one table of what came of it.
+//! `cargo xtask test`: all tests, on this machine and on real kernels, with one table of results.
 
 mod across;
 mod allowed;
@@ -30,7 +30,7 @@ use crate::{
     peers, setup, static_build,
 };
 
-/// The kernel under which the static binary is tried.
+/// The kernel on which the static binary is tested.
 const OF_DIST: &str = "6.12";
 
 /// Run every test: on this machine, then in a virtual machine for each kernel
@@ -55,10 +55,10 @@ enum Only {
     Vm,
 }
 
-/// A share of the run, done by itself.
+/// A part of the run that is done independently.
 enum Job {
     Host,
-    /// The guests' suite under this machine's own kernel, as far as it needs no machine of its own.
+    /// The guests' suite on this machine's own kernel, as far as it needs no machine of its own.
     Native,
     Guest(Entry, Result<Kernel>),
     Dist,
@@ -98,8 +98,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     Ok(if green { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Side by side. An emulated guest keeps one host CPU busy for about half of its time and waits for the rest of it, so
-/// one more runs than there are CPUs.
+/// Runs jobs in parallel. An emulated guest uses one host CPU for about half of its time, so one more job runs than
+/// there are CPUs.
 fn run_all(jobs: VecDeque<Job>, filter: Option<&str>) -> Result<Vec<Row>> {
     let workers = jobs.len().min(thread::available_parallelism().map_or(1, usize::from) + 1);
     let order: Vec<_> = jobs.iter().map(Job::name).collect();
@@ -165,7 +165,7 @@ fn chosen(options: &Options) -> Vec<Entry> {
     }
 }
 
-/// Seconds that it took.
+/// Duration of a build in seconds.
 fn timed(build: impl FnOnce() -> Result<()>) -> Result<u64> {
     let start = Instant::now();
     build()?;

@@ -46,7 +46,7 @@ pub fn host() -> Result<Tally> {
     }
     let (mut tally, success) = watch(&mut tests, "host")?;
     if !success && tally.failed.is_empty() {
-        tally.add(Tally::failure("cargo test did not come to its end".to_owned()));
+        tally.add(Tally::failure("cargo test did not finish".to_owned()));
     }
     Ok(tally)
 }
@@ -70,12 +70,12 @@ pub fn native() -> Result<Tally> {
     suite.arg(programs.join("tcp-trace-vm-tests")).arg(NATIVE);
     let (mut tally, success) = watch(&mut suite, "own")?;
     if !success && tally.failed.is_empty() {
-        tally.add(Tally::failure("the suite did not come to its end".to_owned()));
+        tally.add(Tally::failure("the suite did not finish".to_owned()));
     }
     Ok(tally)
 }
 
-/// The suite on one kernel. A kernel that could not be had is not run; a guest that dies is a failure.
+/// The suite on one kernel. A kernel that is not available is not run; a guest that crashes is a failure.
 pub fn guest(Entry { line, parts }: &Entry, kernel: &Result<Kernel>, filter: Option<&str>) -> Result<Tally> {
     let kernel = match kernel {
         Ok(kernel) => kernel,

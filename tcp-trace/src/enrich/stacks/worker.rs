@@ -19,7 +19,7 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// State of the stack that was sent first.
 pub(super) enum Answer {
-    /// It has its frames.
+    /// The stack has its frames.
     Stack(Stack),
     /// The lookup is in progress.
     NotYet,

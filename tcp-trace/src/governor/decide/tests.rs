@@ -122,7 +122,7 @@ proptest! {
                 }
             }
         }
-        // A load that does not change comes to rest, whatever was before.
+        // A constant load leads to a stable level, whatever was before.
         run(&mut decider, 2_000, 500.0, 0.001);
         prop_assert_eq!(run(&mut decider, 500, 500.0, 0.001).len(), 0);
     }

@@ -69,7 +69,7 @@ struct Message {
 }
 
 impl Request {
-    /// For every TCP socket of a family in these states (one bit each).
+    /// A request for every TCP socket of a family in these states (one bit each).
     pub(super) fn dump(family: u8, states: u32) -> Self {
         Self {
             header: Header {
@@ -97,17 +97,17 @@ impl Request {
     }
 }
 
-/// What a datagram of the kernel holds.
+/// A part of a datagram from the kernel.
 pub(super) enum Part {
     /// One socket.
     Socket(Socket),
-    /// One that this program has no name for.
+    /// A socket in an unknown state.
     Unknown,
-    /// The end, with 0 or an errno.
+    /// The end of the list, with 0 or an errno.
     End(i32),
 }
 
-/// Every message of one datagram; the flags of each are or-ed into `flags`.
+/// Parses every message of one datagram; the flags of all are or-ed into `flags`.
 pub(super) fn parts<'a>(netns: u32, mut datagram: &'a [u8], flags: &'a mut u16) -> impl Iterator<Item = Part> + 'a {
     std::iter::from_fn(move || {
         let (header, rest) = Header::read_from_prefix(datagram).ok()?;
@@ -155,7 +155,7 @@ fn address(family: u8, bytes: [u8; 16]) -> IpAddr {
     Ipv6Addr::from(bytes).to_canonical()
 }
 
-/// `struct nlattr` after `struct nlattr`.
+/// Reads the cgroup from consecutive `struct nlattr`.
 fn cgroup(mut attributes: &[u8]) -> Option<NonZeroU64> {
     loop {
         let ([length, kind], rest) = <[u16; 2]>::read_from_prefix(attributes).ok()?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The table of connections that a firewall or NAT keeps, where it is loaded. Each network namespace has its own count
-//! towards one limit.
+//! The connection tracking table of a firewall or NAT, if loaded. Each network namespace has its own count towards one
+//! limit.
 
 use std::{fs, str::FromStr};
 
@@ -8,27 +8,27 @@ use serde::{Deserialize, Serialize};
 
 use super::Taken;
 
-/// What one network namespace has in it.
+/// The conntrack table of one network namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conntrack {
-    /// Inode of the network namespace.
+    /// Inode number of the network namespace.
     pub netns: u32,
-    /// Entries, and `net.netfilter.nf_conntrack_max`.
+    /// Number of entries, and `net.netfilter.nf_conntrack_max`.
     pub taken: Taken,
-    /// Chains that the entries hang in.
+    /// Number of hash chains.
     pub buckets: Option<u64>,
-    /// Packets dropped since boot because no entry could be had.
+    /// Packets dropped since boot because the table was full.
     pub dropped: Option<u64>,
-    /// Entries thrown out before their time since boot, to make room.
+    /// Entries evicted before their time since boot, to make room.
     pub early_dropped: Option<u64>,
-    /// How long an entry stays after the connection closed, in seconds.
+    /// Time in s for which an entry stays after the connection closed.
     pub time_wait_s: Option<u64>,
-    /// How long an idle connection's entry stays, in seconds.
+    /// Time in s for which the entry of an idle connection stays.
     pub established_s: Option<u64>,
 }
 
 impl Conntrack {
-    /// Of the network namespace that the calling thread is in; `None` where conntrack is not loaded.
+    /// The table of the calling thread's network namespace; `None` where conntrack is not loaded.
     pub fn of_this_thread(netns: u32) -> Option<Self> {
         let used = sysctl("count")?;
         let [dropped, early_dropped] = statistics(
@@ -47,13 +47,13 @@ impl Conntrack {
     }
 }
 
-/// /proc/sys/net is that of the namespace of the thread that looks.
+/// A setting of the calling thread's namespace, from /proc/sys/net.
 fn sysctl<T: FromStr>(name: &str) -> Option<T> {
     let text = fs::read_to_string(format!("/proc/sys/net/netfilter/nf_conntrack_{name}")).ok()?;
     text.trim().parse().ok()
 }
 
-/// A line of names, then a line of hexadecimal numbers for each CPU.
+/// Parses a line of names, followed by a line of hexadecimal numbers for each CPU.
 fn statistics<const N: usize>(text: &str, wanted: [&str; N]) -> [Option<u64>; N] {
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();

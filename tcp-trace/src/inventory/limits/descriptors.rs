@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Descriptors that processes have open, and may have.
+//! Open file descriptors of processes, and their limits.
 
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
@@ -8,35 +8,35 @@ use serde::{Deserialize, Serialize};
 use super::Taken;
 use crate::{event::Comm, kernel::Roots, proc_text};
 
-/// Those that are kept: the nearest to their limit.
+/// Number of processes that are kept: the nearest to their limit.
 const KEPT: usize = 8;
-/// With fewer open than this a process is near no limit that anybody chose for want of room.
+/// A process with fewer open descriptors than this is near no realistic limit.
 const FEW: u64 = 64;
 
-/// A process with descriptors.
+/// File descriptors of one process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Descriptors {
     /// Process id.
     pub pid: u32,
-    /// Its name.
+    /// Name of the process.
     pub comm: Comm,
-    /// Open now, of the soft limit: beyond it `EMFILE`.
+    /// Open descriptors and the soft limit, beyond which calls fail with `EMFILE`.
     pub taken: Taken,
-    /// What it may raise the soft limit to by itself.
+    /// Hard limit, up to which the process may raise the soft limit itself.
     pub hard: Option<u64>,
 }
 
-/// What was found in /proc.
+/// File descriptors of processes, from /proc.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Processes {
-    /// The nearest to their limit first.
+    /// Processes, the nearest to their limit first.
     pub nearest: Vec<Descriptors>,
     /// Processes whose descriptors this process may not count.
     pub hidden: u64,
 }
 
 impl Processes {
-    /// Looks at every process; one that exits meanwhile is left out.
+    /// Reads every process; one that exits meanwhile is left out.
     pub fn survey(roots: &Roots) -> Self {
         let mut found = Self::default();
         for process in fs::read_dir(&roots.proc).into_iter().flatten().flatten() {
@@ -54,7 +54,7 @@ impl Processes {
     }
 }
 
-/// From 6.2 on the folder's size is their number; before they have to be listed.
+/// Number of open descriptors. From 6.2 on the size of the folder is their number; before, they must be listed.
 fn open(folder: &Path) -> io::Result<u64> {
     let size = fs::metadata(folder)?.size();
     // Being allowed to list them is being allowed to know their number, on every kernel alike.
@@ -69,7 +69,7 @@ fn described(folder: &Path, pid: u32, open: u64) -> Option<Descriptors> {
     Some(Descriptors { pid, comm, taken: Taken { used: Some(open), limit: soft }, hard })
 }
 
-/// `Max open files            1024                 524288               files`
+/// Parses the line `Max open files            1024                 524288               files`.
 fn limit(limits: &str) -> Option<(Option<u64>, Option<u64>)> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     let mut words = line.split_whitespace().map(|word| word.parse().ok());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What TCP takes of the machine's memory, and what a socket takes of it before it buffers anything.
+//! TCP's share of the machine's memory, and the memory of a socket before it buffers anything.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct TcpMemory {
     /// Taken now.
     pub pages: Option<u64>,
-    /// From here on the kernel economises.
+    /// Number of pages from which on the kernel saves memory.
     pub pressure_pages: Option<u64>,
-    /// From here on it refuses.
+    /// Number of pages from which on the kernel refuses memory.
     pub limit_pages: Option<u64>,
 }
 
@@ -27,7 +27,7 @@ impl TcpMemory {
 pub struct ObjectBytes {
     /// An IPv4 socket with its inode, its directory entry and its file, as far as these have caches of their own.
     pub socket: Option<u64>,
-    /// The same for IPv6.
+    /// Bytes of an IPv6 TCP socket.
     pub socket6: Option<u64>,
     /// An IPv4 minisocket in TIME_WAIT.
     pub time_wait: Option<u64>,

@@ -6,7 +6,7 @@ const KCMP_FILES: libc::c_int = 2;
 
 /// Whether two tasks have one table of descriptors. Where that cannot be found out they are taken to have.
 pub(super) fn are_shared(one: u32, other: u32) -> bool {
-    // SAFETY: five integers, and nothing of ours is written to.
+    // SAFETY: five integers; the kernel writes no memory of this process.
     let order = unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FILES, 0_u64, 0_u64) };
     // 1 and 2 say which is where in an order that means nothing.
     !matches!(order, 1..=3)
@@ -30,7 +30,7 @@ mod tests {
                     // SAFETY: this thread opens no descriptor, and hands none on.
                     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FILES) }.expect("a table of its own");
                 }
-                say.send(rustix::thread::gettid().as_raw_nonzero().get() as u32).expect("somebody listens");
+                say.send(rustix::thread::gettid().as_raw_nonzero().get() as u32).expect("the channel is open");
                 let _ = wait.recv();
             });
             let shared = are_shared(std::process::id(), said.recv().expect("a thread"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Parquet files as the engines read them that people use. `cargo xtask test` installs these and says where; without, what
-//! is written is read by the library that wrote it.
+//! Tests of Parquet files with common engines. `cargo xtask test` installs these and sets their path; otherwise the
+//! library that wrote the files reads them.
 
 use std::{
     collections::BTreeMap,
@@ -41,7 +41,7 @@ fn connects() -> Vec<Connect> {
     connects.collect()
 }
 
-/// What the three queries of docs/recordings.md have to say, by hand.
+/// Expected results of the three queries in docs/recordings.md, computed by hand.
 fn expected() -> Value {
     let mut by_destination = BTreeMap::<(String, u16), (u64, u64, u64)>::new();
     let mut by_second = BTreeMap::<String, (u64, u64, Option<u32>)>::new();

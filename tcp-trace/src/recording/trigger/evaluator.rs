@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether a trigger is met by what happens: asked at each connect, at each look at the rows of attempts, which are there
-//! whether or not an event of each is, and of each interval as it ends.
+//! Evaluates a trigger: at each connect event, at each reading of rows, which exist with or without events, and at the
+//! end of each interval.
 
 use super::{Phase, Rank, Trigger, rows::Attempts};
 use crate::{
@@ -12,22 +12,22 @@ use crate::{
     summarize::{Summarized, Summarizer, summary::Summary},
 };
 
-/// A trigger, and what it goes by.
+/// A trigger and the state of its evaluation.
 #[derive(Debug)]
 pub struct TriggerEvaluator {
     trigger: Trigger,
     summarizer: Summarizer,
-    /// The last interval that ended.
+    /// Summary of the last interval that ended.
     interval: Option<Box<Summary>>,
 }
 
 impl TriggerEvaluator {
-    /// Nothing has happened yet.
+    /// Starts without messages.
     pub fn new(trigger: Trigger, known: &SessionInfo) -> Self {
         Self { trigger, summarizer: Summarizer::new(Mode::Doctor, known), interval: None }
     }
 
-    /// Takes a message; says whether it is one to fire at.
+    /// Consumes a message; returns whether the trigger fires.
     pub fn matches(&mut self, message: Message<'_>) -> bool {
         if let Summarized::Interval(summary) = self.summarizer.take(message) {
             self.interval = Some(summary);

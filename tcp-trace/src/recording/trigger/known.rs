@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a trigger asks for and this run cannot know.
+//! Values that a trigger needs and this run cannot know.
 
 use super::{Phase, Trigger};
 use crate::{
@@ -8,8 +8,8 @@ use crate::{
 };
 
 impl Trigger {
-    /// Something that is never known here, by the name that was typed; also where another part of an `or` could be met,
-    /// because the user counts on both.
+    /// Name of a value that this run can never know, as typed; also if another part of an `or` could fire, because the
+    /// user relies on both.
     pub fn never_known(&self, known: &SessionInfo) -> Option<&'static str> {
         let tier = known.signals.get(&Signal::Connect).map(|active| active.tier);
         if tier == Some(Tier::Tracepoint) { self.of_the_search() } else { None }

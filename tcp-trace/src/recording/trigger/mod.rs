@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! When a flight recorder writes down what came before: a condition about connects, intervals and findings.
+//! Trigger of the flight recorder: a condition about connects, intervals and findings.
 
 mod evaluator;
 mod known;
@@ -15,58 +15,58 @@ use crate::{
     findings::Code,
 };
 
-/// What has to be so.
+/// The condition of a trigger.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Trigger {
-    /// One of these.
+    /// Any of these conditions holds.
     Any(Vec<Trigger>),
-    /// All of these, of the same connect where they are about connects.
+    /// All of these hold, for the same connect where they are about connects.
     All(Vec<Trigger>),
-    /// Of an interval: `p99(port_search) > 1ms`.
+    /// Condition of an interval: `p99(port_search) > 1ms`.
     Quantile(Rank, Phase, Order, u64),
-    /// Of an interval: `count(no_port) > 10`.
+    /// Condition of an interval: `count(no_port) > 10`.
     Count(Outcome, Order, u64),
-    /// Of a connect: `port_search > 10ms`.
+    /// Condition of a connect: `port_search > 10ms`.
     Takes(Phase, Order, u64),
-    /// Of a connect: `outcome = no_port`; or that it is not.
+    /// Condition of a connect: `outcome = no_port`, or `!=`.
     Ends(Outcome, bool),
-    /// Of a connect: `comm = nginx`.
+    /// Condition of a connect: `comm = nginx`, or `!=`.
     Comm(Comm, bool),
-    /// Of a connect: `pid = 4242`.
+    /// Condition of a connect: `pid = 4242`, or `!=`.
     Pid(u32, bool),
-    /// Of a connect: `port = 3306`.
+    /// Condition of a connect: `port = 3306`, or `!=`.
     Port(u16, bool),
-    /// Of an interval: `finding = parity-cliff`.
+    /// Condition of an interval: `finding = parity-cliff`, or `!=`.
     Finds(Code, bool),
 }
 
-/// What is compared of an interval.
+/// The statistic of an interval that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rank {
-    /// Half are below.
+    /// Median.
     P50,
-    /// Nine in ten.
+    /// 90th percentile.
     P90,
-    /// 99 in a hundred.
+    /// 99th percentile.
     P99,
-    /// All.
+    /// Maximum.
     Max,
 }
 
-/// What is measured of a connect.
+/// The measurement of a connect that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Nanoseconds in the port search.
     PortSearch,
-    /// Nanoseconds from SYN to the end.
+    /// Nanoseconds from the SYN to the end of the attempt.
     Handshake,
-    /// Nanoseconds from the call to the end.
+    /// Nanoseconds from the call to the end of the attempt.
     Total,
-    /// Candidates that the search looked at.
+    /// Candidates that the search visited.
     PortsVisited,
 }
 
-/// How two numbers are compared.
+/// The comparison of two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// `<`
@@ -91,10 +91,10 @@ impl Order {
 }
 
 impl Trigger {
-    /// As typed: `p99(port_search) > 1ms or outcome = no_port`.
+    /// Parses a condition: `p99(port_search) > 1ms or outcome = no_port`.
     ///
     /// # Errors
-    /// With the place that cannot be understood.
+    /// With the place that cannot be parsed.
     pub fn parse(text: &str) -> Result<Self, Wrong> {
         parse::parse(text)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From words to a condition: `or` binds least, then `and`; parentheses bind most.
+//! Parser from words to a condition: `or` binds least, then `and`; parentheses bind most.
 
 use super::{
     Order, Phase, Rank, Trigger,
@@ -13,7 +13,7 @@ use crate::{
 const SUBJECTS: &str = "port_search, handshake, total, ports_visited, outcome, comm, pid, port, finding, count(OUTCOME), \
                         p50(...), p90(...), p99(...) or max(...)";
 const PHASES: &str = "port_search, handshake, total or ports_visited";
-/// Parentheses within parentheses.
+/// Upper limit of nested parentheses.
 const DEEPEST: usize = 32;
 
 pub fn parse(text: &str) -> Result<Trigger, Wrong> {
@@ -172,7 +172,7 @@ impl<'a> Parser<'a> {
         word.text.parse().map_err(|_| Wrong::new(word.at.clone(), format!("expected {what}")))
     }
 
-    /// Ports as they are, times with a unit.
+    /// Parses an amount: ports as a number, times with a unit.
     fn amount(&mut self, phase: Phase) -> Result<u64, Wrong> {
         if phase == Phase::PortsVisited {
             return self.number("a number of ports");

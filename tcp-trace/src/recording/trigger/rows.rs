@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether attempts that were added up meet a trigger, as far as sums can say so.
+//! Whether attempts in a row fire a trigger, as far as sums can show it.
 
 use tcp_trace_common::connect_rows::FIRST_OF_TIMES;
 
@@ -9,17 +9,17 @@ use crate::{
     summarize::summary::Summary,
 };
 
-/// Attempts that were added up, and whose they are, if that is known.
+/// Attempts of a row, and their process and destination, if known.
 pub(super) struct Attempts<'a> {
     pub(super) row: Option<&'a FoldedRow>,
     pub(super) counts: &'a FoldedCounts,
 }
 
-/// How many of such attempts meet a condition.
+/// How many of a row's attempts meet a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Met {
     None,
-    /// Nobody can tell from sums.
+    /// Sums cannot show whether the condition holds.
     Unsure,
     Some,
     All,
@@ -34,7 +34,7 @@ impl Met {
         if is_so { Self::All } else { Self::None }
     }
 
-    /// Of `all`.
+    /// The result for `some` of `all` attempts.
     fn of(some: u64, all: u64) -> Self {
         match some {
             0 => Self::None,
@@ -43,7 +43,7 @@ impl Met {
         }
     }
 
-    /// Meeting both: some that meet one and some that meet the other need not be the same.
+    /// How many meet both conditions: those that meet one and those that meet the other need not be the same.
     fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::None, _) | (_, Self::None) => Self::None,
@@ -76,7 +76,7 @@ impl Trigger {
     }
 }
 
-/// By the largest, and by the powers of two that the values are in.
+/// Compares with the maximum, and with the powers of two of the values.
 fn of_values(values: &FoldedSpread, order: Order, bound: u64, all: u64) -> Met {
     let least = values.buckets.iter().position(|count| *count > 0);
     // All values of the first bucket are below this.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Triggers: how they are read, and when they are met.
+//! Tests of triggers: parsing, and when they fire.
 
 use proptest::prelude::*;
 
@@ -100,7 +100,7 @@ fn conditions_of_an_interval_are_asked_when_it_ends() {
     assert!(interval(Outcome::Established, 2_000_000, 2.0));
 }
 
-/// As they are added up, without any event.
+/// The connects as the kernel side adds them up, without events.
 fn folded(connects: &[&Connect]) -> CounterSnapshot {
     let rows = sample::rows(connects.iter().copied());
     CounterSnapshot { folded: Some(Folded { rows, ..Folded::default() }), ..CounterSnapshot::untraced() }
@@ -123,7 +123,7 @@ fn conditions_of_a_connect_are_met_by_rows_at_any_rate() {
     assert!(matches("outcome = refused and port = 80", &[&slow, &elsewhere]));
     assert!(!matches("outcome = refused and port = 3306", &[&slow, &elsewhere]));
     assert!(matches("outcome = refused and pid = 4243", &[&refused]));
-    // Nobody can tell from sums whether it was the same one; its event can.
+    // Sums cannot show whether it was the same connect; its event can.
     assert!(!matches("outcome = refused and total > 5ms", &[&slow, &refused]));
     // Where all of a row are one of both it is.
     assert!(matches("outcome = established and total > 5ms", &[&slow]));
@@ -139,7 +139,7 @@ fn attempts_that_found_no_room_in_a_row_meet_them_too() {
         evaluator.matches(Message::Counters(&counters))
     };
     assert!(matches("outcome = refused"));
-    assert!(!matches("outcome = refused and port = 3306"), "nobody knows where they went");
+    assert!(!matches("outcome = refused and port = 3306"), "their destination is unknown");
 }
 
 proptest! {

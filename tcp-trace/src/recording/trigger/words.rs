@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A trigger as words, each with its place: whatever is wrong with one can be pointed at.
+//! A trigger as words with their places, so that errors can point at them.
 
 use std::ops::Range;
 
-/// What is wrong, and where.
+/// A syntax error and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {
-    /// Which bytes of the text.
+    /// Bytes of the text with the error.
     pub at: Range<usize>,
-    /// What, and what would be right.
+    /// The error, and what would be valid.
     pub what: String,
 }
 
@@ -17,7 +17,7 @@ impl Wrong {
         Self { at, what: what.into() }
     }
 
-    /// The text, a mark under the place, and the words.
+    /// The text, a mark under the place, and the error.
     pub fn point(&self, text: &str) -> String {
         let before = text[..self.at.start].chars().count();
         let marked = text[self.at.clone()].chars().count().max(1);
@@ -28,13 +28,13 @@ impl Wrong {
 /// A word, or one of `(`, `)`, `=`, `!=`, `<`, `<=`, `>`, `>=`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word<'a> {
-    /// Where it stands.
+    /// Bytes of the word in the text.
     pub at: Range<usize>,
-    /// As typed.
+    /// Text of the word.
     pub text: &'a str,
 }
 
-/// Splits a text; quotes hold one word together.
+/// Splits a text into words; quotes keep a word together.
 pub fn split(text: &str) -> Result<Vec<Word<'_>>, Wrong> {
     let mut words = Vec::new();
     let mut at = 0;

@@ -76,7 +76,7 @@ fn lab_not_root() -> Result<()> {
     Ok(())
 }
 
-/// What nobody may see is said, and the rest is an answer.
+/// What the user may not see is reported as such; the rest is in the report.
 fn doctor_not_root() -> Result<()> {
     let mut command = Command::new(tool::path());
     command.args(["doctor", "--watch", "1s", "--format", "json"]).uid(65534).gid(65534);
@@ -86,7 +86,7 @@ fn doctor_not_root() -> Result<()> {
     let privileges = answer.of("fact").find(|line| line["fact"] == "privileges").context("no fact on privileges")?;
     ensure!(privileges["words"].as_str().is_some_and(|words| words.contains("may not trace")), "{privileges}");
     ensure!(answer.of("limit").any(|line| line["limit"] == "file_max" && line["used"].is_u64()), "no limits");
-    ensure!(answer.of("plan").all(|line| line["verdict"] != "works"), "nobody traces");
+    ensure!(answer.of("plan").all(|line| line["verdict"] != "works"), "no tier works");
     ensure!(answer.of("finding").next().is_none(), "a cause in nothing");
     Ok(())
 }
@@ -122,7 +122,7 @@ fn closed_pipe() -> Result<()> {
     }
     child.kill()?;
     child.wait()?;
-    bail!("it went on writing for nobody")
+    bail!("it went on writing without a reader")
 }
 
 fn disk_full() -> Result<()> {

@@ -104,7 +104,7 @@ fn same(event: &Value, seen: &Seen) -> Result<()> {
     ensure!(event["reuse_addr"] == seen.shared && event["reuse_port"] == false, "shared {}", seen.shared);
     let family = if seen.asked.is_ipv4() { "ipv4" } else { "ipv6" };
     ensure!(event["family"] == family, "family {family}");
-    ensure!(event["pid"] == std::process::id() && event["comm"] == "caller", "not ours");
+    ensure!(event["pid"] == std::process::id() && event["comm"] == "caller", "another process");
     ensure!(event["range_low"] == 41000 && event["range_high"] == 41009, "another range");
     let took_ns = event["took_ns"].as_u64().context("no time")?;
     ensure!(took_ns > 0 && took_ns <= seen.call_ns, "took {took_ns} of {}", seen.call_ns);
@@ -141,7 +141,7 @@ fn totals(answer: &Answer, inode: u64, seen: &[Seen], connected: usize) -> Resul
 /// What holds ports of the range, and which of them connect() to somewhere else skips.
 struct Held {
     skipped: usize,
-    /// Of these, in use by connections that share, and bound by somebody who left.
+    /// Ports of these that connections share and that a closed socket had bound.
     left: usize,
     bound: usize,
     listening: usize,
@@ -181,7 +181,7 @@ fn marks(tier: Tier) -> Result<()> {
 fn hold(netns: &Netns) -> Result<(Held, Vec<Socket>)> {
     let (shared, elsewhere) = (SocketAddr::new(LOCALHOST, 2001), SocketAddr::new(LOCALHOST, 2002));
     let mut sockets = vec![Socket::listener(shared, 64)?, Socket::listener(elsewhere, 64)?];
-    // Somebody listens in the range, on a port that nobody else may get.
+    // A listener in the range, on a port that no other socket may get.
     let listening = SocketAddr::new(LOCALHOST, RANGE.1);
     sockets.push(Socket::listener(listening, 1)?);
     netns.set_range(RANGE.0, RANGE.1)?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{harness::Report, lab::Lab, tool};
 
-/// An incident, and what is to be said of it.
+/// An incident, and the expected findings.
 struct Case {
     scenario: &'static str,
     arguments: &'static [&'static str],
@@ -64,7 +64,7 @@ fn watch(threshold: &str) -> Result<(Vec<Value>, Option<i32>)> {
     command.args(["doctor", "--watch", "5s", "--format", "json", "--fail-on", threshold]).args(tool::UNBOUNDED);
     let finished = tool::run(&mut command)?;
     let lines = tool::parse(&finished.stdout).with_context(|| finished.stderr.trim().to_owned())?;
-    // Losses are told as they come.
+    // Losses are reported as they occur.
     let mut answer = lines.lines.iter().skip_while(|line| line["type"] == "lost");
     let first = answer.next().context("not a line")?;
     let findings: Vec<Value> = lines.of("finding").cloned().collect();

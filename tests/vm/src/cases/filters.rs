@@ -48,7 +48,7 @@ impl Made {
         SocketAddr::new(ip, 2000 + self as u16)
     }
 
-    /// Nobody listens: a refused connect is a connect.
+    /// No process listens: a refused connect is a connect.
     fn connect(self) -> Result<()> {
         let remote = self.remote();
         let errno = Socket::tcp(remote.ip())?.connect(remote);
@@ -75,10 +75,11 @@ impl Made {
         // SAFETY: the child only makes system calls and leaves without running destructors.
         let child = unsafe { libc::fork() };
         if child == 0 {
-            // SAFETY: as above. The system call itself: libc's wrapper would ask the other threads, which are not here.
+            // SAFETY: the child only makes system calls and leaves without running destructors; The system call itself:
+            // libc's wrapper would ask the other threads, which are not here.
             let changed = unsafe { libc::syscall(libc::SYS_setuid, STRANGER_UID) } == 0;
             let refused = changed && socket.connect(self.remote()) == libc::ECONNREFUSED;
-            // SAFETY: as above.
+            // SAFETY: the child only makes system calls and leaves without running destructors.
             unsafe { libc::_exit(i32::from(!refused)) };
         }
         let mut status = -1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Call paths: of a program whose frames are known, and of a proxy that nobody here wrote, at the cliff.
+//! Call paths: of a program whose frames are known, and of a third-party proxy, at the cliff.
 
 use std::{fs, net::SocketAddr, process::Command, time::Duration};
 
@@ -94,7 +94,7 @@ fn frames(tier: Tier) -> Result<()> {
     Ok(())
 }
 
-/// A program whose file nobody sees but itself, as in a container.
+/// A program whose file only it can see, as in a container.
 fn container(tier: Tier) -> Result<()> {
     let hidden = "mkdir -p /mnt && mount -t tmpfs none /mnt && cp \"$1\" /mnt/hidden && exec /mnt/hidden lab refused --duration 3s";
     let tier = tier.to_string();

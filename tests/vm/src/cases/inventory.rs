@@ -80,7 +80,7 @@ fn connections(remote: SocketAddr) -> Result<Vec<Socket>> {
     Ok(held)
 }
 
-/// A connection to somebody else whose port bind() chose: nobody's connect() gets that port.
+/// A connection to another destination whose port bind() chose: no connect() gets that port.
 fn bound_elsewhere(ip: IpAddr) -> Result<[Socket; 2]> {
     let remote = SocketAddr::new(ip, SERVICE + 1);
     let listener = Socket::listener(remote, 1)?;
@@ -175,7 +175,7 @@ fn shared() -> Result<()> {
     })
 }
 
-/// A namespace that a visitor enters every second. Between two visits nobody of the tool is there.
+/// A namespace that a visitor enters every second. Between two visits no thread of the tool is in it.
 fn leaves_no_thread_behind() -> Result<()> {
     let tool = start(&tool::UNBOUNDED)?;
     let pid = tool.pid();

@@ -24,7 +24,7 @@ use crate::{
     witness::Witness,
 };
 
-/// More than a ring of one page takes before anybody looks.
+/// More than a ring of one page holds until it is read.
 const BURST: u64 = 3_000;
 
 pub fn run(report: &mut Report, tier: Tier) {
@@ -130,7 +130,7 @@ fn small_ring(tier: Tier) -> Result<()> {
     Ok(())
 }
 
-/// 200 attempts that nobody answers, and room for 64.
+/// 200 attempts without an answer, and room for 64.
 fn small_map(tier: Tier) -> Result<()> {
     const ROOM: u64 = 64;
     const ATTEMPTS: u64 = 200;
@@ -249,7 +249,7 @@ fn until(tool: &Tool, satisfied: impl Fn(&Answer) -> bool, mut act: impl FnMut()
         if satisfied(&answer) {
             return Ok(done);
         }
-        ensure!(Instant::now() < deadline, "it does not come to that: {:?}", changes(&answer));
+        ensure!(Instant::now() < deadline, "the detail does not change as expected: {:?}", changes(&answer));
     }
 }
 
@@ -336,7 +336,7 @@ fn statistics_end(tier: Tier) -> Result<()> {
     let witness = Witness::attach()?;
     let before = sysctl()?;
     let mut tool = Tool::start(tier, &[])?;
-    // Windows are opened while somebody connects.
+    // Windows are opened only while there are connects.
     let found = AtomicBool::new(false);
     thread::scope(|scope| {
         let connects = scope.spawn(|| {

@@ -217,7 +217,7 @@ fn syn_queue(netns: &Netns, at: At, _: Tier) -> Result<Seen> {
     Ok(Seen { wanted: vec![("dropped_syn_queue", dropped.into()), ("syn_queue_high", taken.into())], ..seen })
 }
 
-/// 12 of 16 are for everybody.
+/// 12 of 16 entries are for all peers.
 fn syn_backlog(netns: &Netns, at: At, _: Tier) -> Result<Seen> {
     netns.set("ipv4/tcp_syncookies", "0")?;
     netns.set("ipv4/tcp_max_syn_backlog", "16")?;

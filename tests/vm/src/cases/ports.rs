@@ -220,7 +220,7 @@ fn local_port_range(netns: &Netns, witness: &Witness) -> Result<Vec<Step>> {
     Ok(series.steps)
 }
 
-/// The step is random and nobody can see it: only what the witness counted can be compared, and null is right too.
+/// The step is random and invisible: only what the witness counted can be compared, and null is right too.
 fn step_width(netns: &Netns, witness: &Witness) -> Result<Vec<Step>> {
     if !netns.has("ipv4/ip_local_port_step_width") {
         return Err(not_run("this kernel has no ip_local_port_step_width"));
@@ -265,7 +265,7 @@ fn two_threads(witness: &Witness) -> Result<(u64, Vec<Vec<Step>>)> {
     })
 }
 
-/// What the other thread found between entry and reading is added to what this one is told; nothing else may differ.
+/// What the other thread found between entry and reading is added to the report; nothing else may differ.
 fn few_mismatches(answer: &Answer, (netns, threads): &(u64, Vec<Vec<Step>>)) -> Result<()> {
     let mut total = 0;
     let mut wrong = Vec::new();

@@ -38,7 +38,7 @@ pub fn run(report: &mut Report, tiers: &[Tier]) {
                 }
                 ensure!(series.steps.iter().all(|step| step.refused == HALF as u64), "the first half is not full");
                 let told = compare(&tool.stop()?, netns.inode, &series.steps)?;
-                ensure!(told == CONNECTS, "visits were told for {told} of {CONNECTS}");
+                ensure!(told == CONNECTS, "visits were known for {told} of {CONNECTS}");
                 Ok(())
             });
         }

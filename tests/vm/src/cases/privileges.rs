@@ -55,7 +55,7 @@ fn checked(result: libc::c_long) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Nobody, with capabilities that survive the exec.
+/// Becomes an unprivileged user, with capabilities that survive the exec.
 fn become_nobody_with(capabilities: &[u32]) -> io::Result<()> {
     let mask = capabilities.iter().fold(0_u64, |mask, capability| mask | 1 << capability);
     let (low, high) = (mask as u32, (mask >> 32) as u32);
@@ -82,8 +82,8 @@ fn only_bpf_and_perfmon() -> Result<()> {
     let mut command = connect_latency();
     // SAFETY: the function only makes system calls.
     unsafe { command.pre_exec(|| become_nobody_with(&[CAP_BPF, CAP_PERFMON])) };
-    // The output is a file in /tmp that root has made: nobody has to be able to write it.
-    let folder = tool::temporary("nobody");
+    // The output is a file in /tmp that root has created: the unprivileged user must be able to write it.
+    let folder = tool::temporary("unprivileged");
     fs::create_dir_all(&folder)?;
     std::os::unix::fs::chown(&folder, Some(65534), Some(65534))?;
     let result = sees_a_connect(command, Some(&folder));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Programs that nobody here wrote, in front of the tool.
+//! Third-party programs, traced by the tool.
 
 use std::{
     fs,
@@ -143,7 +143,7 @@ pub fn proxied(upstream: &Socket) -> Result<Vec<u16>> {
             request(&mut nginx, SocketAddr::new(LOCALHOST, 2001))?;
         }
         let ports = server.join().ok().context("the server panicked")?;
-        // A proxy does not end with its last request: whoever wants to look at it has the time.
+        // A proxy does not end with its last request, so there is time to read it.
         thread::sleep(Duration::from_secs(1));
         ports
     });

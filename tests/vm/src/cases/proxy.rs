@@ -29,7 +29,7 @@ const UPSTREAM: SocketAddr = SocketAddr::new(LOCALHOST, 2002);
 /// What the host gets.
 const RESULTS: &str = "/dev/results";
 
-/// What was told of it all.
+/// What the tool reported.
 struct Told {
     /// Ports visited by each of nginx's connects, before and after the advice was taken.
     visited: [f64; 2],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is recorded gives the same answer again, to the byte and without root; what kill -9 or a full disk cuts off gives
-//! what came before; a flight recorder writes down what its trigger is about.
+//! A replay prints the original report, byte for byte and without root; after kill -9 or on a full disk it prints what
+//! came before; a flight recorder writes what surrounds its trigger.
 
 use std::{
     fs,
@@ -44,7 +44,7 @@ fn written(arguments: &[&str], to: &Path, user: u32) -> Result<String> {
 fn same_answer_again() -> Result<()> {
     let _lab = Lab::stage(INCIDENT.0, INCIDENT.1)?;
     let (recording, answer) = (tool::temporary("rec"), tool::temporary("answer"));
-    let file = recording.to_str().context("a name of ours")?;
+    let file = recording.to_str().context("UTF-8")?;
     for (live, replayed) in [
         (&["connect-latency", "--duration", "3s"][..], &["connect-latency"][..]),
         (&["doctor", "--watch", "3s"], &["doctor"]),
@@ -52,7 +52,7 @@ fn same_answer_again() -> Result<()> {
         let json = |arguments: &[&'static str]| [arguments, &["--format", "json"]].concat();
         let first = written(&[&json(live)[..], &["--record", file], &tool::UNBOUNDED].concat(), &answer, 0)?;
         ensure!(first.contains("\"final\":true"), "no final answer: {first}");
-        // Nobody but its owner may read it, so its owner becomes somebody else.
+        // Only its owner may read it, so the test changes the owner.
         std::os::unix::fs::chown(&recording, Some(65_534), None)?;
         let again = written(&[&["replay", file][..], &json(replayed)].concat(), &answer, 65_534)?;
         ensure!(first == again, "{}", difference(&first, &again));
@@ -72,7 +72,7 @@ fn difference(first: &str, again: &str) -> String {
 fn killed() -> Result<()> {
     let _lab = Lab::stage(INCIDENT.0, INCIDENT.1)?;
     let (recording, ready) = (tool::temporary("rec"), tool::temporary("ready"));
-    let file = recording.to_str().context("a name of ours")?;
+    let file = recording.to_str().context("UTF-8")?;
     let mut command = Command::new(tool::path());
     command.args(["record", file]).args(tool::UNBOUNDED).arg("--ready-file").arg(&ready);
     let mut child = command.stdin(Stdio::null()).spawn().context("could not start")?;
@@ -99,7 +99,7 @@ fn full_disk() -> Result<()> {
     let _lab = Lab::stage(INCIDENT.0, INCIDENT.1)?;
     let disk = SmallDisk::mount("size=256k")?;
     let recording = disk.0.join("rec");
-    let file = recording.to_str().context("a name of ours")?;
+    let file = recording.to_str().context("UTF-8")?;
     let mut command = Command::new(tool::path());
     command.args(["record", file, "--stacks", "--duration", "60s"]).args(tool::UNBOUNDED);
     let output = command.stdin(Stdio::null()).output().context("could not start")?;
@@ -154,7 +154,7 @@ impl Drop for SmallDisk {
 fn flight_recorder() -> Result<()> {
     let _lab = Lab::stage(INCIDENT.0, &["--rate", "10"])?;
     let recording = tool::temporary("rec");
-    let file = recording.to_str().context("a name of ours")?;
+    let file = recording.to_str().context("UTF-8")?;
     let mut command = Command::new(tool::path());
     command.args(["record", file, "--trigger", "ports_visited > 5000 or outcome = no_port", "--keep", "20s"]);
     command.args(["--after", "1s", "--duration", "60s"]).args(tool::UNBOUNDED);

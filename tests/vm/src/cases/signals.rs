@@ -46,7 +46,7 @@ fn install_handler() {
     }
 }
 
-/// Calls connect() towards somebody who does not answer, and sends this thread a signal meanwhile.
+/// Calls connect() towards a destination that does not answer, and sends this thread a signal meanwhile.
 fn interrupted_call(socket: &Socket, remote: SocketAddr) -> Result<Attempt> {
     // SAFETY: has no preconditions.
     let this = unsafe { libc::pthread_self() };
@@ -146,7 +146,7 @@ fn process_ends(remote: SocketAddr) -> Result<Seen> {
     let child = unsafe { libc::fork() };
     if child == 0 {
         let errno = socket.connect(remote);
-        // SAFETY: as above.
+        // SAFETY: the child only makes system calls and leaves without running destructors.
         unsafe { libc::_exit(i32::from(errno != libc::EINPROGRESS)) };
     }
     ensure!(child > 0, "fork: {}", std::io::Error::last_os_error());

@@ -24,7 +24,7 @@ const PORT: u16 = 2301;
 /// Connections of each act.
 const COUNT: u64 = 6;
 const CLOSE_WAIT: &str = "08";
-const UNREAD: &[u8] = b"nobody reads this";
+const UNREAD: &[u8] = b"unread data here!";
 
 /// What there was to see in one namespace, and what the rows of both ends must say of it.
 #[derive(Default)]
@@ -205,7 +205,7 @@ fn in_state(family: IpAddr, state: &str) -> Result<u64> {
 /// more; where none was left out all of them are exact.
 fn compare(answer: &Answer, seen: &Seen, tier: Tier, missed: u64) -> Result<()> {
     let opened = row(answer, seen.netns, "opened")?;
-    ensure!(opened["pid"] == std::process::id() && opened["comm"] == "caller", "not ours: {opened}");
+    ensure!(opened["pid"] == std::process::id() && opened["comm"] == "caller", "another process: {opened}");
     fields(opened, &seen.opened, missed)?;
     if let Some((field, least, most)) = seen.between {
         let value = opened[field].as_u64().with_context(|| format!("no {field}: {opened}"))?;
@@ -213,9 +213,12 @@ fn compare(answer: &Answer, seen: &Seen, tier: Tier, missed: u64) -> Result<()> 
     }
     if !seen.accepted.is_empty() {
         let accepted = row(answer, seen.netns, "accepted")?;
-        // Without accept() the owner is whoever closes, and after a reset of the peer nobody.
+        // Without accept() the owner is the process that closes; after a reset by the peer it is unknown.
         if tier.sees_search() {
-            ensure!(accepted["pid"] == std::process::id() && accepted["comm"] == "caller", "not ours: {accepted}");
+            ensure!(
+                accepted["pid"] == std::process::id() && accepted["comm"] == "caller",
+                "another process: {accepted}"
+            );
             fields(accepted, &seen.accepted, missed)?;
         }
     }
@@ -225,7 +228,7 @@ fn compare(answer: &Answer, seen: &Seen, tier: Tier, missed: u64) -> Result<()> 
     Ok(())
 }
 
-/// The last row of one end, of whoever is known: rows of nobody's come before somebody accepts.
+/// The last row of one end, with or without an owner: rows without one come before accept().
 fn row<'a>(answer: &'a Answer, netns: u64, side: &str) -> Result<&'a Value> {
     let rows = answer.of("states").filter(|line| line["netns"] == netns && line["side"] == side);
     let rows: Vec<_> = rows.filter(|line| line["port"] == PORT).collect();
@@ -234,7 +237,7 @@ fn row<'a>(answer: &'a Answer, netns: u64, side: &str) -> Result<&'a Value> {
 }
 
 fn fields(row: &Value, wanted: &[(&'static str, u64)], missed: u64) -> Result<()> {
-    // Each of these connections has at most so many bytes to its name.
+    // Each of these connections accounts for at most this many bytes.
     let worth = |field: &str| if field.starts_with("bytes") { UNREAD.len() as u64 } else { 1 };
     for (field, value) in wanted {
         let got = row[field].as_u64().with_context(|| format!("no {field}: {row}"))?;

@@ -250,7 +250,7 @@ fn many_destinations(tier: Tier) -> Result<()> {
 fn recorded(tier: Tier) -> Result<()> {
     let storm = STORMS[0].1;
     let recording = tool::temporary("rec");
-    let file = recording.to_str().context("a name of ours")?;
+    let file = recording.to_str().context("UTF-8")?;
     let (netns, answer) = netns::within("caller", |netns| {
         let _held = storm.prepare(netns)?;
         let tool = Tool::start(tier, &["--comm", "caller", "--record", file])?;
@@ -340,14 +340,14 @@ fn short_processes() -> Result<()> {
     Ok(())
 }
 
-/// The pid of a child that connected once, in vain, and ended.
+/// The pid of a child that connected once, without success, and ended.
 fn connects_in_a_child() -> Result<i32> {
     let socket = Socket::tcp(LOCALHOST)?;
     // SAFETY: the child only makes system calls and leaves without running destructors.
     let child = unsafe { libc::fork() };
     if child == 0 {
         let refused = socket.connect(NOBODY) == libc::ECONNREFUSED;
-        // SAFETY: as above.
+        // SAFETY: the child only makes system calls and leaves without running destructors.
         unsafe { libc::_exit(i32::from(!refused)) };
     }
     let mut status = -1;

@@ -41,8 +41,8 @@ fn doctor() -> Result<()> {
     })
 }
 
-/// Takes what waits, or the accept queue would be full before the tool has seen enough. A connection that was reset may be
-/// gone from it, so nobody waits for a number of them.
+/// Accepts waiting connections, or the accept queue would be full before the tool has seen enough. A connection that
+/// was reset may be gone from it, so the test does not wait for a number.
 fn accept_all(listener: &Socket) {
     while listener.accept().is_ok() {}
 }
@@ -92,8 +92,8 @@ fn bind_before_connect() -> Result<()> {
     })
 }
 
-/// Connections share the ports of a whole half, somebody binds each of these, and from then on every connect() to anywhere
-/// walks that half in vain.
+/// Connections share the ports of a whole half, another socket binds each of these, and from then on every connect(),
+/// to any destination, walks that half without finding a port.
 fn poisoned_buckets() -> Result<()> {
     const ELSEWHERE: SocketAddr = SocketAddr::new(LOCALHOST, 2003);
     const AT_ONCE: u64 = 500;
@@ -108,7 +108,7 @@ fn poisoned_buckets() -> Result<()> {
         let mut held = Vec::new();
         for _ in RANGE.0..=RANGE.0 + (RANGE.1 - RANGE.0) / 2 {
             let socket = sharing()?;
-            ensure!(socket.connect(SERVICE) == 0, "the first half is not to be had");
+            ensure!(socket.connect(SERVICE) == 0, "the first half is not available");
             held.push(socket);
         }
         // They stay: from 6.18 on a mark goes with the socket that made it.

@@ -56,7 +56,7 @@ fn proxy(tier: Tier) -> Result<()> {
     let (nginx, wrk) = (present(NGINX)?, present(WRK)?);
     room_for(8_192)?;
     let [configuration, log] = ["cfg", "log"].map(tool::temporary);
-    fs::write(&configuration, CONFIGURATION.replace("LOG", log.to_str().context("a name of ours")?))?;
+    fs::write(&configuration, CONFIGURATION.replace("LOG", log.to_str().context("UTF-8")?))?;
     let (netns, answer) = netns::within("caller", |netns| {
         let child = Command::new(nginx).args(["-e", "stderr", "-c"]).arg(&configuration).spawn();
         let mut nginx = Running(child.context("could not start nginx")?);

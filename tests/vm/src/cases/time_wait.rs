@@ -195,7 +195,7 @@ fn compare_passages(answer: &Answer, seen: &Seen) -> Result<()> {
     ensure!(by_syn == seen.by_syn, "taken over by a SYN: wanted {}, got {by_syn}", seen.by_syn);
     for line in events.iter().filter(|line| line["event"] == "enter") {
         let ours = line["owner_pid"] == std::process::id() && line["owner_comm"] == "caller";
-        ensure!(ours && (line["dport"] == 2001 || line["sport"] == 2001), "not ours: {line}");
+        ensure!(ours && (line["dport"] == 2001 || line["sport"] == 2001), "another process: {line}");
     }
     let last = events.iter().rev().find(|line| line["event"] != "overflow" && line["event"] != "fin_received");
     let level = &last.context("no event")?["level"];

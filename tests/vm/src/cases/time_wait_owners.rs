@@ -75,7 +75,7 @@ fn overflows(tier: Tier) -> Result<()> {
     let mut kept = Vec::new();
     for _ in 0..NAMESPACES {
         kept.push(netns::within("caller", |netns| {
-            // So that no minisocket stays, and its namespace comes to rest.
+            // Lets no minisocket stay, so that its namespace becomes idle.
             netns.set("ipv4/tcp_max_tw_buckets", "0")?;
             let remote = SocketAddr::new(LOCALHOST, PORT);
             let listener = Socket::listener(remote, 1)?;
@@ -128,7 +128,10 @@ fn compare(answer: &Answer, seen: &Seen) -> Result<()> {
     let rows: Vec<_> = answer.of("time_wait_owner").filter(|line| line["netns"] == seen.netns).collect();
     let row = rows.last().context("no row")?;
     ensure!(rows.iter().all(|line| line["side"] == seen.side), "another side: {rows:?}");
-    ensure!(row["pid"] == std::process::id() && row["comm"] == "caller" && row["port"] == PORT, "not ours: {row}");
+    ensure!(
+        row["pid"] == std::process::id() && row["comm"] == "caller" && row["port"] == PORT,
+        "another process: {row}"
+    );
     ensure!(row["cgroup"] == format!("/{CGROUP}"), "another cgroup: {row}");
     for field in ["level", "entered"] {
         ensure!(row[field] == seen.level, "{field}: wanted {}: {row}", seen.level);

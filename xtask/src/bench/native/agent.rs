@@ -29,7 +29,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts it so that each connect is told, and waits until it is attached.
+    /// Starts it so that each connect is reported, and waits until it is attached.
     pub fn start(tcp_trace: &Path, arguments: &[&str]) -> Result<Self> {
         const EACH: [&str; 4] = ["connect-latency", "--max-overhead", "100%", "--tier"];
         Self::spawn(tcp_trace, &[&EACH[..], &["tracepoint", "--format", "json"], arguments].concat())
@@ -108,7 +108,7 @@ pub fn remove(file: &Path) -> Result<()> {
     }
 }
 
-/// Until somebody made the file.
+/// Waits until the file exists.
 pub fn wait_for(file: &Path, child: &mut Child) -> Result<()> {
     let begin = Instant::now();
     while !file.exists() {

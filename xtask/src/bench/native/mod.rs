@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What user space costs on this machine: an event, a start, a stream of connects that must not be lost.
+//! Cost of user space on this machine: an event, a start, a stream of connects without loss.
 //!
-//! Others use this machine too. Times are the best of several short runs, as whatever else runs only ever takes away.
+//! Other programs use this machine too. Times are the best of several short runs, because other load only increases
+//! them.
 
 mod agent;
 mod rest;
@@ -16,20 +17,20 @@ use serde::{Deserialize, Serialize};
 
 use super::guest;
 
-/// One figure, and whether it is as it must be.
+/// One figure, and whether it meets its bound.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Native {
     pub name: String,
-    /// Nothing where it could not be measured.
+    /// The figure; `None` if it could not be measured.
     pub value: Option<f64>,
     pub unit: String,
-    /// In words: `at least 1500000`.
+    /// The bound in words: `at least 1500000`.
     pub bound: Option<String>,
-    /// Nothing where nothing is asked of it. What was not measured meets no bound.
+    /// Whether the bound is met; `None` without a bound. What was not measured meets no bound.
     pub met: Option<bool>,
 }
 
-/// Programs as users are given them.
+/// Programs in the profile of releases.
 struct Built<'a> {
     tcp_trace: &'a Path,
     connect_load: &'a Path,

@@ -20,7 +20,7 @@ use crate::{peers, workspace::target};
 /// Enough to find both alone on the machine for once: the best counts.
 const RUNS: usize = 21;
 
-/// What whoever ended has left behind is freed in the background.
+/// Time in which the kernel frees what an ended process has left behind.
 const REST: Duration = Duration::from_millis(200);
 
 /// How long connects and handshakes take, how they end, by process and destination.
@@ -61,7 +61,7 @@ pub fn measure(built: &Built<'_>) -> Result<Vec<Native>> {
     Ok(vec![
         Native::new("start until attached, tracepoint tier", "ms", milliseconds(ours)).at_most(300.0),
         Native::new("start until attached, bpftrace with the same tracepoints", "ms", theirs.map(milliseconds)),
-        Native::new("bpftrace's start, of ours", "times", ratio).at_least(5.0),
+        Native::new("bpftrace's start compared with tcp-trace's", "times", ratio).at_least(5.0),
     ])
 }
 
