@@ -34,7 +34,7 @@ const FIXTURES: [(&str, &str); 2] =
 /// Memory limit in MiB: the limit of a target, and the fuzzer's own memory.
 const MEMORY_MIB: u32 = 2048;
 /// Time limit in seconds for one input.
-const SECONDS_OF_ONE: u32 = 20;
+const SECONDS_OF_ONE: u32 = 60;
 
 /// Fuzz each parser of outside data with libFuzzer
 #[derive(clap::Args)]

@@ -253,6 +253,10 @@ mod tests {
                 RawBinder { tgid: 8, netns: 1, ..RawBinder::default() },
             )],
         );
-        assert_eq!(aggregate.tick().binders[0].any_port.calls, 7, "what was told of the other is not told again");
+        assert_eq!(
+            aggregate.tick().binders[0].any_port.calls,
+            7,
+            "what was reported of the other is not counted again"
+        );
     }
 }

@@ -84,7 +84,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(name = "c\nd", "{} was not written", "a\nWARN b\x1b]0;x\x07\r\u{202e}\u{9b}1m");
         });
-        let said = String::from_utf8(kept.0.lock().expect("nobody panics").clone()).expect("UTF-8");
+        let said = String::from_utf8(kept.0.lock().expect("no panic").clone()).expect("UTF-8");
         let (line, end) = said.split_at(said.len() - 1);
         assert!(line.contains("was not written") && outside::one_line(line) == line && end == "\n", "{said:?}");
     }

@@ -16,7 +16,7 @@ use crate::outside;
 pub fn lines(graph: &Graph, baseline: &[u8]) -> io::Result<String> {
     let mut both = Vec::new();
     let (before, now) = (String::from_utf8_lossy(baseline), folded(graph));
-    // A file that anybody may have written, and its names are part of the picture.
+    // Any user may have written the file, and its names are part of the picture.
     let before = before.split('\n').map(outside::one_line).collect::<Vec<_>>().join("\n");
     let options = Options { normalize: true, ..Options::default() };
     differential::from_readers(options, before.as_bytes(), now.as_bytes(), &mut both)?;

@@ -29,7 +29,7 @@ pub struct Events {
 /// Makes what depends on which signals there are.
 macro_rules! tables {
     ($($place:literal $event:ident $fields:ident $how:ident;)*) => {
-        /// The tables, by their places. Names and places stand in files.
+        /// The tables, by their places. Names and places are part of the format.
         const TABLES: [&str; [$($place,)* DETAIL].len()] = {
             let mut names = [""; [$($place,)* DETAIL].len()];
             names[DETAIL as usize] = Detail::NAME;
@@ -43,7 +43,7 @@ macro_rules! tables {
                 let place = match event {
                     $(Event::$event(row) => self.put($place, row),)*
                     Event::Detail(row) => self.put(DETAIL, row),
-                    // The books say it, and whoever follows draws the difference.
+                    // The counters hold it, and consumers compute the difference.
                     Event::Lost(_) => return,
                 };
                 self.order.push(&place);

@@ -70,7 +70,7 @@ fn read(payload: &[u8]) -> Vec<Event> {
     back
 }
 
-/// The same bytes with another text of the same length: as somebody edits a recording.
+/// The same bytes with another text of the same length: an edited recording.
 fn edited(mut payload: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let places: Vec<_> = (0..payload.len()).filter(|at| payload[*at..].starts_with(from.as_bytes())).collect();

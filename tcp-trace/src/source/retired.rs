@@ -479,7 +479,7 @@ mod tests {
         };
         let first = [(1, of(2, 2)), (2, of(3, 3)), (3, of(4, 1))];
         let entered = vec![(1, 2), (2, 3), (3, 4)];
-        assert_eq!(look(&first, true), (entered.clone(), vec![]), "nobody knows yet whether they rest");
+        assert_eq!(look(&first, true), (entered.clone(), vec![]), "whether they are at rest is not known yet");
         assert_eq!(look(&first, false), (entered, vec![]), "there is room again");
         let second = [(1, of(2, 2)), (2, of(9, 9)), (3, of(4, 1))];
         look(&first, true);

@@ -152,7 +152,7 @@ fn on_cpu(cpu: usize, act: impl FnOnce() -> Result<Seen>) -> Result<Seen> {
         unsafe { libc::sched_getaffinity(0, size, &mut before) == 0 && libc::sched_setaffinity(0, size, &only) == 0 };
     ensure!(pinned, "CPU {cpu}: {}", std::io::Error::last_os_error());
     let seen = act();
-    // SAFETY: as above.
+    // SAFETY: a system call with integers and with a set that outlives it.
     ensure!(unsafe { libc::sched_setaffinity(0, size, &before) } == 0, "the CPUs from before");
     Ok(seen?.with("cpu", cpu))
 }
