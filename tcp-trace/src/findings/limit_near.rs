@@ -7,7 +7,7 @@ use crate::{
     inventory::limits::{Descriptors, Limits, TcpMemory},
 };
 
-/// Usage at which a limit is near. [`FULL`] is the usage at which it is as good as reached.
+/// Usage at which a limit is near. `FULL` is the usage at which it is as good as reached.
 const NEAR: f64 = 0.8;
 const REACHED: f64 = 0.98;
 

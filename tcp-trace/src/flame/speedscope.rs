@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! speedscope's own format: https://www.speedscope.app/file-format-schema.json
+//! speedscope's own format: <https://www.speedscope.app/file-format-schema.json>
 
 use std::collections::HashMap;
 
