@@ -7,8 +7,9 @@ use crate::{
     inventory::limits::{Descriptors, Limits, TcpMemory},
 };
 
-/// Usage at which a limit is near. `FULL` is the usage at which it is as good as reached.
+/// Usage at which a limit is near, as a share of it.
 const NEAR: f64 = 0.8;
+/// Usage at which a limit is as good as reached.
 const REACHED: f64 = 0.98;
 
 pub(super) fn find(limits: &LimitsSnapshot) -> Vec<Finding> {

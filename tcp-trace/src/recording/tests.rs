@@ -238,7 +238,7 @@ fn counters_that_could_not_be_read_are_unknown_and_never_0() {
     assert!(!summaries.is_empty(), "{json}");
     for summary in summaries {
         let ledger = &summary["ledger"];
-        for name in ["made", "shed", "summed", "lost_ring", "lost_map", "in_flight", "missed_runs", "not_followed"] {
+        for name in ["made", "shed", "in_kernel", "lost_ring", "lost_map", "in_flight", "missed_runs", "not_followed"] {
             assert!(
                 ledger.as_object().expect("an object").contains_key(name) && ledger[name].is_null(),
                 "{name}: {ledger}"
