@@ -10,17 +10,15 @@ use crate::{
     export::row::Row,
     findings::{Evidence, Finding},
     mode::Mode,
+    model::JSON_VERSION,
     summarize::summary::Summary,
 };
-
-/// Version of the contract.
-pub(super) const VERSION: u8 = 2;
 
 /// Appends the line of an event.
 pub fn event(out: &mut Vec<u8>, calendar: &mut Calendar, event: &Event) {
     match event {
         Event::Detail(detail) => line(out, &DetailLine::from(detail)),
-        Event::Lost(lost) => line(out, &LostLine { v: VERSION, kind: "lost", counts: (*lost).into() }),
+        Event::Lost(lost) => line(out, &LostLine { v: JSON_VERSION, kind: "lost", counts: (*lost).into() }),
         of_a_signal => json_event::signal(out, calendar, of_a_signal),
     }
 }
@@ -36,7 +34,7 @@ pub fn summary(out: &mut Vec<u8>, summary: &Summary, top: usize) {
 
 /// Appends the line of a row.
 pub fn row(out: &mut Vec<u8>, time: Timestamp, row: &Row) {
-    line(out, &RowLine { v: VERSION, kind: row.kind, time: time.to_string(), fields: EvidenceMap(&row.fields) });
+    line(out, &RowLine { v: JSON_VERSION, kind: row.kind, time: time.to_string(), fields: EvidenceMap(&row.fields) });
 }
 
 /// Appends the line of a finding.
@@ -45,7 +43,7 @@ pub fn finding(out: &mut Vec<u8>, finding: &Finding) {
     line(
         out,
         &FindingLine {
-            v: VERSION,
+            v: JSON_VERSION,
             kind: "finding",
             code: finding.code.to_string(),
             severity: finding.severity.to_string(),
@@ -105,7 +103,7 @@ struct DetailLine {
 impl From<&Detail> for DetailLine {
     fn from(change: &Detail) -> Self {
         Self {
-            v: VERSION,
+            v: JSON_VERSION,
             kind: "detail",
             time: change.time.to_string(),
             detail: change.after.name(),

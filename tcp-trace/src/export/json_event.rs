@@ -4,10 +4,12 @@
 use super::{
     calendar::Calendar,
     fields::{Format, Lines, Value},
-    json::VERSION,
     put,
 };
-use crate::event::{Event, signals};
+use crate::{
+    event::{Event, signals},
+    model::JSON_VERSION,
+};
 
 /// Makes the function that finds the signal of an event.
 macro_rules! signal_of {
@@ -30,7 +32,7 @@ signals!(signal_of);
 /// Appends the line of an event.
 fn line(out: &mut Vec<u8>, calendar: &mut Calendar, event: &impl Lines) {
     out.extend_from_slice(b"{\"v\":");
-    put::number(out, VERSION.into());
+    put::number(out, JSON_VERSION.into());
     out.extend_from_slice(b",\"type\":");
     quote(out, event_type(event).as_bytes());
     event.write(&mut Line { out, calendar });

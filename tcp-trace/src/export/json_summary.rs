@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use serde::{Serialize, Serializer};
 
 use super::{
-    json::{LostCounts, VERSION, rounded},
+    json::{LostCounts, rounded},
     json_ledger::LedgerObject,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
         top::Row,
     },
     event::{AddressExt as _, OUTCOMES},
-    model::{folded::FoldedSpread, time_wait::TimeWaitTotals},
+    model::{JSON_VERSION, folded::FoldedSpread, time_wait::TimeWaitTotals},
     summarize::summary::Summary,
 };
 
@@ -67,7 +67,7 @@ impl<'a> SummaryLine<'a> {
         let known = connect.second_pass_known > 0 || connect.connects == 0;
         let estimate = connect.estimate();
         Self {
-            v: VERSION,
+            v: JSON_VERSION,
             kind: "summary",
             time: summary.time.to_string(),
             is_final: summary.is_final,

@@ -4,10 +4,10 @@
 use serde::Serialize;
 
 use super::{
-    json::{LostCounts, VERSION, rounded},
+    json::{LostCounts, rounded},
     json_ledger::LedgerObject,
 };
-use crate::summarize::summary::Summary;
+use crate::{model::JSON_VERSION, summarize::summary::Summary};
 
 #[derive(Serialize)]
 pub(super) struct WatchedLine<'a> {
@@ -33,7 +33,7 @@ impl<'a> WatchedLine<'a> {
     pub(super) fn new(summary: &'a Summary) -> Self {
         let (cost, seconds) = (&summary.ledger.cost, summary.observed.seconds);
         Self {
-            v: VERSION,
+            v: JSON_VERSION,
             kind: "summary",
             time: summary.time.to_string(),
             is_final: summary.is_final,

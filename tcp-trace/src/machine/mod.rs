@@ -11,6 +11,7 @@ pub use self::{facts::Fact, verdicts::Verdict};
 use crate::{
     exit::Failure,
     kernel::Facts,
+    model::JSON_VERSION,
     probes::{attach::Trial, plan::Plan},
 };
 
@@ -56,8 +57,9 @@ impl Machine {
     /// # Errors
     /// None are known.
     pub fn json(&self) -> serde_json::Result<String> {
-        let facts = self.facts.iter().map(|row| serde_json::to_string(&Line { v: 1, r#type: "fact", row }));
-        let verdicts = self.verdicts.iter().map(|row| serde_json::to_string(&Line { v: 1, r#type: "plan", row }));
+        let facts = self.facts.iter().map(|row| serde_json::to_string(&Line { v: JSON_VERSION, r#type: "fact", row }));
+        let verdicts =
+            self.verdicts.iter().map(|row| serde_json::to_string(&Line { v: JSON_VERSION, r#type: "plan", row }));
         let lines: Vec<String> = facts.chain(verdicts).collect::<Result<_, _>>()?;
         Ok(lines.join("\n") + "\n")
     }

@@ -8,3 +8,6 @@ pub mod peer;
 pub mod scope;
 pub mod time_wait;
 pub mod totals;
+
+/// `v` of every JSON line. CHANGELOG.md has the names that changed with it.
+pub const JSON_VERSION: u8 = 2;
