@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the user asked for, set as a read-only global before the object is loaded: the verifier drops what is off.
+//! Configuration from the command line, set as a read-only global before loading: the verifier removes code that is
+//! switched off.
 
 use crate::COMM_LEN;
 

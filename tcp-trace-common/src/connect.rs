@@ -42,9 +42,9 @@ pub struct RawConnect {
     pub socket_range: u32,
     /// `tcp_sock.total_retrans` at the end: SYN retransmits.
     pub syn_retransmits: u32,
-    /// What `__inet_hash_connect` returned, 0 or a negative errno.
+    /// Return value of `__inet_hash_connect`: 0 or a negative errno.
     pub search_ret: i32,
-    /// What `tcp_v4_connect`, a security hook or the system call returned, 0 or a negative errno.
+    /// Return value of `tcp_v4_connect`, a security hook or the system call: 0 or a negative errno.
     pub call_ret: i32,
     /// `sk_err` at the end, a positive errno.
     pub sk_err: i32,

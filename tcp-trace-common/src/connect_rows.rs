@@ -45,7 +45,8 @@ pub const FIRST_OF_TIMES: u32 = 8;
 /// The logarithm that the first bucket is for, of ports.
 pub const FIRST_OF_PORTS: u32 = 0;
 
-/// How many values, by their logarithm to base 2, rounded down. The first and the last bucket have all the rest.
+/// Number of values by their logarithm to base 2, rounded down. The first and the last bucket also count values beyond
+/// them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RawSpread {

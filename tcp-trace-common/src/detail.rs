@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much the kernel side tells, while it runs: the only element of the array `DETAIL`, written by user space.
+//! The current detail of the kernel side: the only element of the array `DETAIL`, written by user space.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

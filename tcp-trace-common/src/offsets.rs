@@ -76,13 +76,13 @@ pub struct Offsets {
     pub net_inum: u16,
     /// `net.ipv4.ip_local_ports.range`
     pub local_ports_range: u16,
-    /// Its size in bytes: 8 = `int[2]`, 4 = high and low packed in a u32
+    /// Size in bytes of `ip_local_ports.range`: 8 = `int[2]`, 4 = high and low packed in a u32
     pub local_ports_range_size: u16,
     /// `net.ipv4.sysctl_ip_local_port_step_width`
     pub port_step_width: u16,
     /// `net.ipv4.tcp_death_row.tw_count` or `.tw_refcount`
     pub tw_count: u16,
-    /// What the counter holds for zero minisockets: 0 (`tw_count`) or 1 (`tw_refcount`)
+    /// Value of the counter for zero minisockets: 0 (`tw_count`) or 1 (`tw_refcount`)
     pub tw_count_base: u16,
     /// `net.ipv4.tcp_death_row.sysctl_max_tw_buckets`
     pub max_tw_buckets: u16,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How an attempt ended, from what the kernel said last. Pure, and the same on both sides: the kernel side adds attempts
-//! up by it. Numbers rather than an enum, for they are indices there.
+//! Outcome of an attempt, from what the kernel returned last. Pure, and the same on both sides, because the kernel side
+//! adds up attempts by outcome. Numbers rather than an enum, because they are indices there.
 
 use crate::connect::{RawConnect, ended, flag};
 
@@ -26,7 +26,7 @@ pub const INTERRUPTED: u32 = 8;
 pub const ABANDONED: u32 = 9;
 /// Still under way.
 pub const PENDING: u32 = 10;
-/// How many there are.
+/// Number of outcomes.
 pub const COUNT: usize = 11;
 
 const EPERM: u32 = 1;
@@ -40,8 +40,8 @@ const ECONNRESET: u32 = 104;
 const ETIMEDOUT: u32 = 110;
 const ECONNREFUSED: u32 = 111;
 const EINPROGRESS: u32 = 115;
-/// What the kernel returns inside before it decides whether to restart an interrupted call, and user space never sees:
-/// ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK.
+/// Values that the kernel returns internally before it decides whether to restart an interrupted call, and that user
+/// space never sees: ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK.
 const RESTART: [u32; 4] = [512, 513, 514, 516];
 
 /// The outcome, and the positive errno that goes with it; 0 = none does.

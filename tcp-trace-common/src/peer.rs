@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who talks to whom: the key under which sockets are added up.
+//! Owner and peer of sockets: the key under which they are added up.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How long the phases of an attempt took, `None` where there was no such phase or it was not seen. Pure, and the same on
+//! Durations of the phases of an attempt, `None` if there was no such phase or it was not traced. Pure, and the same on
 //! both sides.
 
 use crate::connect::{RawConnect, ended, flag};
@@ -10,13 +10,13 @@ pub fn port_search_ns(raw: &RawConnect) -> Option<u64> {
     if searched(raw) { raw.search_end_ns.checked_sub(raw.search_start_ns) } else { None }
 }
 
-/// From the SYN (tracepoint tier: from SYN_SENT) to the end.
+/// Time from the SYN (tracepoint tier: from SYN_SENT) to the end of the attempt, in ns.
 #[inline(always)]
 pub fn handshake_ns(raw: &RawConnect) -> Option<u64> {
     until_end(raw, syn_ns(raw)?)
 }
 
-/// From the call to the end.
+/// Time from the call to the end of the attempt, in ns.
 #[inline(always)]
 pub fn total_ns(raw: &RawConnect) -> Option<u64> {
     if raw.flags & flag::START != 0 { until_end(raw, raw.start_ns) } else { None }

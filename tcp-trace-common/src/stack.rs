@@ -30,7 +30,7 @@ pub struct RawStack {
     pub bp: u64,
     /// Thread group of the caller.
     pub tgid: u32,
-    /// Its thread.
+    /// Thread of the caller.
     pub tid: u32,
     /// Bytes of `kernel` that hold, or a negative errno.
     pub kernel_bytes: i32,
@@ -42,7 +42,7 @@ pub struct RawStack {
     pub pad: u32,
     /// Kernel addresses, the innermost first.
     pub kernel: [u64; KERNEL_FRAMES],
-    /// What is at `sp`.
+    /// Memory at `sp`.
     pub user: [u8; USER_BYTES],
 }
 

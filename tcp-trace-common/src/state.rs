@@ -45,9 +45,9 @@ pub struct RawState {
 
 const _: () = assert!(size_of::<RawState>() == 104);
 
-/// How a connection ended, where that is more than by FINs.
+/// Ends of a connection other than by FINs.
 pub mod end {
-    /// It did not end, or in the usual way.
+    /// The connection did not end, or ended with FINs.
     pub const USUAL: u8 = 0;
     /// Closed with SO_LINGER of 0 s: a RST is sent, and what was not delivered is thrown away.
     pub const LINGER_RESET: u8 = 1;
@@ -68,15 +68,15 @@ pub const LIVES: usize = 32;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RawInState {
-    /// In it now.
+    /// Sockets in the state now.
     pub inside: u64,
-    /// The moments at which these entered, added up; overflows on purpose.
+    /// Sum of the times at which these entered the state, in ns; overflows on purpose.
     pub inside_since_ns: u64,
-    /// Left it.
+    /// Sockets that left the state.
     pub left: u64,
-    /// How long these had been in it, added up.
+    /// Total time in the state of these, in ns.
     pub ns: u64,
-    /// The longest of them. Of two that leave at the same moment the shorter may stand here.
+    /// Longest time in the state in ns. Of two that leave at the same moment it may be the shorter.
     pub max_ns: u64,
 }
 
@@ -94,17 +94,17 @@ pub struct RawStateTotals {
     pub opened: u64,
     /// Connections that ended.
     pub closed: u64,
-    /// Of these, the owner closed first.
+    /// Connections of `closed` that the owner closed first.
     pub closed_first: u64,
-    /// Of these, the peer closed first.
+    /// Connections of `closed` that the peer closed first.
     pub peer_closed_first: u64,
-    /// Of these, see [`end::LINGER_RESET`].
+    /// Connections of `closed` with [`end::LINGER_RESET`].
     pub linger_resets: u64,
-    /// Of these, see [`end::UNREAD_RESET`].
+    /// Connections of `closed` with [`end::UNREAD_RESET`].
     pub unread_resets: u64,
-    /// Of these, see [`end::PEER_RESET`].
+    /// Connections of `closed` with [`end::PEER_RESET`].
     pub peer_resets: u64,
-    /// Of these, see [`end::TIMED_OUT`].
+    /// Connections of `closed` with [`end::TIMED_OUT`].
     pub timed_out: u64,
     /// Bytes received by them.
     pub bytes_received: u64,
@@ -112,7 +112,7 @@ pub struct RawStateTotals {
     pub bytes_acked: u64,
     /// close() with an SO_LINGER that lets it wait.
     pub lingering: u64,
-    /// How long these took, added up.
+    /// Total time of these calls, in ns.
     pub lingering_ns: u64,
     /// The longest of them.
     pub lingering_max_ns: u64,

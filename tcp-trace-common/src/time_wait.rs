@@ -11,11 +11,11 @@ use crate::{Address, COMM_LEN, RawHeader};
 pub struct RawTimeWait {
     /// When it happened.
     pub header: RawHeader,
-    /// How long the minisocket lived; 0 unless it leaves and its entry was seen.
+    /// Age of the minisocket in ns; 0 unless it leaves and its entry was seen.
     pub lived_ns: u64,
     /// Inode number of the network namespace.
     pub netns: u32,
-    /// Who closed first, 0 = not known.
+    /// Thread group that closed first; 0: unknown.
     pub owner_tgid: u32,
     /// Minisockets in this namespace after the event (`tw_count`), `u32::MAX` = not known.
     pub level: u32,
@@ -41,13 +41,13 @@ pub struct RawTimeWait {
 
 const _: () = assert!(size_of::<RawTimeWait>() == 96);
 
-/// What happened to a minisocket.
+/// Events of a minisocket.
 pub mod event {
     /// Made by `tcp_time_wait`.
     pub const ENTER: u8 = 1;
     /// Not made: `tcp_max_tw_buckets` is reached, or no memory.
     pub const OVERFLOW: u8 = 2;
-    /// Its timer ran out.
+    /// The timer expired.
     pub const EXPIRED: u8 = 3;
     /// Taken over by a `connect()` (`TWRecycled` of /proc/net/netstat counts the same).
     pub const REUSED: u8 = 4;
@@ -60,7 +60,7 @@ pub mod event {
     pub const OTHER: u8 = 7;
     /// The peer's FIN came: substate FIN_WAIT2 became TIME_WAIT.
     pub const FIN_RECEIVED: u8 = 8;
-    /// How many kinds there are, 0 being unused.
+    /// Number of kinds, including the unused 0.
     pub const COUNT: usize = 9;
 }
 
@@ -70,7 +70,7 @@ pub mod event {
 pub struct RawTimeWaitTotals {
     /// Indexed by [`event`].
     pub events: [u64; event::COUNT],
-    /// Of the entries, those with substate FIN_WAIT2.
+    /// Entries in substate FIN_WAIT2.
     pub entered_fin_wait2: u64,
     /// `tw_count` after the last event, `u32::MAX` = not known.
     pub level: u32,
@@ -84,9 +84,9 @@ pub struct RawTimeWaitTotals {
 pub struct RawTimeWaitOwner {
     /// Indexed by [`event`].
     pub events: [u64; event::COUNT],
-    /// Of the entries, those with substate FIN_WAIT2.
+    /// Entries in substate FIN_WAIT2.
     pub entered_fin_wait2: u64,
-    /// Of the entries, those whose peer sends no timestamps: no `connect()` may ever take these over.
+    /// Entries whose peer sends no timestamps: no `connect()` may reuse these.
     pub entered_without_timestamps: u64,
     /// cgroup v2 id of the owner, 0 = not known.
     pub cgroup_id: u64,
@@ -94,7 +94,7 @@ pub struct RawTimeWaitOwner {
     pub comm: [u8; COMM_LEN],
 }
 
-/// Who closed first, remembered from `tcp_set_state(FIN_WAIT1)` until the minisocket is made.
+/// The process that closed first, remembered from `tcp_set_state(FIN_WAIT1)` until the minisocket is created.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct Closer {

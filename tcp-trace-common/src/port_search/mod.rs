@@ -23,7 +23,7 @@ pub enum SourcePort {
 }
 
 impl SourcePort {
-    /// As every output spells it.
+    /// Name in every output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ephemeral => "ephemeral",
@@ -33,10 +33,10 @@ impl SourcePort {
     }
 }
 
-/// How this kernel walks a range.
+/// Properties of the walk over a range on this kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Walk {
-    /// With IP_LOCAL_PORT_RANGE every port is tried in one pass (207184853dbd).
+    /// Whether every port is tried in one pass with IP_LOCAL_PORT_RANGE (207184853dbd).
     pub socket_range_steps_by_one: bool,
     /// The start comes from `table_perturb` (b2d057560b81).
     pub perturb_table: bool,
@@ -45,7 +45,7 @@ pub struct Walk {
     pub seen: bool,
 }
 
-/// What is known of one port search.
+/// Derived properties of one port search.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortSearch {
     /// Where the local port came from.
