@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Durations as people type them: `30s`, `500ms`, `2m`, `1h`.
+//! Durations as people type them: `30s`, `500ms`, `2m`, `1h 30m`; jiff reads them.
 
 use std::time::Duration;
+
+use jiff::SignedDuration;
 
 /// Longest duration: a sum of a few longer ones would overflow the kernel's clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -11,24 +13,15 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// # Errors
 /// A message that names the rule and shows valid durations.
 pub fn parse(text: &str) -> Result<Duration, String> {
-    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
-    let (number, unit) = text.split_at(digits);
-    let number: f64 = number.parse().map_err(|_| explain("must start with a number"))?;
-    let seconds = match unit {
-        "ms" => number / 1e3,
-        "s" => number,
-        "m" => number * 60.0,
-        "h" => number * 3600.0,
-        "" => return Err(explain("must end with a unit")),
-        _ => return Err(explain("unit must be ms, s, m or h")),
-    };
-    if seconds <= 0.0 {
+    let span: SignedDuration =
+        text.parse().map_err(|_| explain("must be numbers with units: ms, s, m or h"))?;
+    if span <= SignedDuration::ZERO {
         return Err(explain("must be greater than zero"));
     }
-    Duration::try_from_secs_f64(seconds)
+    Duration::try_from(span)
         .ok()
-        .filter(|span| *span <= LONGEST && !span.is_zero())
-        .ok_or_else(|| explain("must be at least a nanosecond and at most a year"))
+        .filter(|span| *span <= LONGEST)
+        .ok_or_else(|| explain("must be at most a year"))
 }
 
 fn explain(rule: &str) -> String {
@@ -45,6 +38,7 @@ mod tests {
         assert_eq!(parse("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse("1.5m"), Ok(Duration::from_secs(90)));
         assert_eq!(parse("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(parse("1h 30m"), Ok(Duration::from_secs(5400)));
     }
 
     #[test]

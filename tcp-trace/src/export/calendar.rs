@@ -5,7 +5,16 @@ use std::io::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::put::PAIRS;
+/// `00` to `99`.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
 
 /// The second last written.
 #[derive(Clone, Debug, Default)]

@@ -2,6 +2,7 @@
 //! The flame graph in the page: a document of its own in a frame without network access, and its heaviest paths as a
 //! table.
 
+use data_encoding::BASE64;
 use serde::Serialize;
 
 use super::{policy, table::Table};
@@ -52,7 +53,7 @@ impl Flame {
         Some(Self {
             words: words(&graph),
             height: height(&svg),
-            uri: format!("data:image/svg+xml;base64,{}", policy::base64(svg.as_bytes())),
+            uri: format!("data:image/svg+xml;base64,{}", BASE64.encode(svg.as_bytes())),
             table,
             inline: policy::Inline::of(&svg),
         })
