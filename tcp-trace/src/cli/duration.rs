@@ -13,15 +13,11 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// # Errors
 /// A message that names the rule and shows valid durations.
 pub fn parse(text: &str) -> Result<Duration, String> {
-    let span: SignedDuration =
-        text.parse().map_err(|_| explain("must be numbers with units: ms, s, m or h"))?;
+    let span: SignedDuration = text.parse().map_err(|_| explain("must be numbers with units: ms, s, m or h"))?;
     if span <= SignedDuration::ZERO {
         return Err(explain("must be greater than zero"));
     }
-    Duration::try_from(span)
-        .ok()
-        .filter(|span| *span <= LONGEST)
-        .ok_or_else(|| explain("must be at most a year"))
+    Duration::try_from(span).ok().filter(|span| *span <= LONGEST).ok_or_else(|| explain("must be at most a year"))
 }
 
 fn explain(rule: &str) -> String {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::{
     clock,
-    export::{csv, format::Format, json, row::Row, rows_what_if},
+    export::{csv, format::Format, json, row::Row, rows},
     view::{screen::Layout, what_if, what_if_tier},
     what_if::{forecast::Forecast, tier::Tier},
 };
@@ -14,7 +14,7 @@ use crate::{
 pub fn forecast(forecast: &Forecast, format: Format, layout: Layout) -> Vec<u8> {
     match format {
         Format::Text => what_if::text(forecast, layout).into_bytes(),
-        Format::Json | Format::Csv => rows(format, forecast.time, &rows_what_if::of(forecast)),
+        Format::Json | Format::Csv => written(format, forecast.time, &rows::what_if::of(forecast)),
     }
 }
 
@@ -22,11 +22,11 @@ pub fn forecast(forecast: &Forecast, format: Format, layout: Layout) -> Vec<u8> 
 pub fn tier(tier: &Tier, format: Format, layout: Layout) -> Vec<u8> {
     match format {
         Format::Text => what_if_tier::text(tier, layout).into_bytes(),
-        Format::Json | Format::Csv => rows(format, clock::now().wall, &rows_what_if::of_tier(tier)),
+        Format::Json | Format::Csv => written(format, clock::now().wall, &rows::what_if::of_tier(tier)),
     }
 }
 
-fn rows(format: Format, time: Timestamp, rows: &[Row]) -> Vec<u8> {
+fn written(format: Format, time: Timestamp, rows: &[Row]) -> Vec<u8> {
     let mut out = Vec::new();
     match format {
         Format::Csv => csv::rows(&mut out, time, rows),

@@ -21,7 +21,7 @@ fn row(row: &StateRow) -> Row {
     let close_wait = state(tcp_state::CLOSE_WAIT);
     let fin_wait2 = state(tcp_state::FIN_WAIT2);
     let now = |of| Evidence::number(row.in_state(of));
-    let mut fields = super::rows_peer::fields(&row.peer, &row.who);
+    let mut fields = super::peer::fields(&row.peer, &row.who);
     fields.extend([
         ("established_now", now(State::Established)),
         ("close_wait_now", now(State::CloseWait)),

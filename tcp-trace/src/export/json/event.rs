@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The lines that come by the event: put down field by field, in the contract's order.
 
-use super::{
+use super::super::{
     calendar::Calendar,
     fields::{Format, Lines, Value},
     put,

@@ -58,7 +58,7 @@ fn destination(group: &Group) -> Option<Row> {
 }
 
 fn owner(row: &OwnerRow) -> Row {
-    let mut fields = super::rows_peer::fields(&row.peer, &row.who);
+    let mut fields = super::peer::fields(&row.peer, &row.who);
     fields.extend([
         ("level", Evidence::number(row.level)),
         ("entered", Evidence::Number(row.entered)),

@@ -3,10 +3,7 @@
 
 use serde::Serialize;
 
-use super::{
-    json::{LostCounts, rounded},
-    json_ledger::LedgerObject,
-};
+use super::{LostCounts, ledger::LedgerObject, rounded};
 use crate::{model::JSON_VERSION, summarize::summary::Summary};
 
 #[derive(Serialize)]

@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Serialize, Serializer};
 
-use super::{
-    json::{LostCounts, rounded},
-    json_ledger::LedgerObject,
-};
+use super::{LostCounts, ledger::LedgerObject, rounded};
 use crate::{
     aggregate::{
         connect::{self, ConnectSnapshot},

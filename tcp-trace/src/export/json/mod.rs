@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! JSON lines: one compact object a line, snake_case, units in names, `"v":2`; what is not known is null, never 0.
 
+mod event;
+mod ledger;
+mod summary;
+mod watched;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::{calendar::Calendar, json_event};
+use super::calendar::Calendar;
 use crate::{
     event::{Detail, Event, Lost},
     export::row::Row,
@@ -19,16 +24,16 @@ pub fn event(out: &mut Vec<u8>, calendar: &mut Calendar, event: &Event) {
     match event {
         Event::Detail(detail) => line(out, &DetailLine::from(detail)),
         Event::Lost(lost) => line(out, &LostLine { v: JSON_VERSION, kind: "lost", counts: (*lost).into() }),
-        of_a_signal => json_event::signal(out, calendar, of_a_signal),
+        of_a_signal => self::event::signal(out, calendar, of_a_signal),
     }
 }
 
 /// Appends the line of a summary; `top` processes and destinations at most.
 pub fn summary(out: &mut Vec<u8>, summary: &Summary, top: usize) {
     if summary.mode == Mode::ConnectLatency {
-        line(out, &super::json_summary::SummaryLine::new(summary, top));
+        line(out, &self::summary::SummaryLine::new(summary, top));
     } else {
-        line(out, &super::json_watched::WatchedLine::new(summary));
+        line(out, &self::watched::WatchedLine::new(summary));
     }
 }
 

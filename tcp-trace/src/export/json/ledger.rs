@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::json::rounded;
+use super::rounded;
 use crate::{aggregate::ledger::Ledger, model::accounts::Counts};
 
 /// Counts are since the start of the run, so that they balance: made = delivered + undecoded + in_flight + in_kernel +
