@@ -4,7 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Command, ExitCode},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -16,20 +16,40 @@ use object::{
 
 use crate::{
     notices, static_build,
-    workspace::{root, target},
+    workspace::{cargo, root, run as run_command, target},
 };
 
 /// Build one static x86_64 binary at target/dist/tcp-trace, and the notices of its packages
 #[derive(clap::Args)]
-pub struct Options {}
+pub struct Options {
+    /// Build again from a clone in another folder, and fail unless both give the same bytes: commit first
+    #[arg(long)]
+    twice: bool,
+}
 
-pub fn run(_: &Options) -> Result<ExitCode> {
+pub fn run(options: &Options) -> Result<ExitCode> {
     let binary = build()?;
     println!("{}: {} bytes, static", binary.display(), fs::metadata(&binary)?.len());
     let text = target("dist").join("THIRD-PARTY-NOTICES.txt");
     fs::write(&text, notices::text()?).with_context(|| format!("could not write {}", text.display()))?;
     println!("{}: goes along with it", text.display());
+    if options.twice {
+        let again = build_elsewhere()?;
+        ensure!(fs::read(&binary)? == fs::read(&again)?, "{} and {} differ", binary.display(), again.display());
+        println!("{}: the same bytes", again.display());
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Builds what is committed in a folder whose path has another length.
+fn build_elsewhere() -> Result<PathBuf> {
+    let clone = target("a-clone-in-another-folder");
+    if clone.exists() {
+        fs::remove_dir_all(&clone).with_context(|| format!("could not remove {}", clone.display()))?;
+    }
+    run_command(Command::new("git").args(["clone", "--quiet"]).arg(root()).arg(&clone))?;
+    run_command(cargo().args(["xtask", "dist"]).current_dir(&clone))?;
+    Ok(clone.join("target/dist/tcp-trace"))
 }
 
 /// Builds the binary, and checks that it needs no loader and no library.
