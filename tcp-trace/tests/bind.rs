@@ -112,7 +112,7 @@ fn screens_and_rows() {
     bind.marks = Some(vec![marks()]);
     let all = summary(Observed { seconds: 60.0, bind, ..Observed::default() });
     let nothing = Summary { tier: None, ..summary(Observed { seconds: 1.0, ..Observed::default() }) };
-    let layout = Layout { width: 80, top: 10, colours: false, unicode: true };
+    let layout = Layout { width: 80, top: 10, colours: false, unicode: true, verbose: true };
     check("bind.txt", &(screen(&all, layout) + "\n" + &screen(&nothing, layout)));
     let mut lines = Vec::new();
     for row in [&all, &nothing].into_iter().flat_map(|summary| rows::of(summary, 10)) {

@@ -355,18 +355,20 @@ fn text(lines: impl FnOnce(&mut Vec<u8>)) -> String {
 
 #[test]
 fn screens() {
-    let plain = Layout { width: 80, top: 10, colours: false, unicode: true };
+    let plain = Layout { width: 80, top: 10, colours: false, unicode: true, verbose: true };
     check("incident.txt", &screen(&incident(), plain));
     check(
         "incident-wide-colours.txt",
-        &screen(&incident(), Layout { width: 120, top: 1, colours: true, unicode: true }),
+        &screen(&incident(), Layout { width: 120, top: 1, colours: true, unicode: true, verbose: true }),
     );
     check("quiet.txt", &screen(&quiet(), plain));
+    check("incident-short.txt", &screen(&incident(), Layout { verbose: false, ..plain }));
+    check("quiet-short.txt", &screen(&quiet(), Layout { verbose: false, ..plain }));
 }
 
 #[test]
 fn no_line_is_wider_than_the_screen() {
-    let text = screen(&incident(), Layout { width: 80, top: 10, colours: false, unicode: true });
+    let text = screen(&incident(), Layout { width: 80, top: 10, colours: false, unicode: true, verbose: true });
     let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80 && !line.contains("sysctl")).collect();
     assert_eq!(long, [""; 0]);
 }

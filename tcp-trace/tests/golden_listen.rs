@@ -130,7 +130,7 @@ fn summary() -> Summary {
 
 #[test]
 fn screen_of_listen() {
-    let text = screen(&summary(), Layout { width: 80, top: 5, colours: false, unicode: false });
+    let text = screen(&summary(), Layout { width: 80, top: 5, colours: false, unicode: false, verbose: true });
     let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
     assert_eq!(long, [""; 0]);
     assert!(text.contains(&SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8080).to_string()));

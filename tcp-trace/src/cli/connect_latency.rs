@@ -70,7 +70,7 @@ enum EventKind {
 /// See [`live::run`].
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let sink = Sink::open(args.live.output.output.as_deref())?;
-    let output_options = args.output_options(&sink);
+    let output_options = args.output_options(verbose, &sink);
     let request = TraceRequest {
         extra: Vec::new(),
         each_connect: output_options.connects,
@@ -91,7 +91,7 @@ impl Args {
         self.events.contains(&kind)
     }
 
-    fn output_options(&self, sink: &Sink) -> OutputOptions {
+    fn output_options(&self, verbose: u8, sink: &Sink) -> OutputOptions {
         let format = self.live.output.format;
         let by_default = self.events.is_empty();
         let narrowed = self.min_latency.is_some() || self.second_pass_only;
@@ -102,7 +102,7 @@ impl Args {
             intervals: self.asks(EventKind::Summary) || by_default,
             min_latency: self.min_latency,
             second_pass_only: self.second_pass_only,
-            layout: live::layout(self.live.top, sink),
+            layout: live::layout(self.live.top, verbose, sink),
         }
     }
 }

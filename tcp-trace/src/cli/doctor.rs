@@ -86,6 +86,9 @@ enum Format {
     Json,
 }
 
+/// What follows findings in text, in place of what they do not need.
+const WITHOUT_WATCH: &str = "\nwhat this machine can show, and why not more: tcp-trace doctor, or -v\n";
+
 /// Traces or looks once, then reports. Returns the exit code, which says whether `--fail-on` was met.
 ///
 /// # Errors
@@ -94,8 +97,10 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     let sink = Sink::open(args.output.as_deref())?;
     let request =
         TraceRequest { port_probes: PortProbes::Auto, ..TraceRequest::for_mode(Mode::Doctor, false, verbose) };
-    let output_options =
-        output::OutputOptions { intervals: false, ..live::output_options(&args.output(), args.top, false, &sink) };
+    let output_options = output::OutputOptions {
+        intervals: false,
+        ..live::output_options(&args.output(), args.top, verbose, false, &sink)
+    };
     let mut failed = None;
     let mut machine = None;
     let answer = |known: &SessionInfo| {
@@ -116,7 +121,12 @@ pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
     };
     let code = FailOn::code(args.fail_on, answer.worst());
     if let Some(machine) = machine {
-        append(answer, &text(&machine, args.format)?)?;
+        let findings_alone = (args.watch.is_some() || args.recording.is_some()) && machine.traces() && verbose == 0;
+        let words = match args.format {
+            Format::Text if findings_alone => WITHOUT_WATCH.to_owned(),
+            format => text(&machine, format)?,
+        };
+        append(answer, &words)?;
         failed.map_or(Ok(()), Err)?;
         machine.ensure_traceable()?;
     }

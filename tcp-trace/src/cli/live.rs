@@ -175,7 +175,7 @@ pub fn run(
 }
 
 /// What a command without flags of its own writes; `events` adds a line for each event of its signal.
-pub fn output_options(output: &Output, top: u16, events: bool, sink: &Sink) -> OutputOptions {
+pub fn output_options(output: &Output, top: u16, verbose: u8, events: bool, sink: &Sink) -> OutputOptions {
     OutputOptions {
         format: output.format,
         connects: false,
@@ -183,13 +183,14 @@ pub fn output_options(output: &Output, top: u16, events: bool, sink: &Sink) -> O
         intervals: true,
         min_latency: None,
         second_pass_only: false,
-        layout: layout(top, sink),
+        layout: layout(top, verbose, sink),
     }
 }
 
 /// The width, rows, colours and characters that a screen may use.
-pub fn layout(top: u16, sink: &Sink) -> Layout {
-    Layout { width: sink.width(), top: usize::from(top), colours: sink.colours(), unicode: sink.unicode() }
+pub fn layout(top: u16, verbose: u8, sink: &Sink) -> Layout {
+    let (width, colours, unicode) = (sink.width(), sink.colours(), sink.unicode());
+    Layout { width, top: usize::from(top), colours, unicode, verbose: verbose > 0 }
 }
 
 /// Runs a command that has no flags of its own but `--events`. Returns the exit code, which says whether `--fail-on`
@@ -207,7 +208,7 @@ pub fn answer(mode: Mode, live: &LiveArgs, events: bool, verbose: u8) -> Result<
 /// See [`run`].
 pub fn answer_to(request: &TraceRequest, live: &LiveArgs, events: bool) -> Result<u8, Failure> {
     let sink = Sink::open(live.output.output.as_deref())?;
-    let output_options = output_options(&live.output, live.top, events, &sink);
+    let output_options = output_options(&live.output, live.top, request.verbose, events, &sink);
     let worst = run(live, request, output_options, sink)?;
     Ok(FailOn::code(live.fail_on, worst))
 }

@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use rustix::termios::{Winsize, tcgetwinsize};
+
 use super::{destination, stream::StreamWriter};
 use crate::{exit::Failure, stream::Written};
 
@@ -37,8 +39,16 @@ impl Sink {
 
     /// Columns of the terminal; 80 where there is none.
     pub fn width(&self) -> usize {
-        let size = self.terminal.then(|| rustix::termios::tcgetwinsize(io::stdout()).ok()).flatten();
-        size.map_or(80, |size| usize::from(size.ws_col))
+        self.size().map_or(80, |size| usize::from(size.ws_col))
+    }
+
+    /// Lines of the terminal as it is now; `None` where there is none, or where it does not say.
+    pub fn lines(&self) -> Option<usize> {
+        self.size().map(|size| usize::from(size.ws_row)).filter(|lines| *lines > 0)
+    }
+
+    fn size(&self) -> Option<Winsize> {
+        self.terminal.then(|| tcgetwinsize(io::stdout()).ok()).flatten()
     }
 
     /// Whether colours are wanted there: not in a pipe, and not where NO_COLOR asks for none.

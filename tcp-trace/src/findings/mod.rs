@@ -23,6 +23,7 @@ mod range_full;
 mod short_connections;
 mod slow_handshake;
 mod syn_queue;
+mod telling;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -110,7 +110,7 @@ fn follow(consumer: &mut impl Consumer, name: &str) {
 }
 
 fn answer(mode: Mode, format: Format, name: &str, to: &Path) -> String {
-    let layout = Layout { width: 80, top: 5, colours: false, unicode: false };
+    let layout = Layout { width: 80, top: 5, colours: false, unicode: false, verbose: true };
     let wanted = OutputOptions {
         format,
         connects: true,

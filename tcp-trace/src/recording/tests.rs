@@ -133,7 +133,7 @@ fn only_its_owner_may_read_it() {
 }
 
 fn wanted(format: Format) -> OutputOptions {
-    let layout = Layout { width: 80, top: 5, colours: false, unicode: false };
+    let layout = Layout { width: 80, top: 5, colours: false, unicode: false, verbose: true };
     OutputOptions {
         format,
         connects: true,

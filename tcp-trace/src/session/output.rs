@@ -193,16 +193,33 @@ impl Answer {
     }
 
     fn put_screen(&mut self, summary: &Summary) {
+        let mut text = screen(summary, self.options.layout);
         if self.options.redraws(&self.sink) {
             self.buffer.extend(CLEAR);
+            // What does not fit would push the findings off the screen. The final report is whole.
+            if let Some(lines) = self.sink.lines().filter(|_| !summary.is_final) {
+                text = fitted(text, lines);
+            }
         }
-        self.buffer.extend(screen(summary, self.options.layout).bytes());
+        self.buffer.extend(text.bytes());
     }
 
     fn remember(&mut self, found: &[Finding]) {
         // Severities are ordered worst first.
         self.worst = found.iter().map(|finding| finding.severity).chain(self.worst).min();
     }
+}
+
+/// The first lines of a text, so that all fit a terminal of this height, and how many were left out.
+fn fitted(text: String, height: usize) -> String {
+    let count = text.lines().count();
+    // The cursor takes the last line.
+    let room = height.saturating_sub(1).max(2);
+    if count <= room {
+        return text;
+    }
+    let shown: String = text.split_inclusive('\n').take(room - 1).collect();
+    format!("{shown}{} more lines: Ctrl-C ends the run and shows all\n", count - (room - 1))
 }
 
 impl Consumer for Answer {
@@ -222,5 +239,22 @@ impl Consumer for Answer {
 
     fn wants_port_probes(&self) -> bool {
         self.wants_port_probes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_screen_fits_the_terminal() {
+        let text = |lines: usize| (0..lines).map(|line| format!("{line}\n")).collect::<String>();
+        assert_eq!(fitted(text(23), 24), text(23));
+        let cut = fitted(text(60), 24);
+        assert_eq!(cut.lines().count(), 23);
+        assert!(
+            cut.starts_with("0\n1\n") && cut.ends_with("\n21\n38 more lines: Ctrl-C ends the run and shows all\n"),
+            "{cut}"
+        );
     }
 }

@@ -15,8 +15,17 @@ use crate::{
     summarize::summary::Summary,
 };
 
+/// Writes losses, cost, detail and ledger: two lines while all is well, in full with `-v` or where something was lost.
 pub(super) fn ledger(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
+    let _ = writeln!(out);
     let lost = summary.lost;
+    let is_well = summary.ledger.counts.is_some()
+        && lost.ring_buffer + lost.map_full + lost.missed == 0
+        && summary.ledger.level == Level::Full;
+    if is_well && !layout.verbose {
+        in_short(out, theme, layout, summary);
+        return;
+    }
     let known = |number| count(summary.ledger.counts.map(|_| number));
     let words = format!(
         "lost: ring buffer {}, map full {}, missed {}",
@@ -36,6 +45,20 @@ pub(super) fn ledger(out: &mut String, theme: Theme, layout: Layout, summary: &S
     }
     for line in wrapped(&books(ledger), layout.width) {
         let _ = writeln!(out, "{line}");
+    }
+}
+
+fn in_short(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
+    let ledger = &summary.ledger;
+    let spent = format!(
+        "lost 0, missed 0  detail {}  cost {} of {}, {} per connect",
+        ledger.level.name(),
+        share(ledger.share(summary.observed.seconds)),
+        ledger.machine(),
+        duration(ledger.cost.programs.ns_per_connect()),
+    );
+    for line in [spent, books(ledger)].iter().flat_map(|words| wrapped(words, layout.width)) {
+        let _ = writeln!(out, "{}", theme.faint(&line));
     }
 }
 

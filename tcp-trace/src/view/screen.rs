@@ -17,6 +17,8 @@ pub struct Layout {
     pub colours: bool,
     /// Whether to use non-ASCII characters.
     pub unicode: bool,
+    /// Whether to show everything: of each finding, of the ledger and of the cost.
+    pub verbose: bool,
 }
 
 impl Layout {
@@ -41,8 +43,8 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
             bind::tables(&mut out, theme, layout, summary);
         }
         Mode::ConnectLatency => {
-            connect::counts(&mut out, layout, summary);
             verdict::findings(&mut out, theme, layout, &summary.findings);
+            connect::counts(&mut out, layout, summary);
             connect::tables(&mut out, theme, layout, summary);
         }
         Mode::Listen => {
@@ -65,6 +67,9 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
             verdict::findings(&mut out, theme, layout, &summary.findings);
             time_wait::tables(&mut out, theme, layout, &summary.observed);
         }
+    }
+    if summary.traced {
+        ledger::ledger(&mut out, theme, layout, summary);
     }
     let partial = connect::told_in_part(summary, layout.about());
     for note in partial.iter().chain(&summary.notes) {
@@ -89,8 +94,5 @@ fn header(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
     }
     for line in wrapped(&title, layout.width) {
         let _ = writeln!(out, "{}", theme.title(&line));
-    }
-    if summary.traced {
-        ledger::ledger(out, theme, layout, summary);
     }
 }

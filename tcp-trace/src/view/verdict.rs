@@ -13,6 +13,9 @@ use crate::{
     findings::{Evidence, Finding},
 };
 
+/// The mark of text that was cut off.
+const CUT: &str = " ...";
+
 /// Writes all findings of `doctor`, with their number first.
 pub(super) fn causes(out: &mut String, theme: Theme, layout: Layout, all: &[Finding]) {
     let head = match all {
@@ -24,38 +27,106 @@ pub(super) fn causes(out: &mut String, theme: Theme, layout: Layout, all: &[Find
     findings(out, theme, layout, all);
 }
 
+/// Writes findings: eight lines each at most, or everything with `-v`.
 pub(super) fn findings(out: &mut String, theme: Theme, layout: Layout, findings: &[Finding]) {
     let shown = &findings[..findings.len().min(layout.top)];
     for (index, finding) in shown.iter().enumerate() {
-        let head = format!("{} ({}): {}", finding.code, finding.severity, finding.headline);
         let _ = writeln!(out);
-        for line in wrapped(&head, layout.width) {
-            let _ = writeln!(out, "{}", theme.severity(finding.severity, &line));
-        }
-        let evidence = finding.evidence.iter().map(|(name, value)| in_words(name, value));
-        let evidence: Vec<String> = evidence.map(|(name, value)| format!("{name} {value}")).collect();
-        for line in wrapped(&format!("evidence: {}", evidence.join(", ")), layout.width - 2) {
-            let _ = writeln!(out, "  {line}");
-        }
-        if let Some(same) = shown[..index].iter().find(|earlier| earlier.fix == finding.fix) {
-            let _ = writeln!(out, "  fix: same as for {} above", same.code);
-            continue;
-        }
-        let _ = writeln!(out, "  fix:");
-        for line in &finding.fix {
-            fix(out, theme, layout, line);
-        }
-        let gain = finding.gain.as_deref().map(|gain| ("gain", gain));
-        let risk = finding.risk.as_deref().map(|risk| ("risk", risk));
-        let avoid = finding.code.avoid().iter().map(|avoid| ("avoid", *avoid));
-        for (what, words) in gain.into_iter().chain(risk).chain(avoid) {
-            for line in wrapped(&format!("{what}: {words}"), layout.width - 2) {
-                let _ = writeln!(out, "  {line}");
-            }
+        if layout.verbose {
+            in_full(out, theme, layout, finding, &shown[..index]);
+        } else {
+            in_short(out, theme, layout, finding);
         }
     }
     if findings.len() > layout.top {
         let _ = writeln!(out, "\n{} more findings (--top)", findings.len() - layout.top);
+    }
+}
+
+fn headline(finding: &Finding) -> String {
+    format!("{} ({}): {}", finding.code, finding.severity, finding.headline)
+}
+
+/// Headline, who and a few figures, the best command for this kernel, and the main risk.
+fn in_short(out: &mut String, theme: Theme, layout: Layout, finding: &Finding) {
+    for line in at_most(2, &headline(finding), layout.width) {
+        let _ = writeln!(out, "{}", theme.severity(finding.severity, &line));
+    }
+    let figure = |name: &&str| {
+        let found = finding.evidence.iter().find(|(known, value)| known == name && *value != Evidence::Unknown);
+        found.map(|(name, value)| in_words(name, value)).map(|(name, value)| format!("{name} {value}"))
+    };
+    let figures = finding.code.telling().iter().filter_map(figure).fold(String::new(), |line, figure| {
+        match if line.is_empty() { figure } else { format!("{line}, {figure}") } {
+            longer if line.is_empty() || longer.chars().count() <= layout.width - 2 => longer,
+            _ => line,
+        }
+    });
+    for line in at_most(1, &figures, layout.width - 2) {
+        let _ = writeln!(out, "  {line}");
+    }
+    let comment = finding.fix.first().and_then(|line| line.strip_prefix("# "));
+    let command = finding.fix.iter().find(|line| !line.starts_with('#'));
+    for line in comment.map(|comment| at_most(2, &format!("fix: {comment}"), layout.width - 2)).unwrap_or_default() {
+        let _ = writeln!(out, "  {line}");
+    }
+    if let Some(command) = command {
+        let what = if comment.is_some() { "or:" } else { "fix:" };
+        // Never broken, so that no part of it is pasted alone.
+        let _ = writeln!(out, "  {what} {command}");
+    }
+    if let Some(risk) = &finding.risk {
+        for line in at_most(1, &format!("risk: {risk}"), layout.width - 2) {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+    let _ = writeln!(out, "  {}", theme.faint("more: -v for all evidence, every fix with its gain, and what to avoid"));
+}
+
+/// Wrapped text of at most so many lines; `...` marks what is cut off.
+fn at_most(lines: usize, text: &str, width: usize) -> Vec<String> {
+    let mut wrapped = wrapped(text, width);
+    if wrapped.len() > lines {
+        wrapped.truncate(lines);
+        if let Some(last) = wrapped.last_mut() {
+            while last.chars().count() + CUT.len() > width
+                && let Some(blank) = last.rfind(' ')
+            {
+                last.truncate(blank);
+            }
+            last.push_str(CUT);
+        }
+    }
+    wrapped.retain(|line| !line.is_empty());
+    wrapped
+}
+
+/// Everything about a finding; `earlier` are those above it, whose fix it does not repeat.
+fn in_full(out: &mut String, theme: Theme, layout: Layout, finding: &Finding, earlier: &[Finding]) {
+    for line in wrapped(&headline(finding), layout.width) {
+        let _ = writeln!(out, "{}", theme.severity(finding.severity, &line));
+    }
+    let known = finding.evidence.iter().filter(|(_, value)| *value != Evidence::Unknown);
+    let evidence: Vec<String> =
+        known.map(|(name, value)| in_words(name, value)).map(|(name, value)| format!("{name} {value}")).collect();
+    for line in wrapped(&format!("evidence: {}", evidence.join(", ")), layout.width - 2) {
+        let _ = writeln!(out, "  {line}");
+    }
+    if let Some(same) = earlier.iter().find(|earlier| earlier.fix == finding.fix) {
+        let _ = writeln!(out, "  fix: same as for {} above", same.code);
+        return;
+    }
+    let _ = writeln!(out, "  fix:");
+    for line in &finding.fix {
+        fix(out, theme, layout, line);
+    }
+    let gain = finding.gain.as_deref().map(|gain| ("gain", gain));
+    let risk = finding.risk.as_deref().map(|risk| ("risk", risk));
+    let avoid = finding.code.avoid().iter().map(|avoid| ("avoid", *avoid));
+    for (what, words) in gain.into_iter().chain(risk).chain(avoid) {
+        for line in wrapped(&format!("{what}: {words}"), layout.width - 2) {
+            let _ = writeln!(out, "  {line}");
+        }
     }
 }
 
@@ -90,4 +161,33 @@ pub(crate) fn in_words(name: &str, value: &Evidence) -> (String, String) {
         Evidence::Unknown => "?".to_owned(),
     };
     (name.replace('_', " "), value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::{Code, Severity};
+
+    #[test]
+    fn a_finding_is_eight_lines_at_most() {
+        let layout = Layout { width: 80, top: 5, colours: false, unicode: false, verbose: false };
+        for code in Code::ALL {
+            let long = "words that go on and on ".repeat(20);
+            let evidence = code.telling().iter().map(|name| (*name, Evidence::Text(long.clone())));
+            let finding = Finding {
+                code,
+                severity: Severity::Critical,
+                headline: long.clone(),
+                evidence: evidence.collect(),
+                fix: vec![format!("# {long}"), "sysctl -w net.ipv4.tcp_tw_reuse=1".into(), format!("# or {long}")],
+                gain: Some(long.clone()),
+                risk: Some(long.clone()),
+            };
+            let mut text = String::new();
+            findings(&mut text, Theme { colours: false }, layout, &[finding]);
+            let lines: Vec<&str> = text.lines().skip(1).collect();
+            assert!(lines.len() <= 8 && lines.iter().all(|line| line.chars().count() <= 80), "{code}:\n{text}");
+            assert!(text.contains("\n  or: sysctl -w net.ipv4.tcp_tw_reuse=1\n"), "{text}");
+        }
+    }
 }

@@ -189,7 +189,7 @@ fn rates_rest_on_rows_and_what_is_lost_in_the_ring_is_in_them() {
 #[test]
 fn as_it_is_read() {
     let forecast = forecast(vec![Change::Range(10_240, 65_535)]);
-    let layout = Layout { width: 80, top: 5, colours: false, unicode: false };
+    let layout = Layout { width: 80, top: 5, colours: false, unicode: false, verbose: true };
     let text = String::from_utf8(writer::forecast(&forecast, Format::Text, layout)).expect("text");
     for line in text.lines() {
         assert!(line.chars().count() <= 80, "{line}");

@@ -135,7 +135,7 @@ impl Page {
     }
 
     fn layout(&self, args: &Args) -> Layout {
-        let layout = live::layout(args.live.top, &self.sink);
+        let layout = live::layout(args.live.top, 0, &self.sink);
         match self.file {
             Some(_) => Layout { width: 80, colours: false, ..layout },
             None => layout,

@@ -87,7 +87,7 @@ mod tests {
         let mut ports = PortsAggregate::default();
         ports.survey(&inventory(sysctls, even.map(|port| socket(State::Established, port)).collect()));
         let mut out = String::new();
-        let layout = Layout { width: 80, top: 5, colours: false, unicode };
+        let layout = Layout { width: 80, top: 5, colours: false, unicode, verbose: true };
         draw(&mut out, Theme { colours: false }, layout, &ports.latest().groups[0]);
         out.lines().skip(2).map(str::to_owned).collect()
     }
