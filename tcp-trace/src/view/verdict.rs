@@ -83,7 +83,7 @@ fn in_short(out: &mut String, theme: Theme, layout: Layout, finding: &Finding) {
     let _ = writeln!(out, "  {}", theme.faint("more: -v for all evidence, every fix with its gain, and what to avoid"));
 }
 
-/// Wrapped text of at most so many lines; `...` marks what is cut off.
+/// Wrapped text of at most that many lines; `...` marks what is cut off.
 fn at_most(lines: usize, text: &str, width: usize) -> Vec<String> {
     let mut wrapped = wrapped(text, width);
     if wrapped.len() > lines {
