@@ -29,7 +29,7 @@ fn sources(code: Code) -> String {
     let files: &[&str] = match code {
         Code::RangeFull | Code::ParityCliff | Code::TimeWaitPileup => &[&own, "fix"],
         Code::AcceptQueueOverflow => &["accept_queue"],
-        Code::SynQueueOverflow => &["syn_queue", "accept_queue"],
+        Code::SynQueueOverflow => &["syn_queue"],
         Code::ConnectRefused | Code::ConnectUnanswered => &["unreached"],
         _ => &[&own],
     };

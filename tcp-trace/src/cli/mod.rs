@@ -35,7 +35,7 @@ Start here:
   sudo tcp-trace connect-latency              why is connect() slow or failing, right now?
   sudo tcp-trace doctor --watch 10s           what is wrong here? Causes, worst first, and what to do
   tcp-trace doctor                            what can this machine show? (no root needed)
-  tcp-trace explain                           what does a finding mean, and what do I do about it? (no root needed)
+  tcp-trace explain                           what does a finding mean, and what do I change? (no root needed)
   sudo tcp-trace lab parity-cliff             an incident to practise on, in a network namespace of its own
 
 Exit codes: 0 done | 1 failed | 2 usage error | 3 finding at or above --fail-on | 69 not supported by this kernel | 77 not permitted";
