@@ -5,6 +5,7 @@ pub mod bind;
 pub mod connect_latency;
 pub mod doctor;
 pub mod duration;
+pub mod explain;
 pub mod filters;
 pub mod flamegraph;
 pub mod lab;
@@ -34,6 +35,7 @@ Start here:
   sudo tcp-trace connect-latency              why is connect() slow or failing, right now?
   sudo tcp-trace doctor --watch 10s           what is wrong here? Causes, worst first, and what to do
   tcp-trace doctor                            what can this machine show? (no root needed)
+  tcp-trace explain                           what does a finding mean, and what do I change? (no root needed)
   sudo tcp-trace lab parity-cliff             an incident to practise on, in a network namespace of its own
 
 Exit codes: 0 done | 1 failed | 2 usage error | 3 finding at or above --fail-on | 69 not supported by this kernel | 77 not permitted";
@@ -74,6 +76,8 @@ pub enum Command {
     Flamegraph(Box<flamegraph::Args>),
     /// Say what is wrong here, worst cause first, and what this machine can show
     Doctor(Box<doctor::Args>),
+    /// Explain a finding: how to be sure, what to change, what not to do
+    Explain(explain::Args),
     /// Write one self-contained HTML page about a run: summary in words, causes and fixes, charts over time
     Report(Box<report::Args>),
     /// Record every event and all that reports are based on, for `replay`; or record only around a trigger
@@ -120,6 +124,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::WhatIf(args) => what_if::run(&args, cli.verbose),
         Command::Flamegraph(args) => flamegraph::run(&args, cli.verbose),
         Command::Doctor(args) => doctor::run(&args, cli.verbose),
+        Command::Explain(args) => explain::run(&args).map(|()| 0),
         Command::Report(args) => report::run(&args, cli.verbose),
         Command::Record(args) => record::run(&args, cli.verbose).map(|()| 0),
         Command::Replay(args) => replay::run(*args, cli.verbose),
@@ -149,6 +154,7 @@ mod tests {
             vec!["what-if".into(), with("--range=")],
             vec!["replay".into(), with(""), with("")],
             vec!["lab".into(), with("")],
+            vec!["explain".into(), with("")],
         ];
         for line in lines {
             let wrong = Cli::read(std::iter::once("tcp-trace".to_owned()).chain(line.clone())).expect_err("wrong");

@@ -15,6 +15,7 @@ mod limit_near;
 mod linger_reset;
 mod listener_chain;
 pub(crate) mod netns_shell;
+mod pages;
 mod parity_cliff;
 mod poisoned_buckets;
 #[cfg(test)]
@@ -156,11 +157,10 @@ impl Code {
         Self::ConnectUnanswered,
         Self::UnsafeSysctl,
     ];
-}
 
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+    /// The code as reports print it.
+    pub fn name(self) -> &'static str {
+        match self {
             Self::PoisonedBuckets => "poisoned-buckets",
             Self::BindBeforeConnect => "bind-before-connect",
             Self::RangeFull => "range-full",
@@ -179,7 +179,13 @@ impl fmt::Display for Code {
             Self::ConnectRefused => "connect-refused",
             Self::ConnectUnanswered => "connect-unanswered",
             Self::UnsafeSysctl => "unsafe-sysctl",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 

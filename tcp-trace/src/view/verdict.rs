@@ -80,7 +80,7 @@ fn in_short(out: &mut String, theme: Theme, layout: Layout, finding: &Finding) {
             let _ = writeln!(out, "  {line}");
         }
     }
-    let _ = writeln!(out, "  {}", theme.faint("more: -v for all evidence, every fix with its gain, and what to avoid"));
+    let _ = writeln!(out, "  {}", theme.faint(&format!("more: tcp-trace explain {}, or -v", finding.code)));
 }
 
 /// Wrapped text of at most that many lines; `...` marks what is cut off.
