@@ -9,7 +9,18 @@
 use std::path::Path;
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
-use tcp_trace::{exit::Failure, mode::Mode, recording::{block::{Block, Blocks, Kind, file_head, seal}, player::Player, replay::{Replay, ReplayOptions}}, report::Report, stream::{Consumer, Message, Written}, what_if::usage_model::{ForecastRequest, UsageModel}};
+use tcp_trace::{
+    exit::Failure,
+    mode::Mode,
+    recording::{
+        block::{Block, Blocks, Kind, file_head, seal},
+        player::Player,
+        replay::{Replay, ReplayOptions},
+    },
+    report::Report,
+    stream::{Consumer, Message, Written},
+    what_if::usage_model::{ForecastRequest, UsageModel},
+};
 
 /// What a change of a block may add to it.
 const GROWTH: usize = 64;
