@@ -60,8 +60,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     println!("fuzz: built in {} s", begin.elapsed().as_secs());
     let waiting = Mutex::new(targets.iter());
     let failed = Mutex::new(Vec::new());
+    // A function of its own, so that no target is held up by the lock while another one runs.
+    let next = || waiting.lock().expect("no panic").next();
     let work = || {
-        while let Some(name) = waiting.lock().expect("no panic").next() {
+        while let Some(name) = next() {
             if let Err(error) = fuzz(name, options.seconds) {
                 failed.lock().expect("no panic").push(format!("{name}: {error:#}"));
             }

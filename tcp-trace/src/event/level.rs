@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much is told: the steps in which detail is shed, richest first.
+//! How much is reported: the steps in which detail is shed, richest first.
 
 use serde::{Deserialize, Serialize};
 
-/// What is told of attempts. Ordered: the later, the less. Totals by who and where are kept at every one.
+/// What is reported of attempts. Ordered: the later, the less. Totals by process and destination are kept at every level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
@@ -16,7 +16,7 @@ pub enum Level {
     NoPortProbes,
     /// Totals only.
     NoEvents,
-    /// Totals of one in so many, a power of two; the others are counted and no more.
+    /// Totals of one attempt in this many, a power of two; the others are only counted.
     OneIn(u16),
 }
 
@@ -46,17 +46,17 @@ impl Level {
         }
     }
 
-    /// One attempt in so many is followed.
+    /// Number of attempts of which one is followed.
     pub fn follows_one_in(self) -> u16 {
         if let Self::OneIn(n) = self { n } else { 1 }
     }
 
-    /// What happens is told one by one, where that was asked for.
+    /// Whether events are sent one by one, where the output needs that.
     pub fn sends_each(self) -> bool {
         self < Self::Exemplars
     }
 
-    /// Some attempts are told one by one.
+    /// Whether some attempts are sent as events.
     pub fn sends_exemplars(self) -> bool {
         self < Self::NoEvents
     }

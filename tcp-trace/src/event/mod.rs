@@ -38,7 +38,7 @@ use self::level::Level;
 use crate::outside::Text;
 
 /// The signals that have events. Of each: the place of its table in recordings, its variant of [`Event`], the list of its
-/// fields, and whether its events are `listed` in lines or only `drawn`. Places stand in files, so a new signal takes the
+/// fields, and whether its events are `listed` in lines or only `drawn`. Places are part of the format, so a new signal takes the
 /// next free one; 5 is the table of [`Event::Detail`].
 macro_rules! signals {
     ($consumer:ident) => {
@@ -71,7 +71,7 @@ pub enum Event {
     Stack(Stack),
     /// Events or probes that were lost since the last such event.
     Lost(Lost),
-    /// More or less is told from now on.
+    /// The detail of reports changes.
     Detail(Detail),
 }
 
@@ -217,7 +217,7 @@ impl Lost {
     }
 }
 
-/// A change of what is told, and what was spent when it was decided, as shares of the machine.
+/// A change of the detail, and what was spent when it was decided, as shares of the machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Detail {
     /// When it was decided.

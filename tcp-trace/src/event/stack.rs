@@ -58,7 +58,7 @@ pub struct Frames {
     pub user_end: UserEnd,
     /// In the kernel, up to the function that was traced.
     pub kernel: Vec<Frame>,
-    /// Positive errno, if the kernel's stack could not be had.
+    /// Positive errno, if the kernel's stack could not be read.
     pub kernel_errno: Option<i32>,
 }
 
@@ -81,7 +81,7 @@ pub enum UserEnd {
     Cut,
     /// At code that has neither unwind tables nor frame pointers.
     Lost,
-    /// Nowhere: the process was gone before its maps were read, or they are not ours to read.
+    /// Nowhere: the process was gone before its maps were read, or tcp-trace may not read them.
     Gone,
     /// There is none: a thread of the kernel, or a 32-bit program.
     #[default]

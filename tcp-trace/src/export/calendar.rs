@@ -35,7 +35,8 @@ impl Calendar {
         if second != self.second || self.text.is_empty() {
             self.second = second;
             self.text.clear();
-            write!(self.text, "{}", time - SignedDuration::from_nanos(nanos.into())).expect("as above");
+            write!(self.text, "{}", time - SignedDuration::from_nanos(nanos.into()))
+                .expect("a buffer takes everything");
             self.text.pop();
         }
         out.extend_from_slice(&self.text);

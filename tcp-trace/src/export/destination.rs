@@ -38,7 +38,7 @@ impl Destination {
     /// Looks at a path, and follows links of this user and of root.
     ///
     /// # Errors
-    /// When it is a directory or a link of somebody else, or cannot be looked at.
+    /// When it is a directory or a link of another user, or cannot be read.
     pub fn find(path: &Path) -> io::Result<Self> {
         let mut path = path.to_owned();
         for _ in 0..MAX_LINKS {
@@ -55,7 +55,7 @@ impl Destination {
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::RegularFile => return Ok(Self::Regular(path)),
                 FileType::Directory => return Err(io::ErrorKind::IsADirectory.into()),
-                // /dev/stdout and the like: the kernel knows what they stand for, their text does not.
+                // /dev/stdout and the like: the kernel knows which file they mean, their text does not.
                 FileType::Symlink if is_proc(&found) => return Ok(Self::Stream(open_stream(&path)?)),
                 FileType::Symlink => path = follow(&path, &found, &stat)?,
                 _ => {
@@ -77,7 +77,7 @@ impl Destination {
 /// hole. A new one can be read by its owner only; an existing one keeps its mode.
 ///
 /// # Errors
-/// When it cannot be opened, or somebody else may have planted it there.
+/// When it cannot be opened, or another user may have planted it there.
 pub fn open_output(path: &Path) -> io::Result<File> {
     let path = match Destination::find(path)? {
         Destination::Stream(file) => return Ok(file),
@@ -108,7 +108,7 @@ pub fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Where a path leads, links followed, whoever they belong to; as far as that can be found out.
+/// Where a path leads, with links of any owner followed, as far as that can be found out.
 pub fn target(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {

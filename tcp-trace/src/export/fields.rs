@@ -27,7 +27,7 @@ pub(super) enum Value<'a> {
     Time(Timestamp),
     /// An IP address.
     Address(IpAddr),
-    /// A word of ours: nothing in it has to be escaped.
+    /// A word of tcp-trace: nothing in it has to be escaped.
     Word(&'static str),
     /// The name of a thread: anything may be in it.
     Comm(&'a Comm),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where bytes end up: standard output or a file. A pipe that nobody reads any more is an end, not an error.
+//! Where bytes end up: standard output or a file. A pipe whose reader is gone is an end, not an error.
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Write as _},
@@ -22,7 +22,7 @@ impl Sink {
     /// Standard output, or a file that is emptied first.
     ///
     /// # Errors
-    /// When the file cannot be opened, or somebody else may have planted it.
+    /// When the file cannot be opened, or another user may have planted it.
     pub fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let (name, opened, terminal) = match path {
             None => ("standard output".into(), StreamWriter::stdout(), io::stdout().is_terminal()),

@@ -90,15 +90,15 @@ macro_rules! arrays {
 }
 arrays!(u64, RawInState);
 
-/// No array of ours is longer.
+/// No array in a recording is longer.
 const INDICES: [&str; 32] = [
     "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "20",
     "21", "22", "23", "24", "25", "26", "27", "28", "29", "30", "31",
 ];
 
-/// A struct as the cells of its fields. Each column has a name of its own, since names stand in files: a field may be
-/// renamed, a column may not. `""`: the columns of this field are named as they are. `or`: what recordings from before this column stand
-/// for. tests/golden/columns.txt has all names.
+/// A struct as the cells of its fields. Each column has a name of its own, since names are part of the
+/// format: a field may be renamed, a column may not. `""`: the columns of this field are named as they are. `or`: the value
+/// for recordings that lack the column. tests/golden/columns.txt has all names.
 macro_rules! cells {
     ($type:ty { $($column:literal = $field:ident $(or $absent:literal)?),* $(,)? } $(pad $pad:ident = $value:expr)?) => {
         impl $crate::recording::cells::Cells for $type {
@@ -125,7 +125,7 @@ macro_rules! cells {
 }
 use cells;
 
-/// An enum as words. They stand in files: a name of the domain may change, one of these may not.
+/// An enum as words. They are part of the format: a name of the domain may change, one of these may not.
 macro_rules! words {
     ($type:ty { $($word:literal = $variant:expr),* $(,)? }) => {
         impl $crate::recording::cells::Value for $type {
