@@ -282,8 +282,8 @@ fn text() -> Result<()> {
         let code = tool.wait(Duration::from_secs(30))?;
         ensure!(code == Some(0), "it ended with {code:?}: {}", tool.errors());
         let said = fs::read_to_string(&output)?;
-        let last = said.rfind("parity-cliff").context("parity-cliff is not named")?;
-        ensure!(said[last..].starts_with("parity-cliff (critical)"), "{}", &said[last..]);
+        let last = said.rfind("\nparity-cliff (").context("parity-cliff is not named")?;
+        ensure!(said[last..].starts_with("\nparity-cliff (critical)"), "{}", &said[last..]);
         Ok(())
     })
 }
