@@ -43,10 +43,11 @@ pub(super) fn more_ports(context: &DestinationContext<'_>) -> Vec<String> {
 pub(super) fn more_time_wait(own: bool, limit: Option<u64>) -> Vec<String> {
     let mut lines = Vec::new();
     if !own {
-        lines.push("# inside that network namespace (nsenter -t PID -n):".into());
+        lines.push("# inside that network namespace; PID is a process in it".into());
     }
+    let prefix = if own { "" } else { "nsenter -t PID -n " };
     match limit {
-        Some(limit) => lines.push(format!("sysctl -w net.ipv4.tcp_max_tw_buckets={}", (limit * 2).max(65_536))),
+        Some(limit) => lines.push(format!("{prefix}sysctl -w net.ipv4.tcp_max_tw_buckets={}", (limit * 2).max(65_536))),
         None => lines.push("# raise net.ipv4.tcp_max_tw_buckets; each entry takes about 250 bytes".into()),
     }
     lines.push("# and keep connections open: fewer closes, fewer entries".into());

@@ -95,9 +95,12 @@ fn describe(fault: Fault, value: u64, namespaces: &[Option<u32>], own: Option<u3
     let elsewhere = namespaces.iter().flatten().find(|netns| Some(**netns) != own);
     let mut lines = Vec::new();
     if let Some(netns) = elsewhere.filter(|_| !namespaces.contains(&own)) {
-        lines.push(format!("# in network namespace {netns} (nsenter -t PID -n):"));
+        lines.push(format!("# in network namespace {netns}; PID is a process in it"));
+        // Pasted as it is, the command fails: it must not change the namespace of the shell.
+        lines.push(if fix.starts_with('#') { fix.to_owned() } else { format!("nsenter -t PID -n {fix}") });
+    } else {
+        lines.push(fix.to_owned());
     }
-    lines.push(fix.to_owned());
     let mut evidence = vec![
         ("setting", Evidence::Text(format!("net.ipv4.{name}"))),
         ("value", Evidence::Number(value)),
@@ -142,5 +145,6 @@ mod tests {
         assert_eq!(finding.fix, ["sysctl -w net.ipv4.tcp_syncookies=1"]);
         let [elsewhere] = &find(&[of(2)], Some(1))[..] else { panic!() };
         assert!(elsewhere.fix[0].contains("namespace 2"));
+        assert_eq!(elsewhere.fix[1], "nsenter -t PID -n sysctl -w net.ipv4.tcp_syncookies=1");
     }
 }

@@ -71,7 +71,12 @@ fn in_short(out: &mut String, theme: Theme, layout: Layout, finding: &Finding) {
         let _ = writeln!(out, "  {line}");
     }
     if let Some(command) = command {
-        let what = if comment.is_some() { "or:" } else { "fix:" };
+        // A command right below the comment belongs to it; one further down is another way.
+        let what = match finding.fix.get(1) {
+            _ if comment.is_none() => "fix:",
+            Some(second) if second == command => "run:",
+            _ => "or:",
+        };
         // Never broken, so that no part of it is pasted alone.
         let _ = writeln!(out, "  {what} {command}");
     }
@@ -187,7 +192,7 @@ mod tests {
             findings(&mut text, Theme { colours: false }, layout, &[finding]);
             let lines: Vec<&str> = text.lines().skip(1).collect();
             assert!(lines.len() <= 8 && lines.iter().all(|line| line.chars().count() <= 80), "{code}:\n{text}");
-            assert!(text.contains("\n  or: sysctl -w net.ipv4.tcp_tw_reuse=1\n"), "{text}");
+            assert!(text.contains("\n  run: sysctl -w net.ipv4.tcp_tw_reuse=1\n"), "{text}");
         }
     }
 }
