@@ -53,17 +53,21 @@ fn describe(table: &Conntrack, dropped: Option<u64>, entry_bytes: Option<u64>, s
 
 fn fix(table: &Conntrack, limit: u64, sysctls: &Sysctls) -> Vec<String> {
     let mut lines = Vec::new();
-    if sysctls.netns.is_some_and(|own| own != table.netns) {
+    let elsewhere = sysctls.netns.is_some_and(|own| own != table.netns);
+    // The namespace of PID 1 is the initial one unless tcp-trace runs in a container.
+    let (initial, there) = if elsewhere { ("nsenter -t 1 -n ", "nsenter -t PID -n ") } else { ("", "") };
+    if elsewhere {
         lines.push("# the limit applies to every network namespace; set it in the initial one:".into());
     }
-    lines.push(format!("sysctl -w net.netfilter.nf_conntrack_max={}", limit * 2));
+    lines.push(format!("{initial}sysctl -w net.netfilter.nf_conntrack_max={}", limit * 2));
     // The kernel's own ratio when it chooses both values; longer chains make each packet more expensive.
     if table.buckets.is_some_and(|buckets| limit * 2 > buckets * 4) {
-        lines.push(format!("sysctl -w net.netfilter.nf_conntrack_buckets={}", (limit / 2).next_power_of_two()));
+        let buckets = (limit / 2).next_power_of_two();
+        lines.push(format!("{initial}sysctl -w net.netfilter.nf_conntrack_buckets={buckets}"));
     }
     if table.time_wait_s.is_some_and(|seconds| seconds > 60) {
         lines.push("# entries of closed connections outlive the sockets (60 s):".into());
-        lines.push("sysctl -w net.netfilter.nf_conntrack_tcp_timeout_time_wait=60".into());
+        lines.push(format!("{there}sysctl -w net.netfilter.nf_conntrack_tcp_timeout_time_wait=60"));
     }
     lines.push("# or skip tracking for traffic that needs no state: a notrack rule in the raw table".into());
     lines
