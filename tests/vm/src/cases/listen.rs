@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::Command,
     thread::sleep,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -161,13 +161,25 @@ fn many(count: usize, begin: impl Fn(SocketAddr) -> Result<Socket>, remote: Sock
     (0..count).map(|_| begin(remote)).collect()
 }
 
+/// Waits until each client knows that it is connected and the listener's queue holds as many: a client
+/// knows of it before the listener does.
+fn queued(clients: &[Socket], in_queue: u64) -> Result<()> {
+    for client in clients {
+        ensure!(client.connected(Duration::from_secs(5))? == 0);
+    }
+    let begin = Instant::now();
+    while waiting()? != in_queue {
+        ensure!(begin.elapsed() < Duration::from_secs(5), "{} wait for accept(), not {in_queue}", waiting()?);
+        sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
 /// The queue takes one more than its limit; what comes then is dropped.
 fn accept_queue(netns: &Netns, at: At, _: Tier) -> Result<Seen> {
     let _listener = Socket::listener(at.listener, 4)?;
     let waiting = many(5, begin, at.client)?;
-    for socket in &waiting {
-        ensure!(socket.connected(Duration::from_secs(5))? == 0);
-    }
+    queued(&waiting, 5)?;
     let dropped = many(6, begin, at.client)?;
     drop(dropped);
     sleep(SETTLED);
@@ -190,9 +202,7 @@ fn accept_queue_at_ack(netns: &Netns, at: At, _: Tier) -> Result<Seen> {
     let _listener = Socket::listener(at.listener, 2)?;
     let late = begin_deaf(at.client)?;
     let waiting = many(3, begin, at.client)?;
-    for socket in &waiting {
-        ensure!(socket.connected(Duration::from_secs(5))? == 0);
-    }
+    queued(&waiting, 3)?;
     late.hear_again()?;
     // Its SYN, or the answer to it, is sent again after a second.
     ensure!(late.connected(Duration::from_secs(10))? == 0);
@@ -236,9 +246,7 @@ fn cookies(netns: &Netns, at: At, _: Tier) -> Result<Seen> {
     let _listener = Socket::listener(at.listener, 8)?;
     let deaf = many(9, begin_deaf, at.client)?;
     let clients = many(5, begin, at.client)?;
-    for client in &clients {
-        ensure!(client.connected(Duration::from_secs(5))? == 0);
-    }
+    queued(&clients, 5)?;
     let seen = seen(netns, vec![("queued", 5.into())])?;
     drop(deaf);
     ensure!(seen.cookies >= 4, "the kernel sent {} cookies", seen.cookies);
@@ -248,11 +256,10 @@ fn cookies(netns: &Netns, at: At, _: Tier) -> Result<Seen> {
 fn accepts(netns: &Netns, at: At, tier: Tier) -> Result<Seen> {
     let listener = Socket::listener(at.listener, 64)?;
     let clients = many(10, begin, at.client)?;
-    for client in &clients {
-        ensure!(client.connected(Duration::from_secs(5))? == 0);
-    }
+    queued(&clients, 10)?;
     let servers: Vec<_> = (0..7).map(|_| listener.accept()).collect::<Result<_>>()?;
-    ensure!(waiting()? == 3, "the kernel says that {} wait", waiting()?);
+    let left = waiting()?;
+    ensure!(left == 3, "the kernel says that {left} wait");
     let accepted = if tier == Tier::Fentry { 7.into() } else { Value::Null };
     // Until it was looked at.
     sleep(Duration::from_millis(2500));
@@ -289,9 +296,7 @@ fn waiting() -> Result<u64> {
 fn slow_handshake(netns: &Netns, at: At, _: Tier) -> Result<Seen> {
     let listener = Socket::listener(at.listener, 1)?;
     let first = many(2, begin, at.client)?;
-    for client in &first {
-        ensure!(client.connected(Duration::from_secs(5))? == 0);
-    }
+    queued(&first, 2)?;
     let slow = begin(at.client)?;
     let _accepted = listener.accept()?;
     ensure!(slow.connected(Duration::from_secs(10))? == 0);
