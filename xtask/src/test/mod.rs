@@ -18,6 +18,7 @@ use std::{
     time::Instant,
 };
 
+use alone::Binary;
 use anyhow::{Result, anyhow};
 use clap::{ValueEnum, builder::PossibleValuesParser};
 use matrix::Entry;
@@ -30,8 +31,8 @@ use crate::{
     peers, setup, static_build,
 };
 
-/// The kernel on which the static binary is tested.
-const OF_DIST: &str = "6.12";
+/// The kernel on which the static binary runs alone.
+const KERNEL_ALONE: &str = "6.12";
 
 /// Run every test: on this machine, then in a virtual machine for each kernel
 #[derive(clap::Args)]
@@ -61,7 +62,7 @@ enum Job {
     /// The guests' suite on this machine's own kernel, as far as it needs no machine of its own.
     Native,
     Guest(Entry, Result<Kernel>),
-    Dist,
+    Alone(Binary),
 }
 
 pub fn run(options: &Options) -> Result<ExitCode> {
@@ -80,8 +81,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
         jobs.extend(entries.into_iter().zip(kernels).map(|(entry, kernel)| Job::Guest(entry, kernel)));
         if options.filter.is_none() {
-            // Its build is long, and keeps one CPU busy for most of that: not the last, when others have none to do.
-            jobs.insert(jobs.len().min(3), Job::Dist);
+            // A release takes as long to build as a guest to test. It differs from what guests get in link-time optimisation.
+            let binary = if options.all_kernels { Binary::Release } else { Binary::OfGuests };
+            // Not the last, when others have nothing left to do.
+            jobs.insert(jobs.len().min(3), Job::Alone(binary));
             jobs.push_front(Job::Native);
         }
     }
@@ -130,7 +133,7 @@ impl Job {
             Self::Host => "this machine".to_owned(),
             Self::Native => "own kernel".to_owned(),
             Self::Guest(entry, _) => entry.line.to_owned(),
-            Self::Dist => "dist".to_owned(),
+            Self::Alone(_) => "alone".to_owned(),
         }
     }
 
@@ -138,14 +141,14 @@ impl Job {
         let start = Instant::now();
         let build = match self {
             Self::Host => Some(timed(suite::build_host)?),
-            Self::Native | Self::Guest(..) => None,
-            Self::Dist => Some(timed(|| dist::build().map(drop))?),
+            Self::Alone(Binary::Release) => Some(timed(|| dist::build().map(drop))?),
+            Self::Native | Self::Guest(..) | Self::Alone(Binary::OfGuests) => None,
         };
         let tally = match self {
             Self::Host => suite::host(),
             Self::Native => suite::native(),
             Self::Guest(entry, kernel) => suite::guest(entry, kernel, filter),
-            Self::Dist => alone::run(OF_DIST),
+            Self::Alone(binary) => alone::run(KERNEL_ALONE, *binary),
         }?;
         Ok(Row { name: self.name(), tally, seconds: start.elapsed().as_secs(), build })
     }
