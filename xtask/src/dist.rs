@@ -54,7 +54,7 @@ fn build_elsewhere() -> Result<PathBuf> {
 
 /// Builds the binary, and checks that it needs no loader and no library.
 pub fn build() -> Result<PathBuf> {
-    let built = static_build::build(&["tcp-trace"], "release")?.join("tcp-trace");
+    let built = static_build::build(&["tcp-trace"], static_build::RELEASE)?.join("tcp-trace");
     let binary = target("dist").join("tcp-trace");
     fs::create_dir_all(target("dist"))?;
     fs::copy(&built, &binary).with_context(|| format!("could not write {}", binary.display()))?;
