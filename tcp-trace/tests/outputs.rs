@@ -36,9 +36,13 @@ fn tool(arguments: &[&str]) -> Command {
     command
 }
 
-/// A live run that needs no privileges and writes without end.
+/// A live run that needs no privileges and writes without end. SIGHUP has its default action, also if these tests run under
+/// nohup, which it would respect.
 fn live() -> Command {
-    tool(&["ports", "--format", "json", "--interval", "2ms"])
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_tcp-trace")]).stdin(Stdio::null());
+    command.args(["ports", "--format", "json", "--interval", "2ms"]);
+    command
 }
 
 fn redact(to: &Path) -> Output {

@@ -365,9 +365,13 @@ fn compare(answer: &Answer, seen: &Seen) -> Result<()> {
                 ensure!(rows.iter().any(is_it), "no row says that {wanted} sockets share the port: {rows:?}");
             }
             "devices_then" => {
-                let row = rows.iter().find(|row| row["sockets"] == *wanted && row["lookup_chain"] == *wanted);
-                let row = row.with_context(|| format!("no row of {wanted} devices: {rows:?}"))?;
-                ensure!(row["accept_queue"] == 10 && row["busiest_socket_share"].is_null(), "{row}");
+                let is_it = |row: &&Value| {
+                    row["sockets"] == *wanted
+                        && row["lookup_chain"] == *wanted
+                        && row["accept_queue"] == 10
+                        && row["busiest_socket_share"].is_null()
+                };
+                ensure!(rows.iter().any(is_it), "no row of {wanted} devices with all connects: {rows:?}");
             }
             field => ensure!(last[field] == *wanted, "{field}: wanted {wanted}: {last}"),
         }
