@@ -10,7 +10,7 @@ use clap::{
 
 use crate::{
     exit::{Failure, Tried},
-    lab::{self, Scenario, Settings},
+    lab::{self, PortRange, Scenario, Settings},
 };
 
 /// Stage one incident in a network namespace of its own, and clean up afterwards
@@ -28,6 +28,9 @@ pub struct LabArgs {
     /// Use ::1 instead of 127.0.0.1
     #[arg(long)]
     ipv6: bool,
+    /// Ports of the incident's namespace, for example 40000-43999: fewer fill up sooner [default: the kernel's]
+    #[arg(long, value_name = "LOW-HIGH")]
+    port_range: Option<PortRange>,
     /// Create this file once the incident is in place
     #[arg(long, hide = true)]
     ready_file: Option<PathBuf>,
@@ -53,8 +56,9 @@ pub fn run(args: LabArgs) -> Result<(), Failure> {
     match args.name {
         LabChoice::List => list(),
         LabChoice::Incident(scenario) => {
-            let LabArgs { name: _, duration, rate, ipv6, ready_file } = args;
-            lab::run(scenario, Settings { duration, rate, ipv6, ready_file }).map_err(|error| failure(&error))
+            let LabArgs { name: _, duration, rate, ipv6, port_range, ready_file } = args;
+            lab::run(scenario, Settings { duration, rate, ipv6, port_range, ready_file })
+                .map_err(|error| failure(&error))
         }
     }
 }

@@ -35,6 +35,7 @@ use anyhow::Context as _;
 
 pub use netns::NotPermitted;
 
+pub use self::netns::PortRange;
 use crate::export::destination;
 
 /// Thread name of every victim, as an engineer would see it in a report.
@@ -113,6 +114,8 @@ pub struct Settings {
     pub rate: Option<u32>,
     /// Whether to use ::1 rather than 127.0.0.1.
     pub ipv6: bool,
+    /// Port range of the namespace, instead of the kernel's default.
+    pub port_range: Option<PortRange>,
     /// File to create once the incident is in place.
     pub ready_file: Option<PathBuf>,
 }
@@ -138,6 +141,9 @@ impl Stage {
 pub fn run(scenario: Scenario, settings: Settings) -> anyhow::Result<()> {
     let stop = stop::Stop::install()?;
     netns::enter()?;
+    if let Some(range) = settings.port_range {
+        range.write()?;
+    }
     let address = if settings.ipv6 { IpAddr::V6(Ipv6Addr::LOCALHOST) } else { IpAddr::V4(Ipv4Addr::LOCALHOST) };
     let stage = Stage {
         destination: SocketAddr::new(address, 8080),

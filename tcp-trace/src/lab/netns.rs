@@ -4,6 +4,7 @@
 use std::{
     fs,
     os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
+    str::FromStr,
 };
 
 use anyhow::Context as _;
@@ -74,10 +75,23 @@ impl Sysctl {
 }
 
 /// The ephemeral port range, both ends included.
-#[derive(Clone, Copy)]
-pub(super) struct PortRange {
+#[derive(Clone, Copy, Debug)]
+pub struct PortRange {
     pub(super) low: u16,
     pub(super) high: u16,
+}
+
+/// Of LOW-HIGH. Scenarios want ports of both parities, so both halves.
+impl FromStr for PortRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ends = text.split_once('-').and_then(|(low, high)| Some((low.parse().ok()?, high.parse().ok()?)));
+        match ends {
+            Some((low, high)) if low >= 1024 && high > low => Ok(Self { low, high }),
+            _ => Err("two ports from 1024 on, such as 40000-43999".to_owned()),
+        }
+    }
 }
 
 impl PortRange {

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::{netns, tool};
+use crate::tool;
 
 /// Time limit: filling a whole range takes long on a busy emulated machine.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -32,11 +32,6 @@ impl Lab {
         lab.wait(|_| ready.exists())?;
         let _ = fs::remove_file(ready);
         Ok(lab)
-    }
-
-    /// Sets the port range of its network namespace.
-    pub fn set_range(&self, (low, high): (u16, u16)) -> Result<()> {
-        netns::within_that_of(self.child.id(), |netns| netns.set_range(low, high))
     }
 
     /// Waits until the lab has printed these words.

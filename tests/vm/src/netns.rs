@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Network namespaces, each held by the thread that works in it.
 
-use std::{
-    fs, io,
-    net::Ipv4Addr,
-    os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
-    thread,
-};
+use std::{fs, io, net::Ipv4Addr, os::unix::fs::MetadataExt as _, thread};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 
@@ -21,20 +16,6 @@ pub fn within<T: Send>(name: &str, work: impl FnOnce(&Netns) -> Result<T> + Send
         let thread = thread::Builder::new().name(name.to_owned());
         let handle = thread.spawn_scoped(scope, || work(&enter()?)).context("could not start a thread")?;
         handle.join().map_err(|panic| anyhow!("panicked: {:?}", panic.downcast_ref::<String>()))?
-    })
-}
-
-/// Runs `work` in a thread of its own, in the network namespace of a process.
-pub fn within_that_of(pid: u32, work: impl FnOnce(&Netns) -> Result<()> + Send) -> Result<()> {
-    let namespace = fs::File::open(format!("/proc/{pid}/ns/net"))?;
-    let there = || {
-        // SAFETY: no descriptor changes tables, and the thread ends with its work.
-        let entered = unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) };
-        ensure!(entered == 0, "not let in: {}", io::Error::last_os_error());
-        work(&Netns { inode: namespace.metadata()?.ino() })
-    };
-    thread::scope(|scope| {
-        scope.spawn(there).join().map_err(|panic| anyhow!("panicked: {:?}", panic.downcast_ref::<String>()))?
     })
 }
 

@@ -15,7 +15,8 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{harness::Report, lab::Lab, tool};
 
 /// An incident that gives events of every kind, and leaves an emulated machine time for others.
-const INCIDENT: (&str, &[&str]) = ("parity-cliff", &["--rate", "20"]);
+/// Its range is one that such a machine fills within seconds.
+const INCIDENT: (&str, &[&str]) = ("parity-cliff", &["--rate", "20", "--port-range", "40000-45999"]);
 
 pub fn run(report: &mut Report) {
     report.test("recording/same-answer-again", same_answer_again);
