@@ -61,8 +61,8 @@ pub struct Args {
     /// outcome = no_port
     ///
     /// Fields of a connect: port_search, handshake, total (800us, 1ms, 2s), ports_visited, outcome, comm, pid, port.
-    /// Fields of an interval: p50, p90, p99 or max of one of the first four, count(OUTCOME), finding = CODE. Combine
-    /// them with and, or and parentheses.
+    /// Fields of an interval: p50, p90, p99 or max of one of the first four, count(OUTCOME), share(outcome != OUTCOME),
+    /// count or share(second_pass), headroom (500, 20 %), finding = CODE. Combine them with and, or and parentheses.
     #[arg(long, value_name = "CONDITION", value_parser = trigger, conflicts_with_all = ["rotate_size", "rotate_every"], help_heading = "Flight recorder")]
     trigger: Option<Trigger>,
     /// How much history to keep before the trigger

@@ -8,6 +8,7 @@
 
 pub mod common;
 mod growth;
+mod head_room;
 pub mod held;
 pub mod port_set;
 pub mod range;
@@ -20,7 +21,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use foldhash::fast::RandomState;
 
-pub use self::growth::Growth;
+pub use self::{growth::Growth, head_room::HeadRoom};
 use self::{growth::History, held::Held, port_set::PortSet, range::Range, reuse::Reuse};
 use super::tally::Destination;
 use crate::{

@@ -2,10 +2,10 @@
 //! Evaluates a trigger: at each connect event, at each reading of rows, which exist with or without events, and at the
 //! end of each interval.
 
-use super::{Phase, Rank, Trigger, rows::Attempts};
+use super::{Counted, Phase, Rank, Room, Trigger, rows::Attempts};
 use crate::{
-    aggregate::distribution::Distribution,
-    event::{Connect, Event},
+    aggregate::{connect::ConnectSnapshot, distribution::Distribution, ports::HeadRoom},
+    event::{Connect, Event, Outcome},
     mode::Mode,
     session_info::SessionInfo,
     stream::Message,
@@ -46,7 +46,8 @@ impl TriggerEvaluator {
 }
 
 impl Trigger {
-    pub(super) fn is_met(&self, connect: Option<&Connect>, interval: Option<&Summary>) -> bool {
+    /// Whether the condition holds for this connect and the last interval; what is unknown does not.
+    pub fn is_met(&self, connect: Option<&Connect>, interval: Option<&Summary>) -> bool {
         match self {
             Self::Any(parts) => parts.iter().any(|part| part.is_met(connect, interval)),
             Self::All(parts) => parts.iter().all(|part| part.is_met(connect, interval)),
@@ -54,8 +55,23 @@ impl Trigger {
                 let value = interval.and_then(|interval| ranked(interval, *rank, *phase));
                 value.is_some_and(|value| order.holds(value, *bound))
             }
-            Self::Count(outcome, order, bound) => {
-                interval.is_some_and(|interval| order.holds(interval.observed.connect.ended(*outcome), *bound))
+            Self::Count(counted, order, bound) => {
+                interval.is_some_and(|interval| order.holds(counted.of(&interval.observed.connect).0, *bound))
+            }
+            Self::Share(counted, order, bound) => interval.is_some_and(|interval| {
+                let (count, all) = counted.of(&interval.observed.connect);
+                all > 0 && order.holds(count as f64 / all as f64, *bound)
+            }),
+            Self::HeadRoom(order, bound) => {
+                let ports = interval.map(|interval| &interval.observed.ports);
+                ports.is_some_and(|ports| match bound {
+                    Room::Connects(bound) => ports
+                        .least_room(|room| f64::from(room.left))
+                        .is_some_and(|room| order.holds(u64::from(room.left), *bound)),
+                    Room::Share(bound) => {
+                        ports.least_room(HeadRoom::share).is_some_and(|room| order.holds(room.share(), *bound))
+                    }
+                })
             }
             Self::Takes(phase, order, bound) => {
                 let value = connect.and_then(|connect| taken(connect, *phase));
@@ -73,6 +89,22 @@ impl Trigger {
     }
 }
 
+impl Counted {
+    /// The number of these attempts, and of those that it is a part of.
+    pub fn of(self, connect: &ConnectSnapshot) -> (u64, u64) {
+        let ended = connect.connects - connect.outcome_unknown - connect.ended(Outcome::Pending);
+        match self {
+            Self::Ends(Outcome::Pending, same) => {
+                let pending = connect.ended(Outcome::Pending);
+                (if same { pending } else { ended }, ended + pending)
+            }
+            Self::Ends(outcome, true) => (connect.ended(outcome), ended),
+            Self::Ends(outcome, false) => (ended - connect.ended(outcome), ended),
+            Self::SecondPass => (connect.second_pass, connect.second_pass_known),
+        }
+    }
+}
+
 fn taken(connect: &Connect, phase: Phase) -> Option<u64> {
     match phase {
         Phase::PortSearch => connect.port_search_ns,
@@ -83,17 +115,29 @@ fn taken(connect: &Connect, phase: Phase) -> Option<u64> {
 }
 
 fn ranked(interval: &Summary, rank: Rank, phase: Phase) -> Option<u64> {
-    let connect = &interval.observed.connect;
-    let Distribution { p50, p90, p99, max, .. } = match phase {
-        Phase::PortSearch => &connect.port_search,
-        Phase::Handshake => &connect.handshake,
-        Phase::Total => &connect.total,
-        Phase::PortsVisited => &connect.ports_visited,
-    };
-    match rank {
-        Rank::P50 => *p50,
-        Rank::P90 => *p90,
-        Rank::P99 => *p99,
-        Rank::Max => *max,
+    rank.of(phase.of(&interval.observed.connect))
+}
+
+impl Phase {
+    /// The distribution of this measurement.
+    pub fn of(self, connect: &ConnectSnapshot) -> &Distribution {
+        match self {
+            Self::PortSearch => &connect.port_search,
+            Self::Handshake => &connect.handshake,
+            Self::Total => &connect.total,
+            Self::PortsVisited => &connect.ports_visited,
+        }
+    }
+}
+
+impl Rank {
+    /// The statistic of a distribution; `None` while it is empty.
+    pub fn of(self, distribution: &Distribution) -> Option<u64> {
+        match self {
+            Self::P50 => distribution.p50,
+            Self::P90 => distribution.p90,
+            Self::P99 => distribution.p99,
+            Self::Max => distribution.max,
+        }
     }
 }

@@ -23,6 +23,8 @@ impl Trigger {
             Self::Quantile(..)
             | Self::Takes(..)
             | Self::Count(..)
+            | Self::Share(..)
+            | Self::HeadRoom(..)
             | Self::Ends(..)
             | Self::Comm(..)
             | Self::Pid(..)

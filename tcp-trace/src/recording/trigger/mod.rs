@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Trigger of the flight recorder: a condition about connects, intervals and findings.
+//! Conditions about connects, intervals and findings: triggers of the flight recorder, and rules of `check`.
 
 mod evaluator;
 mod known;
+mod negated;
 mod parse;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod text;
 mod words;
 
-pub use self::{evaluator::TriggerEvaluator, words::Wrong};
+pub use self::{
+    evaluator::TriggerEvaluator,
+    rows::{Attempts, Met},
+    words::Wrong,
+};
 use crate::{
     event::{Comm, Outcome},
     findings::Code,
 };
 
-/// The condition of a trigger.
+/// A condition.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Trigger {
     /// Any of these conditions holds.
@@ -24,8 +30,12 @@ pub enum Trigger {
     All(Vec<Trigger>),
     /// Condition of an interval: `p99(port_search) > 1ms`.
     Quantile(Rank, Phase, Order, u64),
-    /// Condition of an interval: `count(no_port) > 10`.
-    Count(Outcome, Order, u64),
+    /// Condition of an interval: `count(outcome = no_port) > 10`.
+    Count(Counted, Order, u64),
+    /// Condition of an interval: `share(second_pass) > 1 %`, as a fraction.
+    Share(Counted, Order, f64),
+    /// Condition of an interval: `headroom < 20 %`, for the destination with the least.
+    HeadRoom(Order, Room),
     /// Condition of a connect: `port_search > 10ms`.
     Takes(Phase, Order, u64),
     /// Condition of a connect: `outcome = no_port`, or `!=`.
@@ -66,6 +76,24 @@ pub enum Phase {
     PortsVisited,
 }
 
+/// The attempts that are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Attempts that ended like this, or in any other way. Those in progress have not ended.
+    Ends(Outcome, bool),
+    /// Searches that went through the second parity.
+    SecondPass,
+}
+
+/// An amount of head-room.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Room {
+    /// Connects that are left.
+    Connects(u64),
+    /// A fraction of the ports that are searched first.
+    Share(f64),
+}
+
 /// The comparison of two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -77,15 +105,27 @@ pub enum Order {
     More,
     /// `>=`
     AtLeast,
+    /// `=`
+    Equal,
+    /// `!=`
+    Other,
 }
 
 impl Order {
-    fn holds(self, value: u64, bound: u64) -> bool {
+    /// Whether large values meet it.
+    pub fn is_upwards(self) -> bool {
+        matches!(self, Self::More | Self::AtLeast)
+    }
+
+    /// Whether `value` compares with `bound` like this.
+    pub fn holds<T: PartialOrd>(self, value: T, bound: T) -> bool {
         match self {
             Self::Less => value < bound,
             Self::AtMost => value <= bound,
             Self::More => value > bound,
             Self::AtLeast => value >= bound,
+            Self::Equal => value == bound,
+            Self::Other => value != bound,
         }
     }
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Parser from words to a condition: `or` binds least, then `and`; parentheses bind most.
 
+use std::ops::Range;
+
 use super::{
-    Order, Phase, Rank, Trigger,
+    Counted, Order, Phase, Rank, Room, Trigger,
     words::{Word, Wrong, split},
 };
 use crate::{
@@ -10,9 +12,10 @@ use crate::{
     findings::Code,
 };
 
-const SUBJECTS: &str = "port_search, handshake, total, ports_visited, outcome, comm, pid, port, finding, count(OUTCOME), \
-                        p50(...), p90(...), p99(...) or max(...)";
+const SUBJECTS: &str = "port_search, handshake, total, ports_visited, outcome, comm, pid, port, finding, headroom, \
+                        count(...), share(...), p50(...), p90(...), p99(...) or max(...)";
 const PHASES: &str = "port_search, handshake, total or ports_visited";
+const SHARE: &str = "expected a share: 20 %, 0.1 %";
 /// Upper limit of nested parentheses.
 const DEEPEST: usize = 32;
 
@@ -86,11 +89,21 @@ impl<'a> Parser<'a> {
         }
         match word.text {
             "count" => {
-                self.expect("(")?;
-                let outcome = self.outcome()?;
-                self.expect(")")?;
+                let counted = self.counted()?;
                 let order = self.order()?;
-                Ok(Trigger::Count(outcome, order, self.number("a number")?))
+                Ok(Trigger::Count(counted, order, self.number("a number")?))
+            }
+            "share" => {
+                let counted = self.counted()?;
+                let order = self.order()?;
+                match self.room()? {
+                    (Room::Share(share), _) => Ok(Trigger::Share(counted, order, share)),
+                    (Room::Connects(_), at) => Err(Wrong::new(at, SHARE)),
+                }
+            }
+            "headroom" => {
+                let order = self.order()?;
+                Ok(Trigger::HeadRoom(order, self.room()?.0))
             }
             "outcome" => {
                 let same = self.same()?;
@@ -138,14 +151,45 @@ impl<'a> Parser<'a> {
         if word.text == text { Ok(()) } else { Err(Wrong::new(word.at.clone(), format!("expected `{text}`"))) }
     }
 
+    /// Parses what is counted: `(no_port)`, `(outcome = no_port)`, `(outcome != established)`, `(second_pass)`.
+    fn counted(&mut self) -> Result<Counted, Wrong> {
+        self.expect("(")?;
+        let counted = if self.skips("second_pass") {
+            Counted::SecondPass
+        } else {
+            let same = if self.skips("outcome") { self.same()? } else { true };
+            Counted::Ends(self.outcome()?, same)
+        };
+        self.expect(")")?;
+        Ok(counted)
+    }
+
+    /// Parses a number of connects, or a share: `500`, `20%`, `0.5 %`. Also returns its place.
+    fn room(&mut self) -> Result<(Room, Range<usize>), Wrong> {
+        let word = self.word(&format!("{SHARE}, or a number"))?;
+        let wrong = || Wrong::new(word.at.clone(), format!("{SHARE}, or a number"));
+        let (number, is_share) = match word.text.strip_suffix('%') {
+            Some(number) => (number, true),
+            None => (word.text, self.skips("%")),
+        };
+        if !is_share {
+            return Ok((Room::Connects(number.parse().map_err(|_| wrong())?), word.at.clone()));
+        }
+        let percent = Some(number).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
+        let percent: f64 = percent.and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
+        Ok((Room::Share(percent / 100.0), word.at.clone()))
+    }
+
     fn order(&mut self) -> Result<Order, Wrong> {
-        const EXPECTED: &str = "expected <, <=, > or >=";
+        const EXPECTED: &str = "expected <, <=, >, >=, = or !=";
         let word = self.word(EXPECTED)?;
         match word.text {
             "<" => Ok(Order::Less),
             "<=" => Ok(Order::AtMost),
             ">" => Ok(Order::More),
             ">=" => Ok(Order::AtLeast),
+            "=" => Ok(Order::Equal),
+            "!=" => Ok(Order::Other),
             _ => Err(Wrong::new(word.at.clone(), EXPECTED)),
         }
     }

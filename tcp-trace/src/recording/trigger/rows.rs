@@ -10,23 +10,30 @@ use crate::{
 };
 
 /// Attempts of a row, and their process and destination, if known.
-pub(super) struct Attempts<'a> {
-    pub(super) row: Option<&'a FoldedRow>,
-    pub(super) counts: &'a FoldedCounts,
+#[derive(Clone, Copy, Debug)]
+pub struct Attempts<'a> {
+    /// The row; `None`: attempts that found no room in one.
+    pub row: Option<&'a FoldedRow>,
+    /// Their counts.
+    pub counts: &'a FoldedCounts,
 }
 
 /// How many of a row's attempts meet a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Met {
+pub enum Met {
+    /// None of them.
     None,
     /// Sums cannot show whether the condition holds.
     Unsure,
+    /// At least one.
     Some,
+    /// Each of them.
     All,
 }
 
 impl Met {
-    pub(super) fn is_sure(self) -> bool {
+    /// Whether at least one certainly does.
+    pub fn is_sure(self) -> bool {
         self >= Self::Some
     }
 
@@ -54,7 +61,8 @@ impl Met {
 }
 
 impl Trigger {
-    pub(super) fn met_by(&self, attempts: &Attempts<'_>, interval: Option<&Summary>) -> Met {
+    /// How many of these attempts meet the condition, together with the last interval.
+    pub fn met_by(&self, attempts: &Attempts<'_>, interval: Option<&Summary>) -> Met {
         let all = attempts.counts.attempts();
         let of_row = |is_so: &dyn Fn(&FoldedRow) -> bool, same: bool| match attempts.row {
             Some(row) => Met::always(is_so(row) == same),
@@ -65,12 +73,20 @@ impl Trigger {
             Self::All(parts) => parts.iter().map(|part| part.met_by(attempts, interval)).fold(Met::All, Met::and),
             Self::Ends(outcome, true) => Met::of(attempts.counts.ended(*outcome), all),
             Self::Ends(outcome, false) => Met::of(all.saturating_sub(attempts.counts.ended(*outcome)), all),
-            Self::Takes(phase, order, bound) => of_values(spread(attempts.counts, *phase), *order, *bound, all),
+            Self::Takes(phase, order, bound) => {
+                let values = spread(attempts.counts, *phase);
+                match of_values(values, *order, *bound, all) {
+                    Met::None if values.known < expected(attempts.counts, *phase) => Met::Unsure,
+                    met => met,
+                }
+            }
             // The thread that called last gave it.
             Self::Comm(comm, same) => of_row(&|row| row.comm == *comm, *same),
             Self::Pid(pid, same) => of_row(&|row| row.pid == *pid, *same),
             Self::Port(port, same) => of_row(&|row| row.dport == *port, *same),
-            Self::Quantile(..) | Self::Count(..) | Self::Finds(..) => Met::always(self.is_met(None, interval)),
+            Self::Quantile(..) | Self::Count(..) | Self::Share(..) | Self::HeadRoom(..) | Self::Finds(..) => {
+                Met::always(self.is_met(None, interval))
+            }
         };
         if all == 0 { Met::None } else { met }
     }
@@ -92,6 +108,24 @@ fn of_values(values: &FoldedSpread, order: Order, bound: u64, all: u64) -> Met {
         Order::Less | Order::AtMost if every && order.holds(values.max, bound) => Met::All,
         Order::Less | Order::AtMost if order.holds(below, bound) => Met::Some,
         Order::Less | Order::AtMost => Met::Unsure,
+        Order::Equal | Order::Other if values.known == 0 => Met::None,
+        Order::Equal if !(at_least..=values.max).contains(&bound) => Met::None,
+        Order::Equal if every && at_least == values.max => Met::All,
+        Order::Equal if bound == values.max => Met::Some,
+        Order::Equal => Met::Unsure,
+        Order::Other if every && !(at_least..=values.max).contains(&bound) => Met::All,
+        Order::Other if bound != values.max => Met::Some,
+        Order::Other if at_least == values.max => Met::None,
+        Order::Other => Met::Unsure,
+    }
+}
+
+/// How many of the attempts have such a value, whether known or not. Without a search or a SYN there is none.
+fn expected(counts: &FoldedCounts, phase: Phase) -> u64 {
+    match phase {
+        Phase::PortSearch | Phase::Handshake => 0,
+        Phase::Total => counts.attempts(),
+        Phase::PortsVisited => counts.searches(),
     }
 }
 

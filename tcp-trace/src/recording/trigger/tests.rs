@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     aggregate::sample,
-    event::{Connect, Event},
+    event::{Comm, Connect, Event},
     governor::CounterSnapshot,
-    model::folded::Folded,
+    model::folded::{Folded, FoldedCounts},
     recording::sample::{at, connect, known},
     session_info::SessionInfo,
     stream::Message,
@@ -41,6 +41,66 @@ fn or_binds_less_than_and() {
         Ok(Trigger::Takes(Phase::PortsVisited, Order::AtLeast, 14_000))
     );
     assert_eq!(Trigger::parse("finding = parity-cliff"), Ok(Trigger::Finds(Code::ParityCliff, true)));
+}
+
+#[test]
+fn counts_shares_and_head_room() {
+    let no_port = Counted::Ends(Outcome::NoPort, true);
+    for text in ["count(no_port) = 0", "count(outcome = no_port)=0"] {
+        assert_eq!(Trigger::parse(text), Ok(Trigger::Count(no_port, Order::Equal, 0)), "{text}");
+    }
+    let failed = Counted::Ends(Outcome::Established, false);
+    for text in ["share(outcome != established) <= 0.5%", "share(outcome != established) <= 0.5 %"] {
+        assert_eq!(Trigger::parse(text), Ok(Trigger::Share(failed, Order::AtMost, 0.005)), "{text}");
+    }
+    assert_eq!(Trigger::parse("count(second_pass) != 3"), Ok(Trigger::Count(Counted::SecondPass, Order::Other, 3)));
+    assert_eq!(Trigger::parse("headroom < 20 %"), Ok(Trigger::HeadRoom(Order::Less, Room::Share(0.2))));
+    assert_eq!(Trigger::parse("headroom > 500"), Ok(Trigger::HeadRoom(Order::More, Room::Connects(500))));
+    assert!(wrong("share(no_port) < 5").starts_with("expected a share: 20 %, 0.1 %\n"));
+    for text in ["headroom > -5 %", "headroom > inf%", "headroom > 1.2.3 %", "headroom > % 5", "share(port) > 1 %"] {
+        wrong(text);
+    }
+}
+
+#[test]
+fn a_condition_and_its_opposite_never_agree() {
+    for text in [
+        "outcome = no_port or port = 3306 and total < 1ms",
+        "(outcome = refused or pid != 4243) and ports_visited = 2",
+        "comm != 'it''s' or handshake >= 52us",
+        "ports_visited != 2 and port_search <= 5us",
+    ] {
+        let Ok(trigger) = Trigger::parse(text) else { continue };
+        let opposite = trigger.negated();
+        assert_eq!(opposite.negated(), trigger, "{text}");
+        for number in 0..40 {
+            let connect = connect(number, 0.1);
+            if connect.ports_visited.is_some() {
+                assert_ne!(trigger.is_met(Some(&connect), None), opposite.is_met(Some(&connect), None), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_sums_do_not_show_is_unsure_and_never_none() {
+    let connects: Vec<_> = (0..40).map(|number| connect(number, 0.1)).collect();
+    for text in ["ports_visited = 2", "ports_visited != 2", "port_search < 6us", "total >= 1ms", "outcome = no_port"] {
+        let trigger = Trigger::parse(text).expect("a trigger");
+        for some in connects.chunks(7) {
+            let mut counts = FoldedCounts::default();
+            some.iter().for_each(|connect| counts.add(connect));
+            let met = trigger.met_by(&Attempts { row: None, counts: &counts }, None);
+            let count = some.iter().filter(|connect| trigger.is_met(Some(connect), None)).count();
+            let fits = match met {
+                Met::None => count == 0,
+                Met::Unsure => true,
+                Met::Some => count > 0,
+                Met::All => count == some.len(),
+            };
+            assert!(fits, "{text}: {met:?}, {count} of {}", some.len());
+        }
+    }
 }
 
 #[test]
@@ -143,6 +203,34 @@ fn attempts_that_found_no_room_in_a_row_meet_them_too() {
 }
 
 proptest! {
+    #[test]
+    fn a_condition_as_text_is_the_same_condition(
+        number in 0_u64..1 << 50, percent in 0_u32..1_000_000, name in "[a-z '0-9]{0,15}", which in 0_usize..9,
+    ) {
+        let share = f64::from(percent) / 1e6;
+        let trigger = match which {
+            0 => Trigger::Quantile(Rank::P90, Phase::Total, Order::AtMost, number),
+            1 => Trigger::Takes(Phase::PortsVisited, Order::Equal, number),
+            2 => Trigger::Count(Counted::Ends(Outcome::Refused, false), Order::Other, number),
+            3 => Trigger::Share(Counted::SecondPass, Order::Less, share),
+            4 => Trigger::HeadRoom(Order::More, Room::Share(share)),
+            5 => Trigger::HeadRoom(Order::AtLeast, Room::Connects(number)),
+            6 => Trigger::Comm(Comm::from(name.as_str()), false),
+            7 => Trigger::All(vec![Trigger::Pid(7, true), Trigger::Any(vec![Trigger::Port(80, false), Trigger::Pid(9, true)])]),
+            _ => Trigger::Any(vec![Trigger::Finds(Code::RangeFull, true), Trigger::Ends(Outcome::Reset, true)]),
+        };
+        let text = trigger.to_string();
+        let again = Trigger::parse(&text).unwrap_or_else(|wrong| panic!("{}", wrong.point(&text)));
+        match (&trigger, &again) {
+            (Trigger::Share(.., one), Trigger::Share(.., other))
+            | (Trigger::HeadRoom(_, Room::Share(one)), Trigger::HeadRoom(_, Room::Share(other))) => {
+                prop_assert!((one - other).abs() < 1e-9, "{}", text);
+            }
+            _ => prop_assert_eq!(&again, &trigger, "{}", text),
+        }
+        prop_assert_eq!(again.to_string(), text);
+    }
+
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,60}", more in "[p9(_)=<>!'a-z0-9 ]{0,40}") {
         for text in [text, more] {
