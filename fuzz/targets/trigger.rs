@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Conditions of a flight recorder.
+//! Conditions of a flight recorder, and rules of `check`.
 
 #![no_main]
 

@@ -5,8 +5,11 @@ use std::fmt::Write as _;
 
 use crate::outside::one_line;
 
-/// Exit code for a finding at or above `--fail-on`. Not a failure of the program, so not a [`Failure`].
+/// Exit code for a finding at or above `--fail-on`, and for a rule of `check` that does not hold. Not a failure of the
+/// program, so not a [`Failure`].
 pub const FAIL_ON: u8 = 3;
+/// Exit code for a rule of `check` of which it is unknown whether it holds, while no other rule fails.
+pub const INDETERMINATE: u8 = 4;
 
 /// One thing that was tried before the failure.
 #[derive(Clone, Debug, PartialEq, Eq)]

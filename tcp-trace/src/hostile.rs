@@ -5,6 +5,7 @@
 use std::io;
 
 use crate::{
+    check::rule::Rule,
     cli::Cli,
     enrich::{self, stacks::hostile},
     inventory::{diag, namespaces::Namespaces, netstat::NetStat},
@@ -57,10 +58,15 @@ pub fn netlink(bytes: &[u8]) {
     diag::parse(bytes);
 }
 
-/// Parses the condition of a flight recorder; the marked place of an error lies within it.
+/// Parses the condition of a flight recorder, and the same text as rules. The marked place of an error lies within it, and a
+/// condition as text parses again.
 pub fn trigger(text: &str) {
-    if let Err(wrong) = Trigger::parse(text) {
-        wrong.point(text);
+    match Trigger::parse(text) {
+        Ok(trigger) => assert!(Trigger::parse(&trigger.to_string()).is_ok(), "{trigger}"),
+        Err(wrong) => drop(wrong.point(text)),
+    }
+    if let Err(wrong) = Rule::parse_lines(text, "rules") {
+        assert!(wrong.split('\n').all(|line| outside::one_line(line) == line), "{wrong:?}");
     }
 }
 

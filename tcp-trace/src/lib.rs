@@ -3,6 +3,7 @@
 //! aggregate -> view | export. See ARCHITECTURE.md.
 
 pub mod aggregate;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod confine;

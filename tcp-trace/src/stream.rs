@@ -47,6 +47,13 @@ impl<A: Consumer, B: Consumer> Consumer for (Option<A>, B) {
     fn wants_port_probes(&self) -> bool {
         self.1.wants_port_probes()
     }
+
+    fn truncated(&mut self) {
+        if let Some(first) = &mut self.0 {
+            first.truncated();
+        }
+        self.1.truncated();
+    }
 }
 
 /// Result of a write.
@@ -79,4 +86,7 @@ pub trait Consumer {
     fn wants_port_probes(&self) -> bool {
         false
     }
+
+    /// Learns, before the end of the run, that a recording ends before the recorded run did.
+    fn truncated(&mut self) {}
 }

@@ -23,7 +23,7 @@ const STAGES: [&[&str]; 15] = [
     &["what_if"],
     &["export", "view"],
     &["confine", "flame", "lab", "recording"],
-    &["report", "session"],
+    &["check", "report", "session"],
     &["cli"],
     // Leads fuzzers to parsers of every stage.
     &["hostile"],

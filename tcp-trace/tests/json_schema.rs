@@ -140,6 +140,8 @@ fn real_output_matches_the_schema() {
             let path = recording.to_str().expect("UTF-8");
             lines += &output(&[&["replay", path], command].concat());
         }
+        let path = recording.to_str().expect("UTF-8");
+        lines += &output(&["check", path, "--preset", "egress-proxy", "--preset", "client", "--rule", "total < 1ms"]);
     }
     lines += &output(&["what-if", "--hosts", "4", "--rate", "1200", "--lasts", "1s"]);
     // The fixture is older than facts and verdicts: those of this machine.

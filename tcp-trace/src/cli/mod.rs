@@ -2,6 +2,7 @@
 //! The command line: one file per command. Arguments are parsed and validated here, before anything is traced.
 
 pub mod bind;
+pub mod check;
 pub mod connect_latency;
 pub mod doctor;
 pub mod duration;
@@ -13,6 +14,7 @@ pub mod listen;
 pub mod live;
 pub mod logging;
 pub mod output;
+pub mod page;
 pub mod ports;
 pub mod progress;
 pub mod record;
@@ -38,7 +40,7 @@ Start here:
   tcp-trace explain                           what does a finding mean, and what do I change? (no root needed)
   sudo tcp-trace lab parity-cliff             an incident to practise on, in a network namespace of its own
 
-Exit codes: 0 done | 1 failed | 2 usage error | 3 finding at or above --fail-on | 69 not supported by this kernel | 77 not permitted";
+Exit codes: 0 done | 1 failed | 2 usage error | 3 finding at or above --fail-on, or rule of check that fails | 4 rule of check of which it is unknown whether it holds | 69 not supported by this kernel | 77 not permitted";
 
 /// Says why connect() is slow or failing on Linux
 ///
@@ -76,6 +78,8 @@ pub enum Command {
     Flamegraph(Box<flamegraph::Args>),
     /// Say what is wrong here, worst cause first, and what this machine can show
     Doctor(Box<doctor::Args>),
+    /// Check rules about connects, head-room and findings: PASS, WARN, FAIL or INDETERMINATE, each with evidence
+    Check(Box<check::Args>),
     /// Explain a finding: how to be sure, what to change, what not to do
     Explain(explain::Args),
     /// Write one self-contained HTML page about a run: summary in words, causes and fixes, charts over time
@@ -124,6 +128,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::WhatIf(args) => what_if::run(&args, cli.verbose),
         Command::Flamegraph(args) => flamegraph::run(&args, cli.verbose),
         Command::Doctor(args) => doctor::run(&args, cli.verbose),
+        Command::Check(args) => check::run(&args, cli.verbose),
         Command::Explain(args) => explain::run(&args).map(|()| 0),
         Command::Report(args) => report::run(&args, cli.verbose),
         Command::Record(args) => record::run(&args, cli.verbose).map(|()| 0),
@@ -155,6 +160,8 @@ mod tests {
             vec!["replay".into(), with(""), with("")],
             vec!["lab".into(), with("")],
             vec!["explain".into(), with("")],
+            vec!["check".into(), with("--rule=outcome=")],
+            vec!["check".into(), with("--preset=")],
         ];
         for line in lines {
             let wrong = Cli::read(std::iter::once("tcp-trace".to_owned()).chain(line.clone())).expect_err("wrong");

@@ -71,4 +71,8 @@ impl<F: Consumer> Consumer for Watched<F> {
     fn wants_port_probes(&self) -> bool {
         self.consumer.wants_port_probes()
     }
+
+    fn truncated(&mut self) {
+        self.consumer.truncated();
+    }
 }

@@ -149,6 +149,7 @@ impl<R: Read> Replay<R> {
         let last = self.player.last();
         if matches!(ending, Ending::Cut) {
             tracing::warn!("{}: truncated after {}; complete up to there", self.path.display(), last.wall);
+            consumer.truncated();
         }
         consumer.consume(Message::End(last))
     }

@@ -13,7 +13,7 @@ pub(crate) mod ports;
 pub mod screen;
 mod state;
 pub(crate) mod table;
-mod theme;
+pub(crate) mod theme;
 mod time_wait;
 pub(crate) mod verdict;
 pub mod what_if;

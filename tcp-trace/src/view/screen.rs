@@ -36,7 +36,7 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
     let layout = Layout { width: layout.width.max(80), ..layout };
     let theme = Theme { colours: layout.colours };
     let mut out = String::with_capacity(4096);
-    header(&mut out, theme, layout, summary);
+    header(&mut out, theme, layout, summary.mode.name(), summary);
     match summary.mode {
         Mode::Bind => {
             verdict::findings(&mut out, theme, layout, &summary.findings);
@@ -68,8 +68,27 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
             time_wait::tables(&mut out, theme, layout, &summary.observed);
         }
     }
+    footer(&mut out, theme, layout, summary);
+    out
+}
+
+/// The first lines of a report: command, kernel, tier and length.
+pub fn title(command: &str, summary: &Summary, layout: Layout) -> String {
+    let mut out = String::new();
+    header(&mut out, Theme { colours: layout.colours }, layout, command, summary);
+    out
+}
+
+/// The last lines of a report: losses, cost, detail, ledger and notes.
+pub fn accounts(summary: &Summary, layout: Layout) -> String {
+    let mut out = String::new();
+    footer(&mut out, Theme { colours: layout.colours }, layout, summary);
+    out
+}
+
+fn footer(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
     if summary.traced {
-        ledger::ledger(&mut out, theme, layout, summary);
+        ledger::ledger(out, theme, layout, summary);
     }
     let partial = connect::told_in_part(summary, layout.about());
     for note in partial.iter().chain(&summary.notes) {
@@ -77,17 +96,16 @@ pub fn screen(summary: &Summary, layout: Layout) -> String {
             let _ = writeln!(out, "{}", theme.faint(&line));
         }
     }
-    out
 }
 
-fn header(out: &mut String, theme: Theme, layout: Layout, summary: &Summary) {
+fn header(out: &mut String, theme: Theme, layout: Layout, command: &str, summary: &Summary) {
     let of = if summary.is_final { "whole run" } else { "interval" };
     let how = match summary.tier {
         Some(tier) => format!("tier {tier}"),
         None if summary.traced => "tier none".into(),
         None => "not tracing".into(),
     };
-    let mut title = format!("tcp-trace {}  kernel {}  {how}", summary.mode.name(), summary.kernel);
+    let mut title = format!("tcp-trace {command}  kernel {}  {how}", summary.kernel);
     // A single reading has no duration.
     if summary.traced || summary.observed.seconds >= 1.0 {
         let _ = write!(title, "  {of} {:.1} s", summary.observed.seconds);

@@ -6,24 +6,24 @@ use anstyle::{AnsiColor, Style};
 use crate::findings::Severity;
 
 #[derive(Clone, Copy)]
-pub(super) struct Theme {
-    pub(super) colours: bool,
+pub(crate) struct Theme {
+    pub(crate) colours: bool,
 }
 
 impl Theme {
-    pub(super) fn title(self, text: &str) -> String {
+    pub(crate) fn title(self, text: &str) -> String {
         self.paint(Style::new().bold(), text)
     }
 
-    pub(super) fn faint(self, text: &str) -> String {
+    pub(crate) fn faint(self, text: &str) -> String {
         self.paint(Style::new().dimmed(), text)
     }
 
-    pub(super) fn alarm(self, text: &str) -> String {
+    pub(crate) fn alarm(self, text: &str) -> String {
         self.paint(AnsiColor::Red.on_default().bold(), text)
     }
 
-    pub(super) fn severity(self, severity: Severity, text: &str) -> String {
+    pub(crate) fn severity(self, severity: Severity, text: &str) -> String {
         let colour = match severity {
             Severity::Critical => AnsiColor::Red,
             Severity::Warning => AnsiColor::Yellow,

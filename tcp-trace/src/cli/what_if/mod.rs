@@ -3,19 +3,18 @@
 
 pub(crate) mod writer;
 
-use std::{io::Write as _, time::Duration};
+use std::time::Duration;
 
 use super::{
     duration,
     live::{self, LiveArgs},
+    page::Page,
     progress::{self, Watched},
 };
 use crate::{
     exit::Failure,
-    export::{sink::Sink, whole_file::WholeFile},
     session::request::TraceRequest,
     session_info::SessionInfo,
-    view::screen::Layout,
     what_if::{
         QUESTION,
         change::Change,
@@ -75,8 +74,8 @@ pub struct Args {
 /// # Errors
 /// See [`live::follow`]; also for changes that this kernel cannot make.
 pub fn run(args: &Args, verbose: u8) -> Result<u8, Failure> {
-    let page = Page::open(args)?;
-    let layout = page.layout(args);
+    let page = Page::open(args.live.output.output.as_deref())?;
+    let layout = page.layout(args.live.top, 0);
     let format = args.live.output.format;
     if let (Some(hosts), Some(rate)) = (args.hosts, args.rate) {
         let tier = Tier {
@@ -117,40 +116,6 @@ impl Args {
             self.requests_per_connection.map(Change::RequestsPerConnection),
         ];
         all.into_iter().flatten().collect()
-    }
-}
-
-/// Where the report is written, all at once.
-struct Page {
-    sink: Sink,
-    /// The output file, under its temporary name. It is created before tracing starts, so that a path that cannot be
-    /// written fails early.
-    file: Option<WholeFile>,
-}
-
-impl Page {
-    fn open(args: &Args) -> Result<Self, Failure> {
-        let file = args.live.output.output.as_deref().map(WholeFile::create).transpose()?;
-        Ok(Self { sink: Sink::open(None)?, file })
-    }
-
-    fn layout(&self, args: &Args) -> Layout {
-        let layout = live::layout(args.live.top, 0, &self.sink);
-        match self.file {
-            Some(_) => Layout { width: 80, colours: false, ..layout },
-            None => layout,
-        }
-    }
-
-    fn write(mut self, answer: &[u8]) -> Result<(), Failure> {
-        let Some(mut file) = self.file else {
-            self.sink.write(answer)?;
-            return self.sink.flush().map(|_| ());
-        };
-        match file.write_all(answer) {
-            Ok(()) => file.keep(),
-            Err(source) => Err(Failure::Output { to: "the answer".into(), source }),
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     set_state::{SET_STATE_FENTRY, SET_STATE_KPROBE, SET_STATE_TRACEPOINT},
     variant,
 };
-use crate::probes::tier::Tier;
+use crate::{event::Outcome, probes::tier::Tier};
 
 const SOCK_ADDR: &str = "__cgroup_bpf_run_filter_sock_addr";
 const SYSCALLS: Kind = Kind::Tracepoint { category: "syscalls" };
@@ -15,6 +15,43 @@ const NO_LSM: &str = "connects denied by a security module are not seen";
 const NO_CGROUP: &str = "connects denied by a cgroup program are not seen";
 const NO_CALL: &str =
     "failed calls have no errno, and connects that fail before SYN_SENT (no route, denied) are not seen";
+
+/// Outcomes whose counts a limitation of the connect signal makes uncertain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uncertain {
+    /// One of these may be reported as another of these.
+    Mixed(&'static [Outcome]),
+    /// Connects that end in one of these may not be seen.
+    Unseen(&'static [Outcome]),
+}
+
+/// What a limitation of the connect signal, as a session lists it, means for outcomes.
+pub fn uncertain_outcomes(limitation: &str) -> Uncertain {
+    // Reasons follow.
+    let is = |known| limitation.starts_with(known);
+    if is(NO_INTERRUPTED) {
+        Uncertain::Mixed(&[Outcome::Interrupted, Outcome::Abandoned])
+    } else if is(NO_LSM) || is(NO_CGROUP) {
+        Uncertain::Unseen(&[Outcome::Denied])
+    } else if is(NO_CALL) {
+        // Without an errno, failures are not distinguished.
+        Uncertain::Unseen(&FAILURES)
+    } else {
+        Uncertain::Unseen(&[])
+    }
+}
+
+const FAILURES: [Outcome; 9] = [
+    Outcome::Refused,
+    Outcome::TimedOut,
+    Outcome::Reset,
+    Outcome::Unreachable,
+    Outcome::NoPort,
+    Outcome::PortInUse,
+    Outcome::Denied,
+    Outcome::Interrupted,
+    Outcome::Abandoned,
+];
 
 /// Tiers of the connect signal.
 pub(super) const ROW: Row = Row {

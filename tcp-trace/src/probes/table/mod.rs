@@ -13,6 +13,7 @@ mod state;
 mod time_wait;
 
 pub use bind::MARKS;
+pub use connect::{Uncertain, uncertain_outcomes};
 
 use std::fmt;
 
