@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod bind;
+mod check;
 mod denied;
 mod doctor;
 mod filters;
@@ -96,6 +97,7 @@ fn ends(report: &mut Report, tiers: &[Tier]) {
     time_wait_owners::many_namespaces(report, best);
     what_if::run(report, best);
     ledger::storms(report, tiers);
+    check::run(report, tiers);
     privileges::run(report, tiers);
     programs::run(report, best);
     flamegraph::run(report, tiers);
