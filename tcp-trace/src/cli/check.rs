@@ -59,7 +59,7 @@ const MOST_BYTES: u64 = 1 << 20;
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// A recording to check instead of tracing
-    #[arg(value_name = "RECORDING", conflicts_with_all = ["duration", "record", "ready_file"])]
+    #[arg(value_name = "RECORDING", conflicts_with_all = ["duration", "interval", "record", "ready_file"])]
     recording: Option<PathBuf>,
     /// A condition that must hold; `warn: CONDITION` only warns
     #[arg(long, value_name = "CONDITION", value_parser = rule, help_heading = "Rules")]
@@ -210,7 +210,8 @@ impl Args {
     fn options(&self) -> Result<RunOptions, Failure> {
         Ok(RunOptions {
             duration: self.duration,
-            interval: self.interval,
+            // Of a recording each interval counts.
+            interval: if self.recording.is_some() { Duration::ZERO } else { self.interval },
             tier: self.tier.tier(),
             max_overhead: self.max_overhead,
             ring_kib: RING_KIB,
