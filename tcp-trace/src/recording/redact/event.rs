@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Pseudonyms in events. The type of a field decides what becomes of it, so a new field cannot be forgotten.
+//! Pseudonyms in events. The type of a field decides what happens to it, so a new field cannot be forgotten.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -51,6 +51,7 @@ pub fn run_all(report: &mut Report) {
         ends(report, &tiers);
     }
     if report.has(Part::Once) {
+        check::run(report, &tiers);
         storm_doctor::marks(report);
         bad_input::run(report);
         recording::run(report);
@@ -97,7 +98,6 @@ fn ends(report: &mut Report, tiers: &[Tier]) {
     time_wait_owners::many_namespaces(report, best);
     what_if::run(report, best);
     ledger::storms(report, tiers);
-    check::run(report, tiers);
     privileges::run(report, tiers);
     programs::run(report, best);
     flamegraph::run(report, tiers);
