@@ -130,3 +130,17 @@ pub(super) fn time_wait_level() -> anyhow::Result<u64> {
         .and_then(|_| words.next()?.parse().ok())
         .with_context(|| format!("{path} has no TIME_WAIT count"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::PortRange;
+
+    #[test]
+    fn a_range_has_both_halves_and_no_privileged_port() {
+        let range: PortRange = "40000-43999".parse().expect("a range");
+        assert_eq!((range.low, range.high, range.ports()), (40_000, 43_999, 4000));
+        for wrong in ["", "40000", "40000-", "40000-40000", "43999-40000", "1023-2000", "40000-65536", "a-b"] {
+            assert!(wrong.parse::<PortRange>().is_err(), "{wrong}");
+        }
+    }
+}
