@@ -33,6 +33,13 @@ impl Evidenced {
         Self { unknown: Some(why), ..Self::new(condition) }
     }
 
+    /// The measurement, and why it does not decide, in words.
+    pub(super) fn in_words(&self) -> String {
+        let unknown = self.unknown.as_ref().map(|why| format!("unknown: {why}"));
+        let words = Some(self.words.clone()).filter(|words| !words.is_empty());
+        words.into_iter().chain(unknown).collect::<Vec<_>>().join("; ")
+    }
+
     /// Decides by the ends between which a value lies. The condition is broken if every value between them breaks it,
     /// whatever else is `unknown`; it holds if every value meets it and nothing is unknown.
     pub(super) fn decide<T: PartialOrd + Copy>(

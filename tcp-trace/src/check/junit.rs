@@ -67,11 +67,10 @@ pub fn junit(verdicts: &Verdicts) -> Result<String, Failure> {
 
 impl<'a> Case<'a> {
     fn of(checked: &'a Checked) -> Self {
-        let lines = checked.evidence.iter().map(|evidence| {
-            let unknown = evidence.unknown.as_ref().map(|why| format!("unknown: {why}"));
-            let words = Some(evidence.words.clone()).filter(|words| !words.is_empty()).into_iter().chain(unknown);
-            one_line(&format!("{}: {}", evidence.condition, words.collect::<Vec<_>>().join("; "))).into_owned()
-        });
+        let lines = checked
+            .evidence
+            .iter()
+            .map(|evidence| one_line(&format!("{}: {}", evidence.condition, evidence.in_words())).into_owned());
         Self { name: &checked.rule, verdict: checked.verdict.name(), evidence: lines.collect::<Vec<_>>().join("\n") }
     }
 }

@@ -15,9 +15,6 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// Every preset.
-    pub const ALL: [Self; 3] = [Self::EgressProxy, Self::Client, Self::Listener];
-
     /// The set as a file of rules.
     pub fn text(self) -> &'static str {
         match self {

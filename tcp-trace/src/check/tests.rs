@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Tests of rules and their verdicts.
 
+use clap::ValueEnum as _;
 use proptest::prelude::*;
 
 use super::{rule::MOST_RULES, *};
@@ -107,7 +108,7 @@ fn what_is_wrong_in_a_rule_is_pointed_at() {
 
 #[test]
 fn presets_are_rules() {
-    for preset in Preset::ALL {
+    for preset in Preset::value_variants() {
         let rules = preset.rules().unwrap_or_else(|wrong| panic!("{preset:?}: {wrong}"));
         assert!((3..MOST_RULES).contains(&rules.len()), "{preset:?}");
         assert!(rules.iter().any(|rule| rule.level() == Level::Fail), "{preset:?}");

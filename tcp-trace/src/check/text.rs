@@ -50,10 +50,7 @@ fn rule(out: &mut String, theme: Theme, layout: Layout, checked: &Checked) {
     let several = checked.evidence.len() > 1;
     for evidence in &checked.evidence {
         let about = if several { format!("{}: ", evidence.condition) } else { String::new() };
-        let known = Some(evidence.words.clone()).filter(|words| !words.is_empty());
-        let unknown = evidence.unknown.as_ref().map(|why| format!("unknown: {why}"));
-        let words: Vec<_> = known.into_iter().chain(unknown).collect();
-        for line in wrapped(&format!("{about}{}", words.join("; ")), width) {
+        for line in wrapped(&format!("{about}{}", evidence.in_words()), width) {
             let _ = writeln!(out, "{:indent$}{}", "", theme.faint(&line));
         }
     }
